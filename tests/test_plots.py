@@ -1,0 +1,192 @@
+"""The figures of `helpers.plots`: the numbers they draw, looks that carry meaning, what they leave alone."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from helpers import plots
+from helpers.signs import SIGNS
+from helpers.state import snapshot
+
+MIB = 1024**2
+
+
+class Mixed(nn.Module):
+    """One tensor of each kind the figure draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4))
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("scratch", torch.zeros(2), persistent=False)
+        self.cache = torch.zeros(1)
+        self.label = "not a tensor"
+
+
+def drawn(figure):
+    """{tick label: width of the bar}, widths in the unit of the axis, segments of one bar added up."""
+    (axes,) = figure.axes
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    widths = dict.fromkeys(names, 0.0)
+    for patch in axes.patches:
+        widths[names[round(patch.get_y() + patch.get_height() / 2)]] += patch.get_width()
+    return widths
+
+
+def state_bytes(module):
+    return sum(tensor.nbytes for tensor in module.state_dict().values())
+
+
+def test_every_tensor_of_a_small_module_has_a_bar_as_long_as_its_bytes():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.BatchNorm1d(3))
+    widths = drawn(plots.where_the_bytes_are(snapshot(model)))
+    assert widths == {name: tensor.nbytes for name, tensor in model.state_dict().items()}
+
+
+def test_bars_stand_in_torchs_order_from_the_top():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    figure = plots.where_the_bytes_are(snapshot(model))
+    assert list(drawn(figure)) == list(model.state_dict())
+    low, high = figure.axes[0].get_ylim()
+    assert low > high
+
+
+def test_a_large_module_has_one_bar_per_submodule_and_loses_no_byte():
+    model = nn.Transformer(device="meta", batch_first=True)
+    widths = drawn(plots.where_the_bytes_are(snapshot(model)))
+    layers = [f"{half}.layers.{index}" for half in ("encoder", "decoder") for index in range(6)]
+    assert list(widths) == [*layers[:6], "encoder.norm", *layers[6:], "decoder.norm"]
+    assert widths["decoder.layers.3"] == pytest.approx(state_bytes(model.decoder.layers[3]) / MIB)
+    assert sum(widths.values()) == pytest.approx(state_bytes(model) / MIB)
+
+
+def test_a_tied_tensor_is_drawn_once_under_its_first_name():
+    model = nn.ModuleDict({"embed": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
+    model["head"].weight = model["embed"].weight
+    assert drawn(plots.where_the_bytes_are(snapshot(model))) == {"embed.weight": 80}
+
+
+def test_a_parameter_in_a_plain_list_is_drawn_as_the_parameter_it_is():
+    model = nn.Module()
+    model.fc = nn.Linear(2, 2, bias=False)
+    model.aliases = [model.fc.weight]
+    assert drawn(plots.where_the_bytes_are(snapshot(model))) == {"fc.weight": 16}
+
+
+def test_the_smallest_parts_of_a_flat_module_share_the_last_bar():
+    model = nn.ParameterList([nn.Parameter(torch.zeros(size)) for size in (1, 9, 2, 8, 3)])
+    widths = drawn(plots.where_the_bytes_are(snapshot(model), most=3))
+    assert widths == {"1": 36, "3": 32, "3 others": 24}
+
+
+def test_a_lazy_parameter_has_no_bar():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.LazyLinear(3))
+    assert drawn(plots.where_the_bytes_are(snapshot(model))) == {"0.weight": 16}
+
+
+def test_each_kind_has_the_sign_of_the_course_and_a_hatch_of_its_own():
+    figure = plots.where_the_bytes_are(snapshot(Mixed()))
+    kinds = ["parameter", "buffer", "non-persistent buffer", "plain tensor"]
+    (legend,) = figure.legends
+    signs = [SIGNS[kind] for kind in kinds]
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == [f"{sign.glyph} {sign.label}" for sign in signs]
+    patches = figure.axes[0].patches
+    assert [patch.get_width() for patch in patches] == [16, 12, 8, 4]
+    assert len({patch.get_hatch() for patch in patches}) == 4
+    from matplotlib.colors import to_hex
+
+    fills = [to_hex(patch.get_facecolor()).upper() for patch in patches]
+    assert fills == [signs[0].colour, signs[1].colour, "#FFFFFF", signs[3].colour]
+
+
+def test_the_title_is_computed_from_the_bars():
+    one = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 6))
+    assert plots.where_the_bytes_are(snapshot(one)).get_suptitle() == "1.weight holds 55% of 132 B"
+    assert 72 / (24 + 12 + 72 + 24) == pytest.approx(0.55, abs=0.005)
+    equal = nn.ParameterList([nn.Parameter(torch.zeros(256)) for _ in range(4)])
+    assert plots.where_the_bytes_are(snapshot(equal)).get_suptitle() == "3 of 4 parts hold 75% of 4.0 KiB"
+
+
+def test_sizes_and_shares_stand_beside_the_bars_and_the_axis_names_its_unit():
+    model = nn.ParameterDict({"large": torch.zeros(3 * MIB // 4), "small": torch.zeros(512)})
+    (axes,) = plots.where_the_bytes_are(snapshot(model)).axes
+    assert [text.get_text().split() for text in axes.texts] == [
+        ["3.0", "MiB", "(100%)"], ["2.0", "KiB", "(under", "1%)"]
+    ]
+    assert axes.get_xlabel() == "size of the tensors (MiB)"
+    assert axes.get_ylabel() == "part of the module"
+
+
+def test_every_text_can_be_read_from_the_back_of_a_classroom():
+    from matplotlib.text import Text
+
+    figure = plots.where_the_bytes_are(snapshot(Mixed()))
+    figure.canvas.draw()
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert sizes and min(sizes) >= 11
+
+
+def test_a_hostile_name_is_drawn_as_the_text_it_is():
+    model = nn.Module()
+    for name in ("$x_{", "a\nb", "</script>", "n" * 10_000):
+        model.register_parameter(name, nn.Parameter(torch.zeros(1)))
+    figure = plots.where_the_bytes_are(snapshot(model))
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert names[:3] == ["$x_{", "a\\nb", "</script>"]
+    assert len(names[3]) <= 36 and "…" in names[3]
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
+
+
+def test_the_figure_shows_itself_in_a_notebook_with_a_text_that_never_changes():
+    figure = plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)))
+    picture, metadata = figure._repr_png_()
+    assert picture == figure._repr_png_()[0] and picture.startswith(b"\x89PNG")
+    assert metadata["alt"] == figure.get_suptitle()
+    assert repr(figure) == "<Figure size 900x222 with 1 Axes>"
+
+
+def test_a_plot_neither_imports_pyplot_nor_changes_a_setting():
+    code = (
+        "import sys, torch; from helpers import plots; from helpers.state import snapshot\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "state = snapshot(torch.nn.Linear(2, 3)); import matplotlib; before = matplotlib.rcParams.copy()\n"
+        "plots.where_the_bytes_are(state)._repr_png_()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules and matplotlib.rcParams.copy() == before"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_open_figures_of_pyplot_stay_as_they_were():
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)))
+    assert plt.get_fignums() == before
+
+
+def test_the_module_is_no_snapshot_and_the_error_says_so():
+    with pytest.raises(TypeError, match=r"takes snapshot\(module\), got Linear: call snapshot first"):
+        plots.where_the_bytes_are(nn.Linear(2, 3))
+    with pytest.raises(TypeError, match="got OrderedDict"):
+        plots.where_the_bytes_are(nn.Linear(2, 3).state_dict())
+
+
+@pytest.mark.parametrize("most, error, message", [
+    (1, ValueError, "most must be at least 2, got 1"),
+    (2.5, TypeError, "an int, got float"),
+    (True, TypeError, "an int, got bool"),
+])
+def test_a_wrong_most_is_refused(most, error, message):
+    with pytest.raises(error, match=message):
+        plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)), most=most)
+
+
+@pytest.mark.parametrize("module", [nn.ReLU(), nn.LazyLinear(3), nn.Embedding(0, 4)])
+def test_a_module_without_a_byte_is_refused(module):
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plots.where_the_bytes_are(snapshot(module))
