@@ -8,6 +8,7 @@ notebook is left as it was.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -44,7 +45,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         record_timing=False,
         store_widget_state=False,
     )
-    client.execute(cleanup_kc=True)
+    client.execute(stderr=subprocess.DEVNULL)  # what a cell writes to stderr is an output, not this
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:

@@ -1,0 +1,59 @@
+"""The fixtures of the browser tests: one server and one browser a session, a fresh page for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.jupyterlab import BROWSER_FLAGS, Lab, find_browser, open_notebook, run_all
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = find_browser()
+    if executable is None:
+        message = "no Chromium on this machine: install chromium to run the browser tests"
+        if os.environ.get("INM_REQUIRE_BROWSER"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(BROWSER_FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running JupyterLab that serves a copy of this checkout."""
+    server = Lab(tmp_path_factory.mktemp("lab"), browser)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(lab: Lab) -> Iterator[Page]:
+    """A fresh page that is signed in to `lab`."""
+    page = lab.page()
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def notebook(lab: Lab, page: Page) -> Callable[..., Page]:
+    """Open a notebook made of `cells` (a code cell's source, or a cell) and run it, unless `run` is False."""
+
+    def make(*cells: str | nbformat.NotebookNode, run: bool = True, theme: str = "light") -> Page:
+        made = new_notebook(cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+        path = lab.root / "notebooks" / "made_by_a_test.ipynb"
+        nbformat.write(made, path)
+        open_notebook(page, f"notebooks/{path.name}", theme)
+        if run:
+            run_all(page)
+        return page
+
+    return make

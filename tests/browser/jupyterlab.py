@@ -1,0 +1,290 @@
+"""Drive a real JupyterLab in a real Chromium: start it, open a notebook, run it, look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import WIDGET_VIEW
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    *(("--no-sandbox",) if os.name == "posix" and os.geteuid() == 0 else ()),
+)
+DESKTOP = {"width": 1280, "height": 1400}
+PROJECTOR = {"width": 1280, "height": 720}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+RUN_SECONDS = 300
+
+# All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by itself.
+SETTINGS = {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "recordTiming": False},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+}
+
+
+def find_browser() -> str | None:
+    """Path of the Chromium or Chrome on this machine, None where there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class Lab:
+    """A JupyterLab server on 127.0.0.1 that serves a copy of the checkout, with settings of its own.
+
+    The learner's settings and trust database are not seen and not touched, and so is the checkout.
+    """
+
+    def __init__(self, folder: Path, browser: Browser):
+        self.root = folder / "course"
+        self._folder, self._browser = folder, browser
+        self._token = secrets.token_hex(16)
+        self._problems: dict[Page, list[str]] = {}
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
+        self._start()
+
+    def _start(self) -> None:
+        overrides = self._folder / "config" / "labconfig" / "default_setting_overrides.json"
+        overrides.parent.mkdir(parents=True)
+        overrides.write_text(json.dumps(SETTINGS))
+        own = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+        }
+        environment = os.environ | {key: str(self._folder / name) for key, name in own.items()}
+        environment |= {"JUPYTER_TOKEN": self._token, "PYTHONPATH": str(self.root)}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+            *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
+            *("--expose-app-in-browser", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
+            "--ServerApp.terminals_enabled=False",
+            "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        ]
+        self._log = self._folder / "jupyterlab.log"
+        with self._log.open("wb") as log:
+            self._server = subprocess.Popen(
+                command, env=environment, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._await_server()
+
+    def _await_server(self, seconds: float = 60) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/api/status", headers={"Authorization": f"token {self._token}"}
+        )
+        deadline = time.monotonic() + seconds
+        while self._server.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(request, timeout=5):
+                    return
+            except (urllib.error.URLError, TimeoutError, ConnectionError):
+                time.sleep(0.2)
+        self.stop()
+        raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        """End the server and its kernels."""
+        self._server.terminate()
+        try:
+            self._server.wait(20)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def page(self) -> Page:
+        """A new page in a browser profile of its own, signed in; `problems` tells what goes wrong on it."""
+        context = self._browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        found = self._problems[page] = []
+        page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
+        page.on(
+            "console",
+            lambda message: message.type == "error"
+            and found.append(f"{message.text} ({message.location.get('url', '')})"),
+        )
+        page.goto(f"{self.url}/login?token={self._token}")
+        return page
+
+    def problems(self, page: Page) -> list[str]:
+        """Errors in the console and uncaught exceptions on `page` so far; JupyterLab itself reports none."""
+        return list(self._problems[page])
+
+
+# The notebook in front, as JavaScript: `panel` is JupyterLab's own object for it.
+_PANEL = "const panel = window.jupyterapp.shell.currentWidget;"
+
+
+def open_notebook(page: Page, path: str, theme: str = "light") -> None:
+    """Show the notebook at `path` (from the served root) in `page`, side bars folded, its kernel ready."""
+    origin = "/".join(page.url.split("/")[:3])
+    page.goto(f"{origin}/lab/tree/{path}?reset")
+    page.wait_for_function(
+        f"() => {{ {_PANEL} return panel?.context?.isReady && panel.content.widgets.length > 0"
+        " && panel.sessionContext.session?.kernel?.status === 'idle'; }"
+    )
+    for side in ("Left", "Right"):
+        page.evaluate(f"() => window.jupyterapp.shell.collapse{side}()")
+    set_theme(page, theme)
+    wait_until_drawn(page)
+
+
+def set_theme(page: Page, theme: str) -> None:
+    """Switch JupyterLab to "light" or "dark"."""
+    name = THEMES[theme]
+    page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
+    page.wait_for_selector(f'body[data-jp-theme-name="{name}"]', state="attached")
+
+
+def run_all(page: Page) -> None:
+    """Run every cell of the notebook in front, as the menu does, and wait until all outputs are drawn."""
+    page.evaluate(
+        """async milliseconds => {
+            const late = new Promise((_, fail) =>
+                setTimeout(() => fail(new Error(`Run All took more than ${milliseconds} ms`)), milliseconds));
+            await Promise.race([window.jupyterapp.commands.execute('notebook:run-all-cells'), late]);
+        }""",
+        RUN_SECONDS * 1000,
+    )
+    wait_until_drawn(page)
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until every output and widget in the notebook has something in it, and the page is at rest."""
+    page.wait_for_function(
+        f"""() => {{ {_PANEL}
+            return panel.content.widgets.every(cell => !cell.model.outputs || cell.outputArea.widgets.length
+                >= cell.model.outputs.length && cell.outputArea.widgets.every(child =>
+                    child.node.querySelector('.jp-OutputArea-output')?.childNodes.length)); }}"""
+    )
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 150)))")
+
+
+def trust(page: Page) -> None:
+    """Trust the notebook in front, as File > Trust Notebook and a click on its dialog do."""
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:trust'); }")
+    page.click(".jp-Dialog button.jp-mod-accept")
+    page.wait_for_selector(".jp-Dialog", state="detached")
+    wait_until_drawn(page)
+
+
+def contents(page: Page) -> dict:
+    """The notebook in front as it stands in the page, in the form in which it would be saved."""
+    return page.evaluate(f"() => {{ {_PANEL} return panel.context.model.toJSON(); }}")
+
+
+def errors(page: Page) -> list[str]:
+    """Name and value of every error that an output of the notebook in front shows, tagged ones left out."""
+    return [
+        f"{output['ename']}: {output['evalue']}"
+        for cell in contents(page)["cells"]
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get("tags", [])
+    ]
+
+
+def trusted_outputs(page: Page) -> int:
+    """Number of cells with outputs that JupyterLab trusts."""
+    return page.evaluate(
+        f"() => {{ {_PANEL} return panel.content.widgets.filter(cell =>"
+        " cell.model.outputs?.length && cell.model.trusted).length; }"
+    )
+
+
+def static_faces(page: Page) -> list[str]:
+    """Text of every text/html output in the notebook in front as a reader sees it, in order."""
+    return page.evaluate(
+        f"""() => {{ {_PANEL}
+            return Array.from(panel.content.node.querySelectorAll('.jp-OutputArea-output.jp-RenderedHTML'),
+                face => {{
+                    const copy = face.cloneNode(true);
+                    copy.querySelectorAll('style').forEach(style => style.remove());
+                    return face.getBoundingClientRect().height > 0 ? copy.textContent : 'not visible';
+                }}); }}"""
+    )
+
+
+def widget_outputs(page: Page) -> list[str]:
+    """For every widget output in the notebook in front its text, or "fault: " and what is wrong with it."""
+    return page.evaluate(
+        f"""type => {{ {_PANEL}
+            const drawn = [];
+            for (const cell of panel.content.widgets.filter(cell => cell.model.outputs)) {{
+                cell.model.outputs.toJSON().forEach((output, position) => {{
+                    if (!output.data?.[type]) return;
+                    const child = cell.outputArea.widgets[position].node;
+                    const node = child.querySelector('.jp-OutputArea-output');
+                    const inside = node.querySelector('.inm, .jupyter-widgets');
+                    const isStatic = node.classList.contains('jp-RenderedHTML');
+                    if (!inside || isStatic) drawn.push('fault: no live view: ' + node.textContent);
+                    else if (inside.getBoundingClientRect().height < 10) drawn.push('fault: not visible');
+                    else drawn.push(node.textContent);
+                }});
+            }}
+            return drawn; }}""",
+        WIDGET_VIEW,
+    )
+
+
+def accessibility_faults(page: Page, selector: str = ".inm") -> list[str]:
+    """What axe-core calls serious or critical inside `selector`: rule, help and the elements concerned."""
+    found = Axe().run(page, context=selector, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['id']}: {fault['help']}: " + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+def screenshots(page: Page, folder: Path, name: str) -> None:
+    """Write the whole notebook in front as `name`-01.png, -02.png and so on, one page of it each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{name}-[0-9][0-9].png"):
+        old.unlink()
+    page.mouse.move(0, 0)
+    scroller = page.locator(".jp-WindowedPanel-outer:visible").first
+    total, height = scroller.evaluate("node => [node.scrollHeight, node.clientHeight]")
+    for number in range(-(-total // height)):
+        scroller.evaluate("(node, top) => { node.scrollTop = top; }", number * height)
+        page.wait_for_timeout(60)
+        page.screenshot(path=folder / f"{name}-{number + 1:02}.png")
+    scroller.evaluate("node => { node.scrollTop = 0; }")
+
+
+def projector_screenshots(page: Page, folder: Path, name: str, selector: str = ".inm") -> None:
+    """Write each view of the notebook in front as it looks on a projector of 1280 by 720, at its top."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"{name}-[0-9][0-9].png"):
+        old.unlink()
+    page.set_viewport_size(PROJECTOR)
+    for number, view in enumerate(page.locator(selector).all()):
+        view.evaluate("node => node.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(60)
+        page.screenshot(path=folder / f"{name}-{number + 1:02}.png")
+    page.set_viewport_size(DESKTOP)

@@ -1,0 +1,126 @@
+"""Every lesson in a real JupyterLab: what a reader sees before running anything, and what Run All leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.browser import jupyterlab
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import code_cells, faces, lessons, read
+
+SCREENSHOTS = ROOT / ".screenshots"
+
+
+@dataclass
+class Visit:
+    """What one lesson showed, opened untrusted in a fresh profile and then run from top to bottom."""
+
+    path: Path
+    trusted_before: int
+    static_before: list[str]
+    dialogs: list[str]
+    faults_before: list[str]
+    errors: list[str]
+    widgets: list[str]
+    faults: list[str]
+    problems: list[str]
+
+
+@pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
+def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit]:
+    path, page = request.param, lab.page()
+    jupyterlab.open_notebook(page, f"notebooks/{path.name}")
+    folder = SCREENSHOTS / path.stem
+    seen = {
+        "trusted_before": jupyterlab.trusted_outputs(page),
+        "static_before": jupyterlab.static_faces(page),
+        "faults_before": _photograph(page, folder, "before"),
+    }
+    dialogs = page.locator(".jp-Dialog").all_inner_texts()
+    jupyterlab.run_all(page)
+    seen["errors"] = jupyterlab.errors(page)
+    seen["widgets"] = jupyterlab.widget_outputs(page)
+    seen["faults"] = _photograph(page, folder, "after")
+    jupyterlab.projector_screenshots(page, folder, "projector")
+    dialogs += page.locator(".jp-Dialog").all_inner_texts()
+    yield Visit(path=path, dialogs=dialogs, problems=lab.problems(page), **seen)
+    page.context.close()
+
+
+def _photograph(page: jupyterlab.Page, folder: Path, moment: str) -> list[str]:
+    """Screenshots in both themes, and what axe-core finds in either."""
+    faults = []
+    for theme in ("dark", "light"):
+        jupyterlab.set_theme(page, theme)
+        jupyterlab.screenshots(page, folder, f"{moment}-{theme}")
+        if page.locator(".inm").count():
+            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page)]
+    return faults
+
+
+class _Text(HTMLParser):
+    """The text of a piece of HTML, style sheets left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts, self.in_style = [], False
+
+    def handle_starttag(self, tag, attributes):
+        self.in_style = tag == "style"
+
+    def handle_endtag(self, tag):
+        self.in_style = False
+
+    def handle_data(self, data):
+        if not self.in_style:
+            self.parts.append(data)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def saved_static_faces(path: Path) -> list[str]:
+    """The text of every text/html output saved in the notebook at `path`."""
+    texts = []
+    for _, cell in code_cells(read(path)):
+        for output in cell["outputs"]:
+            for kind, shown in faces(output):
+                if kind == "text/html":
+                    parser = _Text()
+                    parser.feed(shown)
+                    texts.append("".join(parser.parts))
+    return texts
+
+
+def test_before_trust_every_static_face_is_seen_whole(visit):
+    assert visit.trusted_before == 0
+    assert [_words(face) for face in visit.static_before] == list(map(_words, saved_static_faces(visit.path)))
+
+
+def test_nothing_asks_the_reader_for_trust_or_anything_else(visit):
+    assert visit.dialogs == []
+
+
+def test_run_all_ends_without_an_error(visit):
+    assert visit.errors == []
+
+
+def test_after_run_all_every_view_is_alive(visit):
+    views = saved_static_faces(visit.path)
+    assert len(visit.widgets) >= len(views)
+    assert [text for text in visit.widgets if text.startswith("fault: ")] == []
+
+
+def test_the_console_shows_no_error(visit):
+    assert visit.problems == []
+
+
+def test_axe_finds_nothing_serious_in_the_views(visit):
+    assert visit.faults_before == []
+    assert visit.faults == []
