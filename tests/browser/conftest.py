@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.jupyterlab import BROWSER_FLAGS, Lab, find_browser, open_notebook, run_all
+from tests.refresh_notebooks import METADATA
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,7 @@ def page(lab: Lab) -> Iterator[Page]:
     """A fresh page that is signed in to `lab`."""
     page = lab.page()
     yield page
-    page.context.close()
+    lab.close(page)
 
 
 @pytest.fixture
@@ -48,7 +49,8 @@ def notebook(lab: Lab, page: Page) -> Callable[..., Page]:
     """Open a notebook made of `cells` (a code cell's source, or a cell) and run it, unless `run` is False."""
 
     def make(*cells: str | nbformat.NotebookNode, run: bool = True, theme: str = "light") -> Page:
-        made = new_notebook(cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+        nodes = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+        made = new_notebook(cells=nodes, metadata=METADATA)
         path = lab.root / "notebooks" / "made_by_a_test.ipynb"
         nbformat.write(made, path)
         open_notebook(page, f"notebooks/{path.name}", theme)

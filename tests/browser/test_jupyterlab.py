@@ -1,0 +1,26 @@
+"""The eyes of the browser tests see what is wrong: each of them is shown something broken once."""
+
+from tests.browser import jupyterlab
+
+BROKEN_VIEW = """\
+import anywidget
+class Broken(anywidget.AnyWidget):
+    _esm = "export default { render() { throw new Error('no view today'); } };"
+Broken()"""
+UNREADABLE_VIEW = """\
+class Unreadable(anywidget.AnyWidget):
+    _esm = '''export default { render({ el }) {
+        el.innerHTML = '<div class="inm" style="background:#fff"><button></button>'
+            + '<p style="color:#eee">faint</p></div>'; } };'''
+Unreadable()"""
+
+
+def test_a_broken_view_an_error_and_a_fault_of_access_are_all_noticed(lab, notebook):
+    page = notebook(BROKEN_VIEW, UNREADABLE_VIEW, "raise KeyError('lost')")
+    broken, unreadable = jupyterlab.widget_outputs(page)
+    assert broken.startswith("fault: ")
+    assert unreadable == "faint"
+    assert any("no view today" in problem for problem in lab.problems(page))
+    assert jupyterlab.errors(page) == ["KeyError: 'lost'"]
+    rules = {fault.split(":")[0] for fault in jupyterlab.accessibility_faults(page)}
+    assert rules == {"button-name", "color-contrast"}
