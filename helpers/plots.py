@@ -26,7 +26,7 @@ __all__ = ["where_the_bytes_are"]
 _HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "...", "plain tensor": "xx"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _LONGEST_LABEL = 36
-_DPI = 144
+_DPI, _SHARPNESS, _COLOURS = 144, 1.5, 64  # 1.5 pixels of the picture for each on the page
 
 
 @dataclass
@@ -190,12 +190,16 @@ def _draw(bars: list[Bar]) -> Figure:
 def _figure_class() -> type[Figure]:
     """matplotlib's `Figure`, able to show itself in a notebook where nobody has imported pyplot."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     class NotebookFigure(Figure):
         def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-            file = io.BytesIO()
-            self.savefig(file, format="png", dpi=_DPI)
-            width, height = (int(inches * _DPI / 1.5) for inches in self.get_size_inches())
+            drawn, file = io.BytesIO(), io.BytesIO()
+            self.savefig(drawn, format="png", dpi=_DPI)
+            # Saved with the lesson: a palette makes the picture a third as large, and no eye tells it apart.
+            with Image.open(drawn) as picture:
+                picture.convert("RGB").quantize(_COLOURS).save(file, "png", optimize=True)
+            width, height = (round(inches * _DPI / _SHARPNESS) for inches in self.get_size_inches())
             return file.getvalue(), {"width": width, "height": height, "alt": self.get_suptitle()}
 
     # The plain face names the class: a reader knows matplotlib's name, and it is one.
