@@ -1,0 +1,87 @@
+"""The quiz questions. A lesson has a text file for the words and a module for the proofs, named in `LESSONS`.
+
+The text file reads like this; `+` marks the right option, and the lines under an option say why:
+
+    ## 01-key
+    The prompt, with `code` between backticks.
+
+        lines of Python, indented
+
+    - an option that someone would choose
+      Why it is not so, and what would be true instead.
+    + the right option
+      Why it is so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from textwrap import dedent
+
+LESSONS = ("lesson_01",)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: what it says, and why it is right, or what would be true instead."""
+
+    text: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to predict on. In its texts, words between backticks are code and nothing is markup.
+
+    `answer` is the position of the right option. `proof` finds it by experiment on the installed torch and
+    returns its position or its text, so that a test sees when torch has changed.
+    """
+
+    key: str
+    prompt: str
+    options: tuple[Option, ...]
+    answer: int
+    proof: Callable[[], int | str]
+    code: str = ""
+
+    def proven(self) -> int:
+        """The position of the option that is true on the installed torch. ValueError: no option is."""
+        found = self.proof()
+        return found if isinstance(found, int) else [option.text for option in self.options].index(found)
+
+
+def the_true_one(*claims: bool) -> int:
+    """The position of the one claim that holds. ValueError: none holds, or several do."""
+    if sum(claims) != 1:
+        raise ValueError(f"exactly one option should be true on the installed torch, found {claims}")
+    return claims.index(True)
+
+
+def read_questions(words: str, proofs: dict[str, Callable[[], int | str]]) -> tuple[Question, ...]:
+    """The questions written in `words`, each with its proof. KeyError: a question has no proof."""
+    questions = []
+    for section in re.split(r"^## ", words, flags=re.MULTILINE)[1:]:
+        head, *parts = re.split(r"^(?=[-+] )", section, flags=re.MULTILINE)
+        key, head = head.split("\n", 1)
+        code = "\n".join(line for line in head.splitlines() if line.startswith("    "))
+        prompt = " ".join(line for line in head.splitlines() if line and not line.startswith("    "))
+        lines = [part.split("\n", 1) for part in parts]
+        options = tuple(Option(first[2:], " ".join(why.split())) for first, why in lines)
+        (answer,) = (i for i, part in enumerate(parts) if part.startswith("+"))
+        questions.append(Question(key, prompt, options, answer, proofs[key], dedent(code)))
+    return tuple(questions)
+
+
+@cache
+def all_questions() -> dict[str, Question]:
+    """Every question by its key, in the order of the lessons; they are read at the first call."""
+    questions = []
+    for lesson in LESSONS:
+        words = Path(__file__).with_name(f"{lesson}.md").read_text(encoding="utf-8")
+        questions += read_questions(words, import_module(f"{__name__}.{lesson}").PROOFS)
+    return {question.key: question for question in questions}

@@ -1,0 +1,145 @@
+"""The exercises. A lesson has a text file for goals and hints and a module of checkers, named in `LESSONS`.
+
+A checker takes the learner's answer, tries it with `ask`, and states what must hold with `expect`. It returns
+a line on what was tried, or stops at the first mistake, by a name that has its hint in the text file:
+
+    ## 1.1
+    The goal, in one sentence.
+
+    1. A nudge. The next attempts get 2 and 3, which is nearly the solution.
+
+    - name-of-a-mistake: the hint that fits it, given before the others.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import nn
+
+LESSONS = ("lesson_01",)
+
+# Mistakes that any exercise can meet.
+_ALWAYS = {
+    "not-a-function": "Pass the function itself, by its name and without calling it.",
+    "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
+    "not-a-dict": "Return a dict of names and tensors, the kind that `load_state_dict` takes.",
+}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
+
+
+@dataclass(frozen=True)
+class Task:
+    """One exercise: `check` tries an answer, `fitting` has each mistake's hint, `hints` lead on."""
+
+    key: str
+    goal: str
+    check: Callable[[object], str]
+    hints: tuple[str, ...]
+    fitting: dict[str, str]
+
+
+class Unsolved(Exception):
+    """The answer is still the stub."""
+
+
+class Mistake(Exception):
+    """One diagnosed mistake, by name, with what was expected and what was found."""
+
+    def __init__(self, name: str, expected: str, found: str) -> None:
+        super().__init__(name, expected, found)
+        self.name, self.expected, self.found = name, expected, found
+
+
+def expect(holds: bool, name: str, expected: str, found: str) -> None:
+    """Go on if `holds`, else stop with this `Mistake`."""
+    if not holds:
+        raise Mistake(name, expected, found)
+
+
+def describe(value: object) -> str:
+    """`value` in a few words, with no address and no foreign repr."""
+    if isinstance(value, type):
+        return f"the class `{value.__name__}`"
+    if isinstance(value, torch.Tensor):
+        return f"a `{value.dtype}` tensor of shape `{tuple(value.shape)}`"
+    if type(value) in (int, float, bool, str, bytes, type(None), type(...)):
+        return f"`{_SHORT.repr(value)}`"
+    return f"an object of type `{type(value).__name__}`"
+
+
+def in_words(error: BaseException) -> str:
+    """Type and first line of an exception, even if its own `__str__` raises."""
+    try:
+        message = (str(error).splitlines() or [""])[0][:200]
+    except Exception as second:
+        message = f"(its message could not be read: {type(second).__name__})"
+    return f"`{type(error).__name__}`" + (f": {message}" if message else "")
+
+
+def ask(call: str, function: Callable, *args: object, mistake: str = "raises", **named: object) -> object:
+    """What the learner's `function` returns; `call` is the call in words.
+
+    `Unsolved` if it returns `...`. A `Mistake` if it returns None, or if it raises (its name is `mistake`).
+    """
+    try:
+        result = function(*args, **named)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise Mistake(mistake, f"`{call}` runs to its end", f"it raised {in_words(error)}") from None
+    if result is ...:
+        raise Unsolved
+    expect(result is not None, "nothing-returned", f"`{call}` returns a value", "it returned `None`")
+    return result
+
+
+def want_function(answer: object, name: str) -> None:
+    """Go on if `answer` is a function or another callable that is neither a class nor a module."""
+    fits = callable(answer) and not isinstance(answer, (type, nn.Module))
+    expect(fits, "not-a-function", f"the function `{name}`", describe(answer))
+
+
+def entries(result: object, call: str) -> dict:
+    """The dict that `call` returned, as a plain dict of its first thousand entries."""
+    expect(isinstance(result, Mapping), "not-a-dict", f"`{call}` returns a dict", describe(result))
+    return dict(islice(result.items(), 1000))
+
+
+def photo(model: nn.Module) -> tuple:
+    """Modes and tensors of a small model, objects and numbers, to compare before and after foreign code."""
+    tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+    modes = tuple((name, module.training) for name, module in model.named_modules())
+    return modes, tuple((name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors)
+
+
+def read_tasks(words: str, checkers: dict[str, Callable[[object], str]]) -> tuple[Task, ...]:
+    """The exercises written in `words`, each with its checker. KeyError: an exercise has no checker."""
+    tasks = []
+    for section in re.split(r"^## ", words, flags=re.MULTILINE)[1:]:
+        parts = re.split(r"^(?=- |\d\. )", section, flags=re.MULTILINE)
+        head, *items = (" ".join(part.split()) for part in parts)
+        key, goal = head.split(" ", 1)
+        hints = tuple(item[3:] for item in items if item[0] != "-")
+        fitting = dict(item[2:].split(": ", 1) for item in items if item[0] == "-")
+        tasks.append(Task(key, goal, checkers[key], hints, _ALWAYS | fitting))
+    return tuple(tasks)
+
+
+@cache
+def all_tasks() -> dict[str, Task]:
+    """Every exercise by its key, in the order of the lessons; they are read at the first call."""
+    tasks = []
+    for lesson in LESSONS:
+        words = Path(__file__).with_name(f"{lesson}.md").read_text(encoding="utf-8")
+        tasks += read_tasks(words, import_module(f"{__name__}.{lesson}").CHECKERS)
+    return {task.key: task for task in tasks}

@@ -1,0 +1,271 @@
+"""Checkers for the exercises of lesson 01. Torch judges: an answer is loaded, trained past, or compared."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from numbers import Integral
+
+import torch
+from torch import nn
+
+from helpers.tasks import Mistake, Unsolved, ask, describe, entries, expect, photo, want_function
+
+
+def _holding(**children: nn.Module) -> nn.Module:
+    module = nn.Module()
+    for name, child in children.items():
+        module.add_module(name, child)
+    return module
+
+
+def _same(left: object, right: torch.Tensor | None) -> bool:
+    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
+        return False
+    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(describe(name) for name in names) or "none"
+
+
+def _encoder_state(answer: object) -> str:
+    want_function(answer, "encoder_state")
+    call = "encoder_state(state_dict)"
+    deep = _holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
+    for model in (
+        _holding(encoder=nn.Linear(2, 3), head=nn.Linear(3, 1)),
+        _holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
+        _holding(encoder=nn.Linear(2, 3), decoder=_holding(encoder=nn.Linear(3, 2))),
+        _holding(encoder=deep, head=nn.Linear(2, 1)),
+    ):
+        for number, tensor in enumerate(model.state_dict().values()):
+            tensor.fill_(number)  # a value now tells which key it came from
+        given = model.state_dict()
+        before = dict(given)
+        result = entries(ask(call, answer, given), call)
+        wanted = f"from {_listed(before)}: the keys {_listed(model.encoder.state_dict())}"
+        origins = {}
+        for key, value in result.items():
+            source = next((name for name, tensor in before.items() if _same(value, tensor)), None)
+            expect(source is not None, "foreign-value", wanted, f"{describe(key)} holds {describe(value)}")
+            origins[source] = key
+        for source, key in origins.items():
+            owner, rest = source.split(".", 1)
+            found = f"the tensor of `{source}` came along as {describe(key)}"
+            expect(owner == "encoder", f"{owner}-kept", wanted, found)
+            expect(key == rest, _renaming(source, key), wanted, found)
+        missing = [source for source in before if source.startswith("encoder.") and source not in origins]
+        expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
+        intact = list(given) == list(before) and all(given[key] is before[key] for key in before)
+        expect(intact, "input-changed", "the `state_dict` that was given stays as it was", "it was changed")
+        model.encoder.load_state_dict(result)
+    return "it loads strictly into the encoder of four models, with names that look alike among them"
+
+
+def _renaming(source: str, key: object) -> str:
+    """The name of the mistake that makes `key` from `source`."""
+    slips = {
+        source: "prefix-kept",
+        source.lstrip("encoder."): "lstrip",  # noqa: B005 (the very mistake to recognise)
+        source.replace("encoder.", ""): "replaced-everywhere",
+    }
+    return slips.get(key, "wrong-name")
+
+
+def _train(model: nn.Module) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    model(torch.randn(8, 2)).pow(2).sum().backward()
+    optimizer.step()
+
+
+def _keep_best(answer: object) -> str:
+    want_function(answer, "keep_best")
+    call, model = "keep_best(model)", nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
+    model.register_buffer("scratch", torch.zeros(1), persistent=False)
+    _train(model)
+    best, before = {key: tensor.clone() for key, tensor in model.state_dict().items()}, photo(model)
+    returned = ask(call, answer, model)
+    expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
+    result = entries(returned, call)
+    expect(photo(model) == before, "model-changed", "the model goes on as it was", "the model was changed")
+    wanted = f"the keys {_listed(best)}"
+    missing, extra = [key for key in best if key not in result], [key for key in result if key not in best]
+    expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
+    expect(not extra, "extra", wanted, f"an entry for {_listed(extra)} as well")
+    for key, tensor in best.items():
+        found = f"{describe(result[key])} with other numbers, dtype or shape"
+        expect(_same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
+    _train(model)
+    changed = [key for key in best if not _same(result[key], best[key])]
+    wanted, found = "the same numbers after another step", f"{_listed(changed)} changed with the model"
+    expect(len(changed) < len(best), "live-view", wanted, "every tensor changed with the model")
+    expect(not changed, "partly-live", wanted, found)
+    ask(call, answer, model)
+    kept = entries(returned, call)
+    alone = all(_same(kept.get(key), tensor) for key, tensor in best.items())
+    expect(alone, "dict-reused", "a second call leaves the first result alone", "it changed the first result")
+    model.load_state_dict(kept)
+    return "after another step and another call it still holds the old numbers, and it loads strictly"
+
+
+def _scaled(answer: object) -> str:
+    expect(not isinstance(answer, nn.Module), "an-instance", "the class `Scaled`", describe(answer))
+    fits = isinstance(answer, type) and issubclass(answer, nn.Module)
+    expect(fits, "not-a-module", "a subclass of `nn.Module`", describe(answer))
+    try:
+        model = ask("Scaled()", answer)
+    except Mistake as mistake:  # torch's own words when something is assigned too early
+        early = "Module.__init__()" in mistake.found
+        raise Mistake("no-super" if early else mistake.name, mistake.expected, mistake.found) from None
+    expect("_parameters" in vars(model), "no-super", "a module", "`super().__init__()` was not called")
+    blank = vars(model).keys() == vars(nn.Module()).keys()
+    if blank and not any(hasattr(model, name) for name in ("scale", "inner", "factor")):
+        raise Unsolved
+    state = ask("Scaled().state_dict()", model.state_dict, mistake="does-not-load")
+    keys = list(entries(state, "Scaled().state_dict()"))
+    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {_listed(keys)}"
+    expect("factor" not in keys, "factor-saved", wanted, found)
+    expect("inner.bias" not in keys, "bias", wanted, found)
+    for key in ("scale", "inner.weight"):
+        name = key.split(".")[0]
+        expect(key in keys, _why_absent(model, name), wanted, f"{found}; {_what_is(model, name)}")
+    expect(len(keys) == 2, "extra", wanted, found)
+    expect(keys == ["scale", "inner.weight"], "order", wanted, found)
+    other = ask("Scaled(factor=3.5)", answer, factor=3.5)
+    for call, made, number in (("Scaled()", model, 2.0), ("Scaled(factor=3.5)", other, 3.5)):
+        value = getattr(made, "factor", None)
+        wanted, found = f"`{call}.factor` is `{number}`", describe(value)
+        expect(not isinstance(value, torch.Tensor), "factor-is-a-tensor", wanted, found)
+        expect(isinstance(value, (int, float)) and value == number, "factor-wrong", wanted, found)
+    ours, theirs = (made.state_dict(keep_vars=True) for made in (model, other))
+    shared = any(ours[key] is theirs[key] for key in ours)
+    expect(not shared, "shared", "two instances have tensors of their own", "they share a tensor")
+    ask("Scaled().load_state_dict(state)", model.load_state_dict, other.state_dict(), mistake="does-not-load")
+    return "two keys in the right order, `factor` not among them; one instance loads strictly from another"
+
+
+def _what_is(model: nn.Module, name: str) -> str:
+    value = getattr(model, name, ...)
+    return f"there is no `{name}`" if value is ... else f"`{name}` is {describe(value)}"
+
+
+def _why_absent(model: nn.Module, name: str) -> str:
+    """The name of the mistake that keeps attribute `name` out of the state_dict, or gives it another key."""
+    value = vars(model).get(name)
+    if name in model._parameters or name in model._buffers:
+        slot = "empty-slot" if getattr(model, name) is None else "not-persistent"
+        return slot if name == "scale" else "not-a-submodule"
+    if name in model._modules:
+        return "another-module"
+    if isinstance(value, torch.Tensor):
+        return "plain-tensor"
+    if isinstance(value, (list, tuple, dict)):
+        return "in-a-list"
+    if name in vars(model):
+        return "plain-value"
+    return "class-attribute" if hasattr(type(model), name) else "absent"
+
+
+def _state_bytes(answer: object) -> str:
+    want_function(answer, "state_bytes")
+    tied = _holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
+    tied.output.weight = tied.embedding.weight
+    masked = nn.Linear(2, 2)
+    masked.register_buffer("mask", torch.ones(4), persistent=False)
+    for words, model in {
+        "`nn.Linear(2, 3)`": nn.Linear(2, 3),
+        "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
+        "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
+        "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
+        "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
+        "two `nn.LayerNorm(3)` with equal numbers": _holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
+    }.items():
+        before = photo(model)
+        right = sum({tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}.values())
+        number = ask("state_bytes(model)", answer, model)
+        wanted, found = f"`{right}` bytes for {words}", describe(number)
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        expect(whole, "not-an-int", wanted, found)
+        expect(number == right, _miscount(model, number), wanted, found)
+        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
+    return "the bytes of six models, with other dtypes, buffers and a tied weight among them"
+
+
+def _miscount(model: nn.Module, number: object) -> str:
+    """The name of the mistaken way of counting that comes to `number` on `model`."""
+    state, file = model.state_dict(), io.BytesIO()
+    torch.save(state, file)
+    once = {tensor.data_ptr(): tensor for tensor in state.values()}.values()
+    unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
+    parameters = sum(parameter.nbytes for parameter in model.parameters())
+    counts = {
+        "elements": sum(tensor.numel() for tensor in once),
+        "entries": len(state),
+        "counted-twice": sum(tensor.nbytes for tensor in state.values()),
+        "parameters-only": parameters,
+        "four-bytes": 4 * sum(tensor.numel() for tensor in once),
+        "non-persistent": parameters + sum(buffer.nbytes for buffer in model.buffers()),
+        "equal-values": sum(tensor.nbytes for tensor in unequal),
+        "file-size": len(file.getvalue()),
+    }
+    return next((name for name, count in counts.items() if count == number), "wrong-number")
+
+
+def _momentum_of(answer: object) -> str:
+    want_function(answer, "momentum_of")
+    frozen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    frozen[0].weight.requires_grad_(False)
+    tied = _holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
+    tied.second.weight = tied.first.weight
+    for slip, words, model in (
+        ("by-position", "two Linear layers", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),
+        ("buffers-in-between", "a BatchNorm first", nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))),
+        ("frozen", "a frozen first weight", frozen),
+        ("tied", "a weight tied to the first", tied),
+    ):
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            sum((i + 1) * p.pow(2).sum() for i, p in enumerate(model.parameters())).backward()
+            optimizer.step()
+        names = {name: p for name, p in model.named_parameters() if p in optimizer.state}
+        known = {n: {key: t.clone() for key, t in optimizer.state[p].items()} for n, p in names.items()}
+        before = photo(model)
+        for name, parameter in names.items():
+            call = f'momentum_of(model, optimizer, "{name}")'
+            tensor = ask(call, answer, model, optimizer, name, mistake=slip)
+            wanted = f"`{call}` is the `exp_avg` of `{name}` (a model with {words})"
+            if not _same(tensor, known[name]["exp_avg"]):
+                mistake, found = _whose(tensor, parameter, name, known)
+                raise Mistake(mistake or slip, wanted, found)
+        state = [(optimizer.state[p].get(key), t) for n, p in names.items() for key, t in known[n].items()]
+        intact = photo(model) == before and all(_same(now, then) for now, then in state)
+        expect(intact, "state-changed", "model and optimizer stay as they were", "they were changed")
+    return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
+
+
+def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> tuple[str, str]:
+    """Name of the mistake of returning `tensor`, and what it is. No name: it belongs to another parameter."""
+    if not isinstance(tensor, torch.Tensor):
+        whole = isinstance(tensor, dict) and "exp_avg" in tensor
+        return "whole-entry" if whole else "not-a-tensor", describe(tensor)
+    if _same(tensor, known[name]["exp_avg_sq"]):
+        return "second-moment", "its `exp_avg_sq`"
+    for what, other in (("parameter", parameter), ("gradient", parameter.grad)):
+        if _same(tensor, other):
+            return "not-momentum", f"the {what} itself"
+    for other, kept in known.items():
+        if _same(tensor, kept["exp_avg"]):
+            return "", f"the `exp_avg` of `{other}`"
+    return "other-tensor", f"{describe(tensor)}, not this one"
+
+
+CHECKERS = {
+    "1.1": _encoder_state,
+    "1.2": _keep_best,
+    "1.3": _scaled,
+    "1.4": _state_bytes,
+    "1.5": _momentum_of,
+}

@@ -1,0 +1,116 @@
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel.
+// Every text from the question is set as text content, never parsed.
+
+function node(name, className, ...children) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+// Words between two backticks become <code>; a backtick without a partner stays a backtick.
+function prose(words) {
+  return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));
+}
+
+function button(type, className, label) {
+  const element = node("button", className, label);
+  element.type = type;
+  return element;
+}
+
+function render({ model, el }) {
+  const options = model.get("options");
+  const answer = model.get("answer");
+  const letter = (index) => String.fromCharCode(65 + index);
+  let misses = 0;
+  let solved = false;
+
+  // Radio names are private to their form, so two cards on a page stay apart.
+  const rows = options.map((option, index) => {
+    const radio = node("input");
+    radio.type = "radio";
+    radio.name = "option";
+    radio.value = String(index);
+    const mark = node("span", "inm-quiz-mark");
+    const words = node("span", "inm-quiz-text", ...prose(option.text));
+    const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);
+    return { row, radio, mark };
+  });
+  const group = node("fieldset", "inm-quiz-options", node("legend", "inm-quiz-prompt", ...prose(model.get("prompt"))));
+  group.setAttribute("role", "radiogroup");
+  if (model.get("code")) group.append(node("pre", "inm-quiz-code", model.get("code")));
+  group.append(...rows.map(({ row }) => row));
+
+  const check = button("submit", "inm-quiz-check", "Check");
+  const show = button("button", "inm-quiz-show", "Show the answer");
+  show.hidden = true;
+  const feedback = node("div", "inm-quiz-feedback");
+  feedback.setAttribute("role", "status");
+  feedback.setAttribute("aria-live", "polite");
+  const actions = node("div", "inm-quiz-actions", check, show);
+  const form = node("form", "inm inm-quiz", node("div", "inm-quiz-kicker", "Predict"), group, actions, feedback);
+
+  function say(state, verdict, ...words) {
+    feedback.dataset.state = state;
+    feedback.replaceChildren(node("strong", "inm-quiz-verdict", verdict), ...words);
+  }
+
+  function label(index, state, words) {
+    rows[index].row.dataset.state = state;
+    rows[index].mark.textContent = words;
+  }
+
+  function solve() {
+    label(answer, "right", "✓ right");
+    show.hidden = true;
+    if (solved) return;
+    solved = true;
+    options.forEach((option, index) => {
+      const title = index === answer ? `Why ${letter(index)}?` : `Why not ${letter(index)}?`;
+      const why = node("div", "", ...prose(option.why));
+      rows[index].row.after(node("details", "inm-quiz-why", node("summary", "", title), why));
+    });
+  }
+
+  function onCheck(event) {
+    event.preventDefault();
+    const chosen = rows.findIndex(({ radio }) => radio.checked);
+    if (chosen < 0) {
+      say("empty", "Choose an option first.");
+    } else if (chosen === answer) {
+      solve();
+      say("right", "✓ Right", ...prose(options[chosen].why));
+    } else {
+      misses += 1;
+      label(chosen, "wrong", "✗ not this one");
+      show.hidden = solved || misses < 2;
+      say("wrong", `✗ Not quite (${letter(chosen)})`, ...prose(options[chosen].why));
+    }
+  }
+
+  function onShow() {
+    rows[answer].radio.checked = true;
+    rows[answer].radio.focus(); // the button is about to go, and focus must not go with it
+    solve();
+    say("shown", `The answer is ${letter(answer)}`, ...prose(options[answer].why));
+  }
+
+  // Arrows, Enter and letters belong to the card while it has the focus, not to the notebook's shortcuts.
+  function keepKey(event) {
+    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
+  }
+
+  const listening = new AbortController();
+  const { signal } = listening;
+  form.addEventListener("submit", onCheck, { signal });
+  show.addEventListener("click", onShow, { signal });
+  form.addEventListener("keydown", keepKey, { signal });
+  el.append(form);
+  return () => {
+    listening.abort();
+    form.remove();
+  };
+}
+
+export default { render };

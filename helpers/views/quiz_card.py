@@ -1,0 +1,77 @@
+"""One quiz question on the screen: choose, check, read why. It is given a question and knows no torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anywidget
+from traitlets import Int, List, Unicode
+
+from helpers.markup import Markup, join, tag
+
+if TYPE_CHECKING:
+    from helpers.questions import Question
+
+_HERE = Path(__file__).parent
+
+
+def prose(words: str) -> Markup:
+    """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is markup.
+
+    >>> prose("set `x < 1`")
+    'set <code>x &lt; 1</code>'
+    """
+    parts = re.split(r"`([^`]+)`", words)
+    return join(tag("code", part) if i % 2 else part for i, part in enumerate(parts))
+
+
+class QuizCard(anywidget.AnyWidget):
+    """A question whose options, explanations and answer travel to the browser once; nothing comes back.
+
+    The static face (`text/html`) shows the question and its options, never the answer nor an explanation.
+    """
+
+    _esm = (_HERE / "quiz_card.js").read_text(encoding="utf-8")
+    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "quiz_card.css"))
+
+    prompt = Unicode().tag(sync=True)
+    code = Unicode().tag(sync=True)
+    options = List().tag(sync=True)
+    answer = Int().tag(sync=True)
+
+    def __init__(self, question: Question) -> None:
+        self._key = question.key
+        super().__init__(
+            prompt=question.prompt,
+            code=question.code,
+            options=[{"text": option.text, "why": option.why} for option in question.options],
+            answer=question.answer,
+        )
+
+    def __repr__(self) -> str:
+        return " ".join(f"Quiz {self._key}: {self.prompt}".split())
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self), "text/html": self._static_face()}, metadata
+
+    def _static_face(self) -> Markup:
+        soft = "color:var(--jp-content-font-color2,#5a5a5a)"
+        letters = (tag("b", chr(65 + i), style="margin-right:0.6em") for i in range(len(self.options)))
+        rows = (
+            tag("li", letter, " ", prose(option["text"]), style="margin:0.35em 0")
+            for letter, option in zip(letters, self.options, strict=True)
+        )
+        return tag(
+            "div",
+            tag("div", "Predict", style=f"{soft};font-weight:600"),
+            tag("p", tag("b", prose(self.prompt)), style="margin:0.4em 0"),
+            tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
+            tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
+            tag("p", "Run this cell to answer.", style=f"{soft};margin:0.6em 0 0"),
+            class_="inm-quiz-static",
+            style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);"
+            "border-left:4px solid var(--jp-brand-color1,#1565c0);border-radius:6px",
+        )
