@@ -8,6 +8,7 @@ notebook is left as it was.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ METADATA = {
 }
 # Written into cells by editors and clients: times, trust, how far an output is scrolled.
 PASSING_METADATA = ("execution", "ExecuteTime", "trusted", "scrolled", "collapsed")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -100,7 +102,8 @@ def main(arguments: list[str]) -> int:
         try:
             changed = refresh(path)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            print(f"{path.name}: stopped, the file is left as it was\n{error}", file=sys.stderr)
+            words = _COLOURS.sub("", str(error)).rstrip()
+            print(f"{path.name}: stopped, the file is left as it was\n{words}", file=sys.stderr)
             return 1
         except (FileNotFoundError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
             print(f"{path.name}: not a notebook that can be read: {error}", file=sys.stderr)
