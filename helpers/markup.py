@@ -1,0 +1,43 @@
+"""HTML for the static faces. The one place where text becomes markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+# Elements that take no closing tag; the static faces need no others.
+_VOID = frozenset({"br", "hr", "img"})
+
+
+class Markup(str):
+    """A string that is HTML already: `tag` lets it pass, every other string is escaped."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Markup:
+    """`value` as HTML text: & < > " ' are escaped, so it is safe as content and as an attribute."""
+    return value if isinstance(value, Markup) else Markup(escape(str(value), quote=True))
+
+
+def join(parts: Iterable[object], between: str = "") -> Markup:
+    """The parts in order, each escaped unless it is `Markup`, with escaped `between` in the gaps."""
+    return Markup(text(between).join(text(part) for part in parts))
+
+
+def tag(name: str, *children: object, **attributes: object) -> Markup:
+    """One element. `class_` is written class, `data_x` data-x; True is a bare attribute, None and False none.
+
+    >>> tag("b", "<i>", class_="a")
+    '<b class="a">&lt;i&gt;</b>'
+    """
+    opening = name
+    for key, value in attributes.items():
+        key = key.rstrip("_").replace("_", "-")
+        if value is True:
+            opening += f" {key}"
+        elif value is not None and value is not False:
+            opening += f' {key}="{text(value)}"'
+    if name in _VOID:
+        return Markup(f"<{opening}>")
+    return Markup(f"<{opening}>{join(children)}</{name}>")
