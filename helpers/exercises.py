@@ -120,7 +120,7 @@ def _find(function: str, noun: str, key: object, known: dict):
     if key in known:
         return known[key]
     close = get_close_matches(key, known, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = f"; did you mean {close[0]!r}?" if close else "."
     raise ValueError(f"there is no {noun} {key!r}{meant} There are: {', '.join(known)}")
 
 

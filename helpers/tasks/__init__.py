@@ -78,9 +78,9 @@ def describe(value: object) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Type and first line of an exception, even if its own `__str__` raises."""
+    """Type and first line of an exception, without addresses, even if its own `__str__` raises."""
     try:
-        message = (str(error).splitlines() or [""])[0][:200]
+        message = re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200]
     except Exception as second:
         message = f"(its message could not be read: {type(second).__name__})"
     return f"`{type(error).__name__}`" + (f": {message}" if message else "")

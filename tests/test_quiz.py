@@ -1,0 +1,213 @@
+"""quiz: what it asks is true on the installed torch, and nothing on the page gives the answer away."""
+
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.exercises import quiz
+from helpers.questions import LESSONS, Option, Question, all_questions, read_questions, the_true_one
+from helpers.views.quiz_card import QuizCard, prose
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
+KEYS = [
+    "01-keys",
+    "01-nesting",
+    "01-live-view",
+    "01-no-parameters",
+    "01-keep-vars",
+    "01-optimizer",
+]
+
+
+class Page(HTMLParser):
+    """The elements and the text of a piece of HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.words = [], ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def static_face(card):
+    return card._repr_mimebundle_()[0]["text/html"]
+
+
+def plain(words):
+    return words.replace("`", "")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_declared_answer_is_the_one_torch_gives(key):
+    question = all_questions()[key]
+    assert question.proven() == question.answer
+
+
+def test_lesson_01_has_the_six_questions_in_order():
+    assert [key for key in all_questions() if key.startswith("01-")] == KEYS
+
+
+def test_every_question_of_every_lesson_is_well_formed():
+    questions = all_questions().values()
+    assert {question.key[:2] for question in questions} == {lesson[-2:] for lesson in LESSONS}
+    for question in questions:
+        texts = [option.text for option in question.options]
+        assert len(set(texts)) == len(texts) >= 3, question.key
+        assert all(len(option.why.split()) > 5 for option in question.options), question.key
+        words = [question.prompt, *texts, *(option.why for option in question.options)]
+        assert all(line.count("`") % 2 == 0 for line in words) and question.prompt.endswith("?")
+
+
+def test_the_right_option_is_not_always_in_the_same_place():
+    places = Counter(question.answer for question in all_questions().values())
+    assert len(places) >= 3 and max(places.values()) <= len(KEYS) // 2
+
+
+def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatch):
+    original = nn.Module.state_dict
+
+    def cloning(self, *args, **kwargs):
+        state = original(self, *args, **kwargs)
+        return type(state)((name, value.clone()) for name, value in state.items())
+
+    monkeypatch.setattr(nn.Module, "state_dict", cloning)
+    question = all_questions()["01-live-view"]
+    assert question.proven() == 0 != question.answer  # "as it was before the step" has become the truth
+
+
+def test_other_changes_of_torch_disagree_too(monkeypatch):
+    original = nn.Module.state_dict
+    monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: original(self))
+    with pytest.raises(ValueError, match="exactly one option"):
+        all_questions()["01-keep-vars"].proven()
+    monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict(self.named_parameters()))
+    assert all_questions()["01-no-parameters"].proven() == 1
+    monkeypatch.setattr(nn.Linear, "state_dict", lambda self, *a, **k: {}, raising=False)
+    monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict.fromkeys(self._modules))
+    assert all_questions()["01-keys"].proven() == 0
+
+
+def test_proofs_leave_no_trace_in_grad_mode_or_dtype():
+    before = torch.is_grad_enabled(), torch.get_default_dtype()
+    for question in all_questions().values():
+        question.proven()
+    assert (torch.is_grad_enabled(), torch.get_default_dtype()) == before
+
+
+@pytest.mark.parametrize("claims", [(False, False), (True, True)])
+def test_a_proof_needs_exactly_one_true_option(claims):
+    with pytest.raises(ValueError, match="exactly one option should be true"):
+        the_true_one(*claims)
+
+
+def test_a_proof_by_text_must_hit_an_option():
+    question = Question("k", "?", (Option("a", ""), Option("b", "")), 0, lambda: "c")
+    with pytest.raises(ValueError, match="'c' is not in list"):
+        question.proven()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_static_face_asks_and_does_not_answer(key):
+    question, face = all_questions()[key], static_face(quiz(key))
+    page = Page(face)
+    assert plain(question.prompt) in page.words and question.code in page.words
+    assert page.words.rstrip().endswith("Run this cell to answer.")
+    for letter, option in zip("ABCDEF", question.options, strict=False):
+        assert f"{letter} {plain(option.text)}" in page.words
+        assert plain(option.why) not in page.words
+    rows = [attributes for tag, attributes in page.tags if tag == "li"]
+    assert len(rows) == len(question.options) and all(row == rows[0] for row in rows)
+    assert not {tag for tag, _ in page.tags} & {"svg", "script", "input", "details"}
+    assert not {name for _, attributes in page.tags for name in attributes} - {"style", "class"}
+    assert not any(sign in page.words for sign in ("✓", "✗", "right", "correct"))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_static_face_is_the_same_whichever_option_is_right(key):
+    question = all_questions()[key]
+    faces = {
+        static_face(QuizCard(Question(key, question.prompt, question.options, answer, int, question.code)))
+        for answer in range(len(question.options))
+    }
+    assert len(faces) == 1
+
+
+def test_the_card_has_three_faces_and_the_plain_one_is_one_line():
+    card = quiz("01-live-view")
+    bundle, _ = card._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", WIDGET}
+    line = 'Quiz 01-live-view: After these lines, what does `saved["layer1.weight"]` hold?'
+    assert bundle["text/plain"] == repr(card) == line
+
+
+def test_the_faces_are_the_same_every_time():
+    first, second = (quiz("01-keys")._repr_mimebundle_()[0] for _ in range(2))
+    assert first.pop(WIDGET) != second.pop(WIDGET)
+    assert first == second
+
+
+def test_everything_the_browser_needs_is_sent_once():
+    card, question = quiz("01-optimizer"), all_questions()["01-optimizer"]
+    assert card.answer == 2
+    assert card.prompt == question.prompt and card.code == question.code
+    assert card.options == [{"text": option.text, "why": option.why} for option in question.options]
+    sent = {name for name in card.get_state() if not name.startswith("_")} - {"layout", "tooltip", "tabbable"}
+    assert sent == {"prompt", "code", "options", "answer"}
+
+
+def test_the_look_is_the_common_one_and_its_own():
+    card = quiz("01-keys")
+    assert ".inm {" in card._css and ".inm-quiz {" in card._css
+    assert "innerHTML" not in card._esm and "http" not in card._esm
+
+
+def test_hostile_text_stays_text_in_the_static_face():
+    options = (Option(HOSTILE, HOSTILE), Option("b", "w"))
+    card = QuizCard(Question("k", HOSTILE, options, 1, lambda: 1, HOSTILE))
+    page = Page(static_face(card))
+    assert {tag for tag, _ in page.tags} == {"div", "p", "b", "pre", "code", "ul", "li"}
+    assert all(set(attributes) <= {"style", "class"} for _, attributes in page.tags)
+    assert page.words.count(HOSTILE) == 3
+    assert len(repr(card).splitlines()) == 1
+    assert card.prompt == HOSTILE
+
+
+def test_backticks_make_code_and_a_lone_one_stays():
+    assert prose("a `b < c` d") == "a <code>b &lt; c</code> d"
+    assert prose("`a` ` b") == "<code>a</code> ` b"
+    assert prose("``") == "``"
+
+
+def test_an_unknown_key_names_itself_and_lists_the_others():
+    with pytest.raises(ValueError, match="no question '01-live-veiw'; did you mean '01-live-view'") as caught:
+        quiz("01-live-veiw")
+    assert all(key in str(caught.value) for key in KEYS)
+    with pytest.raises(ValueError, match=r"no question 'zzz'\. There are: 01-keys"):
+        quiz("zzz")
+
+
+@pytest.mark.parametrize("key", [None, 1, b"01-keys", ["01-keys"]])
+def test_a_key_that_is_not_text_is_a_type_error(key):
+    with pytest.raises(TypeError, match=f"as text, such as '01-keys'; got {type(key).__name__}"):
+        quiz(key)
+
+
+def test_questions_are_read_from_their_text_file():
+    words = "# Title\n\n## k\nOne\ntwo?\n\n    if x:\n        y\n\n- a\n  not\n  a\n+ b\n  yes\n"
+    (question,) = read_questions(words, {"k": lambda: 1})
+    assert (question.key, question.prompt, question.code) == ("k", "One two?", "if x:\n    y")
+    assert question.options == (Option("a", "not a"), Option("b", "yes")) and question.answer == 1
+    with pytest.raises(KeyError, match="k"):
+        read_questions(words, {})
+    with pytest.raises(ValueError, match="unpack"):
+        read_questions(words.replace("- a", "+ a"), {"k": lambda: 1})
