@@ -13,15 +13,24 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.jupyterlab import BROWSER_FLAGS, Lab, find_browser, open_notebook, run_all
 from tests.refresh_notebooks import METADATA
 
+NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line that the browser tests were skipped; the dots do not."""
+    skipped = terminalreporter.getreports("skipped")
+    count = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"{count} browser tests skipped: {NO_BROWSER}")
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     executable = find_browser()
     if executable is None:
-        message = "no Chromium on this machine: install chromium to run the browser tests"
         if os.environ.get("INM_REQUIRE_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
+            pytest.fail(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=list(BROWSER_FLAGS))
         yield chromium

@@ -166,6 +166,7 @@ def set_theme(page: Page, theme: str) -> None:
     name = THEMES[theme]
     page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
     page.wait_for_selector(f'body[data-jp-theme-name="{name}"]', state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 def run_all(page: Page) -> None:
