@@ -130,8 +130,8 @@ def _own_room() -> Iterator[None]:
     dtype = torch.get_default_dtype()
     # fork_rng(devices=all) would start CUDA, so a GPU's generator is kept only where one is in use.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    cpu = torch.device("cpu")
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad(), cpu:
+    # inference_mode(False) turns gradients on as well, and puts both modes back.
+    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.device("cpu"):
         torch.default_generator.manual_seed(0)
         torch.set_default_dtype(torch.float32)
         try:

@@ -147,10 +147,15 @@ def reusing(model, kept={}):  # noqa: B006 (the slip under test)
     return kept
 
 
-def zeroing(model):
+def to_eval(model):
     best = copy.deepcopy(model.state_dict())
     model.eval()
     return best
+
+
+def replacing(model):
+    model[1].weight = nn.Parameter(model[1].weight.detach().clone())
+    return copy.deepcopy(model.state_dict())
 
 
 class Own(nn.Module):
@@ -187,7 +192,7 @@ def unequal(model):
     return sum(value.nbytes for value in kept)
 
 
-def halving(model):
+def switching(model):
     total = sum({v.data_ptr(): v.nbytes for v in model.state_dict().values()}.values())
     model.eval()
     return total
@@ -258,7 +263,8 @@ WRONG = {
         ("other-values", lambda model: {k: torch.zeros_like(v) for k, v in model.state_dict().items()}),
         ("a-model", copy.deepcopy),
         ("dict-reused", reusing),
-        ("model-changed", zeroing),
+        ("model-changed", to_eval),
+        ("model-changed", replacing),
         (DICT, lambda model: [value.clone() for value in model.state_dict().values()]),
         (DICT, lambda model: b"file"),
         (NONE, lambda model: torch.save(model.state_dict(), io.BytesIO())),
@@ -315,7 +321,7 @@ WRONG = {
         ("not-an-int", lambda m: torch.tensor(by_identity(m))),
         ("not-an-int", lambda m: f"{by_identity(m)} bytes"),
         ("not-an-int", lambda m: True),
-        ("model-changed", halving),
+        ("model-changed", switching),
         (NONE, lambda m: print(by_identity(m))),
         ("raises", lambda m: sum(m.state_dict())),
         (FUNCTION, 36),
@@ -499,6 +505,8 @@ def test_what_the_answer_raised_is_told_in_a_line():
     feedback = check("1.4", raising(ValueError("first line\nsecond line")))
     assert feedback.expected == "`state_bytes(model)` runs to its end"
     assert feedback.found == "it raised `ValueError`: first line"
+    feedback = check("1.4", raising(SystemExit(3)))
+    assert (feedback.mistake, feedback.found) == ("raises", "it raised `SystemExit`: 3")
     assert in_words(ValueError(f"bad {object()!r}")) == "`ValueError`: bad <object object>"
     assert in_words(Hostile()) == "`Hostile`: (its message could not be read: RuntimeError)"
 

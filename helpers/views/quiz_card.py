@@ -55,7 +55,7 @@ class QuizCard(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": self._static_face()}, metadata
+        return {**data, "text/html": self._static_face()}, metadata
 
     def _static_face(self) -> Markup:
         soft = "color:var(--jp-content-font-color2,#5a5a5a)"
