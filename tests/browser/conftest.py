@@ -1,4 +1,8 @@
-"""The fixtures of the browser tests: one server and one browser a session, a fresh page for each test."""
+"""The fixtures of the browser tests: one server and one browser for all of them, a fresh page for each test.
+
+They end with the last test of this package: Playwright keeps an event loop running in this thread, and the
+kernels of the lessons, which pytest runs later, are better off without it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from collections.abc import Callable, Iterator
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.jupyterlab import BROWSER_FLAGS, Lab, find_browser, open_notebook, run_all
+from tests.browser.jupyterlab import Lab, chromium, find_browser, open_notebook, run_all
 from tests.refresh_notebooks import METADATA
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
@@ -24,20 +28,18 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"{count} browser tests skipped: {NO_BROWSER}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     executable = find_browser()
     if executable is None:
         if os.environ.get("INM_REQUIRE_BROWSER"):
             pytest.fail(NO_BROWSER)
         pytest.skip(NO_BROWSER)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=list(BROWSER_FLAGS))
-        yield chromium
-        chromium.close()
+    with chromium(executable) as browser:
+        yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A running JupyterLab that serves a copy of this checkout."""
     server = Lab(tmp_path_factory.mktemp("lab"), browser)

@@ -12,10 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
@@ -47,6 +49,15 @@ SETTINGS = {
 def find_browser() -> str | None:
     """Path of the Chromium or Chrome on this machine, None where there is none."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Browser]:
+    """The browser at `executable`, without a window, for as long as the block runs."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(BROWSER_FLAGS))
+        yield browser
+        browser.close()
 
 
 class Lab:
