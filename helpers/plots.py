@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from helpers.signs import SIGNS
+from helpers.signs import SIGNS, bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ __all__ = ["where_the_bytes_are"]
 
 # Beside the colours of `SIGNS`, so that the kinds stay apart in grey: solid, striped, dotted, crossed.
 _HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "...", "plain tensor": "xx"}
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _LONGEST_LABEL = 36
 _DPI, _SHARPNESS, _COLOURS = 144, 1.5, 64  # 1.5 pixels of the picture for each on the page
 
@@ -129,18 +129,13 @@ def _finding(bars: list[Bar]) -> str:
         if 2 * held > total:
             break
     largest = _shown(max(bars, key=lambda bar: bar.total).label)
-    who = f"{largest} holds" if count == 1 else f"{count} of {len(bars)} parts hold"
-    return f"{who} {held / total:.0%} of {_size(total)}"
+    where = largest if count == 1 else f"{count} of {len(bars)} parts"
+    return f"{held / total:.0%} of the {bytes_in_words(total)} are in {where}"
 
 
 def _unit(nbytes: int) -> int:
-    """The power of 1024 in which `nbytes` reads best."""
-    return min((nbytes.bit_length() - 1) // 10, len(_UNITS) - 1)
-
-
-def _size(nbytes: int) -> str:
-    power = _unit(nbytes)
-    return f"{nbytes} B" if power == 0 else f"{nbytes / 1024**power:.1f} {_UNITS[power]}"
+    """The power of 1024 in which an axis up to `nbytes` reads best, a position in `_UNITS`."""
+    return 0 if nbytes < 10_000 else min((nbytes.bit_length() - 1) // 10, len(_UNITS) - 1)
 
 
 def _shown(label: str) -> str:
@@ -171,7 +166,7 @@ def _draw(bars: list[Bar]) -> Figure:
     total = sum(bar.total for bar in bars)
     for row, bar in enumerate(bars):
         share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
-        note = f" {_size(bar.total)}  ({share})"
+        note = f" {bytes_in_words(bar.total)}  ({share})"
         axes.text(left[row], row, note, va="center", fontsize=11, color="black")
     axes.set_yticks(range(len(bars)), [_shown(bar.label) for bar in bars], fontsize=12, parse_math=False)
     axes.tick_params(axis="x", labelsize=11)

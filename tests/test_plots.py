@@ -105,17 +105,17 @@ def test_each_kind_has_the_sign_of_the_course_and_a_hatch_of_its_own():
 
 def test_the_title_is_computed_from_the_bars():
     one = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 6))
-    assert plots.where_the_bytes_are(snapshot(one)).get_suptitle() == "1.weight holds 55% of 132 B"
+    assert plots.where_the_bytes_are(snapshot(one)).get_suptitle() == "55% of the 132 bytes are in 1.weight"
     assert 72 / (24 + 12 + 72 + 24) == pytest.approx(0.55, abs=0.005)
     equal = nn.ParameterList([nn.Parameter(torch.zeros(256)) for _ in range(4)])
-    assert plots.where_the_bytes_are(snapshot(equal)).get_suptitle() == "3 of 4 parts hold 75% of 4.0 KiB"
+    assert plots.where_the_bytes_are(snapshot(equal)).get_suptitle() == "75% of the 4,096 bytes are in 3 of 4 parts"
 
 
 def test_sizes_and_shares_stand_beside_the_bars_and_the_axis_names_its_unit():
     model = nn.ParameterDict({"large": torch.zeros(3 * MIB // 4), "small": torch.zeros(512)})
     (axes,) = plots.where_the_bytes_are(snapshot(model)).axes
     assert [text.get_text().split() for text in axes.texts] == [
-        ["3.0", "MiB", "(100%)"], ["2.0", "KiB", "(under", "1%)"]
+        ["3", "MiB", "(100%)"], ["2,048", "bytes", "(under", "1%)"]
     ]
     assert axes.get_xlabel() == "size of the tensors (MiB)"
     assert axes.get_ylabel() == "part of the module"
