@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -90,6 +92,18 @@ def _worth_entering(container: Any) -> list[tuple[object, Any]]:
     keys = list(dict.keys(container)) if base is dict else range(len(items))
     pairs = zip(keys, items, strict=True)
     return [(key, item) for key, item in pairs if issubclass(type(item), _WORTH_ENTERING)]
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Hold Python's cyclic collector: it would walk the growing list of entries again and again for nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def brief(value: object, limit: int = 60) -> str:

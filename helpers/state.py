@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -13,7 +11,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.reading import ATOMS, facts, inside, instance_dict, own_dict, require_module, slots_of, text
+from helpers.reading import (
+    ATOMS,
+    collector_paused,
+    facts,
+    inside,
+    instance_dict,
+    own_dict,
+    require_module,
+    slots_of,
+    text,
+)
 
 
 class Entry(NamedTuple):
@@ -193,7 +201,7 @@ def snapshot(module: nn.Module) -> Snapshot:
     above: set[int] = set()  # the modules we are inside of: entering one again would never end
     # A stack of our own, for trees deeper than Python's recursion limit.
     pending: list[tuple] = [(Entry("", "module", None, None, None, None, None, None, None, None), module)]
-    with _collector_paused(), torch._C.DisableTorchFunction():
+    with collector_paused(), torch._C.DisableTorchFunction():
         while pending:
             entry, current = pending.pop()
             if entry is None:
@@ -232,18 +240,6 @@ def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ..
     for position in sorted(kinds["parameter"] + kinds["buffer"] + kinds["plain tensor"]):
         paths.setdefault(id(values[position]), []).append(entries[position][0])
     return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Hold Python's cyclic collector: it would walk the growing list of entries again and again for nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def totals(module: nn.Module) -> Totals:

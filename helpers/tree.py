@@ -1,0 +1,209 @@
+"""The state of a module as a tree that is opened step by step: rows of plain facts, ready for JSON.
+
+A row is a dict: `id` (positions from the root, "" for the root and "2.0" for the first member of its third member),
+`name`, `path` (dotted, as in `Entry`), `kind` (a key of `signs.SIGNS`), `type` (class name), `value` (short text of
+a plain value, else None), `shape` (list of int), `dtype`, `device` (text), `grad`, `numel`, `nbytes` (None where
+there is none), and where true `empty` (the name holds None) or `again` (a module inside itself, not entered).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.reading import brief, collector_paused, preview, type_name
+from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, totals
+
+# What `list_own` tells of one member: its facts and the object itself (None for an empty slot).
+Held = tuple[Entry | EmptySlot, Any]
+
+
+class Member(NamedTuple):
+    """One member of a module: its row, its whole path, the object, and the ids of the modules around it."""
+
+    row: dict
+    path: str
+    value: Any
+    above: frozenset[int]
+
+
+class Stale(LookupError):
+    """The module is no longer what it was when the row was made."""
+
+
+_RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2, "module": 3}
+
+
+def root(module: nn.Module) -> Member:
+    """The module itself as a member; its name is "model", as its path is empty."""
+    row = {"id": "", "name": "model", "path": "", "kind": "module", "type": _clip(type_name(module))}
+    return Member(row, "", module, frozenset())
+
+
+def members(module: nn.Module, path: str) -> list[Held]:
+    """What `module`, found at `path`, holds, in the order of its rows: parameters, buffers, plain, submodules."""
+    entries, values, empty = [], [], []
+    with torch._C.DisableTorchFunction():
+        for entry, child in list_own(module, path, entries, values, empty):
+            entries.append(entry)
+            values.append(child)
+    if not empty:
+        return list(zip(entries, values, strict=True))
+    found = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
+    found.sort(key=lambda pair: _RANK[pair[0].kind])  # stable: torch's order within each kind
+    return found
+
+
+def _member(held: Held, position: int, owner: Member) -> Member:
+    """The member with its row, `held` being the one at `position` in `owner`."""
+    (entry, value), outer = held, owner.row["id"]
+    address = f"{outer}.{position}" if outer else str(position)
+    start = len(entry.owner) + 1 if entry.owner else 0
+    row = {"id": address, "name": _clip(entry.path[start:]), "path": _clip(entry.path), "kind": entry.kind}
+    row["type"] = _clip(type_name(value))
+    above = owner.above | {id(owner.value)}
+    if not isinstance(entry, Entry):
+        row["empty"] = True
+    elif entry.kind == "module":
+        if id(value) in above:
+            row["again"] = True
+    elif entry.kind == "plain value":
+        row["value"] = brief(value)
+    if entry.kind == "buffer" and not row.get("empty") and not entry.persistent:
+        row["kind"] = "non-persistent buffer"
+    if isinstance(entry, Entry) and entry.dtype is not None:
+        row |= {
+            "shape": None if entry.shape is None else [int(size) for size in entry.shape],
+            "dtype": str(entry.dtype).removeprefix("torch."),
+            "device": str(entry.device),
+            "grad": entry.requires_grad,
+            "numel": entry.numel,
+            "nbytes": entry.nbytes,
+        }
+    return Member(row, entry.path, value, above)
+
+
+def _clip(name: str, limit: int = 300) -> str:
+    """`name`, its middle left out if it is longer than a reader would read."""
+    return name if len(name) <= limit else f"{name[: limit - 60]}…{name[-59:]}"
+
+
+def opened(module: nn.Module, budget: int, page: int) -> tuple[list[dict], bool]:
+    """The rows of `module` opened level by level until `budget` rows are out, and whether that is all of them.
+
+    An opened module's row carries `children` (ids) and, if they do not all fit, `more`: how many there are besides.
+    A row without `children` was not opened. No module gives more than `page` children at a time.
+    """
+    first = root(module)
+    rows, complete = [first.row], True
+    waiting = deque([first])
+    while waiting:
+        member = waiting.popleft()
+        inside = members(member.value, member.path)
+        if len(rows) + min(len(inside), page) > budget and member is not first:
+            complete = False
+            break
+        shown = [_member(held, position, member) for position, held in enumerate(inside[:page])]
+        member.row["children"] = [one.row["id"] for one in shown]
+        if len(shown) < len(inside):
+            member.row["more"] = len(inside) - len(shown)
+            complete = False
+        rows += [one.row for one in shown]
+        waiting.extend(one for one in shown if _enterable(one.row))
+    return rows, complete
+
+
+def children(module: nn.Module, address: str, path: str, start: int, count: int) -> dict:
+    """`count` rows from position `start` inside the module at `address`: {"rows": [...], "more": how many follow}.
+
+    Raises Stale if the module at `address` is not the one that had `path`.
+    """
+    owner = find(module, address, path)
+    inside = members(owner.value, owner.path)
+    shown = inside[start : start + count]
+    rows = [_member(held, start + position, owner).row for position, held in enumerate(shown)]
+    return {"rows": rows, "more": max(0, len(inside) - start - len(shown))}
+
+
+def find(module: nn.Module, address: str, path: str) -> Member:
+    """The member at `address`; Stale if what stands there now does not have the row's `path`."""
+    member = root(module)
+    for step in address.split(".") if address else ():
+        inside = members(member.value, member.path) if _enterable(member.row) else []
+        if int(step) >= len(inside):
+            raise Stale(path)
+        member = _member(inside[int(step)], int(step), member)
+    if member.row["path"] != path:
+        raise Stale(path)
+    return member
+
+
+def about(module: nn.Module, address: str, path: str) -> dict:
+    """What takes a walk to know: the `names` of a tensor, all of them, or the `totals` below a submodule."""
+    member = find(module, address, path)
+    if member.row["kind"] == "module":
+        return {"totals": asdict(totals(member.value))}
+    return {"names": names_of(snapshot(module)).get(member.path, [])}
+
+
+def names_of(found: Snapshot) -> dict[str, list[str]]:
+    """path -> every path of the same tensor, for the tensors of a `Snapshot` that have several; 20 at most."""
+    return {path: [_clip(name) for name in group[:20]] for group in found.shared for path in group}
+
+
+def numbers(module: nn.Module, address: str, path: str) -> str:
+    """A small preview of the tensor at `address`, as text."""
+    return preview(find(module, address, path).value)
+
+
+class Index:
+    """The paths of everything in a module, for a filter that a reader types: made once, asked at every key."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._members: list[tuple[Held, int, int]] = [((None, module), 0, -1)]  # what, its place, its owner here
+        self._paths = [""]
+        pending = [(0, "", module, frozenset({id(module)}))]
+        with collector_paused():
+            while pending:
+                owner, path, current, around = pending.pop()
+                for place, held in enumerate(members(current, path)):
+                    entry, value = held
+                    if entry.kind == "module" and value is not None and id(value) not in around:
+                        pending.append((len(self._members), entry.path, value, around | {id(value)}))
+                    self._members.append((held, place, owner))
+                    self._paths.append(entry.path.lower())
+
+    def matches(self, wanted: str, limit: int) -> dict:
+        """The rows whose path contains `wanted`, whatever the case, each after the rows it stands in.
+
+        {"rows": [...], "matches": ids of the first `limit` matches, "more": how many matches are left out}.
+        """
+        wanted = wanted.lower()
+        hits = [position for position, path in enumerate(self._paths) if wanted in path]
+        made: dict[int, Member] = {}
+        matched = [self._make(position, made).row["id"] for position in hits[:limit]]
+        rows = sorted((member.row for member in made.values()), key=lambda row: _steps(row["id"]))
+        return {"rows": rows, "matches": matched, "more": max(0, len(hits) - limit)}
+
+    def _make(self, position: int, made: dict[int, Member]) -> Member:
+        """The member at `position`, made after those it stands in; each once, in `made`."""
+        chain = []
+        while position not in made and position >= 0:
+            chain.append(position)
+            position = self._members[position][2]
+        for here in reversed(chain):
+            held, place, owner = self._members[here]
+            made[here] = root(held[1]) if owner < 0 else _member(held, place, made[owner])
+        return made[chain[0]] if chain else made[position]
+
+
+def _steps(address: str) -> list[int]:
+    return [int(step) for step in address.split(".")] if address else []
+
+
+def _enterable(row: dict) -> bool:
+    return row["kind"] == "module" and not row.get("empty") and not row.get("again")

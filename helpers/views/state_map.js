@@ -1,0 +1,467 @@
+// The map of a module's state. Folding, filtering and selecting happen here; the kernel is asked for the children of a
+// large model when they are opened, for a filter over one, and for a preview. Only the rows in sight are in the page.
+// Every text that comes from the model is set as text content, never parsed.
+
+let maps = 0; // for ids of rows within this page
+
+function node(name, className, ...children) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+const parentOf = (id) => (id === "" ? null : id.includes(".") ? id.slice(0, id.lastIndexOf(".")) : "");
+const depthOf = (id) => (id === "" ? 0 : id.split(".").length);
+const count = (number) => number.toLocaleString("en-US");
+
+function bytes(number) {
+  if (number < 1024) return `${count(number)} bytes`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let size = number / 1024;
+  let unit = 0;
+  for (; size >= 1000 && unit < 3; unit += 1) size /= 1024;
+  return `${count(Number(size.toPrecision(3)))} ${units[unit]} (${count(number)} bytes)`;
+}
+
+function shapeOf(row) {
+  if (row.shape === null) return "no shape yet";
+  return row.shape.length ? row.shape.join(" × ") : "scalar";
+}
+
+function noteOf(row) {
+  if (row.empty) return "None";
+  if (row.again) return `${row.type}, inside itself: not entered`;
+  if (row.dtype) return `${shapeOf(row)}, ${row.dtype}${row.kind === "parameter" && !row.grad ? ", frozen" : ""}`;
+  return row.kind === "module" ? row.type : row.value ?? row.type;
+}
+
+function render({ model, el }) {
+  const signs = model.get("signs");
+  const sees = model.get("sees");
+  const prefix = `inm-map-${(maps += 1)}`;
+  let rows = new Map(); // id -> row, with children (ids) where it was opened before
+  let open = new Set();
+  let selected = "";
+  let filter = null; // {text, matches: Set of ids, items, more}, or null
+  let items = []; // what the tree shows, from top to bottom: {id, depth} or {id, depth, more} for "… and N more"
+  let rowHeight = 0;
+
+  // --- the page -------------------------------------------------------------------------------------------------
+  const sums = node("dl", "inm-map-totals");
+  const input = node("input", "inm-map-filter");
+  Object.assign(input, { type: "search", placeholder: "Filter by name ( / )", spellcheck: false, autocomplete: "off" });
+  input.setAttribute("aria-label", "Filter by name");
+  const refresh = node("button", "inm-map-button", "Refresh");
+  Object.assign(refresh, { type: "button", title: "Read the model again" });
+  const status = node("div", "inm-map-status");
+  status.setAttribute("role", "status");
+  const spacer = node("div", "inm-map-spacer");
+  spacer.setAttribute("role", "presentation");
+  const tree = node("div", "inm-map-tree", spacer);
+  tree.tabIndex = 0;
+  tree.setAttribute("role", "tree");
+  tree.setAttribute("aria-label", "State of the model");
+  const details = node("div", "inm-map-details");
+  details.tabIndex = 0;
+  details.setAttribute("role", "region");
+  details.setAttribute("aria-label", "Details of what is selected");
+  const legend = node("div", "inm-map-legend");
+  for (const sign of Object.values(signs)) legend.append(node("span", "", glyph(sign), sign.label));
+  const bar = node("div", "inm-map-bar", input, refresh, status);
+  const root = node("div", "inm inm-map", sums, bar, node("div", "inm-map-body", tree, details), legend);
+
+  function glyph(sign) {
+    const mark = node("span", "inm-map-sign", sign.glyph);
+    mark.style.color = sign.colour;
+    mark.title = sign.label;
+    mark.setAttribute("aria-hidden", "true");
+    return mark;
+  }
+
+  // --- facts ----------------------------------------------------------------------------------------------------
+  const isModule = (row) => row.kind === "module" && !row.empty && !row.again;
+  const rowOf = (id) => rows.get(id) ?? filter?.rows.get(id);
+
+  function readRows() {
+    const openPaths = new Set([...open].map((id) => rows.get(id)?.path));
+    const first = rows.size === 0;
+    rows = new Map(model.get("rows").map((row) => [row.id, { ...row }]));
+    if (!rows.size) return; // between two readings
+    open = new Set();
+    for (const row of rows.values()) if (row.children && openPaths.has(row.path)) open.add(row.id);
+    if (first) openAtFirst();
+    if (!rows.has(selected)) selected = "";
+    const { parameters, trainable, buffers, nbytes, lazy, modules } = model.get("totals");
+    const facts = [["parameters", count(parameters)], ["trainable", count(trainable)], ["buffer elements", count(buffers)],
+      ["in distinct tensors", bytes(nbytes)], ["modules", count(modules)]]; // prettier-ignore
+    if (lazy) facts.push(["lazy, no size yet", count(lazy)]);
+    sums.replaceChildren(...facts.map(([name, value]) => node("div", "", node("dt", "", name), node("dd", "", value))));
+    show();
+  }
+
+  // Level by level, as long as everything stays in sight.
+  function openAtFirst() {
+    let shown = 1;
+    const waiting = [rows.get("")];
+    for (const row of waiting) {
+      if (!row.children || (shown + row.children.length > 20 && row.id !== "")) continue;
+      shown += row.children.length;
+      open.add(row.id);
+      waiting.push(...row.children.map((id) => rows.get(id)));
+    }
+  }
+
+  function* walk(id, depth, all) {
+    yield { id, depth };
+    const row = rows.get(id);
+    if (!row.children || !(all || open.has(id))) return;
+    for (const child of row.children) yield* walk(child, depth + 1, all);
+    if (row.more) yield { id, depth: depth + 1, more: row.more };
+  }
+
+  function ask(request) {
+    model.send(request);
+  }
+
+  function onMessage(reply) {
+    if (reply.error) {
+      status.textContent = reply.error;
+      return;
+    }
+    const row = rowOf(reply.id);
+    if (reply.type === "children" && row && (row.children?.length ?? 0) === reply.start) {
+      for (const child of reply.rows) rows.set(child.id, child);
+      row.children = [...(row.children ?? []), ...reply.rows.map((child) => child.id)];
+      row.more = reply.more;
+      show();
+    } else if (reply.type === "filter" && filter?.text === reply.text) {
+      const found = new Map(reply.rows.map((one) => [one.id, rows.get(one.id) ?? one]));
+      setMatches(found, new Set(reply.matches), reply.more);
+    } else if (reply.type === "about" && row) {
+      Object.assign(row, reply.names ? { names: reply.names } : { totals: reply.totals });
+      if (reply.id === selected) showDetails();
+    } else if (reply.type === "preview" && row) {
+      row.preview = reply.text;
+      if (reply.id === selected) showDetails();
+    }
+  }
+
+  // --- filter ---------------------------------------------------------------------------------------------------
+  let typing = 0;
+  function onFilter() {
+    const text = input.value.trim().toLowerCase();
+    clearTimeout(typing);
+    if (!text) {
+      filter = null;
+      status.textContent = "";
+      reveal(selected);
+      show();
+      return;
+    }
+    filter = { text, rows: new Map(), matches: new Set(), more: 0, waiting: true };
+    if (!model.get("whole")) {
+      status.textContent = "Searching the whole model …";
+      typing = setTimeout(() => ask({ type: "filter", text }), 120);
+      return;
+    }
+    const found = new Map();
+    const matches = new Set();
+    for (const { id, more } of walk("", 0, true)) {
+      if (more || !rows.get(id).path.toLowerCase().includes(text)) continue;
+      matches.add(id);
+      for (let above = id; above !== null && !found.has(above); above = parentOf(above)) found.set(above, rows.get(above));
+    }
+    setMatches(found, matches, 0);
+  }
+
+  function setMatches(found, matches, more) {
+    Object.assign(filter, { rows: found, matches, more, waiting: false });
+    const all = matches.size + more;
+    status.textContent = all === 0 ? "Nothing has this in its name" : all === 1 ? "1 match" : `${count(all)} matches`;
+    if (more) status.textContent += `, the first ${count(matches.size)} shown`;
+    if (matches.size && !matches.has(selected)) selected = [...found.keys()].sort(byPlace).find((id) => matches.has(id));
+    show();
+  }
+
+  function byPlace(a, b) {
+    const [left, right] = [a, b].map((id) => (id === "" ? [] : id.split(".").map(Number)));
+    for (let i = 0; i < Math.min(left.length, right.length); i += 1) if (left[i] !== right[i]) return left[i] - right[i];
+    return left.length - right.length;
+  }
+
+  // --- the tree -------------------------------------------------------------------------------------------------
+  function show() {
+    if (filter) {
+      if (filter.waiting) return; // what was found before stays until the answer is here
+      items = [...filter.rows.keys()].sort(byPlace).map((id) => ({ id, depth: depthOf(id) }));
+    } else {
+      items = [...walk("", 0, false)];
+    }
+    tree.hidden = items.length === 0;
+    measure();
+    spacer.style.height = `${items.length * rowHeight}px`;
+    scrollTo(selected);
+    draw();
+    showDetails();
+  }
+
+  function measure() {
+    if (rowHeight) return;
+    const probe = node("div", "inm-map-row", "x");
+    spacer.append(probe);
+    rowHeight = probe.offsetHeight; // 0 until the view is on the page
+    probe.remove();
+  }
+
+  function draw() {
+    if (!rowHeight) return;
+    const first = Math.max(0, Math.floor(tree.scrollTop / rowHeight) - 4);
+    const last = Math.min(items.length, first + Math.ceil(tree.clientHeight / rowHeight) + 8);
+    const made = [];
+    for (let place = first; place < last; place += 1) made.push(rowElement(items[place], place));
+    spacer.replaceChildren(...made);
+    const active = items.findIndex((item) => item.id === selected && !item.more);
+    if (active >= first && active < last) tree.setAttribute("aria-activedescendant", `${prefix}-${active}`);
+    else tree.removeAttribute("aria-activedescendant");
+  }
+
+  function rowElement(item, place) {
+    const row = rowOf(item.id);
+    const element = node("div", "inm-map-row");
+    element.id = `${prefix}-${place}`;
+    element.dataset.place = place;
+    element.style.top = `${place * rowHeight}px`;
+    element.style.paddingLeft = `${0.4 + item.depth * 1.25}em`;
+    element.setAttribute("role", "treeitem");
+    element.setAttribute("aria-level", item.depth + 1);
+    if (item.more) {
+      element.classList.add("inm-map-more");
+      element.append(`… and ${count(item.more)} more: show the next`);
+      return element;
+    }
+    const isOpen = filter ? filter.rows.has(items[place + 1]?.id) && items[place + 1].depth > item.depth : open.has(item.id);
+    const fold = node("span", "inm-map-fold", isModule(row) ? (isOpen ? "▾" : "▸") : "");
+    fold.setAttribute("aria-hidden", "true");
+    const name = node("span", "inm-map-name", row.name);
+    name.title = row.path || row.name;
+    element.append(fold, glyph(signs[row.kind]), name, node("span", "inm-map-note", noteOf(row)));
+    element.setAttribute("aria-label", `${row.name}, ${signs[row.kind].label}, ${noteOf(row)}`);
+    element.setAttribute("aria-selected", item.id === selected);
+    if (isModule(row)) element.setAttribute("aria-expanded", isOpen);
+    if (filter && !filter.matches.has(item.id)) element.classList.add("inm-map-around");
+    return element;
+  }
+
+  function scrollTo(id) {
+    const place = items.findIndex((item) => item.id === id && !item.more);
+    if (place < 0) return;
+    const top = place * rowHeight;
+    if (top < tree.scrollTop) tree.scrollTop = top;
+    else if (top + rowHeight > tree.scrollTop + tree.clientHeight) tree.scrollTop = top + rowHeight - tree.clientHeight;
+  }
+
+  function select(id) {
+    selected = id;
+    scrollTo(id);
+    draw();
+    showDetails();
+  }
+
+  function reveal(id) {
+    for (let above = parentOf(id); above !== null; above = parentOf(above)) {
+      if (!rows.get(above)?.children) selected = ""; // found by a filter inside a part that was never opened
+      else open.add(above);
+    }
+  }
+
+  function setOpen(id, wanted) {
+    const row = rowOf(id);
+    if (!isModule(row) || filter) return;
+    if (wanted) open.add(id);
+    else open.delete(id);
+    if (!wanted && selected.startsWith(id === "" ? "" : `${id}.`)) selected = id;
+    if (wanted && !row.children) ask({ type: "children", id, path: row.path, start: 0 });
+    else show();
+  }
+
+  function more(id) {
+    const row = rows.get(id);
+    ask({ type: "children", id, path: row.path, start: row.children.length });
+  }
+
+  function onClick(event) {
+    const place = event.target.closest(".inm-map-row")?.dataset.place;
+    if (place === undefined) return;
+    const item = items[Number(place)];
+    if (item.more) {
+      more(item.id);
+      return;
+    }
+    select(item.id);
+    if (event.target.className === "inm-map-fold" || event.detail === 2) setOpen(item.id, !open.has(item.id));
+  }
+
+  // --- keyboard -------------------------------------------------------------------------------------------------
+  let onMore = null; // the place of the "… and N more" line, while the keyboard stands on it
+  function onTreeKey(event) {
+    const place = onMore ?? items.findIndex((item) => item.id === selected && !item.more);
+    const page = Math.max(1, Math.floor(tree.clientHeight / rowHeight) - 1);
+    const moves = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -items.length, End: items.length };
+    const row = rowOf(selected);
+    if (event.key in moves) {
+      const next = Math.min(items.length - 1, Math.max(0, place + moves[event.key]));
+      if (items[next].more) standOnMore(next);
+      else leaveMore(items[next].id);
+    } else if (onMore !== null && (event.key === "Enter" || event.key === " ")) {
+      const { id } = items[onMore];
+      onMore = null;
+      more(id);
+    } else if (event.key === "ArrowRight") {
+      if (isModule(row) && !open.has(selected) && !filter) setOpen(selected, true);
+      else if (items[place + 1]?.depth > items[place].depth) select(items[place + 1].id);
+    } else if (event.key === "ArrowLeft") {
+      if (onMore !== null) leaveMore(items[onMore].id);
+      else if (open.has(selected) && !filter) setOpen(selected, false);
+      else if (selected !== "") select(parentOf(selected));
+    } else if (event.key === "Enter" || event.key === " ") {
+      setOpen(selected, !open.has(selected));
+    } else if (event.key === "/") {
+      input.focus();
+      input.select();
+    } else if (event.key === "Escape" && input.value) {
+      clearFilter();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  function standOnMore(place) {
+    onMore = place;
+    tree.scrollTop = Math.max(tree.scrollTop, (place + 1) * rowHeight - tree.clientHeight);
+    draw();
+    const line = spacer.querySelector(`[data-place="${place}"]`);
+    line.setAttribute("aria-selected", "true");
+    tree.setAttribute("aria-activedescendant", line.id);
+  }
+
+  function leaveMore(id) {
+    onMore = null;
+    select(id);
+  }
+
+  function clearFilter() {
+    input.value = "";
+    onFilter();
+    tree.focus();
+  }
+
+  function onInputKey(event) {
+    if (event.key === "Escape") clearFilter();
+    else if (event.key === "ArrowDown" || event.key === "Enter") tree.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  // Arrows, slashes and letters belong to the map while it has the focus, not to the notebook's shortcuts.
+  function keepKey(event) {
+    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
+  }
+
+  // --- details --------------------------------------------------------------------------------------------------
+  function showDetails() {
+    const row = rowOf(selected);
+    if (!row) return;
+    const name = node("code", "", row.path || "the model itself");
+    const kind = row.empty ? `${signs[row.kind].label}, empty` : row.id === "" ? "module" : signs[row.kind].label;
+    const head = node("div", "inm-map-head", glyph(signs[row.kind]), name);
+    details.replaceChildren(head, node("div", "inm-map-kind", kind), factList(row));
+    if (row.dtype) details.append(namesOf(row));
+    const lines = sees[row.empty ? "empty" : row.kind];
+    const gradient = row.dtype ? [sees[String(row.grad)]] : [];
+    const seen = [...lines, ...gradient].map(([yes, words]) => {
+      const mark = node("span", "inm-map-mark", yes ? "✓" : "–");
+      mark.setAttribute("aria-hidden", "true");
+      return node("li", yes ? "" : "inm-map-no", mark, words);
+    });
+    details.append(node("h4", "", "Who sees it"), node("ul", "inm-map-sees", ...seen));
+    if (row.dtype) details.append(previewOf(row));
+  }
+
+  function factList(row) {
+    const facts = [["type", row.type]];
+    if (row.dtype) {
+      facts.push(["shape", shapeOf(row)], ["dtype", row.dtype], ["device", row.device]);
+      if (row.numel !== null) facts.push(["elements", count(row.numel)]);
+      if (row.nbytes !== null) facts.push(["memory", bytes(row.nbytes)]);
+      facts.push(["requires_grad", row.grad ? "True" : "False"]);
+    } else if (row.value !== undefined) {
+      facts.push(["value", row.value]);
+    } else if (row.kind === "module" && !row.empty) {
+      if (row.id === "") row.totals = model.get("totals");
+      else if (!row.totals) about(row);
+      if (row.totals) facts.push(...Object.entries({
+        parameters: count(row.totals.parameters), trainable: count(row.totals.trainable),
+        "buffer elements": count(row.totals.buffers), memory: bytes(row.totals.nbytes) })); // prettier-ignore
+    }
+    return node("dl", "inm-map-facts", ...facts.flatMap(([name, value]) => [node("dt", "", name), node("dd", "", value)]));
+  }
+
+  function about(row) {
+    if (row.asked) return;
+    row.asked = true;
+    ask({ type: "about", id: row.id, path: row.path });
+  }
+
+  function namesOf(row) {
+    if (!row.names) about(row);
+    if (!row.names?.length) return "";
+    const names = row.names.map((name) => node("li", "", node("code", "", name)));
+    return node("div", "inm-map-names", node("h4", "", "One tensor, several names"), node("ul", "", ...names));
+  }
+
+  function previewOf(row) {
+    if (row.preview !== undefined) return node("pre", "inm-map-preview", row.preview);
+    const button = node("button", "inm-map-button", "Show the first numbers");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      details.focus(); // the button goes when the numbers come
+      ask({ type: "preview", id: row.id, path: row.path });
+    });
+    return button;
+  }
+
+  // --- life -----------------------------------------------------------------------------------------------------
+  const listening = new AbortController();
+  const { signal } = listening;
+  tree.addEventListener("scroll", draw, { signal });
+  tree.addEventListener("click", onClick, { signal });
+  tree.addEventListener("keydown", onTreeKey, { signal });
+  input.addEventListener("input", onFilter, { signal });
+  input.addEventListener("keydown", onInputKey, { signal });
+  root.addEventListener("keydown", keepKey, { signal });
+  refresh.addEventListener("click", () => {
+    status.textContent = "";
+    ask({ type: "refresh" });
+  }, { signal }); // prettier-ignore
+  model.on("msg:custom", onMessage);
+  model.on("change:rows", readRows);
+  // Row heights follow the font size, which is known once the view is on the page and changes with the theme.
+  const resized = new ResizeObserver(() => {
+    rowHeight = 0;
+    show();
+  });
+  el.append(root);
+  readRows();
+  resized.observe(tree);
+  return () => {
+    listening.abort();
+    resized.disconnect();
+    model.off("msg:custom", onMessage);
+    model.off("change:rows", readRows);
+    root.remove();
+  };
+}
+
+export default { render };

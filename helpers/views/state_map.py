@@ -1,0 +1,205 @@
+"""The live map of a module's state: a tree that folds and filters, and the facts of what is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import anywidget
+from torch import nn
+from traitlets import Bool, Dict, List
+
+from helpers import tree
+from helpers.markup import Markup, join, tag
+from helpers.reading import require_module, type_name
+from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
+from helpers.state import snapshot, totals
+
+_HERE = Path(__file__).parent
+_PAGE = 100  # rows of one module sent at a time
+_FIRST_ROWS = 60  # rows of a large model sent at first: a screen and a half
+_WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
+_MATCHES = 200
+_STATIC_ROWS = 50
+
+
+class StateMap(anywidget.AnyWidget):
+    """A live map of what a module holds: parameters, buffers, submodules and plain attributes, with their facts.
+
+    `module` is any `nn.Module` instance; TypeError for anything else. It is read, never changed. The map shows the
+    module as it is when the map is made; its Refresh button, or `refresh()`, reads it again. The map holds the module
+    until `close()`, since the children of a large model are read when the reader opens them.
+    """
+
+    _esm = (_HERE / "state_map.js").read_text(encoding="utf-8")
+    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "state_map.css"))
+
+    rows = List().tag(sync=True)
+    whole = Bool().tag(sync=True)
+    totals = Dict().tag(sync=True)
+    signs = Dict().tag(sync=True)
+    sees = Dict().tag(sync=True)
+
+    def __init__(self, module: nn.Module) -> None:
+        require_module(module, "StateMap")
+        self._module: nn.Module | None = module
+        self._index: tree.Index | None = None
+        super().__init__(signs=_SIGNS, sees={**WHO_SEES, **GRADIENT}, **_read(module))
+        self.on_msg(lambda _, content, __: self.send(self.answer(content)))
+
+    def refresh(self) -> None:
+        """Read the module again and show what it holds now."""
+        self._index = None
+        with self.hold_sync():
+            self.set_trait("rows", [])  # the same facts again are a change too: the view redraws
+            for name, value in _read(self._module).items():
+                self.set_trait(name, value)
+
+    def close(self) -> None:
+        """Take the map off the page and let go of the module."""
+        super().close()
+        self._module = self._index = None
+
+    def answer(self, request: dict) -> dict:
+        """What the browser gets for one request: `request` with the answer's fields, or with `error` in words."""
+        try:
+            if self._module is None:
+                raise tree.Stale
+            return {**request, **self._requests[request["type"]](self, request)}
+        except tree.Stale:
+            return {**request, "error": "The model has changed since this map was drawn. Refresh to read it again."}
+        except Exception as error:
+            # An output area hides what a handler raises; the map says it where the reader looks.
+            return {**request, "error": f"This could not be read: {type_name(error)}: {error}"}
+
+    def _children(self, request: dict) -> dict:
+        return tree.children(self._module, request["id"], request["path"], int(request["start"]), _PAGE)
+
+    def _filter(self, request: dict) -> dict:
+        self._index = self._index or tree.Index(self._module)
+        return self._index.matches(request["text"], _MATCHES)
+
+    def _about(self, request: dict) -> dict:
+        return tree.about(self._module, request["id"], request["path"])
+
+    def _preview(self, request: dict) -> dict:
+        return {"text": tree.numbers(self._module, request["id"], request["path"])}
+
+    def _refresh(self, request: dict) -> dict:
+        self.refresh()
+        return {}
+
+    _requests: dict[str, Callable] = {
+        "children": _children, "filter": _filter, "about": _about, "preview": _preview, "refresh": _refresh,
+    }  # fmt: skip
+
+    def __repr__(self) -> str:
+        if not self.totals:
+            return "<StateMap, closed>"
+        sums = self.totals
+        return (
+            f"StateMap of {self.rows[0]['type']}: {sums['modules']:,} modules, {sums['parameters']:,} parameters "
+            f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self), "text/html": static_face(self.rows, self.totals)}, metadata
+
+
+_SIGNS = {kind: asdict(sign) for kind, sign in SIGNS.items()}
+
+
+def _read(module: nn.Module) -> dict:
+    """The traits that depend on the module: `rows`, `whole` and `totals`."""
+    sums = totals(module)
+    small = sums.modules <= _WHOLE_MODULES
+    rows, whole = tree.opened(module, _WHOLE_ROWS if small else _FIRST_ROWS, _PAGE if small else _FIRST_ROWS)
+    if whole:  # then names need no trip either
+        names = tree.names_of(snapshot(module))
+        for row in rows:
+            if "dtype" in row:
+                row["names"] = names.get(row["path"], [])
+    return {"rows": rows, "whole": whole, "totals": asdict(sums)}
+
+
+def static_face(rows: list[dict], sums: dict) -> Markup:
+    """The map as `<details>` in HTML: the rows given, cut at about 50, with what was left out counted."""
+    by_id = {row["id"]: row for row in rows}
+    shown, waiting = set(), [rows[0]]
+    for row in waiting:  # level by level, so that the cut takes depth before breadth
+        inside = row.get("children", [])
+        if len(shown) + len(inside) <= _STATIC_ROWS or row is rows[0]:
+            kept = inside[:_STATIC_ROWS]
+            shown.update(kept)
+            waiting += [by_id[one] for one in kept]
+    return tag(
+        "div",
+        _details(rows[0], by_id, shown, is_open=True),
+        tag("div", _totals_line(sums), style=f"{_SOFT};margin-top:0.7em"),
+        tag("div", _legend(), style=f"{_SOFT};margin-top:0.2em"),
+        class_="inm-map-static",
+        style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);border-radius:6px;"
+        "overflow-wrap:anywhere",
+    )
+
+
+_SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
+_CODE = "font-family:var(--jp-code-font-family,monospace)"
+_INDENT = "margin-left:1.5em"
+
+
+def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) -> Markup:
+    """One submodule and, inside a `<details>`, what it holds as far as it is `shown`."""
+    children = row.get("children", [])
+    kept = [by_id[one] for one in children if one in shown]
+    if not kept:
+        return tag("div", _line(row), style=_INDENT if row["id"] else None)
+    left_out = len(children) - len(kept) + row.get("more", 0)
+    plain = [one for one in kept if one["kind"] == "plain value"]
+    inside = [_details(one, by_id, shown, False) if one["kind"] == "module" else
+              tag("div", _line(one), style=_INDENT) for one in kept if one not in plain]  # fmt: skip
+    if plain:
+        values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
+        first_module = next((i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)) - len(plain)
+        inside.insert(first_module, tag("div", _sign("plain value"), tag("span", values, style=_SOFT), style=_INDENT))
+    if left_out:
+        inside.append(tag("div", f"… and {left_out:,} more", style=f"{_SOFT};{_INDENT}"))
+    style = None if not row["id"] else _INDENT
+    return tag("details", tag("summary", _line(row), style="cursor:pointer"), *inside, open=is_open, style=style)
+
+
+def _line(row: dict) -> Markup:
+    note = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else _note(row)
+    more = " · inside itself, not entered" if row.get("again") else ""
+    name = tag("span", row["name"], style=f"{_CODE};font-weight:600")
+    return join([_sign(row["kind"]), name, " ", tag("span", note + more, style=_SOFT)])
+
+
+def _note(row: dict) -> str:
+    """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
+    if "dtype" not in row:
+        return row.get("value") or row["type"]
+    shape = row["shape"]
+    shown = "no shape yet" if shape is None else " × ".join(map(str, shape)) if shape else "scalar"
+    frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
+    return f"{shown}, {row['dtype']}{frozen}"
+
+
+def _sign(kind: str) -> Markup:
+    sign = SIGNS[kind]
+    style = f"color:{sign.colour};display:inline-block;width:1.3em"
+    return tag("span", sign.glyph, title=sign.label, style=style)
+
+
+def _legend() -> Markup:
+    return join((join([_sign(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
+
+
+def _totals_line(sums: dict) -> str:
+    lazy = f", {sums['lazy']:,} lazy tensors without a size yet" if sums["lazy"] else ""
+    return (
+        f"{sums['parameters']:,} parameters, {sums['trainable']:,} of them trainable; {sums['buffers']:,} buffer "
+        f"elements; {bytes_in_words(sums['nbytes'])} in distinct tensors{lazy}; {sums['modules']:,} modules"
+    )
