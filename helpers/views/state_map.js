@@ -373,7 +373,7 @@ function render({ model, el }) {
   function showDetails() {
     const row = rowOf(selected);
     if (!row) return;
-    const name = node("code", "", row.path || "the model itself");
+    const name = row.path ? node("code", "", row.path) : "The model itself";
     const kind = row.empty ? `${signs[row.kind].label}, empty` : row.id === "" ? "module" : signs[row.kind].label;
     const head = node("div", "inm-map-head", glyph(signs[row.kind]), name);
     details.replaceChildren(head, node("div", "inm-map-kind", kind), factList(row));
