@@ -139,7 +139,7 @@ def text(name: object) -> str:
 def _from_torch(kind: type) -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")
-    return type(module) is str and module.startswith("torch.")
+    return type(module) is str and f"{module}.".startswith("torch.")
 
 
 def _guarded(read: Any, tensor: torch.Tensor) -> Any:

@@ -35,6 +35,7 @@ class Stale(LookupError):
     """The module is no longer what it was when the row was made."""
 
 
+_ROOT = Entry("", "module", None, None, None, None, None, None, None, None)
 _RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2, "module": 3}
 
 
@@ -164,18 +165,24 @@ class Index:
     """The paths of everything in a module, for a filter that a reader types: made once, asked at every key."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._members: list[tuple[Held, int, int]] = [((None, module), 0, -1)]  # what, its place, its owner here
-        self._paths = [""]
-        pending = [(0, "", module, frozenset({id(module)}))]
+        self._members: list[tuple[Held, int, int]] = []  # in the order of the tree: what, its place, its owner here
+        self._paths: list[str] = []
+        above: set[int] = set()
+        pending = [((_ROOT, module), 0, -1)]
         with collector_paused():
             while pending:
-                owner, path, current, around = pending.pop()
-                for place, held in enumerate(members(current, path)):
-                    entry, value = held
-                    if entry.kind == "module" and value is not None and id(value) not in around:
-                        pending.append((len(self._members), entry.path, value, around | {id(value)}))
-                    self._members.append((held, place, owner))
-                    self._paths.append(entry.path.lower())
+                one = pending.pop()
+                if one[2] is None:
+                    above.discard(one[0])
+                    continue
+                (entry, value), owner = one[0], len(self._members)
+                self._members.append(one)
+                self._paths.append(entry.path.lower())
+                if entry.kind == "module" and value is not None and id(value) not in above:
+                    above.add(id(value))
+                    pending.append((id(value), 0, None))
+                    inside = [(held, place, owner) for place, held in enumerate(members(value, entry.path))]
+                    pending += reversed(inside)
 
     def matches(self, wanted: str, limit: int) -> dict:
         """The rows whose path contains `wanted`, whatever the case, each after the rows it stands in.
@@ -186,7 +193,7 @@ class Index:
         hits = [position for position, path in enumerate(self._paths) if wanted in path]
         made: dict[int, Member] = {}
         matched = [self._make(position, made).row["id"] for position in hits[:limit]]
-        rows = sorted((member.row for member in made.values()), key=lambda row: _steps(row["id"]))
+        rows = [made[position].row for position in sorted(made)]
         return {"rows": rows, "matches": matched, "more": max(0, len(hits) - limit)}
 
     def _make(self, position: int, made: dict[int, Member]) -> Member:
@@ -199,10 +206,6 @@ class Index:
             held, place, owner = self._members[here]
             made[here] = root(held[1]) if owner < 0 else _member(held, place, made[owner])
         return made[chain[0]] if chain else made[position]
-
-
-def _steps(address: str) -> list[int]:
-    return [int(step) for step in address.split(".")] if address else []
 
 
 def _enterable(row: dict) -> bool:

@@ -81,12 +81,13 @@ def test_generated_modules_never_raise_and_stay_unchanged(module):
         return  # its __init__ failed half-way: torch itself cannot walk it
     if any(one in child.modules() for one, child in below):
         return  # it reaches itself: torch's own walks would never end
-    if any(not {"_parameters", "_buffers", "_non_persistent_buffers_set"} <= set(vars(one)) for one in module.modules()):
+    made = {"_parameters", "_buffers", "_non_persistent_buffers_set"}
+    if any(not made <= set(vars(one)) for one in module.modules()):
         return
     names = [name for name, _ in module.named_parameters(remove_duplicate=False)]
     assert [entry.path for entry in found.entries if entry.kind == "parameter"] == names
-    # A submodule named "" (setattr allows it) is where torch's own walks differ: the key of state_dict() is ".weight",
-    # the name of named_parameters() is "weight". We follow the latter.
+    # A submodule named "" (setattr allows it) is where torch's own walks differ: a key of state_dict() is ".weight",
+    # the name in named_parameters() is "weight". We follow the latter.
     if not any("" in one._modules for one in module.modules()):
         assert {entry.path for entry in found.entries if entry.persistent} == set(module.state_dict())
 
