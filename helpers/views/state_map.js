@@ -134,6 +134,7 @@ function render({ model, el }) {
       for (const child of reply.rows) rows.set(child.id, child);
       row.children = [...(row.children ?? []), ...reply.rows.map((child) => child.id)];
       row.more = reply.more;
+      if (reply.start > 0 && reply.rows.length) selected = reply.rows[0].id; // the reader goes on where the page ended
       show();
     } else if (reply.type === "filter" && filter?.text === reply.text) {
       const found = new Map(reply.rows.map((one) => [one.id, rows.get(one.id) ?? one]));

@@ -80,6 +80,7 @@ def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     for words in ("tied.weight", "2 × 3", "float32", "24 bytes", "One tensor, several names", "head.weight",
                   "state_dict() has it", "autograd tracks it"):  # fmt: skip
         expect(details(page)).to_contain_text(words)
+    tree(page).press("Home")
     row(page, "cache").click()
     expect(details(page)).to_contain_text("non-persistent buffer")
     expect(details(page)).to_contain_text("state_dict() leaves it out")
@@ -110,9 +111,9 @@ def test_a_submodule_folds_and_opens(notebook):
 
 def test_the_filter_shows_matches_with_the_way_to_them(notebook):
     page = notebook(SMALL)
-    page.get_by_label("Filter by name").fill("RUNNING")
-    expect(page.locator(".inm-map-status")).to_have_text("2 matches")
-    assert names(page) == ["model", "body", "1", "running_mean", "running_var"]
+    page.get_by_label("Filter by name").fill("RUNNING_")
+    expect(page.locator(".inm-map-status")).to_have_text("3 matches")
+    assert names(page) == ["model", "body", "1", "running_mean", "running_var", "track_running_stats"]
     expect(details(page)).to_contain_text("body.1.running_mean")
     page.get_by_label("Filter by name").fill("nowhere")
     expect(page.locator(".inm-map-status")).to_have_text("Nothing has this in its name")
@@ -160,6 +161,9 @@ def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_ask
     expect(row(page, "0", 1)).to_contain_text("Linear")
     tree(page).press("End")
     tree(page).press("Enter")  # on "… and N more"
+    expect(details(page)).to_contain_text("59")
+    assert active(page) == "59, submodule, Sequential"  # the first of the next hundred
+    tree(page).press("End")
     expect(page.get_by_role("treeitem", name="more: show the next")).to_contain_text("29,841 more")
     page.get_by_label("Filter by name").fill("29999.0.w")
     expect(page.locator(".inm-map-status")).to_have_text("1 match", timeout=20_000)
@@ -183,6 +187,7 @@ def test_refresh_reads_the_model_again_and_keeps_what_is_open(notebook):
 def test_hostile_names_stay_text_live_static_and_trusted(lab, notebook):
     page = notebook(HOSTILE)
     for name in (STRUCK, NAMES[7]):
+        page.get_by_label("Filter by name").fill(name)
         row(page, name).click()
         expect(details(page).locator("code").first).to_have_text(name)
         expect(details(page).locator("img, script")).to_have_count(0)
