@@ -155,7 +155,7 @@ class Lab:
 
 
 # The notebook in front, as JavaScript: `panel` is JupyterLab's own object for it.
-_PANEL = "const panel = window.jupyterapp.shell.currentWidget;"
+_PANEL = "const panel = window.jupyterapp?.shell?.currentWidget;"
 
 
 def open_notebook(page: Page, path: str, theme: str = "light") -> None:
