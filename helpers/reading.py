@@ -46,8 +46,10 @@ def own_dict(module: nn.Module) -> dict:
     own = instance_dict(module)
     if type(own) is not dict:
         own = dict(dict.items(own))
-    inner = own.get("_actual_script_module")
-    return own if inner is None or not issubclass(type(inner), nn.Module) else instance_dict(inner)
+    if "_actual_script_module" in own:
+        inner = own["_actual_script_module"]
+        return instance_dict(inner) if issubclass(type(inner), nn.Module) else own
+    return own
 
 
 def slots_of(container: object) -> list[tuple[str, Any]]:

@@ -43,15 +43,15 @@ def test_there_are_three_faces_and_the_plain_one_is_a_line():
     shown = faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"] == (
-        "StateMap of Sequential: 3 modules, 15 parameters (15 trainable), 7 buffer elements, 92 bytes"
+        "StateMap of Sequential: 3 modules, 15 parameter elements (15 trainable), 7 buffer elements, 92 bytes"
     )
 
 
 def test_the_static_face_shows_names_signs_shapes_and_totals():
     page = assert_safe(faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"])
     for words in ("model Sequential", "weight 3 × 2, float32", "running_mean 3, float32", "scalar, int64",
-                  "in_features = 2, out_features = 3", "15 parameters, 15 of them trainable; 7 buffer elements",
-                  "92 bytes in distinct tensors"):  # fmt: skip
+                  "in_features = 2, out_features = 3", "15 parameter elements, 15 of them trainable; 7 buffer elements",
+                  "92 bytes in parameters and buffers"):  # fmt: skip
         assert words in page.words
     assert all(sign.glyph in page.words and sign.label in page.words for sign in SIGNS.values())
     assert sum(tag == "details" for tag, _ in page.tags) == 3
@@ -59,7 +59,7 @@ def test_the_static_face_shows_names_signs_shapes_and_totals():
 
 def test_the_static_face_of_a_large_model_is_cut_and_says_how_much_is_left_out():
     page = assert_safe(faces(StateMap(large()))["text/html"])
-    assert "… and 351 more" in page.words  # 400 layers and `training`, 50 of them shown
+    assert "… and 361 more" in page.words  # 400 layers and `training`, 40 of them sent
     assert len(faces(StateMap(large(40_000)))["text/html"]) < len(faces(StateMap(large()))["text/html"]) + 200
 
 

@@ -18,7 +18,7 @@ from helpers.state import snapshot, totals
 
 _HERE = Path(__file__).parent
 _PAGE = 100  # rows of one module sent at a time
-_FIRST_ROWS = 60  # rows of a large model sent at first: a screen and a half
+_FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
@@ -99,7 +99,7 @@ class StateMap(anywidget.AnyWidget):
             return "<StateMap, closed>"
         sums = self.totals
         return (
-            f"StateMap of {self.rows[0]['type']}: {sums['modules']:,} modules, {sums['parameters']:,} parameters "
+            f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, {sums['parameters']:,} parameter elements "
             f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
         )
 
@@ -198,8 +198,12 @@ def _legend() -> Markup:
 
 
 def _totals_line(sums: dict) -> str:
-    lazy = f", {sums['lazy']:,} lazy tensors without a size yet" if sums["lazy"] else ""
+    lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
     return (
-        f"{sums['parameters']:,} parameters, {sums['trainable']:,} of them trainable; {sums['buffers']:,} buffer "
-        f"elements; {bytes_in_words(sums['nbytes'])} in distinct tensors{lazy}; {sums['modules']:,} modules"
+        f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; {sums['buffers']:,} buffer "
+        f"elements; {bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; {_modules(sums)}"
     )
+
+
+def _modules(sums: dict) -> str:
+    return "1 module" if sums["modules"] == 1 else f"{sums['modules']:,} modules"
