@@ -52,7 +52,15 @@ def own_dict(module: nn.Module) -> dict:
     return own
 
 
-def slots_of(container: object) -> list[tuple[str, Any]]:
+def containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever stands there."""
+    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
+    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
+        return found
+    return tuple(dict(_slots_of(slots)) for slots in found)
+
+
+def _slots_of(container: object) -> list[tuple[str, Any]]:
     """The (name, value) pairs of `_parameters`, `_buffers` or `_modules`; [] if it is missing or no mapping."""
     kind = type(container)
     if kind is dict:

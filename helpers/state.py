@@ -14,12 +14,12 @@ from torch import nn
 from helpers.reading import (
     ATOMS,
     collector_paused,
+    containers,
     facts,
     inside,
     instance_dict,
     own_dict,
     require_module,
-    slots_of,
     text,
 )
 
@@ -122,7 +122,7 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
     """
     own = own_dict(module)
     prefix = path + "." if path else ""
-    parameters, buffers, modules = _containers(own)
+    parameters, buffers, modules = containers(own)
     if parameters:
         _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
     if buffers:
@@ -255,7 +255,7 @@ def totals(module: nn.Module) -> Totals:
             continue
         seen.add(id(current))
         try:
-            own_parameters, own_buffers, children = _containers(own_dict(current))
+            own_parameters, own_buffers, children = containers(own_dict(current))
         except TypeError:  # None, or nonsense: own_dict reads instances of Module alone
             continue
         count += 1
@@ -293,14 +293,6 @@ def _sums(tensors: Collection[object]) -> tuple[int, int, int, int]:
         nbytes += size or 0
         lazy += numel is None
     return elements, trainable, nbytes, lazy
-
-
-def _containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever stands there."""
-    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
-    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
-        return found
-    return tuple(dict(slots_of(slots)) for slots in found)
 
 
 def _transient(own: dict) -> frozenset[str]:

@@ -11,7 +11,7 @@ from torch import nn
 from traitlets import Bool, Dict, List
 
 from helpers import tree
-from helpers.markup import Markup, join, tag
+from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot, totals
@@ -137,16 +137,13 @@ def static_face(rows: list[dict], sums: dict) -> Markup:
     return tag(
         "div",
         _details(rows[0], by_id, shown, is_open=True),
-        tag("div", _totals_line(sums), style=f"{_SOFT};margin-top:0.7em"),
-        tag("div", _legend(), style=f"{_SOFT};margin-top:0.2em"),
+        tag("div", _totals_line(sums), style=f"{SOFT};margin-top:0.7em"),
+        tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
         class_="inm-map-static",
-        style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);border-radius:6px;"
-        "overflow-wrap:anywhere",
+        style=f"{BOX};overflow-wrap:anywhere",
     )
 
 
-_SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
-_CODE = "font-family:var(--jp-code-font-family,monospace)"
 _INDENT = "margin-left:1.5em"
 
 
@@ -163,9 +160,9 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
     if plain:
         values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
         first_module = next((i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)) - len(plain)
-        inside.insert(first_module, tag("div", _sign("plain value"), tag("span", values, style=_SOFT), style=_INDENT))
+        inside.insert(first_module, tag("div", _sign("plain value"), tag("span", values, style=SOFT), style=_INDENT))
     if left_out:
-        inside.append(tag("div", f"… and {left_out:,} more", style=f"{_SOFT};{_INDENT}"))
+        inside.append(tag("div", f"… and {left_out:,} more", style=f"{SOFT};{_INDENT}"))
     style = None if not row["id"] else _INDENT
     return tag("details", tag("summary", _line(row), style="cursor:pointer"), *inside, open=is_open, style=style)
 
@@ -173,8 +170,8 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
 def _line(row: dict) -> Markup:
     note = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else _note(row)
     more = " · inside itself, not entered" if row.get("again") else ""
-    name = tag("span", row["name"], style=f"{_CODE};font-weight:600")
-    return join([_sign(row["kind"]), name, " ", tag("span", note + more, style=_SOFT)])
+    name = tag("span", row["name"], style=CODE)
+    return join([_sign(row["kind"]), name, " ", tag("span", note + more, style=SOFT)])
 
 
 def _note(row: dict) -> str:
@@ -200,8 +197,9 @@ def _legend() -> Markup:
 def _totals_line(sums: dict) -> str:
     lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
     return (
-        f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; {sums['buffers']:,} buffer "
-        f"elements; {bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; {_modules(sums)}"
+        f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; "
+        f"{sums['buffers']:,} buffer elements; {bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; "
+        f"{_modules(sums)}"
     )
 
 
