@@ -138,12 +138,12 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
         if type(value) in ATOMS and type(name) is str:
             entries.append(_new(Entry, (prefix + name, "plain value", None, None, None, None, None, None, None, path)))
             values.append(value)
-        else:
-            for where, part in inside(value, text(name)):
-                kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
-                shape, dtype, device, grad, numel, nbytes = facts(part)
-                entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
-                values.append(part)
+            continue
+        for where, part in inside(value, text(name)):
+            kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
+            shape, dtype, device, grad, numel, nbytes = facts(part)
+            entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
+            values.append(part)
     return modules
 
 
@@ -172,13 +172,13 @@ def _list_tensors(
             try:  # facts(value), written out: a call for each of a million tensors is half of the time
                 fields = (where, kind, value.shape, value.dtype, value.device, value.requires_grad, persistent,
                           value.numel(), value.nbytes, path)  # fmt: skip
-            except Exception:
-                shape, dtype, device, grad, numel, nbytes = facts(value)
-                fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-        else:
-            shape, dtype, device, grad, numel, nbytes = facts(value)
-            fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-        entries.append(_new(Entry, fields))
+                entries.append(_new(Entry, fields))
+                values.append(value)
+                continue
+            except Exception:  # a sparse tensor has no nbytes, a nested one no shape: ask for each alone
+                pass
+        shape, dtype, device, grad, numel, nbytes = facts(value)
+        entries.append(Entry(where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path))
         values.append(value)
 
 
@@ -251,9 +251,10 @@ def totals(module: nn.Module) -> Totals:
     count, pending = 0, [module]
     while pending:
         current = pending.pop()
-        if id(current) in seen:
+        key = id(current)
+        if key in seen:
             continue
-        seen.add(id(current))
+        seen.add(key)
         try:
             own_parameters, own_buffers, children = containers(own_dict(current))
         except TypeError:  # None, or nonsense: own_dict reads instances of Module alone
@@ -266,10 +267,8 @@ def totals(module: nn.Module) -> Totals:
         if children:
             pending += children.values()
     # By identity: the same tensor under another name counts once, as a parameter if it is one.
-    distinct = dict(zip(map(id, parameters), parameters, strict=True))
-    others = {key: buffer for key, buffer in zip(map(id, buffers), buffers, strict=True) if key not in distinct}
-    distinct.pop(id(None), None)
-    others.pop(id(None), None)
+    distinct = {id(one): one for one in parameters if one is not None}
+    others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
     with torch._C.DisableTorchFunction():
         all_parameters, trainable, parameter_bytes, lazy = _sums(distinct.values())
         all_buffers, _, buffer_bytes, more = _sums(others.values())

@@ -37,8 +37,7 @@ function noteOf(row) {
 }
 
 function render({ model, el }) {
-  const signs = model.get("signs");
-  const sees = model.get("sees");
+  const { signs, sees } = JSON.parse(model.get("words"));
   const prefix = `inm-map-${(maps += 1)}`;
   let rows = new Map(); // id -> row, with children (ids) where it was opened before
   let open = new Set();

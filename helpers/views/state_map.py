@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import anywidget
 from torch import nn
-from traitlets import Bool, Dict, List
+from traitlets import Bool, Dict, List, Unicode
 
 from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
@@ -22,6 +23,7 @@ _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a 
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
+_WORDS = json.dumps({"signs": {kind: asdict(sign) for kind, sign in SIGNS.items()}, "sees": WHO_SEES | GRADIENT})
 
 
 class StateMap(anywidget.AnyWidget):
@@ -38,14 +40,13 @@ class StateMap(anywidget.AnyWidget):
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)
     totals = Dict().tag(sync=True)
-    signs = Dict().tag(sync=True)
-    sees = Dict().tag(sync=True)
+    words = Unicode(_WORDS).tag(sync=True)  # JSON of what never changes: the signs, and who sees what
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "StateMap")
         self._module: nn.Module | None = module
         self._index: tree.Index | None = None
-        super().__init__(signs=_SIGNS, sees={**WHO_SEES, **GRADIENT}, **_read(module))
+        super().__init__(**_read(module))
         self.on_msg(lambda _, content, __: self.send(self.answer(content)))
 
     def refresh(self) -> None:
@@ -106,9 +107,6 @@ class StateMap(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, "text/plain": repr(self), "text/html": static_face(self.rows, self.totals)}, metadata
-
-
-_SIGNS = {kind: asdict(sign) for kind, sign in SIGNS.items()}
 
 
 def _read(module: nn.Module) -> dict:
