@@ -15,7 +15,8 @@ from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
-from helpers.state import snapshot, totals
+from helpers.state import snapshot
+from helpers.totals import totals
 
 _HERE = Path(__file__).parent
 _PAGE = 100  # rows of one module sent at a time
@@ -50,7 +51,9 @@ class StateMap(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: self.send(self.answer(content)))
 
     def refresh(self) -> None:
-        """Read the module again and show what it holds now."""
+        """Read the module again and show what it holds now. ValueError if the map is closed."""
+        if self._module is None:
+            raise ValueError("this StateMap is closed; make a new one with StateMap(module)")
         self._index = None
         with self.hold_sync():
             self.set_trait("rows", [])  # the same facts again are a change too: the view redraws
@@ -64,9 +67,11 @@ class StateMap(anywidget.AnyWidget):
 
     def answer(self, request: dict) -> dict:
         """What the browser gets for one request: `request` with the answer's fields, or with `error` in words."""
+        if not isinstance(request, dict):
+            return {"error": f"This is no request: {type_name(request)}"}
         try:
             if self._module is None:
-                raise tree.Stale
+                return {**request, "error": "This map is closed."}
             return {**request, **self._requests[request["type"]](self, request)}
         except tree.Stale:
             return {**request, "error": "The model has changed since this map was drawn. Refresh to read it again."}
@@ -96,13 +101,14 @@ class StateMap(anywidget.AnyWidget):
     }  # fmt: skip
 
     def __repr__(self) -> str:
-        if not self.totals:
+        if self._module is None:
             return "<StateMap, closed>"
         sums = self.totals
-        return (
+        words = (
             f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, {sums['parameters']:,} parameter elements "
             f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
         )
+        return " ".join(words.split())
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
