@@ -280,10 +280,9 @@ def test_symbolic_sizes_are_left_symbolic_and_counted_as_unknown():
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
     dynamic = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC, DimDynamic.DYNAMIC])
-    guards = ShapeEnv()
-    with FakeTensorMode(shape_env=guards) as mode:
-        model = nn.Module()
-        model.register_buffer("sized", mode.from_tensor(torch.ones(5, 7), symbolic_context=dynamic))
+    guards, model = ShapeEnv(), nn.Module()
+    fake = FakeTensorMode(shape_env=guards).from_tensor(torch.ones(5, 7), symbolic_context=dynamic)
+    model.register_buffer("sized", fake)
     before = len(guards.guards)
     found = snapshot(model)
     tree.opened(model, 100, 100)
