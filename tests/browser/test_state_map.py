@@ -74,12 +74,13 @@ def active(page: Page) -> str:
 
 def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     page = notebook(SMALL)
+    row(page, "weight").click()
+    # The README shows a copy of this picture, kept in notebooks/images.
+    page.locator(".inm-map").screenshot(path=ROOT / ".screenshots" / "state_map.png")
     row(page, "tied").click()
     expect(details(page)).to_contain_text("Linear")
     page.keyboard.press("ArrowRight")
     row(page, "weight", 1).click()
-    # The README shows a copy of this picture, kept in notebooks/images.
-    page.locator(".inm-map").screenshot(path=ROOT / ".screenshots" / "state_map.png")
     for words in ("tied.weight", "2 × 3", "float32", "24 bytes", "One tensor, several names", "head.weight",
                   "state_dict() has it", "autograd tracks it"):  # fmt: skip
         expect(details(page)).to_contain_text(words)
