@@ -292,15 +292,19 @@ function render({ model, el }) {
   }
 
   function onClick(event) {
-    const place = event.target.closest(".inm-map-row")?.dataset.place;
-    if (place === undefined) return;
-    const item = items[Number(place)];
+    let place = Number(event.target.closest(".inm-map-row")?.dataset.place ?? -1);
+    // Rows drawn anew between press and release leave the click to the tree: then its height tells the row.
+    if (place < 0) place = Math.floor((event.clientY - spacer.getBoundingClientRect().top) / rowHeight);
+    const item = items[place];
+    if (!item) return;
     if (item.more) {
       more(item.id);
       return;
     }
+    const fold = spacer.querySelector(`[data-place="${place}"] .inm-map-fold`)?.getBoundingClientRect();
+    const onFold = fold && event.clientX >= fold.left && event.clientX <= fold.right;
     select(item.id);
-    if (event.target.className === "inm-map-fold" || event.detail === 2) setOpen(item.id, !open.has(item.id));
+    if (onFold || event.detail === 2) setOpen(item.id, !open.has(item.id));
   }
 
   // --- keyboard -------------------------------------------------------------------------------------------------
