@@ -207,9 +207,10 @@ def _draw_lines(axes: Any, lines: Mapping[str, Sequence[float]], kinds: Mapping[
     for place, (label, values) in enumerate(lines.items()):
         sign, hollow = SIGNS[kinds[label]], kinds[label] == "non-persistent buffer"
         axes.plot(
-            range(len(values)), list(values), color=sign.colour, linestyle=_STROKES[place % len(_STROKES)],
-            linewidth=max(4.5 - 1.5 * place, 2), marker=_MARKS.get(kinds[label], "."), markevery=max(1, len(values) // 8),
-            markersize=8 - place % 3, markerfacecolor="white" if hollow else sign.colour, label=f"{sign.glyph} {label}",
+            range(len(values)), list(values), color=sign.colour, label=f"{sign.glyph} {label}",
+            linestyle=_STROKES[place % len(_STROKES)], linewidth=max(4.5 - 1.5 * place, 2),
+            marker=_MARKS.get(kinds[label], "."), markevery=max(1, len(values) // 8), markersize=8 - place % 3,
+            markerfacecolor="white" if hollow else sign.colour,
         )
     axes.tick_params(labelsize=11)
     axes.set_xlabel(x, fontsize=12)
@@ -236,7 +237,8 @@ def running_means(checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: s
         _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"), x, "running mean (units of the layer's input)")
         axes.set_title(_shown(name), fontsize=12, parse_math=False)
     figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=11, frameon=False)
+    widest = max((axes.get_legend_handles_labels() for axes in panels), key=lambda found: len(found[0]))
+    figure.legend(*widest, loc="outside lower center", ncols=6, fontsize=11, frameon=False)
     return figure
 
 
@@ -248,7 +250,8 @@ def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
     if not pictures or any(picture.dim() != 2 for picture in pictures.values()):
         raise ValueError("images takes at least one tensor of shape (height, width)")
     figure = _figure_class()(figsize=(9, 3.8), facecolor="white", layout="constrained")
-    for axes, (label, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items(), strict=True):
+    panels = figure.subplots(1, len(pictures), squeeze=False)[0]
+    for axes, (label, picture) in zip(panels, pictures.items(), strict=True):
         shown = axes.imshow(picture.tolist(), cmap="gray", interpolation="nearest")
         axes.set_title(label, fontsize=12, parse_math=False)
         axes.set_xlabel("column (pixels)", fontsize=11)

@@ -32,7 +32,6 @@ class VisibilityTable:
     `module` is any `nn.Module` instance, read and never changed; the answers are those of `visibility(module)`.
     `outcomes` takes the place of these columns with an experiment of your own: {words over the column: {path of a
     tensor: True or False}}. The table keeps text alone, and is the same before and after it is run.
-
     Raises TypeError if `module` is not an `nn.Module` instance, ValueError if a column leaves a tensor out.
     """
 
@@ -65,15 +64,16 @@ class VisibilityTable:
             side, top, marks = top, side, zip(*marks, strict=True)
         corner = tag("th", "call" if wide else "tensor", scope="col", style=f"{_CELL};{_SOFT}")
         caption = tag("caption", self.title, style=f"{_SOFT};text-align:left;caption-side:top")
-        body = tag("tbody", *(tag("tr", head, *line) for head, line in zip(side, marks, strict=True)))
+        body = tag("tbody", *(tag("tr", first, *line) for first, line in zip(side, marks, strict=True)))
         notes = {
             f"… and {len(self.tensors) - _MOST:,} more tensors": len(self.tensors) > _MOST,
             "This module holds no tensor.": not self.tensors,
             f"Rules of its own, not asked: {', '.join(self.rules)}. They may decide otherwise.": self.rules,
         }
-        lines = [tag("div", note, style=f"{_SOFT};margin-top:0.4em") for note, holds in notes.items() if holds]
-        table = tag("table", caption, tag("thead", tag("tr", corner, *top)), body, style="border-collapse:collapse;margin:0")
-        return tag("div", table, *lines, class_="inm-visibility", style="overflow-x:auto;line-height:1.5")
+        below = [tag("div", note, style=f"{_SOFT};margin-top:0.4em") for note, holds in notes.items() if holds]
+        head = tag("thead", tag("tr", corner, *top))
+        table = tag("table", caption, head, body, style="border-collapse:collapse;margin:0")
+        return tag("div", table, *below, class_="inm-visibility", style="overflow-x:auto;line-height:1.5")
 
 
 def _tensor(path: str, kind: str, scope: str) -> Markup:
