@@ -189,8 +189,10 @@ def curves(lines: Mapping[str, Sequence[float]], *, kinds: Mapping[str, str], ti
     """A figure with one curve for each of `lines`, {label: its value after 0, 1, 2 … steps}.
 
     `kinds` says of each label what kind of state it is, a key of `SIGNS`: a curve has its colour and sign. `title`
-    states the finding; `x` and `y` name the axes, with units. Two curves that coincide are both seen: the later is
-    drawn thinner and in strokes. Raises `ValueError` for a label without a kind and where there is no line.
+    states the finding; `x` and `y` name the axes, with units. Curves of one kind differ in stroke and shade, and each
+    is thinner than the one before, so that two that coincide are both seen.
+
+    Raises `ValueError` for a label without a kind and where there is no line.
     """
     missing = [label for label in lines if kinds.get(label) not in SIGNS]
     if missing or not lines:
@@ -206,11 +208,13 @@ def _draw_lines(axes: Any, lines: Mapping[str, Sequence[float]], kinds: Mapping[
     """Draw `lines` into `axes`, each with the sign of its kind in its label."""
     for place, (label, values) in enumerate(lines.items()):
         sign, hollow = SIGNS[kinds[label]], kinds[label] == "non-persistent buffer"
+        again = [kinds[earlier] for earlier in list(lines)[:place]].count(kinds[label])
+        shade = tuple(int(sign.colour[at : at + 2], 16) / 255 * 0.62**again for at in (1, 3, 5))
         axes.plot(
-            range(len(values)), list(values), color=sign.colour, label=f"{sign.glyph} {label}",
+            range(len(values)), list(values), color=shade, label=f"{sign.glyph} {label}",
             linestyle=_STROKES[place % len(_STROKES)], linewidth=max(4.5 - 1.5 * place, 2),
             marker=_MARKS.get(kinds[label], "."), markevery=max(1, len(values) // 8), markersize=8 - place % 3,
-            markerfacecolor="white" if hollow else sign.colour,
+            markerfacecolor="white" if hollow else shade,
         )
     axes.tick_params(labelsize=11)
     axes.set_xlabel(x, fontsize=12)
@@ -234,9 +238,10 @@ def running_means(checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: s
     for axes, name in zip(panels, names, strict=True):
         channels = zip(*(state[name].tolist() for state in checkpoints), strict=True)
         lines = {f"channel {number}": values for number, values in enumerate(channels)}
-        _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"), x, "running mean (units of the layer's input)")
+        _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"), x, "")
         axes.set_title(_shown(name), fontsize=12, parse_math=False)
     figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
+    figure.supylabel("running mean (units of the layer's input)", fontsize=12)
     widest = max((axes.get_legend_handles_labels() for axes in panels), key=lambda found: len(found[0]))
     figure.legend(*widest, loc="outside lower center", ncols=6, fontsize=11, frameon=False)
     return figure

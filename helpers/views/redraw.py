@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Redraw(widgets.VBox):
     """A slider called `label` with the positions `values`, and under it the figure that `draw(value)` returns.
 
-    `draw` is one of the figures of `helpers.plots` at work. While it runs, a bar says so. What it raises is shown in
-    the place of the figure. Before it is run, the static face says what the slider does.
+    `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says so. What it raises
+    is shown in the place of the figure. Before it is run, the static face says what the slider does.
     """
 
     def __init__(self, draw: Callable[[float], Figure], *, label: str, values: Sequence[float], start: float) -> None:
@@ -26,7 +26,7 @@ class Redraw(widgets.VBox):
         self.slider = widgets.SelectionSlider(
             options=values, value=start, description=label, continuous_update=False, layout={"width": "32em"}
         )
-        self.busy = widgets.IntProgress(0, 0, 1, description="running", bar_style="info")
+        self.busy = widgets.Label()
         self.picture = widgets.HTML()
         super().__init__([widgets.HBox([self.slider, self.busy]), self.picture])
         self.slider.observe(lambda change: self.redraw(change["new"]), names="value")
@@ -34,7 +34,7 @@ class Redraw(widgets.VBox):
 
     def redraw(self, value: float) -> None:
         """Run `draw` for `value` and show what it returns."""
-        self.busy.layout.visibility = "visible"
+        self.busy.value = "running …"
         try:
             picture, facts = self._draw(value)._repr_png_()
             source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
@@ -42,7 +42,7 @@ class Redraw(widgets.VBox):
         except Exception as error:  # a handler's traceback goes nowhere: the reader would wait for a figure
             self.picture.value = tag("b", f"{type(error).__name__}: {error}")
         finally:
-            self.busy.layout.visibility, self.busy.value = "hidden", 1
+            self.busy.value = ""
 
     def __repr__(self) -> str:
         return f"Redraw: a slider for {self._range}"
