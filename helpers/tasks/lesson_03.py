@@ -7,6 +7,8 @@ from torch import nn
 
 from helpers.tasks import Mistake, ask, built, describe, expect, listed, photo, same, want_function
 
+_NORM = nn.modules.batchnorm._BatchNorm  # what the three batch norms have in common
+
 
 class _Guess(nn.Module):
     def __init__(self) -> None:
@@ -149,22 +151,24 @@ def _freeze_statistics(answer: object) -> str:
                                (nn.Sequential(nn.BatchNorm3d(3)), (4, 3, 2, 2, 2), "some-run"),
                                (nn.BatchNorm1d(3), (8, 3), "root-runs")):  # fmt: skip
         before, keys = [buffer.clone() for buffer in model.buffers()], list(model.state_dict())
-        modes = [one.training for one in model.modules() if not isinstance(one, nn.modules.batchnorm._BatchNorm)]
+        modes = [one.training for one in model.modules() if not isinstance(one, _NORM)]
         returned = ask("freeze_statistics(model)", answer, model)
         expect(returned is model, "not-the-model", "the model that was given", describe(returned))
-        now = [one.training for one in model.modules() if not isinstance(one, nn.modules.batchnorm._BatchNorm)]
+        now = [one.training for one in model.modules() if not isinstance(one, _NORM)]
         expect(now == modes, "all-eval", "every other module stays in training mode", "some are in eval mode")
         trained = all(parameter.requires_grad for parameter in model.parameters())
         expect(trained, "frozen-parameters", "every parameter requires a gradient", "some do not")
         intact = keys == list(model.state_dict()) and all(map(same, before, model.buffers()))
         expect(intact, "keys-changed", f"the keys {listed(keys[:3])} …, with their numbers", "they are not the same")
         x = 5 + torch.randn(shape)
-        for one in model.modules():  # each batch norm on its own: a ModuleDict has no forward
-            if isinstance(one, nn.modules.batchnorm._BatchNorm):
-                one(x).sum().backward()
+        norms = {name: one for name, one in model.named_modules() if isinstance(one, _NORM)}
+        for norm in norms.values():  # each on its own: a ModuleDict has no forward
+            norm(x).sum().backward()
         moved = [not same(old, new) for old, new in zip(before, model.buffers(), strict=True)]
         only_counts = all(new.dtype == torch.int64 for new, ran in zip(model.buffers(), moved, strict=True) if ran)
-        wanted, found = f"the buffers stay in {describe(model)}", "they changed with a batch"
+        where, norm = next(iter(norms.items()))
+        wanted = f"the `{type(norm).__name__}` at {describe(where) if where else 'the root'} keeps its buffers"
+        found = "they changed with a batch"
         expect(not any(moved), "counter-runs" if only_counts else slip, wanted, found)
     return "five models, with all three classes, at any depth; the rest is in training mode"
 
