@@ -38,7 +38,8 @@ class Redraw(widgets.VBox):
         try:
             picture, facts = self._draw(value)._repr_png_()
             source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-            self.picture.value = tag("img", src=source, alt=facts["alt"], style=f"width:{facts['width']}px;max-width:100%")
+            size = f"width:{facts['width']}px;max-width:100%"
+            self.picture.value = tag("img", src=source, alt=facts["alt"], style=size)
         except Exception as error:  # a handler's traceback goes nowhere: the reader would wait for a figure
             self.picture.value = tag("b", f"{type(error).__name__}: {error}")
         finally:
