@@ -146,7 +146,7 @@ RIGHT = {
         scaler(LOW, HIGH, forward=(
             "if self.training:", "    with torch.no_grad():", "        self.low.lerp_(x.amin(0), self.momentum)",
             "        self.high.lerp_(x.amax(0), self.momentum)",
-            "low, high = self.low.clone(), self.high.clone()", "return (x - low) / (high - low)")),
+            SCALE)),
         scaler("self.low, self.high = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.ones(width))"),
         scaler(LOW, HIGH, forward=(
             "if self.training:", "    for name, far in (('low', x.amin(0)), ('high', x.amax(0))):",
