@@ -54,8 +54,9 @@ def visibility(module: nn.Module) -> list[Sight]:
     own walks over it fail.
     """
     require_module(module, "visibility")
-    # Ordinary tensors and a graph, whatever mode the caller is in; and no function of a tensor subclass runs.
-    with torch.inference_mode(False), torch.enable_grad(), torch._C.DisableTorchFunction():
+    # Ordinary tensors and a graph, whatever mode the caller is in (inference_mode(False) turns gradients on as well);
+    # and no function of a tensor subclass runs.
+    with torch.inference_mode(False), torch._C.DisableTorchFunction():
         model, spots = stand_in(module)
         try:
             return _observe(model, spots)
