@@ -200,3 +200,99 @@ def test_two_tensors_under_one_path_are_both_drawn():
     model.a.b = nn.Parameter(torch.ones(100))
     found = snapshot(model)
     assert sum(bar.total for bar in plots.bars_of(found, 16)) == found.totals.nbytes == 600
+
+
+def lines_of(axes):
+    return {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+
+
+def curves(**changes):
+    given = {"kinds": {"kept": "buffer", "lost": "plain value"}, "title": "One is kept", "x": "step", "y": "value (m)"}
+    return plots.curves({"kept": [1.0, 2.0, 4.0], "lost": [1, 0]}, **{**given, **changes})
+
+
+def test_curves_draw_the_numbers_given_from_step_zero_on():
+    (axes,) = curves().axes
+    assert lines_of(axes) == {"● kept": [1, 2, 4], "· lost": [1, 0]}
+    assert [list(line.get_xdata()) for line in axes.lines] == [[0, 1, 2], [0, 1]]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "value (m)")
+    assert curves().get_suptitle() == "One is kept"
+
+
+def test_a_curve_has_the_colour_of_its_kind_and_two_of_a_kind_differ_without_colour():
+    from matplotlib.colors import to_hex, to_rgb
+
+    (axes,) = curves(kinds={"kept": "buffer", "lost": "non-persistent buffer"}).axes
+    kept, lost = axes.lines
+    assert to_hex(kept.get_color()).upper() == to_hex(lost.get_color()).upper() == SIGNS["buffer"].colour
+    assert to_hex(lost.get_markerfacecolor()) == "#ffffff"  # hollow, as its sign
+    (axes,) = curves(kinds={"kept": "buffer", "lost": "buffer"}).axes
+    kept, lost = axes.lines
+    assert kept.get_linestyle() != lost.get_linestyle() and kept.get_linewidth() > lost.get_linewidth()
+    assert sum(to_rgb(lost.get_color())) < 0.7 * sum(to_rgb(kept.get_color()))
+
+
+def test_curves_refuse_a_line_without_a_kind_and_no_line_at_all():
+    with pytest.raises(ValueError, match="kinds does not say what 'lost' is"):
+        curves(kinds={"kept": "buffer"})
+    with pytest.raises(ValueError, match="kinds does not say what 'kept' is"):
+        curves(kinds={"kept": "bufer", "lost": "buffer"})
+    with pytest.raises(ValueError, match="there is no line to draw"):
+        plots.curves({}, kinds={}, title="", x="", y="")
+
+
+def checkpoints():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 3), nn.BatchNorm1d(3))
+    for number in range(4):
+        yield {name: value.clone() for name, value in model.state_dict().items()}
+        model(torch.arange(8.0).reshape(4, 2) * number)
+
+
+def test_running_means_have_a_panel_for_each_layer_and_a_curve_for_each_channel():
+    states = list(checkpoints())
+    figure = plots.running_means(states, title="They move")
+    assert [axes.get_title() for axes in figure.axes] == ["0.running_mean", "2.running_mean"]
+    for axes in figure.axes:
+        drawn = list(lines_of(axes).values())
+        expected = torch.stack([state[axes.get_title()] for state in states]).T
+        assert torch.equal(torch.tensor(drawn), expected)
+    assert figure.axes[0].get_xlabel() == "training step" and "units" in figure.get_supylabel()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["● channel 0", "● channel 1", "● channel 2"]
+
+
+@pytest.mark.parametrize("states", [[], [nn.Linear(2, 2).state_dict()], [{"running_mean_of_what": torch.ones(1)}]])
+def test_checkpoints_without_a_running_mean_are_refused(states):
+    with pytest.raises(ValueError, match="no running_mean in these checkpoints"):
+        plots.running_means(states, title="")
+
+
+def test_images_show_the_numbers_given_in_grey_with_a_scale():
+    pictures = {"a": torch.arange(6.0).reshape(2, 3), "b": -torch.eye(2)}
+    figure = plots.images(pictures, title="Two")
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["a", "b"]
+    for axes, picture in zip(shown, pictures.values(), strict=True):
+        assert torch.equal(torch.tensor(axes.images[0].get_array().tolist()), picture)
+        assert axes.images[0].get_cmap().name == "gray"
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("column (pixels)", "row (pixels)")
+    assert len(figure.axes) == 4  # a scale beside each
+
+
+@pytest.mark.parametrize("pictures", [{}, {"a": torch.ones(3)}, {"a": torch.ones(1, 3, 3)}])
+def test_what_is_no_picture_is_refused(pictures):
+    with pytest.raises(ValueError, match=r"at least one tensor of shape \(height, width\)"):
+        plots.images(pictures, title="")
+
+
+def test_every_text_of_the_new_figures_can_be_read_from_the_back_of_a_classroom():
+    from matplotlib.text import Text
+
+    states = list(checkpoints())
+    makers = [curves, lambda: plots.running_means(states, title="t"),
+              lambda: plots.images({"a": torch.eye(3)}, title="t")]  # fmt: skip
+    for make in makers:
+        assert make()._repr_png_() == make()._repr_png_()
+        figure = make()
+        figure.canvas.draw()
+        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11

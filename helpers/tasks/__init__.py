@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -25,12 +25,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-LESSONS = ("lesson_01",)
+LESSONS = ("lesson_01", "lesson_03")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
+    "an-instance": "Pass the class itself, without calling it.",
+    "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
+    "no-super": "`super().__init__()` makes the containers that parameters and buffers go into. Call it first.",
     "not-a-dict": "Return a dict of names and tensors, the kind that `load_state_dict` takes.",
 }
 _SHORT = reprlib.Repr()
@@ -120,6 +123,39 @@ def photo(model: nn.Module) -> tuple:
     tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     modes = tuple((name, module.training) for name, module in model.named_modules())
     return modes, tuple((name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors)
+
+
+def same(left: object, right: object) -> bool:
+    """Are these two tensors of one dtype and shape, with equal numbers?"""
+    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
+        return False
+    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
+
+
+def listed(names: Iterable[object]) -> str:
+    """The names in a few words, "none" if there are none."""
+    return ", ".join(describe(name) for name in names) or "none"
+
+
+def built(answer: object, name: str, *args: object, **named: object) -> nn.Module:
+    """An instance of the learner's class `name`, made with these arguments.
+
+    `Unsolved` for a stub, a class that has neither an `__init__` nor a `forward`. A `Mistake` for what is no module
+    class, and for an `__init__` that raises; "no-super" where it assigns before `super().__init__()`.
+    """
+    expect(not isinstance(answer, nn.Module), "an-instance", f"the class `{name}`", describe(answer))
+    fits = isinstance(answer, type) and issubclass(answer, nn.Module)
+    expect(fits, "not-a-module", "a subclass of `nn.Module`", describe(answer))
+    if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
+        raise Unsolved
+    call = f"{name}({', '.join([*map(repr, args), *(f'{key}={value!r}' for key, value in named.items())])})"
+    try:
+        model = ask(call, answer, *args, **named)
+    except Mistake as mistake:  # torch's own words when something is assigned too early
+        early = "Module.__init__()" in mistake.found
+        raise Mistake("no-super" if early else mistake.name, mistake.expected, mistake.found) from None
+    expect("_parameters" in vars(model), "no-super", "a module", "`super().__init__()` was not called")
+    return model
 
 
 def read_tasks(words: str, checkers: dict[str, Callable[[object], str]]) -> tuple[Task, ...]:

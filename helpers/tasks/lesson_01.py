@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from numbers import Integral
 
 import torch
 from torch import nn
 
-from helpers.tasks import Mistake, Unsolved, ask, describe, entries, expect, photo, want_function
+from helpers.tasks import Mistake, Unsolved, ask, built, describe, entries, expect, listed, photo, same, want_function
 
 
 def _holding(**children: nn.Module) -> nn.Module:
     return nn.ModuleDict(children)
-
-
-def _same(left: object, right: torch.Tensor | None) -> bool:
-    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
-        return False
-    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(describe(name) for name in names) or "none"
 
 
 def _encoder_state(answer: object) -> str:
@@ -41,10 +30,10 @@ def _encoder_state(answer: object) -> str:
         given = model.state_dict()
         before = dict(given)
         result = entries(ask(call, answer, given), call)
-        wanted = f"from {_listed(before)}: the keys {_listed(model.encoder.state_dict())}"
+        wanted = f"from {listed(before)}: the keys {listed(model.encoder.state_dict())}"
         origins = {}
         for key, value in result.items():
-            source = next((name for name, tensor in before.items() if _same(value, tensor)), None)
+            source = next((name for name, tensor in before.items() if same(value, tensor)), None)
             expect(source is not None, "foreign-value", wanted, f"{describe(key)} holds {describe(value)}")
             origins[source] = key
         for source, key in origins.items():
@@ -53,7 +42,7 @@ def _encoder_state(answer: object) -> str:
             expect(owner == "encoder", f"{owner}-kept", wanted, found)
             expect(key == rest, _renaming(source, key), wanted, found)
         missing = [source for source in before if source.startswith("encoder.") and source not in origins]
-        expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
+        expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
         intact = list(given) == list(before) and all(given[key] is before[key] for key in before)
         expect(intact, "input-changed", "the `state_dict` that was given stays as it was", "it was changed")
         model.encoder.load_state_dict(result)
@@ -87,41 +76,33 @@ def _keep_best(answer: object) -> str:
     expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
     result = entries(returned, call)
     expect(photo(model) == before, "model-changed", "the model goes on as it was", "the model was changed")
-    wanted = f"the keys {_listed(best)}"
+    wanted = f"the keys {listed(best)}"
     missing, extra = [key for key in best if key not in result], [key for key in result if key not in best]
-    expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
-    expect(not extra, "extra", wanted, f"an entry for {_listed(extra)} as well")
+    expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
+    expect(not extra, "extra", wanted, f"an entry for {listed(extra)} as well")
     for key, tensor in best.items():
         found = f"{describe(result[key])} with other numbers, dtype or shape"
-        expect(_same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
+        expect(same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
     _train(model)
-    changed = [key for key in best if not _same(result[key], best[key])]
+    changed = [key for key in best if not same(result[key], best[key])]
     slip = "live-view" if len(changed) == len(best) else "partly-live"
-    expect(not changed, slip, "the same numbers after another step", f"{_listed(changed)} changed with the model")
+    expect(not changed, slip, "the same numbers after another step", f"{listed(changed)} changed with the model")
     ask(call, answer, model)
     kept = entries(returned, call)
-    alone = all(_same(kept.get(key), tensor) for key, tensor in best.items())
+    alone = all(same(kept.get(key), tensor) for key, tensor in best.items())
     expect(alone, "dict-reused", "a second call leaves the first result alone", "it changed the first result")
     model.load_state_dict(kept)
     return "after another step and another call it still holds the old numbers, and it loads strictly"
 
 
 def _scaled(answer: object) -> str:
-    expect(not isinstance(answer, nn.Module), "an-instance", "the class `Scaled`", describe(answer))
-    fits = isinstance(answer, type) and issubclass(answer, nn.Module)
-    expect(fits, "not-a-module", "a subclass of `nn.Module`", describe(answer))
-    try:
-        model = ask("Scaled()", answer)
-    except Mistake as mistake:  # torch's own words when something is assigned too early
-        early = "Module.__init__()" in mistake.found
-        raise Mistake("no-super" if early else mistake.name, mistake.expected, mistake.found) from None
-    expect("_parameters" in vars(model), "no-super", "a module", "`super().__init__()` was not called")
+    model = built(answer, "Scaled")
     blank = vars(model).keys() == vars(nn.Module()).keys()
     if blank and not any(hasattr(model, name) for name in ("scale", "inner", "factor")):
         raise Unsolved
     state = ask("Scaled().state_dict()", model.state_dict, mistake="does-not-load")
     keys = list(entries(state, "Scaled().state_dict()"))
-    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {_listed(keys)}"
+    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {listed(keys)}"
     expect("factor" not in keys, "factor-saved", wanted, found)
     expect("inner.bias" not in keys, "bias", wanted, found)
     for key in ("scale", "inner.weight"):
@@ -237,11 +218,11 @@ def _momentum_of(answer: object) -> str:
             call = f'momentum_of(model, optimizer, "{name}")'
             tensor = ask(call, answer, model, optimizer, name, mistake=slip)
             wanted = f"`{call}` is the `exp_avg` of `{name}` (a model with {words})"
-            if not _same(tensor, known[name]["exp_avg"]):
+            if not same(tensor, known[name]["exp_avg"]):
                 mistake, found = _whose(tensor, parameter, name, known)
                 raise Mistake(mistake or slip, wanted, found)
         state = [(optimizer.state[p].get(key), t) for n, p in names.items() for key, t in known[n].items()]
-        intact = photo(model) == before and all(_same(now, then) for now, then in state)
+        intact = photo(model) == before and all(same(now, then) for now, then in state)
         expect(intact, "state-changed", "model and optimizer stay as they were", "they were changed")
     return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
 
@@ -251,13 +232,13 @@ def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> t
     if not isinstance(tensor, torch.Tensor):
         whole = isinstance(tensor, dict) and "exp_avg" in tensor
         return "whole-entry" if whole else "not-a-tensor", describe(tensor)
-    if _same(tensor, known[name]["exp_avg_sq"]):
+    if same(tensor, known[name]["exp_avg_sq"]):
         return "second-moment", "its `exp_avg_sq`"
     for what, other in (("parameter", parameter), ("gradient", parameter.grad)):
-        if _same(tensor, other):
+        if same(tensor, other):
             return "not-momentum", f"the {what} itself"
     for other, kept in known.items():
-        if _same(tensor, kept["exp_avg"]):
+        if same(tensor, kept["exp_avg"]):
             return "", f"the `exp_avg` of `{other}`"
     return "other-tensor", f"{describe(tensor)}, not this one"
 
