@@ -2,6 +2,7 @@
 
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.views.parameter_ways import ParameterWays
 from helpers.views.state_map import StateMap
 
-__all__ = ["Entry", "Snapshot", "StateMap", "check", "quiz", "snapshot"]
+__all__ = ["Entry", "ParameterWays", "Snapshot", "StateMap", "check", "quiz", "snapshot"]

@@ -137,16 +137,16 @@ def static_face(rows: list[dict], sums: dict) -> Markup:
     return tag(
         "div",
         _details(rows[0], by_id, shown, is_open=True),
-        tag("div", _totals_line(sums), style=f"{_SOFT};margin-top:0.7em"),
-        tag("div", _legend(), style=f"{_SOFT};margin-top:0.2em"),
+        tag("div", _totals_line(sums), style=f"{SOFT};margin-top:0.7em"),
+        tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
         class_="inm-map-static",
         style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);border-radius:6px;"
         "overflow-wrap:anywhere",
     )
 
 
-_SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
-_CODE = "font-family:var(--jp-code-font-family,monospace)"
+SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
+CODE = "font-family:var(--jp-code-font-family,monospace)"
 _INDENT = "margin-left:1.5em"
 
 
@@ -163,21 +163,21 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
     if plain:
         values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
         first_module = next((i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)) - len(plain)
-        inside.insert(first_module, tag("div", _sign("plain value"), tag("span", values, style=_SOFT), style=_INDENT))
+        inside.insert(first_module, tag("div", sign_of("plain value"), tag("span", values, style=SOFT), style=_INDENT))
     if left_out:
-        inside.append(tag("div", f"… and {left_out:,} more", style=f"{_SOFT};{_INDENT}"))
+        inside.append(tag("div", f"… and {left_out:,} more", style=f"{SOFT};{_INDENT}"))
     style = None if not row["id"] else _INDENT
     return tag("details", tag("summary", _line(row), style="cursor:pointer"), *inside, open=is_open, style=style)
 
 
 def _line(row: dict) -> Markup:
-    note = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else _note(row)
+    words = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else note(row)
     more = " · inside itself, not entered" if row.get("again") else ""
-    name = tag("span", row["name"], style=f"{_CODE};font-weight:600")
-    return join([_sign(row["kind"]), name, " ", tag("span", note + more, style=_SOFT)])
+    name = tag("span", row["name"], style=f"{CODE};font-weight:600")
+    return join([sign_of(row["kind"]), name, " ", tag("span", words + more, style=SOFT)])
 
 
-def _note(row: dict) -> str:
+def note(row: dict) -> str:
     """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
     if "dtype" not in row:
         return row.get("value") or row["type"]
@@ -187,14 +187,14 @@ def _note(row: dict) -> str:
     return f"{shown}, {row['dtype']}{frozen}"
 
 
-def _sign(kind: str) -> Markup:
+def sign_of(kind: str) -> Markup:
     sign = SIGNS[kind]
     style = f"color:{sign.colour};display:inline-block;width:1.3em"
     return tag("span", sign.glyph, title=sign.label, style=style)
 
 
 def _legend() -> Markup:
-    return join((join([_sign(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
+    return join((join([sign_of(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
 
 
 def _totals_line(sums: dict) -> str:
