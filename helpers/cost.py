@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 _READ: dict[str, Callable[[nn.Module], Iterable]] = {
@@ -35,18 +36,26 @@ class Cost:
 def reading_costs(models: Iterable[nn.Module], *, runs: int = 5) -> list[Cost]:
     """The cost of each way on each of `models`, in their order; the last way copies every parameter, to compare.
 
-    Reads only, and leaves `tracemalloc` as it was: on or off. ValueError: `runs` is below 1.
+    Reads only, on one thread, and leaves `tracemalloc` and the number of threads as they were. ValueError: `runs` is
+    below 1.
     """
     if runs < 1:
         raise ValueError(f"runs must be at least 1, got {runs}")
-    found = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on a busy machine, a copy by several threads waits for the slowest
+    try:
+        return list(_costs(models, runs))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _costs(models: Iterable[nn.Module], runs: int) -> Iterator[Cost]:
     for model in models:
         parameters = list(model.parameters())
         size = len(parameters), sum(parameter.nbytes for parameter in parameters)
         for way, read in _READ.items():
             seconds = min(_seconds(read, model) for _ in range(runs))
-            found.append(Cost(way, *size, min(_allocated(read, model) for _ in range(runs)), seconds))
-    return found
+            yield Cost(way, *size, min(_allocated(read, model) for _ in range(runs)), seconds)
 
 
 def _seconds(read: Callable, model: nn.Module) -> float:

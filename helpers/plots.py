@@ -190,7 +190,7 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
     """A figure with two panels: bytes allocated and time of each way of reading, over models of growing size.
 
     `costs` is what `reading_costs` returns. `over` is the field of `Cost` on the x axis: "nbytes", the size of the
-    parameters, or "tensors", how many there are. All axes are logarithmic; that of the bytes begins at 0.
+    parameters, or "tensors", how many there are. All axes are logarithmic.
 
     Raises `ValueError` for another `over`, and where there are not two sizes to compare.
     """
@@ -208,13 +208,12 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
             axes.plot([getattr(cost, over) for cost in line], [getattr(cost, fact) * scale for cost in line],
                       color=colour, marker=marker, linestyle=dash, linewidth=2, markersize=8, label=way)  # fmt: skip
         axes.set_xscale("log", base=2 if over == "tensors" else 10)
-        axes.set_yscale(*(("symlog",) if fact == "allocated" else ("log",)))
+        axes.set_yscale("log" if all(getattr(cost, fact) for cost in costs) else "symlog")  # which has a 0
         axes.set_xlabel(names[over], fontsize=12)
         axes.set_ylabel(label, fontsize=12)
         axes.grid(color="#dddddd")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylim(bottom=-0.3)
     figure.suptitle(_growth(costs, over), fontsize=14, fontweight="bold")
     lines = panels[0].get_lines()
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12, frameon=False)
@@ -222,17 +221,17 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
 
 
 def _growth(costs: list[Cost], over: str) -> str:
-    """The title: which ways allocate more for the largest model than for the smallest, by more than a tenth."""
+    """The title: the ways that allocate more for the largest model than for the smallest, or those that do not."""
     by_way: dict[str, list[Cost]] = {}
     for cost in sorted(costs, key=lambda cost: getattr(cost, over)):
         by_way.setdefault(cost.way, []).append(cost)
     growing = [way for way, line in by_way.items() if line[-1].allocated > 1.1 * line[0].allocated + 100]
-    what = "larger tensors" if over == "nbytes" else "more tensors"
+    what = "more for larger tensors" if over == "nbytes" else "more for more tensors"
     if len(growing) in (0, len(by_way)):
-        return f"{'Every' if growing else 'No'} way allocates more for {what}"
-    *others, last = growing
-    which = f"{', '.join(others)} and {last} allocate" if others else f"{last} allocates"
-    return f"Only {which} more for {what}"
+        return f"{'Every' if growing else 'No'} way allocates {what}"
+    constant = [way for way in by_way if way not in growing]
+    named, no = (growing, "") if len(growing) <= len(constant) else (constant, "no ")
+    return f"Only {' and '.join(named)} allocate{'s' if len(named) == 1 else ''} {no}{what}"
 
 
 @cache

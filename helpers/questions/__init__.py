@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
-LESSONS = ("lesson_01",)
+LESSONS = ("lesson_01", "lesson_02")
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
+from numbers import Integral
 from pathlib import Path
 
 import torch
 from torch import nn
 
-LESSONS = ("lesson_01",)
+LESSONS = ("lesson_01", "lesson_02")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
@@ -120,6 +121,41 @@ def photo(model: nn.Module) -> tuple:
     tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     modes = tuple((name, module.training) for name, module in model.named_modules())
     return modes, tuple((name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors)
+
+
+def holding(**children: nn.Module) -> nn.Module:
+    """A module that holds `children` under their names, and nothing else."""
+    module = nn.Module()
+    for name, child in children.items():
+        module.add_module(name, child)
+    return module
+
+
+def same(left: object, right: torch.Tensor | None) -> bool:
+    """Are both tensors, of one dtype and shape and with equal numbers?"""
+    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
+        return False
+    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
+
+
+def listed(names: Iterable[object]) -> str:
+    """The names in words."""
+    return ", ".join(describe(name) for name in names) or "none"
+
+
+def check_bytes(call: str, answer: Callable, models: dict[str, nn.Module], right: Callable, slips: Callable) -> None:
+    """Go on if `answer` gives `right(model)`, an int, for each of `models`, which are named in words, and changes none.
+
+    `slips(model)` has, by the name of each mistake, the number that it comes to.
+    """
+    for words, model in models.items():
+        before, wanted = photo(model), f"`{right(model)}` bytes for {words}"
+        number = ask(call, answer, model)
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        expect(whole, "not-an-int", wanted, describe(number))
+        known = (name for name, count in slips(model).items() if count == number)
+        expect(number == right(model), next(known, "wrong-number"), wanted, describe(number))
+        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
 
 
 def read_tasks(words: str, checkers: dict[str, Callable[[object], str]]) -> tuple[Task, ...]:

@@ -3,51 +3,45 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from numbers import Integral
 
 import torch
 from torch import nn
 
-from helpers.tasks import Mistake, Unsolved, ask, describe, entries, expect, photo, want_function
-
-
-def _holding(**children: nn.Module) -> nn.Module:
-    module = nn.Module()
-    for name, child in children.items():
-        module.add_module(name, child)
-    return module
-
-
-def _same(left: object, right: torch.Tensor | None) -> bool:
-    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
-        return False
-    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(describe(name) for name in names) or "none"
+from helpers.tasks import (
+    Mistake,
+    Unsolved,
+    ask,
+    check_bytes,
+    describe,
+    entries,
+    expect,
+    holding,
+    listed,
+    photo,
+    same,
+    want_function,
+)
 
 
 def _encoder_state(answer: object) -> str:
     want_function(answer, "encoder_state")
     call = "encoder_state(state_dict)"
-    deep = _holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
+    deep = holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
     for model in (
-        _holding(encoder=nn.Linear(2, 3), head=nn.Linear(3, 1)),
-        _holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
-        _holding(encoder=nn.Linear(2, 3), decoder=_holding(encoder=nn.Linear(3, 2))),
-        _holding(encoder=deep, head=nn.Linear(2, 1)),
+        holding(encoder=nn.Linear(2, 3), head=nn.Linear(3, 1)),
+        holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
+        holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
+        holding(encoder=deep, head=nn.Linear(2, 1)),
     ):
         for number, tensor in enumerate(model.state_dict().values()):
             tensor.fill_(number)  # a value now tells which key it came from
         given = model.state_dict()
         before = dict(given)
         result = entries(ask(call, answer, given), call)
-        wanted = f"from {_listed(before)}: the keys {_listed(model.encoder.state_dict())}"
+        wanted = f"from {listed(before)}: the keys {listed(model.encoder.state_dict())}"
         origins = {}
         for key, value in result.items():
-            source = next((name for name, tensor in before.items() if _same(value, tensor)), None)
+            source = next((name for name, tensor in before.items() if same(value, tensor)), None)
             expect(source is not None, "foreign-value", wanted, f"{describe(key)} holds {describe(value)}")
             origins[source] = key
         for source, key in origins.items():
@@ -56,7 +50,7 @@ def _encoder_state(answer: object) -> str:
             expect(owner == "encoder", f"{owner}-kept", wanted, found)
             expect(key == rest, _renaming(source, key), wanted, found)
         missing = [source for source in before if source.startswith("encoder.") and source not in origins]
-        expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
+        expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
         intact = list(given) == list(before) and all(given[key] is before[key] for key in before)
         expect(intact, "input-changed", "the `state_dict` that was given stays as it was", "it was changed")
         model.encoder.load_state_dict(result)
@@ -90,21 +84,21 @@ def _keep_best(answer: object) -> str:
     expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
     result = entries(returned, call)
     expect(photo(model) == before, "model-changed", "the model goes on as it was", "the model was changed")
-    wanted = f"the keys {_listed(best)}"
+    wanted = f"the keys {listed(best)}"
     missing, extra = [key for key in best if key not in result], [key for key in result if key not in best]
-    expect(not missing, "missing", wanted, f"no entry for {_listed(missing)}")
-    expect(not extra, "extra", wanted, f"an entry for {_listed(extra)} as well")
+    expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
+    expect(not extra, "extra", wanted, f"an entry for {listed(extra)} as well")
     for key, tensor in best.items():
         found = f"{describe(result[key])} with other numbers, dtype or shape"
-        expect(_same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
+        expect(same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
     _train(model)
-    changed = [key for key in best if not _same(result[key], best[key])]
-    wanted, found = "the same numbers after another step", f"{_listed(changed)} changed with the model"
+    changed = [key for key in best if not same(result[key], best[key])]
+    wanted, found = "the same numbers after another step", f"{listed(changed)} changed with the model"
     expect(len(changed) < len(best), "live-view", wanted, "every tensor changed with the model")
     expect(not changed, "partly-live", wanted, found)
     ask(call, answer, model)
     kept = entries(returned, call)
-    alone = all(_same(kept.get(key), tensor) for key, tensor in best.items())
+    alone = all(same(kept.get(key), tensor) for key, tensor in best.items())
     expect(alone, "dict-reused", "a second call leaves the first result alone", "it changed the first result")
     model.load_state_dict(kept)
     return "after another step and another call it still holds the old numbers, and it loads strictly"
@@ -125,7 +119,7 @@ def _scaled(answer: object) -> str:
         raise Unsolved
     state = ask("Scaled().state_dict()", model.state_dict, mistake="does-not-load")
     keys = list(entries(state, "Scaled().state_dict()"))
-    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {_listed(keys)}"
+    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {listed(keys)}"
     expect("factor" not in keys, "factor-saved", wanted, found)
     expect("inner.bias" not in keys, "bias", wanted, found)
     for key in ("scale", "inner.weight"):
@@ -170,37 +164,34 @@ def _why_absent(model: nn.Module, name: str) -> str:
 
 def _state_bytes(answer: object) -> str:
     want_function(answer, "state_bytes")
-    tied = _holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
+    tied = holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
     tied.output.weight = tied.embedding.weight
     masked = nn.Linear(2, 2)
     masked.register_buffer("mask", torch.ones(4), persistent=False)
-    for words, model in {
+    models = {
         "`nn.Linear(2, 3)`": nn.Linear(2, 3),
         "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
         "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
         "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
         "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
-        "two `nn.LayerNorm(3)` with equal numbers": _holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
-    }.items():
-        before = photo(model)
-        right = sum({tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}.values())
-        number = ask("state_bytes(model)", answer, model)
-        wanted, found = f"`{right}` bytes for {words}", describe(number)
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        expect(whole, "not-an-int", wanted, found)
-        expect(number == right, _miscount(model, number), wanted, found)
-        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
+        "two `nn.LayerNorm(3)` with equal numbers": holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
+    }
+    check_bytes("state_bytes(model)", answer, models, _bytes_once, _miscounts)
     return "the bytes of six models, with other dtypes, buffers and a tied weight among them"
 
 
-def _miscount(model: nn.Module, number: object) -> str:
-    """The name of the mistaken way of counting that comes to `number` on `model`."""
+def _bytes_once(model: nn.Module) -> int:
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}.values())
+
+
+def _miscounts(model: nn.Module) -> dict[str, int]:
+    """What each mistaken way of counting comes to on `model`, by its name."""
     state, file = model.state_dict(), io.BytesIO()
     torch.save(state, file)
     once = {tensor.data_ptr(): tensor for tensor in state.values()}.values()
     unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
     parameters = sum(parameter.nbytes for parameter in model.parameters())
-    counts = {
+    return {
         "elements": sum(tensor.numel() for tensor in once),
         "entries": len(state),
         "counted-twice": sum(tensor.nbytes for tensor in state.values()),
@@ -210,14 +201,13 @@ def _miscount(model: nn.Module, number: object) -> str:
         "equal-values": sum(tensor.nbytes for tensor in unequal),
         "file-size": len(file.getvalue()),
     }
-    return next((name for name, count in counts.items() if count == number), "wrong-number")
 
 
 def _momentum_of(answer: object) -> str:
     want_function(answer, "momentum_of")
     frozen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     frozen[0].weight.requires_grad_(False)
-    tied = _holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
+    tied = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
     tied.second.weight = tied.first.weight
     for slip, words, model in (
         ("by-position", "two Linear layers", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),
@@ -237,11 +227,11 @@ def _momentum_of(answer: object) -> str:
             call = f'momentum_of(model, optimizer, "{name}")'
             tensor = ask(call, answer, model, optimizer, name, mistake=slip)
             wanted = f"`{call}` is the `exp_avg` of `{name}` (a model with {words})"
-            if not _same(tensor, known[name]["exp_avg"]):
+            if not same(tensor, known[name]["exp_avg"]):
                 mistake, found = _whose(tensor, parameter, name, known)
                 raise Mistake(mistake or slip, wanted, found)
         state = [(optimizer.state[p].get(key), t) for n, p in names.items() for key, t in known[n].items()]
-        intact = photo(model) == before and all(_same(now, then) for now, then in state)
+        intact = photo(model) == before and all(same(now, then) for now, then in state)
         expect(intact, "state-changed", "model and optimizer stay as they were", "they were changed")
     return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
 
@@ -251,13 +241,13 @@ def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> t
     if not isinstance(tensor, torch.Tensor):
         whole = isinstance(tensor, dict) and "exp_avg" in tensor
         return "whole-entry" if whole else "not-a-tensor", describe(tensor)
-    if _same(tensor, known[name]["exp_avg_sq"]):
+    if same(tensor, known[name]["exp_avg_sq"]):
         return "second-moment", "its `exp_avg_sq`"
     for what, other in (("parameter", parameter), ("gradient", parameter.grad)):
-        if _same(tensor, other):
+        if same(tensor, other):
             return "not-momentum", f"the {what} itself"
     for other, kept in known.items():
-        if _same(tensor, kept["exp_avg"]):
+        if same(tensor, kept["exp_avg"]):
             return "", f"the `exp_avg` of `{other}`"
     return "other-tensor", f"{describe(tensor)}, not this one"
 
