@@ -13,7 +13,10 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FILE_KB, OUTPUT_KB, CELL_LINES, IGNORED_CELLS = 400, 120, 25, 2
 
 # The rows of the two source articles that a lesson shows: each stands on a cell tagged with its name.
-ROWS = {"01_state_dict": {"row-A1", "row-A2", "row-A3", "row-A4"}}
+ROWS = {
+    "01_state_dict": {"row-A1", "row-A2", "row-A3", "row-A4"},
+    "02_reading_parameters": {f"row-{row}" for row in "A6 A7 A8 A9 B5 B6 B7 B8 B9 C1 C2".split()},
+}
 
 _IGNORE_COMMENT = re.compile(r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
 _IGNORE_TAGS = {"nbval-ignore-output", "nbval-skip", "pytest-validate-ignore-output"}
