@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 import torch
 
-from helpers.markup import Markup, join, tag
+from helpers.markup import BOX, Markup, join, tag
 from helpers.questions import all_questions
 from helpers.tasks import Mistake, Task, Unsolved, all_tasks, in_words
 from helpers.views.quiz_card import QuizCard, prose
@@ -63,10 +63,7 @@ class Feedback:
             join(lines),
             class_="inm-check",
             data_state=self.status,
-            style="max-width:60em;padding:0.7em 1.2em;line-height:1.5;"
-            "color:var(--jp-content-font-color1,#1a1a1a);background:var(--jp-layout-color1,#fff);"
-            f"border:1px solid var(--jp-border-color1,#bdbdbd);border-left:5px solid {colour};"
-            "border-radius:6px",
+            style=f"{BOX};border-left:5px solid {colour}",
         )
 
 

@@ -8,6 +8,12 @@ from html import escape
 # Elements that take no closing tag; the static faces need no others.
 _VOID = frozenset({"br", "hr", "img"})
 
+# Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values that read on
+# white and on black: grey lines, and softer words by opacity instead of a colour.
+BOX = "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
+SOFT = "opacity:0.8"
+CODE = "font-family:monospace;font-weight:600"
+
 
 class Markup(str):
     """A string that is HTML already: `tag` lets it pass, every other string is escaped."""

@@ -46,11 +46,21 @@ def own_dict(module: nn.Module) -> dict:
     own = instance_dict(module)
     if type(own) is not dict:
         own = dict(dict.items(own))
-    inner = own.get("_actual_script_module")
-    return own if inner is None or not issubclass(type(inner), nn.Module) else instance_dict(inner)
+    if "_actual_script_module" in own:
+        inner = own["_actual_script_module"]
+        return instance_dict(inner) if issubclass(type(inner), nn.Module) else own
+    return own
 
 
-def slots_of(container: object) -> list[tuple[str, Any]]:
+def containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever stands there."""
+    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
+    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
+        return found
+    return tuple(dict(_slots_of(slots)) for slots in found)
+
+
+def _slots_of(container: object) -> list[tuple[str, Any]]:
     """The (name, value) pairs of `_parameters`, `_buffers` or `_modules`; [] if it is missing or no mapping."""
     kind = type(container)
     if kind is dict:

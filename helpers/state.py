@@ -14,12 +14,12 @@ from torch import nn
 from helpers.reading import (
     ATOMS,
     collector_paused,
+    containers,
     facts,
     inside,
     instance_dict,
     own_dict,
     require_module,
-    slots_of,
     text,
 )
 
@@ -101,7 +101,8 @@ class Snapshot:
         )
 
     def __repr__(self) -> str:
-        return f"<Snapshot: {len(self.entries):,} entries of {self.totals.modules:,} modules>"
+        modules = self.totals.modules
+        return f"<Snapshot: {len(self.entries):,} entries of {modules:,} module{'' if modules == 1 else 's'}>"
 
 
 # What Module.__init__ makes, in order, read from the installed torch: containers, hooks, and `training`.
@@ -111,19 +112,17 @@ _Parameter, _Tensor = nn.Parameter, torch.Tensor  # looked up once
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
 
 
-def list_own(
-    module: nn.Module, path: str, entries: list[Entry], values: list, empty: list[EmptySlot]
-) -> list[tuple[Entry, nn.Module]]:
+def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, empty: list[EmptySlot]) -> dict:
     """Append what `module`, found at `path`, holds itself: an `Entry` each, and beside it in `values` the object.
 
     Parameters come first, then buffers, then plain attributes. A plain container is one "plain value"; each tensor
     or module inside it follows with an entry of its own (such a module is a "plain value" too: torch does not see
-    it). A registered name that holds None goes to `empty`. Returns the submodules, each with its entry, not yet
-    appended. Only the instance dictionary is read.
+    it). A registered name that holds None goes to `empty`. Returns `_modules`, whose entries `submodule` makes. Only
+    the instance dictionary is read.
     """
     own = own_dict(module)
     prefix = path + "." if path else ""
-    parameters, buffers, modules = _containers(own)
+    parameters, buffers, modules = containers(own)
     if parameters:
         _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
     if buffers:
@@ -145,20 +144,17 @@ def list_own(
                 shape, dtype, device, grad, numel, nbytes = facts(part)
                 entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
                 values.append(part)
-    children = []
-    for name, value in modules.items():
-        where = prefix + (name if type(name) is str else text(name))
-        if value is None:
-            empty.append(EmptySlot(where, "module", path))
-        else:
-            kind = "module" if issubclass(type(value), nn.Module) else "plain value"
-            entry = _new(Entry, (where, kind, None, None, None, None, None, None, None, path))
-            if kind == "module":
-                children.append((entry, value))
-            else:  # torch would raise here; we say what stands there
-                entries.append(entry)
-                values.append(value)
-    return children
+    return modules
+
+
+def submodule(name: object, value: Any, path: str) -> Entry | EmptySlot:
+    """The entry of one slot of `_modules` of the module at `path`; what is no module there is a "plain value"."""
+    name = name if type(name) is str else text(name)
+    where = f"{path}.{name}" if path else name
+    if value is None:
+        return EmptySlot(where, "module", path)
+    kind = "module" if issubclass(type(value), nn.Module) else "plain value"
+    return _new(Entry, (where, kind, None, None, None, None, None, None, None, path))
 
 
 def _list_tensors(
@@ -209,14 +205,16 @@ def snapshot(module: nn.Module) -> Snapshot:
                 continue
             entries.append(entry)
             values.append(current)
-            if id(current) in above:
+            if id(current) in above or entry[1] != "module":
                 continue
-            children = list_own(current, entry[0], entries, values, empty)
-            if children:
-                above.add(id(current))
-                pending.append((None, id(current)))
-                children.reverse()
-                pending += children
+            modules = list_own(current, entry[0], entries, values, empty)
+            if not modules:
+                continue
+            above.add(id(current))
+            pending.append((None, id(current)))
+            children = [(submodule(name, value, entry[0]), value) for name, value in modules.items()]
+            empty += [child for child, value in children if value is None]
+            pending += [pair for pair in reversed(children) if pair[1] is not None]
         shared, repeats = _same(entries, values)
     return Snapshot(tuple(entries), shared, tuple(empty), repeats)
 
@@ -248,28 +246,34 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
-    parameters, buffers = {}, {}  # id -> tensor: the same object under another name takes the same place
-    modules = {id(module)}
-    pending = [module]
+    parameters, buffers = [], []
+    seen: set[int] = set()
+    count, pending = 0, [module]
     while pending:
-        own_parameters, own_buffers, children = _containers(own_dict(pending.pop()))
-        for tensor in own_parameters.values():
-            parameters[id(tensor)] = tensor
-        for tensor in own_buffers.values():
-            buffers[id(tensor)] = tensor
-        for child in children.values():
-            if id(child) not in modules and issubclass(type(child), nn.Module):
-                modules.add(id(child))
-                pending.append(child)
-    parameters.pop(id(None), None)
-    buffers.pop(id(None), None)
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        try:
+            own_parameters, own_buffers, children = containers(own_dict(current))
+        except TypeError:  # None, or nonsense: own_dict reads instances of Module alone
+            continue
+        count += 1
+        if own_parameters:
+            parameters += own_parameters.values()
+        if own_buffers:
+            buffers += own_buffers.values()
+        if children:
+            pending += children.values()
+    # By identity: the same tensor under another name counts once, as a parameter if it is one.
+    distinct = dict(zip(map(id, parameters), parameters, strict=True))
+    others = {key: buffer for key, buffer in zip(map(id, buffers), buffers, strict=True) if key not in distinct}
+    distinct.pop(id(None), None)
+    others.pop(id(None), None)
     with torch._C.DisableTorchFunction():
-        all_parameters, trainable, parameter_bytes, lazy = _sums(parameters.values())
-        for key in parameters.keys() & buffers.keys():
-            del buffers[key]
-        all_buffers, _, buffer_bytes, more = _sums(buffers.values())
-    nbytes = parameter_bytes + buffer_bytes
-    return Totals(len(modules), all_parameters, trainable, all_buffers, nbytes, lazy + more)
+        all_parameters, trainable, parameter_bytes, lazy = _sums(distinct.values())
+        all_buffers, _, buffer_bytes, more = _sums(others.values())
+    return Totals(count, all_parameters, trainable, all_buffers, parameter_bytes + buffer_bytes, lazy + more)
 
 
 def _sums(tensors: Collection[object]) -> tuple[int, int, int, int]:
@@ -289,14 +293,6 @@ def _sums(tensors: Collection[object]) -> tuple[int, int, int, int]:
         nbytes += size or 0
         lazy += numel is None
     return elements, trainable, nbytes, lazy
-
-
-def _containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever stands there."""
-    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
-    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
-        return found
-    return tuple(dict(slots_of(slots)) for slots in found)
 
 
 def _transient(own: dict) -> frozenset[str]:

@@ -10,25 +10,26 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from helpers.reading import brief, collector_paused, preview, type_name
-from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, totals
+from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, submodule, totals
 
 # What `list_own` tells of one member: its facts and the object itself (None for an empty slot).
 Held = tuple[Entry | EmptySlot, Any]
 
 
 class Member(NamedTuple):
-    """One member of a module: its row, its whole path, the object, and the ids of the modules around it."""
+    """One member of a module: its row, its whole path, the object, and the member it stands in."""
 
     row: dict
     path: str
     value: Any
-    above: frozenset[int]
+    owner: Member | None
 
 
 class Stale(LookupError):
@@ -36,27 +37,32 @@ class Stale(LookupError):
 
 
 _ROOT = Entry("", "module", None, None, None, None, None, None, None, None)
-_RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2, "module": 3}
+_RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2}
 
 
 def root(module: nn.Module) -> Member:
     """The module itself as a member; its name is "model", as its path is empty."""
     row = {"id": "", "name": "model", "path": "", "kind": "module", "type": clip(type_name(module))}
-    return Member(row, "", module, frozenset())
+    return Member(row, "", module, None)
 
 
-def members(module: nn.Module, path: str) -> list[Held]:
-    """What `module`, found at `path`, holds, in the order of its rows: parameters, buffers, plain, submodules."""
+def members(module: nn.Module, path: str, start: int = 0, stop: int | None = None) -> tuple[list[Held], int]:
+    """What `module`, found at `path`, holds from position `start` to `stop`, and how many there are in all.
+
+    Parameters come first, then buffers, plain attributes and submodules, each in torch's order; the empty slots of
+    parameters and buffers stand behind those of their kind.
+    """
     entries, values, empty = [], [], []
     with torch._C.DisableTorchFunction():
-        for entry, child in list_own(module, path, entries, values, empty):
-            entries.append(entry)
-            values.append(child)
-    if not empty:
-        return list(zip(entries, values, strict=True))
-    found = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
-    found.sort(key=lambda pair: _RANK[pair[0].kind])  # stable: torch's order within each kind
-    return found
+        modules = list_own(module, path, entries, values, empty)
+    own: list[Held] = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
+    if empty:
+        own.sort(key=lambda held: _RANK[held[0].kind])
+    # Positions among the submodules; those of a large model are not listed to show a page of them.
+    first, last = max(0, start - len(own)), None if stop is None else max(0, stop - len(own))
+    children = islice(modules.items(), first, last)
+    found = own[start:stop] + [(submodule(name, value, path), value) for name, value in children]
+    return found, len(own) + len(modules)
 
 
 def _member(held: Held, position: int, owner: Member) -> Member:
@@ -66,11 +72,13 @@ def _member(held: Held, position: int, owner: Member) -> Member:
     start = len(entry.owner) + 1 if entry.owner else 0
     row = {"id": address, "name": clip(entry.path[start:]), "path": clip(entry.path), "kind": entry.kind}
     row["type"] = clip(type_name(value))
-    above = owner.above | {id(owner.value)}
     if not isinstance(entry, Entry):
         row["empty"] = True
     elif entry.kind == "module":
-        if id(value) in above:
+        around: Member | None = owner
+        while around is not None and around.value is not value:
+            around = around.owner
+        if around is not None:
             row["again"] = True
     elif entry.kind == "plain value":
         row["value"] = brief(value)
@@ -85,7 +93,7 @@ def _member(held: Held, position: int, owner: Member) -> Member:
             "numel": entry.numel,
             "nbytes": entry.nbytes,
         }
-    return Member(row, entry.path, value, above)
+    return Member(row, entry.path, value, owner)
 
 
 def clip(name: str, limit: int = 300) -> str:
@@ -104,14 +112,14 @@ def opened(module: nn.Module, budget: int, page: int) -> tuple[list[dict], bool]
     waiting = deque([first])
     while waiting:
         member = waiting.popleft()
-        inside = members(member.value, member.path)
-        if len(rows) + min(len(inside), page) > budget and member is not first:
+        inside, count = members(member.value, member.path, 0, page)
+        if len(rows) + len(inside) > budget and member is not first:
             complete = False
             break
-        shown = [_member(held, position, member) for position, held in enumerate(inside[:page])]
+        shown = [_member(held, position, member) for position, held in enumerate(inside)]
         member.row["children"] = [one.row["id"] for one in shown]
-        if len(shown) < len(inside):
-            member.row["more"] = len(inside) - len(shown)
+        if len(shown) < count:
+            member.row["more"] = count - len(shown)
             complete = False
         rows += [one.row for one in shown]
         waiting.extend(one for one in shown if _enterable(one.row))
@@ -124,20 +132,20 @@ def children(module: nn.Module, address: str, path: str, start: int, count: int)
     Raises Stale if the module at `address` is not the one that had `path`.
     """
     owner = find(module, address, path)
-    inside = members(owner.value, owner.path)
-    shown = inside[start : start + count]
-    rows = [_member(held, start + position, owner).row for position, held in enumerate(shown)]
-    return {"rows": rows, "more": max(0, len(inside) - start - len(shown))}
+    inside, total = members(owner.value, owner.path, start, start + count)
+    rows = [_member(held, start + position, owner).row for position, held in enumerate(inside)]
+    return {"rows": rows, "more": max(0, total - start - len(rows))}
 
 
 def find(module: nn.Module, address: str, path: str) -> Member:
     """The member at `address`; Stale if what stands there now does not have the row's `path`."""
     member = root(module)
     for step in address.split(".") if address else ():
-        inside = members(member.value, member.path) if _enterable(member.row) else []
-        if int(step) >= len(inside):
+        place = int(step)
+        inside, _ = members(member.value, member.path, place, place + 1) if _enterable(member.row) else ([], 0)
+        if not inside:
             raise Stale(path)
-        member = _member(inside[int(step)], int(step), member)
+        member = _member(inside[0], place, member)
     if member.row["path"] != path:
         raise Stale(path)
     return member
@@ -181,7 +189,7 @@ class Index:
                 if entry.kind == "module" and value is not None and id(value) not in above:
                     above.add(id(value))
                     pending.append((id(value), 0, None))
-                    inside = [(held, place, owner) for place, held in enumerate(members(value, entry.path))]
+                    inside = [(held, place, owner) for place, held in enumerate(members(value, entry.path)[0])]
                     pending += reversed(inside)
 
     def matches(self, wanted: str, limit: int) -> dict:

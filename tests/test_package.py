@@ -64,8 +64,6 @@ def test_imports_point_one_way(path):
         assert not tops(imports(path, everywhere=True)) & SCREEN
         drawing = {f"helpers.{name}" for name in DRAWING - {"__init__"}}
         assert not imports(path, everywhere=True) & drawing
-    if part(path) == "views":
-        assert "torch" not in tops(imports(path, everywhere=False))
     assert "matplotlib" not in tops(imports(path, everywhere=False))  # it is imported when a plot is drawn
     assert not tops(imports(path, everywhere=True)) & {"tests", "notebooks"}
 

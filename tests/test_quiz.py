@@ -1,7 +1,6 @@
 """quiz: what it asks is true on the installed torch, and nothing on the page gives the answer away."""
 
 from collections import Counter
-from html.parser import HTMLParser
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 from helpers.exercises import quiz
 from helpers.questions import LESSONS, Option, Question, all_questions, read_questions, the_true_one
 from helpers.views.quiz_card import QuizCard, prose
+from tests.html_page import Page
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
@@ -21,22 +21,6 @@ KEYS = [
     "01-keep-vars",
     "01-optimizer",
 ]
-
-
-class Page(HTMLParser):
-    """The elements and the text of a piece of HTML."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.words = [], ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.words += data
 
 
 def static_face(card):

@@ -75,6 +75,9 @@ def test_generated_modules_never_raise_and_stay_unchanged(module):
     owners = {entry.path for entry in found.entries if entry.kind == "module"}
     assert all(entry.owner in owners for entry in found.entries[1:])
     assert all(type(entry.path) is str for entry in found.entries)
+    hiding = set(dir(nn.Module)) - {"training"}
+    if any(entry.path.rpartition(".")[2] in hiding for entry in found.entries if "plain" in entry.kind):
+        return  # an attribute hides a method of Module from torch's own walks, as `children = 3` does
     try:
         below = [(one, child) for one in module.modules() for child in one.children()]
     except (AttributeError, KeyError):
@@ -307,4 +310,4 @@ def test_what_is_not_a_module_gets_a_type_error_that_says_what_to_pass(read):
 
 
 def test_the_repr_is_one_line_without_the_entries():
-    assert repr(snapshot(nn.Linear(2, 3))) == "<Snapshot: 6 entries of 1 modules>"
+    assert repr(snapshot(nn.Linear(2, 3))) == "<Snapshot: 6 entries of 1 module>"

@@ -9,17 +9,16 @@ import anywidget
 from torch import nn
 from traitlets import Dict
 
-from helpers.markup import Markup, join, tag
+from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module
 from helpers.signs import SIGNS
-from helpers.views.state_map import CODE, SOFT, note, sign_of
+from helpers.views.state_map import note, sign_of
 from helpers.ways import WAYS, ways
 
 _HERE = Path(__file__).parent
 _STATIC_ROWS = 40
 _UNITS = ("entries", "pairs", "tensors", "entries")
-_EDGE = "border:1px solid var(--jp-border-color1,#bdbdbd)"
-_CELL = f"padding:0.3em 0.7em;text-align:left;vertical-align:top;{_EDGE}"
+_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 
 
 class ParameterWays(anywidget.AnyWidget):
@@ -60,7 +59,7 @@ def static_face(found: dict) -> Markup:
     frame, rows = found["frames"]["TT"], found["rows"][:_STATIC_ROWS]
     heads = [
         tag("th", tag("div", call, style=CODE), tag("div", f"{kind}, {count:,} {unit}", style=SOFT),
-            scope="col", style=f"{_CELL};font-weight:400")
+            scope="col", style=_CELL)
         for call, kind, count, unit in zip(_calls(), found["returns"], frame["counts"], _UNITS, strict=True)
     ]  # fmt: skip
     body = [tag("tr", _head(row), *(tag("td", _cell(row, way, cell), style=_CELL) for way, cell in
@@ -76,12 +75,12 @@ def static_face(found: dict) -> Markup:
         tag("div", words, "Numbers are positions. Arguments at their defaults: ", defaults, ".",
             style=f"{SOFT};margin-top:0.6em"),
         class_="inm-ways-static",
-        style=f"max-width:80em;padding:0.8em 1.2em;{_EDGE};border-radius:6px;overflow-wrap:anywhere",
+        style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
     )  # fmt: skip
 
 
 def _head(row: dict) -> Markup:
-    return tag("th", sign_of(row["kind"]), _tensor(row), scope="row", style=f"{_CELL};font-weight:400")
+    return tag("th", sign_of(row["kind"]), _tensor(row), scope="row", style=_CELL)
 
 
 def _tensor(row: dict) -> str:
@@ -92,7 +91,7 @@ def _cell(row: dict, way: str, cell: dict) -> Markup:
     if not cell["at"]:
         return tag("span", "–", title="not there", style=SOFT)
     none = ": None" if row.get("empty") else ""
-    lines = [tag("div", tag("span", f"{position} ", style=SOFT), tag("span", name + none or row["type"], style=CODE))
+    lines = [tag("div", tag("span", f"{position} ", style=SOFT), tag("span", name + none or row["type"], style="font-family:monospace"))
              for position, name in cell["at"]]  # fmt: skip
     more = tag("div", f"… and {cell['more']:,} more names", style=SOFT) if cell["more"] else ""
     return join([*lines, more])

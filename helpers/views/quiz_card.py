@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anywidget
 from traitlets import Int, List, Unicode
 
-from helpers.markup import Markup, join, tag
+from helpers.markup import BOX, SOFT, Markup, join, tag
 
 if TYPE_CHECKING:
     from helpers.questions import Question
@@ -58,7 +58,6 @@ class QuizCard(anywidget.AnyWidget):
         return {**data, "text/html": self._static_face()}, metadata
 
     def _static_face(self) -> Markup:
-        soft = "color:var(--jp-content-font-color2,#5a5a5a)"
         letters = (tag("b", chr(65 + i), style="margin-right:0.6em") for i in range(len(self.options)))
         rows = (
             tag("li", letter, " ", prose(option["text"]), style="margin:0.35em 0")
@@ -66,12 +65,11 @@ class QuizCard(anywidget.AnyWidget):
         )
         return tag(
             "div",
-            tag("div", "Predict", style=f"{soft};font-weight:600"),
+            tag("div", "Predict", style=f"{SOFT};font-weight:600"),
             tag("p", tag("b", prose(self.prompt)), style="margin:0.4em 0"),
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
-            tag("p", "Run this cell to answer.", style=f"{soft};margin:0.6em 0 0"),
+            tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
             class_="inm-quiz-static",
-            style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);"
-            "border-left:4px solid var(--jp-brand-color1,#1565c0);border-radius:6px",
+            style=f"{BOX};border-left:4px solid #1976d2",
         )

@@ -93,8 +93,9 @@ function render({ model, el }) {
     if (first) openAtFirst();
     if (!rows.has(selected)) selected = "";
     const { parameters, trainable, buffers, nbytes, lazy, modules } = model.get("totals");
-    const facts = [["parameters", count(parameters)], ["trainable", count(trainable)], ["buffer elements", count(buffers)],
-      ["in distinct tensors", bytes(nbytes)], ["modules", count(modules)]]; // prettier-ignore
+    const facts = [["parameter elements", count(parameters)], ["of them trainable", count(trainable)],
+      ["buffer elements", count(buffers)], ["in parameters and buffers", bytes(nbytes)],
+      [modules === 1 ? "module" : "modules", count(modules)]]; // prettier-ignore
     if (lazy) facts.push(["lazy, no size yet", count(lazy)]);
     sums.replaceChildren(...facts.map(([name, value]) => node("div", "", node("dt", "", name), node("dd", "", value))));
     show();
@@ -134,6 +135,7 @@ function render({ model, el }) {
       for (const child of reply.rows) rows.set(child.id, child);
       row.children = [...(row.children ?? []), ...reply.rows.map((child) => child.id)];
       row.more = reply.more;
+      if (reply.start > 0 && reply.rows.length) selected = reply.rows[0].id; // the reader goes on where the page ended
       show();
     } else if (reply.type === "filter" && filter?.text === reply.text) {
       const found = new Map(reply.rows.map((one) => [one.id, rows.get(one.id) ?? one]));
@@ -402,7 +404,7 @@ function render({ model, el }) {
       if (row.id === "") row.totals = model.get("totals");
       else if (!row.totals) about(row);
       if (row.totals) facts.push(...Object.entries({
-        parameters: count(row.totals.parameters), trainable: count(row.totals.trainable),
+        "parameter elements": count(row.totals.parameters), "of them trainable": count(row.totals.trainable),
         "buffer elements": count(row.totals.buffers), memory: bytes(row.totals.nbytes) })); // prettier-ignore
     }
     return node("dl", "inm-map-facts", ...facts.flatMap(([name, value]) => [node("dt", "", name), node("dd", "", value)]));

@@ -11,14 +11,14 @@ from torch import nn
 from traitlets import Bool, Dict, List
 
 from helpers import tree
-from helpers.markup import Markup, join, tag
+from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot, totals
 
 _HERE = Path(__file__).parent
 _PAGE = 100  # rows of one module sent at a time
-_FIRST_ROWS = 60  # rows of a large model sent at first: a screen and a half
+_FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
@@ -99,7 +99,7 @@ class StateMap(anywidget.AnyWidget):
             return "<StateMap, closed>"
         sums = self.totals
         return (
-            f"StateMap of {self.rows[0]['type']}: {sums['modules']:,} modules, {sums['parameters']:,} parameters "
+            f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, {sums['parameters']:,} parameter elements "
             f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
         )
 
@@ -140,13 +140,10 @@ def static_face(rows: list[dict], sums: dict) -> Markup:
         tag("div", _totals_line(sums), style=f"{SOFT};margin-top:0.7em"),
         tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
         class_="inm-map-static",
-        style="max-width:60em;padding:0.8em 1.2em;border:1px solid var(--jp-border-color1,#bdbdbd);border-radius:6px;"
-        "overflow-wrap:anywhere",
+        style=f"{BOX};overflow-wrap:anywhere",
     )
 
 
-SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
-CODE = "font-family:var(--jp-code-font-family,monospace)"
 _INDENT = "margin-left:1.5em"
 
 
@@ -173,7 +170,7 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
 def _line(row: dict) -> Markup:
     words = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else note(row)
     more = " · inside itself, not entered" if row.get("again") else ""
-    name = tag("span", row["name"], style=f"{CODE};font-weight:600")
+    name = tag("span", row["name"], style=CODE)
     return join([sign_of(row["kind"]), name, " ", tag("span", words + more, style=SOFT)])
 
 
@@ -198,8 +195,13 @@ def _legend() -> Markup:
 
 
 def _totals_line(sums: dict) -> str:
-    lazy = f", {sums['lazy']:,} lazy tensors without a size yet" if sums["lazy"] else ""
+    lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
     return (
-        f"{sums['parameters']:,} parameters, {sums['trainable']:,} of them trainable; {sums['buffers']:,} buffer "
-        f"elements; {bytes_in_words(sums['nbytes'])} in distinct tensors{lazy}; {sums['modules']:,} modules"
+        f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; "
+        f"{sums['buffers']:,} buffer elements; {bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; "
+        f"{_modules(sums)}"
     )
+
+
+def _modules(sums: dict) -> str:
+    return "1 module" if sums["modules"] == 1 else f"{sums['modules']:,} modules"

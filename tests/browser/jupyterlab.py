@@ -155,7 +155,7 @@ class Lab:
 
 
 # The notebook in front, as JavaScript: `panel` is JupyterLab's own object for it.
-_PANEL = "const panel = window.jupyterapp.shell.currentWidget;"
+_PANEL = "const panel = window.jupyterapp?.shell?.currentWidget;"
 
 
 def open_notebook(page: Page, path: str, theme: str = "light") -> None:
@@ -272,11 +272,15 @@ def widget_outputs(page: Page) -> list[str]:
 
 def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
     """What axe-core calls serious or critical inside `selector`: rule, help and the elements concerned."""
-    # JupyterLab's body has no height and hides what overflows it; axe-core takes all its text for invisible
-    # and looks at no contrast until the body is as tall as what it shows.
+    # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which has no
+    # height and hides what overflows it, and below the fold. So the body gets a height, the window all of it.
+    usual = page.viewport_size
+    whole = page.locator(".jp-WindowedPanel-outer:visible").first.evaluate("node => node.scrollHeight")
+    page.set_viewport_size({"width": usual["width"], "height": whole + usual["height"]})
     style = page.add_style_tag(content="html, body { height: 100vh; }")
     found = Axe().run(page, context=selector).response["violations"]
     style.evaluate("node => node.remove()")
+    page.set_viewport_size(usual)
     return [
         f"{fault['id']}: {fault['help']}: " + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
         for fault in found

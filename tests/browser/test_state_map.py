@@ -1,0 +1,213 @@
+"""The map in a real JupyterLab: fold, filter, select, read, with the mouse and from the keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+from playwright.sync_api import Page, expect
+
+from helpers import StateMap
+from tests.browser import jupyterlab
+from tests.modules import NAMES
+
+SMALL = """\
+import torch
+from torch import nn
+from helpers import StateMap
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU())
+        self.head = nn.Linear(3, 2, bias=False)
+        self.tied = nn.Linear(3, 2, bias=False)
+        self.tied.weight = self.head.weight
+        self.register_buffer("cache", torch.zeros(4), persistent=False)
+        self.loose = torch.arange(6.0)
+
+model = Model()
+StateMap(model)"""
+LARGE = """\
+import torch
+from torch import nn
+from helpers import StateMap
+with torch.device("meta"):
+    model = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(30_000)))
+StateMap(model)"""
+STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
+HOSTILE = f"""\
+import torch
+from torch import nn
+from helpers import StateMap
+names = [{STRUCK!r}, *{[name for name in NAMES if name]!r}]
+model = nn.Module()
+for name in names:
+    model._modules[name] = nn.Linear(1, 1)
+    model._parameters[name + "p"] = nn.Parameter(torch.ones(1))
+    setattr(model, name + "v", name)
+StateMap(model)"""
+
+
+def row(page: Page, name: str, place: int = 0):
+    """The row in sight whose name is `name`."""
+    exact = page.locator(".inm-map-name").get_by_text(name, exact=True)
+    return page.get_by_role("treeitem").filter(has=exact).nth(place)
+
+
+def details(page: Page):
+    return page.get_by_role("region", name="Details of what is selected")
+
+
+def tree(page: Page):
+    return page.get_by_role("tree")
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".inm-map-name").all_text_contents()
+
+
+def active(page: Page) -> str:
+    """Accessible name of the row on which the keyboard stands."""
+    return tree(page).evaluate("node => document.getElementById(node.getAttribute('aria-activedescendant')).ariaLabel")
+
+
+def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
+    page = notebook(SMALL)
+    row(page, "tied").click()
+    expect(details(page)).to_contain_text("Linear")
+    page.keyboard.press("ArrowRight")
+    row(page, "weight", 1).click()
+    for words in ("tied.weight", "2 × 3", "float32", "24 bytes", "One tensor, several names", "head.weight",
+                  "state_dict() has it", "autograd tracks it"):  # fmt: skip
+        expect(details(page)).to_contain_text(words)
+    tree(page).press("Home")
+    row(page, "cache").click()
+    expect(details(page)).to_contain_text("non-persistent buffer")
+    expect(details(page)).to_contain_text("state_dict() leaves it out")
+    row(page, "loose").click()
+    expect(details(page)).to_contain_text(".to() leaves it where it is")
+    assert lab.problems(page) == []
+
+
+def test_numbers_are_shown_only_when_asked_for(notebook):
+    page = notebook(SMALL)
+    row(page, "loose").click()
+    expect(details(page).locator("pre")).to_have_count(0)
+    page.get_by_role("button", name="Show the first numbers").click()
+    expect(details(page).locator("pre")).to_have_text("0  1  2  3  4  5")
+
+
+def test_a_submodule_folds_and_opens(notebook):
+    page = notebook(SMALL)
+    expect(row(page, "head")).to_have_attribute("aria-expanded", "true")
+    before = names(page)
+    row(page, "head").locator(".inm-map-fold").click()
+    expect(row(page, "head")).to_have_attribute("aria-expanded", "false")
+    assert len(names(page)) < len(before)
+    row(page, "head").locator(".inm-map-fold").click()
+    expect(row(page, "head")).to_have_attribute("aria-expanded", "true")
+    assert names(page) == before
+
+
+def test_the_filter_shows_matches_with_the_way_to_them(notebook):
+    page = notebook(SMALL)
+    page.get_by_label("Filter by name").fill("RUNNING_")
+    expect(page.locator(".inm-map-status")).to_have_text("3 matches")
+    assert names(page) == ["model", "body", "1", "running_mean", "running_var", "track_running_stats"]
+    expect(details(page)).to_contain_text("body.1.running_mean")
+    page.get_by_label("Filter by name").fill("nowhere")
+    expect(page.locator(".inm-map-status")).to_have_text("Nothing has this in its name")
+    page.get_by_label("Filter by name").press("Escape")
+    assert "head" in names(page) and page.get_by_label("Filter by name").input_value() == ""
+
+
+def test_everything_is_reached_from_the_keyboard(notebook):
+    page = notebook(SMALL)
+    cells = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+    page.get_by_label("Filter by name").focus()
+    page.keyboard.press("Escape")
+    assert active(page).startswith("model, submodule")
+    page.keyboard.press("ArrowDown")
+    assert active(page) == "cache, non-persistent buffer, 4, float32"
+    page.keyboard.press("End")
+    assert active(page).startswith("tied, submodule")
+    expect(row(page, "tied")).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("Enter")
+    expect(row(page, "tied")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("ArrowRight")
+    assert active(page).startswith("weight, parameter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(row(page, "tied")).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("Home")
+    assert active(page).startswith("model")
+    page.keyboard.press("PageDown")
+    assert not active(page).startswith("model")
+    page.keyboard.press("/")
+    page.keyboard.type("cache")
+    expect(page.locator(".inm-map-status")).to_have_text("1 match")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    assert page.get_by_label("Filter by name").input_value() == ""
+    assert active(page).startswith("cache")
+    page.keyboard.type("dabxm")  # shortcuts of the notebook: the map keeps them to itself
+    assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+
+
+def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_asked_for(lab, notebook):
+    page = notebook(LARGE)
+    expect(page.locator(".inm-map-totals")).to_contain_text("90,001")
+    row(page, "0").locator(".inm-map-fold").click()
+    expect(row(page, "0", 1)).to_contain_text("Linear")
+    tree(page).press("End")
+    tree(page).press("Enter")  # on "… and N more"
+    expect(details(page)).to_contain_text("39")
+    assert active(page) == "39, submodule, Sequential"  # the first of the next hundred
+    tree(page).press("End")
+    expect(page.get_by_role("treeitem", name="more: show the next")).to_contain_text("29,861 more")
+    page.get_by_label("Filter by name").fill("29999.0.w")
+    expect(page.locator(".inm-map-status")).to_have_text("1 match", timeout=20_000)
+    expect(details(page)).to_contain_text("29999.0.weight")
+    page.get_by_role("button", name="Show the first numbers").click()
+    expect(details(page)).to_contain_text("on the meta device")
+    assert lab.problems(page) == []
+
+
+def test_refresh_reads_the_model_again_and_keeps_what_is_open(notebook):
+    page = notebook(SMALL + "\n", "model.added = nn.Parameter(torch.ones(1)); model.head.weight.requires_grad_(False)")
+    row(page, "tied").locator(".inm-map-fold").click()
+    row(page, "head").locator(".inm-map-fold").click()
+    page.get_by_role("button", name="Refresh").click()
+    expect(row(page, "added")).to_be_visible()
+    expect(row(page, "head")).to_have_attribute("aria-expanded", "false")
+    expect(row(page, "tied")).to_have_attribute("aria-expanded", "true")
+    expect(row(page, "weight")).to_contain_text("frozen")
+
+
+def test_hostile_names_stay_text_live_static_and_trusted(lab, notebook):
+    page = notebook(HOSTILE)
+    for name in (STRUCK, NAMES[7]):
+        page.get_by_label("Filter by name").fill(name)
+        row(page, name).click()
+        expect(details(page).locator("code").first).to_have_text(name)
+        expect(details(page).locator("img, script")).to_have_count(0)
+    context: dict = {}
+    exec(HOSTILE.rsplit("\n", 1)[0], context)
+    face = StateMap(context["model"])._repr_mimebundle_()[0]["text/html"]
+    saved = new_code_cell("0", outputs=[new_output("execute_result", {"text/html": face}, execution_count=1)])
+    page = notebook(saved, run=False)
+    assert "<img src=x" in jupyterlab.static_faces(page)[0]
+    jupyterlab.trust(page)
+    assert "<img src=x" in jupyterlab.static_faces(page)[0]
+    assert page.evaluate("() => window.struck") is None
+    assert lab.problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(notebook, theme):
+    page = notebook(SMALL, theme=theme)
+    assert jupyterlab.accessibility_faults(page, ".inm-map") == []
+    row(page, "weight").click()
+    page.get_by_role("button", name="Show the first numbers").click()
+    page.get_by_label("Filter by name").fill("nowhere")
+    assert jupyterlab.accessibility_faults(page, ".inm-map") == []

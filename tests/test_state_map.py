@@ -1,0 +1,197 @@
+"""`StateMap` without a browser: its traits, its answers, its static faces; and that the model is left as it was."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from torch import nn
+
+from helpers import StateMap
+from helpers.signs import SIGNS
+from tests.html_page import Page
+from tests.lesson_kernel import ROOT
+from tests.modules import NAMES, fingerprint, hostile_module, modules
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def faces(view: StateMap) -> dict:
+    return view._repr_mimebundle_()[0]
+
+
+def large(count: int = 400) -> nn.Module:
+    return nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(count)))
+
+
+def assert_safe(html: str) -> Page:
+    page = Page(html)
+    assert page.unclosed == []
+    assert {tag for tag, _ in page.tags} <= {"div", "span", "details", "summary"}
+    assert {name for _, attrs in page.tags for name in attrs} <= {"class", "style", "title", "open"}
+    return page
+
+
+def test_there_are_three_faces_and_the_plain_one_is_a_line():
+    shown = faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
+    assert set(shown) == {"text/plain", "text/html", WIDGET}
+    assert shown["text/plain"] == (
+        "StateMap of Sequential: 3 modules, 15 parameter elements (15 trainable), 7 buffer elements, 92 bytes"
+    )
+
+
+def test_the_static_face_shows_names_signs_shapes_and_totals():
+    page = assert_safe(faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"])
+    for words in ("model Sequential", "weight 3 × 2, float32", "running_mean 3, float32", "scalar, int64",
+                  "in_features = 2, out_features = 3", "15 parameter elements, 15 of them trainable; 7 buffer elements",
+                  "92 bytes in parameters and buffers"):  # fmt: skip
+        assert words in page.words
+    assert all(sign.glyph in page.words and sign.label in page.words for sign in SIGNS.values())
+    assert sum(tag == "details" for tag, _ in page.tags) == 3
+
+
+def test_the_static_face_of_a_large_model_is_cut_and_says_how_much_is_left_out():
+    page = assert_safe(faces(StateMap(large()))["text/html"])
+    assert "… and 361 more" in page.words  # 400 layers and `training`, 40 of them sent
+    assert len(faces(StateMap(large(40_000)))["text/html"]) < len(faces(StateMap(large()))["text/html"]) + 200
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_any_generated_module_has_its_faces_and_stays_as_it_was(module):
+    before = fingerprint(module)
+    view = StateMap(module)
+    shown = faces(view)
+    json.dumps(view.get_state(), default=str)
+    assert fingerprint(module) == before
+    assert_safe(shown["text/html"])
+    assert "\n" not in shown["text/plain"]
+    view.close()
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_hostile_name_stays_text(name):
+    model = nn.Module()
+    model._parameters[name] = nn.Parameter(torch.ones(1))
+    model._modules[name + "m"] = nn.ReLU()
+    setattr(model, name + "v", name)
+    page = assert_safe(faces(StateMap(model))["text/html"])
+    assert name[:100] in page.words
+    assert StateMap(model).answer({"type": "filter", "text": name[:50]})["more"] == 0
+
+
+def test_code_of_a_hostile_module_never_runs():
+    module = hostile_module()
+    view = StateMap(module)
+    faces(view)
+    for row in view.rows:
+        for kind in ("children", "about", "preview"):
+            reply = view.answer({"type": kind, "id": row["id"], "path": row["path"], "start": 0})
+            assert "error" not in reply or (kind == "children" and row["kind"] != "module")
+    view.refresh()
+
+
+def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
+    model = nn.ModuleDict({"one": nn.Linear(2, 2), "two": nn.Linear(2, 2)})
+    model.two.weight = model.one.weight
+    view = StateMap(model)
+    names = {row["path"]: row["names"] for row in view.rows if "names" in row}
+    assert view.whole
+    assert names["one.weight"] == names["two.weight"] == ["one.weight", "two.weight"]
+    assert names["one.bias"] == names["two.bias"] == []
+    assert view.totals == {"modules": 3, "parameters": 8, "trainable": 8, "buffers": 0, "nbytes": 32, "lazy": 0}
+
+
+def test_of_a_large_model_a_part_is_sent_whatever_its_size():
+    small, huge = (json.dumps(StateMap(large(count)).rows) for count in (400, 40_000))
+    assert len(huge) < len(small) + 100 < 20_000
+    assert not StateMap(large()).whole
+
+
+def test_children_are_answered_page_by_page():
+    view = StateMap(large(250))
+    seen, reply = [], {"more": 1}
+    while reply["more"]:
+        reply = view.answer({"type": "children", "id": "", "path": "", "start": len(seen)})
+        seen += [row["name"] for row in reply["rows"]]
+    assert seen == ["training", *map(str, range(250))]
+    inside = view.answer({"type": "children", "id": "3", "path": "2", "start": 0})
+    assert [row["path"] for row in inside["rows"]][:2] == ["2.weight", "2.bias"]
+
+
+def test_a_filter_a_preview_and_names_are_answered():
+    model = nn.Sequential(nn.Linear(2, 1), *(nn.ReLU() for _ in range(300)))
+    nn.init.constant_(model[0].weight, 0.5)
+    view = StateMap(model)
+    reply = view.answer({"type": "filter", "text": "WEIGHT"})
+    assert reply["matches"] == ["1.0"] and [row["id"] for row in reply["rows"]] == ["", "1", "1.0"]
+    request = {"type": "preview", "id": "1.0", "path": "0.weight"}
+    assert view.answer(request) == {**request, "text": "0.5  0.5"}
+    request = {"type": "about", "id": "1.0", "path": "0.weight"}
+    assert view.answer(request) == {**request, "names": []}
+
+
+def test_a_map_that_is_behind_its_model_says_so_until_it_is_refreshed():
+    model = nn.Sequential(nn.Linear(2, 1))
+    view = StateMap(model)
+    request = {"type": "preview", "id": "1.0", "path": "0.weight"}
+    model.insert(0, nn.Tanh())
+    assert "changed since this map was drawn" in view.answer(request)["error"]
+    view.answer({"type": "refresh"})
+    assert [row["path"] for row in view.rows if row.get("dtype")] == ["1.weight", "1.bias"]
+    assert "error" not in view.answer({**request, "id": "2.0", "path": "1.weight"})
+
+
+def test_a_failure_is_told_in_the_view_and_not_swallowed():
+    view = StateMap(nn.Linear(1, 1))
+    assert view.answer({"type": "no such request"})["error"] == "This could not be read: KeyError: 'no such request'"
+    assert "ValueError" in view.answer({"type": "preview", "id": "x", "path": ""})["error"]
+
+
+def test_a_message_from_the_browser_gets_its_answer(monkeypatch):
+    view, sent = StateMap(nn.Linear(1, 1)), []
+    monkeypatch.setattr(view, "send", sent.append)
+    view._handle_custom_msg({"type": "children", "id": "", "path": "", "start": 0}, [])
+    assert [row["name"] for row in sent[0]["rows"]] == ["weight", "bias", "training", "in_features", "out_features"]
+
+
+def test_after_close_nothing_of_the_model_is_held():
+    model = nn.Linear(2, 2)
+    gone = weakref.ref(model)
+    view = StateMap(model)
+    view.answer({"type": "filter", "text": "weight"})
+    del model
+    gc.collect()
+    assert gone() is not None  # the map reads the model when the reader opens a part of it
+    view.close()
+    gc.collect()
+    assert gone() is None
+    assert "error" in view.answer({"type": "filter", "text": "a"})
+
+
+def test_the_faces_are_the_same_bytes_in_another_process():
+    code = (
+        "import torch; from torch import nn; from helpers import StateMap;"
+        "m = nn.Transformer(8, 2, 1, 1, 8, batch_first=True); m.bag = {torch.ones(2), torch.ones(3)};"
+        "d = StateMap(m)._repr_mimebundle_()[0];"
+        "print(d['text/plain'], d['text/html'])"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed},
+                       capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert runs[0] == runs[1] != ""
+
+
+@pytest.mark.parametrize("value", [None, nn.Linear, {}, torch.ones(1)], ids=["None", "class", "dict", "tensor"])
+def test_what_is_not_a_module_is_refused_by_name(value):
+    with pytest.raises(TypeError, match=r"StateMap\(\) takes an nn.Module instance, got"):
+        StateMap(value)
