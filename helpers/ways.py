@@ -81,7 +81,8 @@ def _read(module: nn.Module, most: int) -> Ways:
 
 def _row(kind: str, value: object) -> dict:
     shape, dtype, _, grad, _, _ = facts(value)
-    row = {"kind": kind, "type": clip(type_name(value)), "grad": grad, "shape": shape and list(shape)}
+    shape = shape if shape is None else list(shape)
+    row = {"kind": kind, "type": clip(type_name(value)), "grad": grad, "shape": shape}
     return row | {"dtype": str(dtype).removeprefix("torch.")} if dtype else row
 
 

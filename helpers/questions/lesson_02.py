@@ -8,8 +8,7 @@ from torch import nn
 from helpers.questions import the_true_one
 
 
-def reader() -> nn.Module:
-    """The model of the lesson: tied weights, a shared layer, a frozen one with buffers, a bias that is None."""
+def _reader() -> nn.Module:
     mix, model = nn.Linear(4, 4), nn.Module()
     model.embed, model.blocks = nn.Embedding(6, 4), nn.Sequential(mix, nn.ReLU(), mix)
     model.norm, model.head = nn.BatchNorm1d(4).requires_grad_(False), nn.Linear(4, 6, bias=False)
@@ -20,17 +19,17 @@ def reader() -> nn.Module:
 def _used_up() -> int:
     parameters = nn.Linear(2, 2).parameters()
     again = [len(list(parameters)) for _ in range(2)][1]
-    return the_true_one(again == 2 and isinstance(parameters, list), again == 0, False, again == 2)
+    return the_true_one(again == 2, again == 0, again not in (0, 2), False)
 
 
 def _own() -> int:
-    own, model = list(reader()._parameters), reader()
+    own, model = list(_reader()._parameters), _reader()
     every = [[name for name, _ in model.named_parameters(remove_duplicate=once)] for once in (True, False)]
     return the_true_one(own == every[0], own == every[1], own == [], False)
 
 
 def _tied() -> int:
-    model = reader()
+    model = _reader()
     listings = (model.named_parameters(), model.named_parameters(remove_duplicate=False),
                 model.state_dict(keep_vars=True).items())  # fmt: skip
     found = [sum(one is model.head.weight for _, one in listing) for listing in listings]
@@ -47,7 +46,7 @@ def _modules() -> str:
 
 
 def _freeze_tied() -> int:
-    model = reader()
+    model = _reader()
     for name, parameter in model.named_parameters():
         if name.startswith("head."):
             parameter.requires_grad_(False)

@@ -72,7 +72,8 @@ function render({ model, el }) {
   function tensorCell(row) {
     const mark = Object.assign(node("span", "inm-ways-sign", signs[row.kind].glyph), { title: signs[row.kind].label });
     mark.style.color = signs[row.kind].colour;
-    const cell = Object.assign(node("th", "", mark, tensorOf(row)), { scope: "row" });
+    const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
+    const cell = Object.assign(node("th", "", mark, tensorOf(row) + kind), { scope: "row" });
     cell.setAttribute("aria-label", `${signs[row.kind].label}, ${tensorOf(row)}`);
     return cell;
   }

@@ -9,7 +9,7 @@ import anywidget
 from torch import nn
 from traitlets import Dict
 
-from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
+from helpers.markup import BOX, CODE, SOFT, Markup, tag
 from helpers.reading import require_module
 from helpers.signs import SIGNS
 from helpers.views.state_map import note, sign_of
@@ -19,6 +19,7 @@ _HERE = Path(__file__).parent
 _STATIC_ROWS = 40
 _UNITS = ("entries", "pairs", "tensors", "entries")
 _CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+_MONO = "font-family:monospace"
 
 
 class ParameterWays(anywidget.AnyWidget):
@@ -40,10 +41,9 @@ class ParameterWays(anywidget.AnyWidget):
         super().__init__(ways=asdict(ways(module)), signs={kind: asdict(sign) for kind, sign in SIGNS.items()})
 
     def __repr__(self) -> str:
-        if not self.ways:
-            return "<ParameterWays, closed>"
         counts = zip(_calls(), self.ways["frames"]["TT"]["counts"], strict=True)
-        return f"ParameterWays of {self.ways['type']}: " + ", ".join(f"{call} {count:,}" for call, count in counts)
+        line = f"ParameterWays of {self.ways['type']}: " + ", ".join(f"{call} {count:,}" for call, count in counts)
+        return " ".join(line.split())
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
@@ -62,13 +62,15 @@ def static_face(found: dict) -> Markup:
             scope="col", style=_CELL)
         for call, kind, count, unit in zip(_calls(), found["returns"], frame["counts"], _UNITS, strict=True)
     ]  # fmt: skip
-    body = [tag("tr", _head(row), *(tag("td", _cell(row, way, cell), style=_CELL) for way, cell in
-            zip(WAYS, cells, strict=True))) for row, cells in zip(rows, frame["cells"], strict=False)]  # fmt: skip
+    body = [
+        tag("tr", _head(row), *(_cell(row, cell) for cell in cells))
+        for row, cells in zip(rows, frame["cells"], strict=False)
+    ]
     left_out = found["more"] + len(found["rows"]) - len(rows)
     words = f"… and {left_out:,} more tensors. " if left_out else ""
     table = tag("table", tag("thead", tag("tr", tag("th", "tensor", scope="col", style=_CELL), *heads)),
                 tag("tbody", *body), style="border-collapse:collapse;margin:0;font-size:1em")  # fmt: skip
-    defaults = tag("span", 'prefix="", recurse=True, remove_duplicate=True', style=CODE)
+    defaults = tag("span", 'prefix="", recurse=True, remove_duplicate=True', style=_MONO)
     return tag(
         "div",
         tag("div", table, style="overflow-x:auto"),
@@ -80,18 +82,18 @@ def static_face(found: dict) -> Markup:
 
 
 def _head(row: dict) -> Markup:
-    return tag("th", sign_of(row["kind"]), _tensor(row), scope="row", style=_CELL)
+    words = "None" if row.get("empty") else note(row)
+    words += "" if row["kind"] == "parameter" else f", {SIGNS[row['kind']].label}"
+    return tag("th", sign_of(row["kind"]), words, scope="row", style=_CELL)
 
 
-def _tensor(row: dict) -> str:
-    return "None" if row.get("empty") else note(row)
-
-
-def _cell(row: dict, way: str, cell: dict) -> Markup:
+def _cell(row: dict, cell: dict) -> Markup:
     if not cell["at"]:
-        return tag("span", "–", title="not there", style=SOFT)
+        return tag("td", tag("span", "–", title="not there", style=SOFT), style=_CELL)
     none = ": None" if row.get("empty") else ""
-    lines = [tag("div", tag("span", f"{position} ", style=SOFT), tag("span", name + none or row["type"], style="font-family:monospace"))
-             for position, name in cell["at"]]  # fmt: skip
+    lines = [
+        tag("div", tag("span", position, " ", style=SOFT), tag("span", name + none or row["type"], style=_MONO))
+        for position, name in cell["at"]
+    ]
     more = tag("div", f"… and {cell['more']:,} more names", style=SOFT) if cell["more"] else ""
-    return join([*lines, more])
+    return tag("td", *lines, more, style=_CELL)
