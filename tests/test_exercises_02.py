@@ -180,7 +180,8 @@ def groups_where(part_of, frozen=False):
 
 
 def by_submodules(model, rates):
-    made = [{"params": trained(getattr(model, part)), "lr": rate} for part, rate in rates.items()]
+    made = [{"params": trained(child), "lr": rates[part]} for part, child in model.named_children() if part in rates]
+    made.sort(key=lambda group: list(rates.values()).index(group["lr"]))
     others = [one for name, child in model.named_children() if name not in rates for one in trained(child)]
     return made + ([{"params": others}] if others else [])
 
@@ -249,7 +250,7 @@ WRONG = {
         ("counted-twice", lambda m: sum(
             p.nbytes for p in m.state_dict(keep_vars=True).values() if p.requires_grad)),
         ("once-per-level", lambda m: sum(p.nbytes for part in m.modules() for p in trained(part))),
-        ("state-dict", lambda m: sum(v.nbytes for v in m.state_dict().values())),
+        ("buffers-too", lambda m: sum(v.nbytes for v in m.state_dict().values())),
         ("equal-values", lambda m: sum({(p.shape, str(p.tolist())): p.nbytes for p in trained(m)}.values())),
         ("detached", lambda m: sum(v.nbytes for v in m.state_dict().values() if v.requires_grad)),
         ("wrong-number", lambda m: len(list(m.parameters()))),
@@ -301,9 +302,9 @@ WRONG = {
     ],
     "2.4": [
         ("raises", lambda m: []),
-        ("raises", lambda m, rates: [{"params": list(m.get_submodule(part).parameters()), "lr": rates[part]}
+        ("order", lambda m, rates: [{"params": list(m.get_submodule(part).parameters()), "lr": rates[part]}
                                      for part, _ in m.named_children()]),
-        ("refused", but(lambda made, m, r: [{**made[0], "lr": -1.0}, *made[1:]])),
+        ("refused", but(lambda made, m, r: [{**g, "params": [2 * p for p in g["params"]]} for g in made])),
         ("not-a-list", but(lambda made, m, r: made[0])),
         ("not-groups", but(lambda made, m, r: [group["params"] for group in made])),
         ("not-groups", but(lambda made, m, r: [{**g, "params": g["params"][0]} for g in made])),
