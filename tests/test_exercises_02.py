@@ -108,7 +108,8 @@ def freeze_by_id(model, prefix):
 
 
 def freeze_by_state(model, prefix):
-    hits = {v for k, v in model.state_dict(keep_vars=True).items() if k.startswith(prefix) and isinstance(v, nn.Parameter)}
+    state = model.state_dict(keep_vars=True)
+    hits = {one for key, one in state.items() if key.startswith(prefix) and isinstance(one, nn.Parameter)}
     return len([one.requires_grad_(False) for one in hits])
 
 
@@ -329,7 +330,8 @@ WRONG = {
         ("wrong-names", lambda m, o: {}),
         ("wrong-names", lambda m, o: {k + 1: v for k, v in by_count(m, o).items()}),
         ("model-order", lambda m, o: dict(enumerate(name for name, _ in m.named_parameters()))),
-        ("per-group", lambda m, o: {i: names_of(m).get(id(p)) for g in o.param_groups for i, p in enumerate(g["params"])}),
+        ("per-group", lambda m, o: {i: names_of(m).get(id(p))
+                                    for g in o.param_groups for i, p in enumerate(g["params"])}),
         ("frozen", from_state),
         ("tied", lambda m, o: {i: {id(p): n for n, p in m.named_parameters(remove_duplicate=False)}.get(id(p))
                                for i, p in enumerate(p for g in o.param_groups for p in g["params"])}),

@@ -11,7 +11,6 @@ from torch.optim import SGD
 
 from helpers.tasks import ask, check_bytes, describe, entries, expect, holding, listed, photo, want_function
 
-
 _KEPT = "model and optimizer stay as they were", "they were changed"
 
 
