@@ -1,7 +1,7 @@
 """The three ways to read a module's parameters, and `state_dict()`, side by side and tensor by tensor.
 
-Unlike `state`, which runs none of a module's code, this asks the module's own methods: their answers are the point.
-All four settings of `recurse` and `remove_duplicate` are asked once; `prefix` only changes text.
+Unlike `state`, this runs the module's own methods: their answers are the point. All four settings of `recurse` and
+`remove_duplicate` are asked once; `prefix` only changes text.
 """
 
 from __future__ import annotations
@@ -38,16 +38,15 @@ class Ways:
 def ways(module: nn.Module, *, most: int = 100) -> Ways:
     """What the three ways and `state_dict()` return for `module`, told of its first `most` tensors.
 
-    Raises TypeError for anything but an `nn.Module` instance, and ValueError with torch's own words where torch
-    cannot walk the module: one that contains itself, one whose `__init__` was not run.
+    TypeError: `module` is no `nn.Module` instance. ValueError, with torch's own words: torch cannot walk it, since it
+    contains itself, or its `__init__` was not run.
     """
     require_module(module, "ways")
     try:
         return _read(module, most)
     except Exception as error:
-        reason = f"{type_name(error)}: {error}".splitlines()[0]
-        if isinstance(error, RecursionError):
-            reason = "it is a part of itself, or nested too deep: the walk found no end"
+        endless = "it is a part of itself, or nested too deep: the walk found no end"
+        reason = endless if isinstance(error, RecursionError) else f"{type_name(error)}: {error}".splitlines()[0]
         raise ValueError(f"torch cannot list the parameters of this {type_name(module)}: {reason}") from error
 
 
@@ -62,7 +61,7 @@ def _read(module: nn.Module, most: int) -> Ways:
     for one in rows.keys() - {id(value) for value in saved.values()}:
         if rows[one]["kind"] == "buffer":
             rows[one]["kind"] = "non-persistent buffer"
-    # Each None is a row of its own, so something else has to stand for it.
+    # Each None is a row of its own, so another object stands for it.
     first = [(text(name), object() if value is None else value) for name, value in module._parameters.items()]
     for _, value in first:
         rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
@@ -74,15 +73,14 @@ def _read(module: nn.Module, most: int) -> Ways:
         listings = [first, named, [("", one) for one in module.parameters(recurse=recurse)], list(saved.items())]
         cells = zip(*(_cells(listing, list(rows)[:most]) for listing in listings), strict=True)
         frames["FT"[recurse] + "FT"[once]] = {"counts": [len(one) for one in listings], "cells": list(cells)}
-    answers = (module._parameters, module.named_parameters(), module.parameters(), saved)
-    returns = tuple(type_name(answer) for answer in answers)
+    answers = module._parameters, module.named_parameters(), module.parameters(), saved
+    returns = tuple(map(type_name, answers))
     return Ways(clip(type_name(module)), returns, list(rows.values())[:most], frames, max(0, len(rows) - most))
 
 
 def _row(kind: str, value: object) -> dict:
     shape, dtype, _, grad, _, _ = facts(value)
-    shape = shape if shape is None else list(shape)
-    row = {"kind": kind, "type": clip(type_name(value)), "grad": grad, "shape": shape}
+    row = {"kind": kind, "type": clip(type_name(value)), "grad": grad, "shape": None if shape is None else [*shape]}
     return row | {"dtype": str(dtype).removeprefix("torch.")} if dtype else row
 
 
@@ -92,4 +90,4 @@ def _cells(listing: list[tuple[str, object]], rows: list[int]) -> list[dict]:
     for position, (name, value) in enumerate(listing):
         if id(value) in places:
             places[id(value)].append([position, clip(text(name))])
-    return [{"at": at[:_NAMES], "more": max(0, len(at) - _NAMES)} for at in places.values()]
+    return [{"at": at[:_NAMES], "more": len(at[_NAMES:])} for at in places.values()]

@@ -19,7 +19,7 @@ def _reader() -> nn.Module:
 def _used_up() -> int:
     parameters = nn.Linear(2, 2).parameters()
     again = [len(list(parameters)) for _ in range(2)][1]
-    return the_true_one(again == 2, again == 0, again not in (0, 2), False)
+    return [2, 0].index(again)
 
 
 def _own() -> int:
@@ -36,22 +36,13 @@ def _tied() -> int:
     return [[1, 1, 1], [2, 2, 2], [1, 2, 1], [1, 2, 2]].index(found)
 
 
-def _prefix() -> str:
-    return f"`{next(nn.Linear(2, 2).named_parameters(prefix='net.'))[0]}`"
-
-
-def _modules() -> str:
-    small = nn.Sequential(nn.Linear(2, 2))
-    return str(sum(one.numel() for part in small.modules() for one in part.parameters()))
-
-
 def _freeze_tied() -> int:
     model = _reader()
     for name, parameter in model.named_parameters():
         if name.startswith("head."):
             parameter.requires_grad_(False)
     embed, head = (not one.weight.requires_grad for one in (model.embed, model.head))
-    return the_true_one(not embed and not head, embed and head, head and not embed, model.head.bias is not None)
+    return the_true_one(not embed and not head, embed and head, head and not embed, False)
 
 
 def _position() -> int:
@@ -59,19 +50,20 @@ def _position() -> int:
     optimizer = torch.optim.SGD([{"params": [fc.bias]}, {"params": [fc.weight]}], lr=0.1, momentum=0.9)
     sum(one.sum() for one in fc.parameters()).backward()
     optimizer.step()
-    state = optimizer.state_dict()["state"]
-    shape = state[1]["momentum_buffer"].shape if 1 in state else None
-    return the_true_one(shape == fc.bias.shape, shape is None, shape == fc.weight.shape, False)
+    shapes = {number: kept["momentum_buffer"].shape for number, kept in optimizer.state_dict()["state"].items()}
+    return [fc.bias.shape, None, fc.weight.shape].index(shapes.get(1))
 
 
 def _parameter() -> int:
     tensor = torch.ones(2)
     weight = nn.Parameter(tensor)
     tensor.zero_()
-    return the_true_one(weight.tolist() == [0, 0], weight.tolist() == [1, 1], False, False)
+    return [[0, 0], [1, 1]].index(weight.tolist())
 
 
 PROOFS = {
-    "02-used-up": _used_up, "02-own": _own, "02-tied": _tied, "02-prefix": _prefix, "02-modules": _modules,
-    "02-freeze-tied": _freeze_tied, "02-position": _position, "02-parameter": _parameter,
+    "02-used-up": _used_up, "02-own": _own, "02-tied": _tied, "02-freeze-tied": _freeze_tied, "02-position": _position,
+    "02-parameter": _parameter,
+    "02-prefix": lambda: f"`{next(nn.Linear(2, 2).named_parameters(prefix='net.'))[0]}`",
+    "02-modules": lambda: str(sum(p.numel() for m in nn.Sequential(nn.Linear(2, 2)).modules() for p in m.parameters())),
 }  # fmt: skip

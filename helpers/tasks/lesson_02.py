@@ -91,10 +91,14 @@ def _missed(answer: object) -> str:
             "every-name": not set(found) <= {name for name, _ in model.named_parameters()},
             "order": sorted(found) == sorted(right),
         }
-        slip = next((name for name, true in slips.items() if true), "wrong-names")
+        slip = next((name for name, fits in slips.items() if fits), "wrong-names")
         expect(found == right, slip, wanted, listed(found))
         expect(_seen(model, optimizer) == before, "changed", *_KEPT)
     return "the right names for five models, with two groups, a frozen bias, buffers and tied weights"
+
+
+def _numbers(model: nn.Module) -> list:
+    return [(id(one), one.tolist()) for _, one in model.named_parameters(remove_duplicate=False)]
 
 
 def _freeze(answer: object) -> str:
@@ -109,18 +113,13 @@ def _freeze(answer: object) -> str:
         ("thawed", "head.", rest), ("tied", "head.", _tied(other=nn.Linear(2, 2))), ("counted-names", "", _shared()),
         ("wrong", "none.", nn.Linear(2, 2)),
     ):  # fmt: skip
-        every = list(model.named_parameters(remove_duplicate=False))
+        every, call = list(model.named_parameters(remove_duplicate=False)), f'freeze(model, "{prefix}")'
         right = {one for name, one in every if name.startswith(prefix)}
-        frozen = {name for name, one in every if one in right or not one.requires_grad}
-        numbers = [(id(one), one.tolist()) for _, one in every]
-        call = f'freeze(model, "{prefix}")'
+        frozen, numbers = [name for name, one in every if one in right or not one.requires_grad], _numbers(model)
         count = ask(call, answer, model, prefix, mistake=slip if slip == "part-of-a-name" else "raises")
-        now = list(model.named_parameters(remove_duplicate=False))
-        intact = numbers == [(id(one), one.tolist()) for _, one in now]
-        expect(intact, "values-changed", "the same parameters with the same numbers", "they were changed")
-        names = {name for name, one in now if not one.requires_grad}
-        wanted = f"`{call}` leaves frozen: {listed(sorted(frozen))}"
-        expect(names == frozen, slip, wanted, f"frozen: {listed(sorted(names))}")
+        expect(_numbers(model) == numbers, "values-changed", "the same parameters and numbers", "they were changed")
+        names = [name for name, one in every if not one.requires_grad]
+        expect(names == frozen, slip, f"`{call}` leaves frozen: {listed(frozen)}", f"frozen: {listed(names)}")
         expect(type(count) is int, "not-an-int", f"`{len(right)}`, an `int`", describe(count))
         name = "counted-names" if count == sum(n.startswith(prefix) for n, _ in every) else "wrong-number"
         expect(count == len(right), name, f"`{call}` returns `{len(right)}`", describe(count))
@@ -142,8 +141,7 @@ def _groups(answer: object) -> str:
         result = ask(call, answer, model, dict(rates), mistake="tied" if slip == "tied" else "raises")
         expect(isinstance(result, (list, tuple)), "not-a-list", "a list of groups", describe(result))
         made = [dict(one) for one in islice(result, 100) if isinstance(one, Mapping) and "params" in one]
-        single = any(isinstance(group["params"], torch.Tensor) for group in made)
-        fits = len(made) == len(result) and not single
+        fits = len(made) == len(result) and not any(isinstance(group["params"], torch.Tensor) for group in made)
         expect(fits, "not-groups", 'dictionaries with a list under "params"', listed(result[:9]))
         for group in made:
             group["params"] = list(islice(group["params"], 1000))
@@ -151,15 +149,13 @@ def _groups(answer: object) -> str:
         rated = ["lr" in group for group in made]  # SGD writes its own into them
         found = ask("torch.optim.SGD(groups(model, rates), lr=1.0)", SGD, made, lr=1.0,
                     mistake="tied" if slip == "tied" else "refused").param_groups  # fmt: skip
-        rate = {one: group["lr"] for group in found for one in group["params"]}
         names = {one: name for name, one in model.named_parameters()}
         wanted = {name: given.get(name.split(".")[0], 1.0) for one, name in names.items() if one.requires_grad}
-        got = {names.get(one, "?"): lr for one, lr in rate.items()}
+        got = {names.get(one, "?"): group["lr"] for group in found for one in group["params"]}
         expect(not set(got) - set(wanted), "frozen" if "?" not in got else "foreign", listed(wanted), listed(got))
         expect(not set(wanted) - set(got), "rest-missing", listed(wanted), listed(got))
-        wrong = [name for name in wanted if wanted[name] != got[name]]
-        in_words = [", ".join(f"`{n}` at `{lr}`" for n, lr in one.items()) for one in (wanted, got)]
-        expect(not wrong, "wrong-rate" if slip in ("order", "frozen") else slip, *in_words)
+        in_words = [", ".join(f"`{n}` at `{one[n]}`" for n in wanted) for one in (wanted, got)]
+        expect(got == wanted, "wrong-rate" if slip in ("order", "frozen") else slip, *in_words)
         order = [lr for lr in (*given.values(), 1.0) if lr in wanted.values()]
         expect([group["lr"] for group in found] == order, "order", f"groups at `{order}`", f"{len(found)} groups")
         expect(rated == [lr != 1.0 for lr in order], "rest-lr", "no rate in the last group", "an `lr`")
@@ -169,9 +165,9 @@ def _groups(answer: object) -> str:
 
 def _names_by_position(answer: object) -> str:
     want_function(answer, "names_by_position")
-    call, plain, model = "names_by_position(model, optimizer)", nn.Linear(2, 2), _tied(body=nn.Linear(2, 2))
+    call, point = "names_by_position(model, optimizer)", torch.zeros(2, requires_grad=True)
+    plain, model = nn.Linear(2, 2), _tied(body=nn.Linear(2, 2))
     model.body.bias.requires_grad_(False)
-    point = torch.zeros(2, requires_grad=True)
     for slip, words, one, groups in (
         ("wrong-names", "one group", plain, [[plain.weight, plain.bias]]),
         ("model-order", "a group in another order", plain, [[plain.bias, plain.weight]]),
@@ -183,9 +179,8 @@ def _names_by_position(answer: object) -> str:
         optimizer = SGD([{"params": group} for group in groups], lr=0.1, momentum=0.9)
         sum(tensor.sum() for group in groups for tensor in group if tensor.requires_grad).backward()
         optimizer.step()
-        names = {id(tensor): name for name, tensor in one.named_parameters()}
+        names, before = {id(tensor): name for name, tensor in one.named_parameters()}, _seen(one, optimizer)
         right = dict(enumerate(names.get(id(tensor)) for group in groups for tensor in group))
-        before = _seen(one, optimizer)
         result = entries(ask(call, answer, one, optimizer, mistake=slip if slip != "wrong-names" else "raises"), call)
         wanted, found = (", ".join(f"{describe(k)}: {describe(v)}" for k, v in islice(d.items(), 9)) or "nothing"
                          for d in (right, result))  # fmt: skip
