@@ -21,9 +21,14 @@ class Markup(str):
     __slots__ = ()
 
 
+def writable(words: str) -> str:
+    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is written as \\ud800."""
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def text(value: object) -> Markup:
     """`value` as HTML text: & < > " ' are escaped, so it is safe as content and as an attribute."""
-    return value if isinstance(value, Markup) else Markup(escape(str(value), quote=True))
+    return value if isinstance(value, Markup) else Markup(escape(writable(str(value)), quote=True))
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:

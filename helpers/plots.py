@@ -70,13 +70,17 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
 
 def bars_of(state: Snapshot, most: int) -> list[Bar]:
     """The bars of `where_the_bytes_are`, as data."""
-    tensors = [entry for entry in state.entries if entry.nbytes and _kind(entry)]
-    registered = {entry.path for entry in tensors if entry.kind != "plain tensor"}
+    listed = {place: entry for place, entry in enumerate(state.entries) if entry.nbytes and _kind(entry)}
+    # Two things may share a path, so registered tensors are told apart by their place in the snapshot.
+    registered = {entry.path for entry in listed.values() if entry.kind != "plain tensor"}
     again = set()
     for names in state.shared:
         first = next((name for name in names if name in registered), names[0])
         again.update(name for name in names if name != first)
-    tensors = [entry for entry in tensors if entry.path not in again]
+    tensors = [
+        entry for place, entry in listed.items()
+        if place not in state.repeats and (entry.kind != "plain tensor" or entry.path not in again)
+    ]  # fmt: skip
     if len(tensors) <= most:
         return _gather((entry.path, entry) for entry in tensors)
     deepest = max(len(_steps(entry.owner)) for entry in tensors)

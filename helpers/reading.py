@@ -17,14 +17,14 @@ from torch.nn.parameter import UninitializedTensorMixin
 instance_dict = nn.Module.__dict__["__dict__"].__get__
 _class_name = type.__dict__["__name__"].__get__
 
-ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size})
+ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device})
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _WORTH_ENTERING = (torch.Tensor, nn.Module, *_CONTAINERS)
 
 
 def type_name(value: object) -> str:
     """The name of `value`'s class, read without running code of that class or its metaclass."""
-    return _class_name(type(value))
+    return str.__str__(_class_name(type(value)))
 
 
 def require_module(module: object, caller: str) -> None:
@@ -66,7 +66,10 @@ def _slots_of(container: object) -> list[tuple[str, Any]]:
     if kind is dict:
         pairs = list(container.items()) if container else []
     elif issubclass(kind, OrderedDict):
-        pairs = list(OrderedDict.items(container))
+        try:
+            pairs = list(OrderedDict.items(container))
+        except KeyError:  # its order and its contents have come apart
+            pairs = list(dict.items(container))
     elif issubclass(kind, dict):
         pairs = list(dict.items(container))
     elif _from_torch(kind):  # a script module keeps its tensors in C++ behind a wrapper
@@ -98,7 +101,7 @@ def _worth_entering(container: Any) -> list[tuple[object, Any]]:
     if not any(issubclass(kind, _WORTH_ENTERING) for kind in set(map(type, items))):
         return []
     if base in (set, frozenset):  # a set has no order that lasts: the same facts in the same order
-        items.sort(key=lambda item: (type_name(item), str(facts(item))))
+        items.sort(key=lambda item: (type_name(item), str([facts(part) for _, part in inside(item, "")])))
     keys = list(dict.keys(container)) if base is dict else range(len(items))
     pairs = zip(keys, items, strict=True)
     return [(key, item) for key, item in pairs if issubclass(type(item), _WORTH_ENTERING)]
@@ -126,7 +129,7 @@ def brief(value: object, limit: int = 60) -> str:
         return shown if len(value) <= limit else f"{shown}… ({len(value)} in all)"
     if kind in ATOMS:
         return repr(value)
-    if kind in (tuple, list) and len(value) <= 8 and all(type(item) in ATOMS for item in value):
+    if kind in (tuple, list, torch.Size) and len(value) <= 8 and all(type(item) in ATOMS for item in value):
         shown = ", ".join(brief(item, 12) for item in value)
         return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
     name = type_name(value)
@@ -135,7 +138,7 @@ def brief(value: object, limit: int = 60) -> str:
         base = next(base for base in _CONTAINERS if issubclass(kind, base))
         size = f" of {base.__len__(value)}"
     elif kind is type(brief):
-        return f"function {value.__name__[:limit]}"
+        return f"function {str.__str__(value.__name__)[:limit]}"
     return f"{name[:limit]}{'…' if len(name) > limit else ''}{size}"
 
 
@@ -172,7 +175,11 @@ def _unknown(tensor: torch.Tensor) -> None:
 
 
 def facts(tensor: object) -> tuple:
-    """(shape, dtype, device, requires_grad, numel, nbytes) of `tensor`; None for each it cannot tell."""
+    """(shape, dtype, device, requires_grad, numel, nbytes) of `tensor`; None for each it cannot tell.
+
+    The tensor's class runs nothing, with one exception that torch gives no way around: a wrapper subclass that asks
+    to dispatch its sizes or its device answers for them in its own `__torch_dispatch__`.
+    """
     kind = type(tensor)
     if not issubclass(kind, torch.Tensor):
         return (None,) * 6
@@ -202,15 +209,11 @@ def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]
-            part = part[:columns] if part.dim() == 1 else part[:rows, :columns] if part.dim() else part
-            numbers = part.tolist()
+            part = part[:rows, :columns] if part.dim() == 2 else part.reshape(1, -1)[:, :columns]
+            lines, cut = part.tolist(), part.numel() < tensor.numel()
     except Exception as error:
         return f"no preview: {type_name(error)}"
-    if part.dim() == 0:
-        return _number(numbers)
-    lines = [numbers] if part.dim() == 1 else numbers
-    shown = ["  ".join(_number(number) for number in line) for line in lines]
-    return "\n".join(shown) + ("" if part.numel() == tensor.numel() else "  …")
+    return "\n".join("  ".join(_number(number) for number in line) for line in lines) + ("  …" if cut else "")
 
 
 def _number(value: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +21,7 @@ from helpers.reading import (
     require_module,
     text,
 )
+from helpers.totals import Totals, known
 
 
 class Entry(NamedTuple):
@@ -55,22 +55,6 @@ class EmptySlot(NamedTuple):
     owner: str
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over distinct objects: a tensor or module under several names counts once.
-
-    `modules` counts the root too; `parameters`, `trainable` and `buffers` count elements; `nbytes` is the bytes of
-    parameters and buffers together. `lazy` counts registered tensors that have no size yet: they add nothing.
-    """
-
-    modules: int
-    parameters: int
-    trainable: int
-    buffers: int
-    nbytes: int
-    lazy: int
-
-
 @dataclass(frozen=True, repr=False)
 class Snapshot:
     """What `snapshot` found. It holds facts only, no tensor and no module, so it keeps nothing alive.
@@ -93,11 +77,11 @@ class Snapshot:
         buffers = [entry for entry in distinct if entry.kind == "buffer"]
         return Totals(
             modules=sum(entry.kind == "module" for entry in distinct),
-            parameters=sum(entry.numel or 0 for entry in parameters),
-            trainable=sum(entry.numel or 0 for entry in parameters if entry.requires_grad),
-            buffers=sum(entry.numel or 0 for entry in buffers),
-            nbytes=sum(entry.nbytes or 0 for entry in parameters + buffers),
-            lazy=sum(entry.numel is None for entry in parameters + buffers),
+            parameters=sum(known(entry.numel) for entry in parameters),
+            trainable=sum(known(entry.numel) for entry in parameters if entry.requires_grad),
+            buffers=sum(known(entry.numel) for entry in buffers),
+            nbytes=sum(known(entry.nbytes) for entry in parameters + buffers),
+            lazy=sum(type(entry.numel) is not int for entry in parameters + buffers),
         )
 
     def __repr__(self) -> str:
@@ -109,6 +93,7 @@ class Snapshot:
 _INIT_NAMES = list(instance_dict(nn.Module()))
 _INTERNAL = frozenset(_INIT_NAMES) - {"training"}
 _Parameter, _Tensor = nn.Parameter, torch.Tensor  # looked up once
+_GONE = object()
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
 
 
@@ -134,16 +119,18 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
     else:
         names = [name for name in names if type(name) is not str or name not in _INTERNAL]
     for name in names:
-        value = own[name]
+        value = own.get(name, _GONE)
+        if value is _GONE:  # another thread took it away
+            continue
         if type(value) in ATOMS and type(name) is str:
             entries.append(_new(Entry, (prefix + name, "plain value", None, None, None, None, None, None, None, path)))
             values.append(value)
-        else:
-            for where, part in inside(value, text(name)):
-                kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
-                shape, dtype, device, grad, numel, nbytes = facts(part)
-                entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
-                values.append(part)
+            continue
+        for where, part in inside(value, text(name)):
+            kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
+            shape, dtype, device, grad, numel, nbytes = facts(part)
+            entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
+            values.append(part)
     return modules
 
 
@@ -161,7 +148,7 @@ def _list_tensors(
     slots: dict, kind: str, transient: Collection[str], prefix: str, path: str, entries: list, values: list, empty: list
 ) -> None:
     """Append what `_parameters` or `_buffers` holds; `transient` names the buffers that are not persistent."""
-    for name, value in slots.items():
+    for name, value in list(slots.items()):  # a copy: another thread may be building the module
         if type(name) is not str:
             name = text(name)
         where, persistent, exact = prefix + name, name not in transient, type(value)
@@ -172,13 +159,13 @@ def _list_tensors(
             try:  # facts(value), written out: a call for each of a million tensors is half of the time
                 fields = (where, kind, value.shape, value.dtype, value.device, value.requires_grad, persistent,
                           value.numel(), value.nbytes, path)  # fmt: skip
-            except Exception:
-                shape, dtype, device, grad, numel, nbytes = facts(value)
-                fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-        else:
-            shape, dtype, device, grad, numel, nbytes = facts(value)
-            fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-        entries.append(_new(Entry, fields))
+                entries.append(_new(Entry, fields))
+                values.append(value)
+                continue
+            except Exception:  # a sparse tensor has no nbytes, a nested one no shape: ask for each alone
+                pass
+        shape, dtype, device, grad, numel, nbytes = facts(value)
+        entries.append(Entry(where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path))
         values.append(value)
 
 
@@ -212,7 +199,7 @@ def snapshot(module: nn.Module) -> Snapshot:
                 continue
             above.add(id(current))
             pending.append((None, id(current)))
-            children = [(submodule(name, value, entry[0]), value) for name, value in modules.items()]
+            children = [(submodule(name, value, entry[0]), value) for name, value in list(modules.items())]
             empty += [child for child, value in children if value is None]
             pending += [pair for pair in reversed(children) if pair[1] is not None]
         shared, repeats = _same(entries, values)
@@ -240,62 +227,8 @@ def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ..
     return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
 
 
-def totals(module: nn.Module) -> Totals:
-    """Sums over the distinct parameters, buffers and modules of `module`, in one pass that visits each once.
-
-    Raises TypeError if `module` is not an `nn.Module` instance.
-    """
-    require_module(module, "totals")
-    parameters, buffers = [], []
-    seen: set[int] = set()
-    count, pending = 0, [module]
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        try:
-            own_parameters, own_buffers, children = containers(own_dict(current))
-        except TypeError:  # None, or nonsense: own_dict reads instances of Module alone
-            continue
-        count += 1
-        if own_parameters:
-            parameters += own_parameters.values()
-        if own_buffers:
-            buffers += own_buffers.values()
-        if children:
-            pending += children.values()
-    # By identity: the same tensor under another name counts once, as a parameter if it is one.
-    distinct = dict(zip(map(id, parameters), parameters, strict=True))
-    others = {key: buffer for key, buffer in zip(map(id, buffers), buffers, strict=True) if key not in distinct}
-    distinct.pop(id(None), None)
-    others.pop(id(None), None)
-    with torch._C.DisableTorchFunction():
-        all_parameters, trainable, parameter_bytes, lazy = _sums(distinct.values())
-        all_buffers, _, buffer_bytes, more = _sums(others.values())
-    return Totals(count, all_parameters, trainable, all_buffers, parameter_bytes + buffer_bytes, lazy + more)
-
-
-def _sums(tensors: Collection[object]) -> tuple[int, int, int, int]:
-    """(elements, elements that require grad, bytes, how many are lazy) over `tensors`."""
-    if set(map(type, tensors)) <= {_Parameter, _Tensor}:
-        try:
-            numel = [tensor.numel() for tensor in tensors]
-            trainable = sum(compress(numel, [tensor.requires_grad for tensor in tensors]))
-            return sum(numel), trainable, sum([tensor.nbytes for tensor in tensors]), 0
-        except Exception:  # one of them cannot tell a fact: ask each alone, below
-            pass
-    elements = trainable = nbytes = lazy = 0
-    for tensor in tensors:
-        _, _, _, grad, numel, size = facts(tensor)
-        elements += numel or 0
-        trainable += (numel or 0) if grad else 0
-        nbytes += size or 0
-        lazy += numel is None
-    return elements, trainable, nbytes, lazy
-
-
 def _transient(own: dict) -> frozenset[str]:
     """The names of the non-persistent buffers, as exact text."""
     names = own.get("_non_persistent_buffers_set")
-    return frozenset(map(text, names)) if issubclass(type(names), (set, frozenset)) else frozenset()
+    base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)
+    return frozenset(map(text, base.__iter__(names))) if base else frozenset()

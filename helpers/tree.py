@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from helpers.reading import brief, collector_paused, preview, type_name
-from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, submodule, totals
+from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, submodule
+from helpers.totals import totals
 
 # What `list_own` tells of one member: its facts and the object itself (None for an empty slot).
 Held = tuple[Entry | EmptySlot, Any]
@@ -60,7 +61,7 @@ def members(module: nn.Module, path: str, start: int = 0, stop: int | None = Non
         own.sort(key=lambda held: _RANK[held[0].kind])
     # Positions among the submodules; those of a large model are not listed to show a page of them.
     first, last = max(0, start - len(own)), None if stop is None else max(0, stop - len(own))
-    children = islice(modules.items(), first, last)
+    children = list(islice(modules.items(), first, last))
     found = own[start:stop] + [(submodule(name, value, path), value) for name, value in children]
     return found, len(own) + len(modules)
 
@@ -86,18 +87,20 @@ def _member(held: Held, position: int, owner: Member) -> Member:
         row["kind"] = "non-persistent buffer"
     if isinstance(entry, Entry) and entry.dtype is not None:
         row |= {
-            "shape": None if entry.shape is None else [int(size) for size in entry.shape],
+            # A symbolic size stays text: int() would write a guard into its owner's graph.
+            "shape": None if entry.shape is None else [n if type(n) is int else str(n) for n in entry.shape],
             "dtype": str(entry.dtype).removeprefix("torch."),
             "device": str(entry.device),
             "grad": entry.requires_grad,
-            "numel": entry.numel,
-            "nbytes": entry.nbytes,
+            "numel": entry.numel if type(entry.numel) is int else None,
+            "nbytes": entry.nbytes if type(entry.nbytes) is int else None,
         }
     return Member(row, entry.path, value, owner)
 
 
 def clip(name: str, limit: int = 300) -> str:
-    """`name`, its middle left out if it is longer than a reader would read."""
+    """`name` as UTF-8 can hold it, its middle left out if it is longer than a reader would read."""
+    name = name.encode("utf-8", "backslashreplace").decode("utf-8")
     return name if len(name) <= limit else f"{name[: limit - 60]}…{name[-59:]}"
 
 
@@ -132,6 +135,8 @@ def children(module: nn.Module, address: str, path: str, start: int, count: int)
     Raises Stale if the module at `address` is not the one that had `path`.
     """
     owner = find(module, address, path)
+    if not _enterable(owner.row):
+        raise Stale(path)
     inside, total = members(owner.value, owner.path, start, start + count)
     rows = [_member(held, start + position, owner).row for position, held in enumerate(inside)]
     return {"rows": rows, "more": max(0, total - start - len(rows))}
@@ -154,7 +159,7 @@ def find(module: nn.Module, address: str, path: str) -> Member:
 def about(module: nn.Module, address: str, path: str) -> dict:
     """What takes a walk to know: the `names` of a tensor, all of them, or the `totals` below a submodule."""
     member = find(module, address, path)
-    if member.row["kind"] == "module":
+    if _enterable(member.row):
         return {"totals": asdict(totals(member.value))}
     return {"names": names_of(snapshot(module)).get(member.path, [])}
 

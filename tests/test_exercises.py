@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 from collections import OrderedDict
 from functools import partial
 from html.parser import HTMLParser
@@ -16,6 +17,8 @@ import helpers.tasks
 from helpers import exercises
 from helpers.exercises import Feedback, check
 from helpers.tasks import LESSONS, all_tasks, describe, in_words, read_tasks
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import read, text
 
 IDS = ["1.1", "1.2", "1.3", "1.4", "1.5"]
 
@@ -44,8 +47,8 @@ def scaled(*lines, signature="factor=2.0", base="nn.Module", head="", **given):
 
 
 SUPER, FACTOR = "super().__init__()", "self.factor = factor"
-SCALE, INNER = "self.scale = nn.Parameter(torch.ones(3))", "self.inner = nn.Linear(3, 3, bias=False)"
-SHARED = nn.Parameter(torch.ones(3))
+SCALE, INNER = "self.scale = nn.Parameter(torch.ones(1))", "self.inner = nn.Linear(3, 3, bias=False)"
+SHARED = nn.Parameter(torch.ones(1))
 
 
 class Callable:
@@ -69,18 +72,27 @@ def through_a_file(model):
     return torch.load(file, weights_only=True)
 
 
+def tensors_of(model):
+    return [value for value in model.state_dict().values() if isinstance(value, torch.Tensor)]
+
+
 def by_identity(model):
     seen, total = set(), 0
     for value in model.state_dict(keep_vars=True).values():
-        if id(value) not in seen:
+        if isinstance(value, torch.Tensor) and id(value) not in seen:
             seen.add(id(value))
             total += value.numel() * value.element_size()
     return total
 
 
 def by_storage(model):
-    storages = [value.untyped_storage() for value in model.state_dict().values()]
+    storages = [value.untyped_storage() for value in tensors_of(model)]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def by_name(model):
+    named = [*model.named_parameters(), *model.named_buffers()]
+    return sum(tensor.nbytes for name, tensor in named if name in model.state_dict())
 
 
 def by_search(model, optimizer, name):
@@ -111,17 +123,19 @@ RIGHT = {
     ],
     "1.3": [
         scaled(SUPER, SCALE, INNER, FACTOR),
-        scaled(SUPER, FACTOR, INNER, "self.scale = nn.Buffer(torch.ones(()))", signature="*, factor=2.0"),
-        scaled(SUPER, "self.register_parameter('scale', nn.Parameter(torch.zeros(2), requires_grad=False))",
-               "self.add_module('inner', nn.Embedding(4, 2))", FACTOR),
+        scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.tensor(factor))",
+               signature="*, factor=2.0"),
+        scaled(SUPER, "self.register_parameter('scale', nn.Parameter(torch.zeros(1, 1)))",
+               "self.add_module('inner', nn.Linear(3, 3, False))", FACTOR),
         scaled("nn.Module.__init__(self)", FACTOR, INNER, SCALE),
-        scaled(SUPER, FACTOR, SCALE, "self.inner = nn.ParameterDict({'weight': torch.ones(2)})"),
+        scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(3, 3)", "self.inner.bias = None"),
     ],
     "1.4": [
-        lambda m: sum({v.data_ptr(): v.nbytes for v in m.state_dict().values()}.values()),
+        lambda m: sum({v.data_ptr(): v.nbytes for v in tensors_of(m)}.values()),
         by_identity,
         by_storage,
-        lambda m: sum(v.nbytes for v in set(m.state_dict(keep_vars=True).values())),
+        by_name,
+        lambda m: sum({v: v.nbytes for v in m.state_dict(keep_vars=True).values() if hasattr(v, "nbytes")}.values()),
     ],
     "1.5": [
         lambda model, optimizer, name: optimizer.state_dict()["state"][
@@ -193,7 +207,7 @@ def unequal(model):
 
 
 def switching(model):
-    total = sum({v.data_ptr(): v.nbytes for v in model.state_dict().values()}.values())
+    total = by_identity(model)
     model.eval()
     return total
 
@@ -302,6 +316,15 @@ WRONG = {
         ("raises", scaled(SUPER, SCALE, INNER, "self.factor = 2.0", signature="")),
         ("order", Turned),
         ("does-not-load", Own),
+        ("not-a-parameter", scaled(SUPER, FACTOR, INNER, "self.register_buffer('scale', torch.ones(1))")),
+        ("not-a-parameter", scaled(SUPER, FACTOR, "self.scale = nn.Buffer(torch.zeros(7, 3))",
+                                   "self.inner = nn.Embedding(2, 9)")),
+        ("scale-size", scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.ones(3))")),
+        ("scale-size", scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.ones(0))")),
+        ("another-layer", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(1, 5, bias=False)")),
+        ("another-layer", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Embedding(3, 3)")),
+        ("another-layer",
+         scaled(SUPER, FACTOR, SCALE, "self.inner = nn.ParameterDict({'weight': torch.ones(3, 3)})")),
         ("not-a-module", scaled(SCALE, INNER, FACTOR, base="object")),
         ("not-a-module", lambda factor=2.0: nn.Linear(3, 3)),
         ("an-instance", scaled(SUPER, SCALE, INNER, FACTOR)()),
@@ -316,6 +339,9 @@ WRONG = {
         ("non-persistent", lambda m: sum(v.nbytes for v in [*m.parameters(), *m.buffers()])),
         ("equal-values", unequal),
         ("file-size", file_size),
+        ("not-a-tensor",
+         lambda m: sum({id(v): v.nbytes for v in m.state_dict(keep_vars=True).values()}.values())),
+        ("not-a-tensor", lambda m: sum({v.data_ptr(): v.nbytes for v in m.state_dict().values()}.values())),
         ("wrong-number", lambda m: -1),
         ("not-an-int", lambda m: float(by_identity(m))),
         ("not-an-int", lambda m: torch.tensor(by_identity(m))),
@@ -435,6 +461,16 @@ def test_a_stub_is_not_solved_yet_and_does_not_count(key):
     assert exercises._shown == {}
 
 
+@pytest.mark.parametrize("key", IDS)
+def test_the_stub_in_the_lesson_is_not_solved_and_the_folded_solution_is_right(key):
+    cells = read(ROOT / "notebooks/01_state_dict.ipynb")["cells"]
+    stub, solution = (text(cell["source"]) for cell in cells if cell["metadata"].get("exercise") == key)
+    name = re.search(r"^(?:def|class) (\w+)", stub).group(1)
+    (code,) = re.findall(r"```python\n(.*?)```", solution, flags=re.DOTALL)
+    assert check(key, source(stub, name)).status == "unsolved"
+    assert check(key, source(code, name)).status == "right"
+
+
 class Hostile(Exception):
     def __str__(self):
         raise RuntimeError("no words")
@@ -520,7 +556,7 @@ def test_an_interrupt_is_the_learners_own_and_passes():
 
 def test_prints_of_the_answer_are_shown(capsys):
     assert check("1.4", lambda m: print("here") or by_identity(m)).status == "right"
-    assert capsys.readouterr().out == "here\n" * 6
+    assert capsys.readouterr().out == "here\n" * 7
 
 
 def meddling(model):

@@ -194,6 +194,16 @@ def test_a_module_without_a_byte_is_refused(module):
         plots.where_the_bytes_are(snapshot(module))
 
 
+def test_two_tensors_under_one_path_are_both_drawn():
+    model = nn.Module()
+    model.c = nn.Parameter(torch.ones(50))
+    model._parameters["a.b"] = model.c  # torch's own register_parameter refuses the dot
+    model.a = nn.Module()
+    model.a.b = nn.Parameter(torch.ones(100))
+    found = snapshot(model)
+    assert sum(bar.total for bar in plots.bars_of(found, 16)) == found.totals.nbytes == 600
+
+
 def costs(over="nbytes", ways=("_parameters", "named_parameters()", "parameters()", "copying each")):
     """Made-up measurements: every way is flat, but "copying each", which allocates what is there."""
     return [

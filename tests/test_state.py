@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import threading
 import weakref
 from collections import OrderedDict, deque
 
@@ -12,7 +13,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from helpers.state import Entry, snapshot, totals
+from helpers import tree
+from helpers.state import Entry, snapshot
+from helpers.totals import totals
 from tests.modules import HostileModule, database, fingerprint, hostile_module, modules
 
 
@@ -270,6 +273,67 @@ def test_a_fake_tensor_names_the_device_it_stands_for():
     with FakeTensorMode():
         model = nn.Linear(2, 3)
     assert entries_of(model, "parameter")[0].device == model.weight.device
+
+
+def test_symbolic_sizes_are_left_symbolic_and_counted_as_unknown():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+    dynamic = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC, DimDynamic.DYNAMIC])
+    guards, model = ShapeEnv(), nn.Module()
+    fake = FakeTensorMode(shape_env=guards).from_tensor(torch.ones(5, 7), symbolic_context=dynamic)
+    model.register_buffer("sized", fake)
+    before = len(guards.guards)
+    found = snapshot(model)
+    tree.opened(model, 100, 100)
+    assert found.totals == totals(model)
+    assert (found.totals.buffers, found.totals.lazy) == (0, 1)
+    assert len(guards.guards) == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_jagged_tensors_are_listed():
+    model = nn.Module()
+    parts = [torch.zeros(2, 3), torch.zeros(4, 3)]
+    model.register_buffer("jagged", torch.nested.nested_tensor(parts, layout=torch.jagged))
+    assert [entry.path for entry in entries_of(model, "buffer")] == ["jagged"]
+    assert snapshot(model).totals == totals(model)
+
+
+def test_a_module_that_another_thread_is_building_is_read():
+    model, stop = nn.Module(), threading.Event()
+    for number in range(300):
+        model.register_parameter(f"p{number}", nn.Parameter(torch.ones(1)))
+        model.add_module(f"m{number}", nn.ReLU())
+        setattr(model, f"v{number}", number)
+
+    def build():
+        while not stop.is_set():
+            model.register_parameter("late", nn.Parameter(torch.ones(1)))
+            model.add_module("later", nn.ReLU())
+            model.latest = 3
+            del model.late, model.later, model.latest
+
+    builder = threading.Thread(target=build)
+    builder.start()
+    try:
+        assert all(len(snapshot(model).entries) >= 1_200 and totals(model).parameters >= 300 for _ in range(60))
+    finally:
+        stop.set()
+        builder.join()
+
+
+def test_odd_containers_are_read_beneath_their_overrides():
+    def forbidden(*_):
+        raise AssertionError("code of the guest ran")
+
+    model = nn.BatchNorm1d(2)
+    broken = OrderedDict(model._buffers)
+    dict.__delitem__(broken, "running_mean")  # its order still names it
+    model.__dict__["_buffers"] = broken
+    model.__dict__["_non_persistent_buffers_set"] = type("Names", (set,), {"__iter__": forbidden})({"running_var"})
+    found = {entry.path: entry.persistent for entry in entries_of(model, "buffer")}
+    assert found == {"running_var": False, "num_batches_tracked": True}
 
 
 def test_reading_leaves_modes_random_state_and_the_collector_alone():

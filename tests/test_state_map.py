@@ -149,10 +149,35 @@ def test_a_map_that_is_behind_its_model_says_so_until_it_is_refreshed():
     assert "error" not in view.answer({**request, "id": "2.0", "path": "1.weight"})
 
 
+def test_what_was_a_module_and_is_none_now_is_told_as_a_change():
+    model = nn.Sequential(nn.Linear(1, 1))
+    view = StateMap(model)
+    model._modules["0"] = None
+    for kind in ("children", "about"):
+        reply = view.answer({"type": kind, "id": "1", "path": "0", "start": 0})
+        assert reply.get("error", "").startswith("The model has changed") or reply["names"] == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_names_and_sizes_that_json_and_utf_8_cannot_hold_are_shown_all_the_same():
+    Odd = type("Odd\nname", (nn.Module,), {})
+    model = Odd()
+    setattr(model, "\ud800x", torch.ones(1))
+    model.shape = torch.Size([1] * 1_000_000)
+    model.register_buffer("jagged", torch.nested.nested_tensor([torch.zeros(2), torch.zeros(4)], layout=torch.jagged))
+    view = StateMap(model)
+    shown = faces(view)
+    json.dumps(view.rows).encode()
+    shown["text/html"].encode()
+    assert "\\ud800x" in assert_safe(shown["text/html"]).words
+    assert "\n" not in shown["text/plain"] and len(shown["text/html"]) < 10_000
+
+
 def test_a_failure_is_told_in_the_view_and_not_swallowed():
     view = StateMap(nn.Linear(1, 1))
     assert view.answer({"type": "no such request"})["error"] == "This could not be read: KeyError: 'no such request'"
     assert "ValueError" in view.answer({"type": "preview", "id": "x", "path": ""})["error"]
+    assert view.answer(None) == {"error": "This is no request: NoneType"}
 
 
 def test_a_message_from_the_browser_gets_its_answer(monkeypatch):
@@ -173,13 +198,17 @@ def test_after_close_nothing_of_the_model_is_held():
     view.close()
     gc.collect()
     assert gone() is None
-    assert "error" in view.answer({"type": "filter", "text": "a"})
+    assert view.answer({"type": "filter", "text": "a"})["error"] == "This map is closed."
+    assert repr(view) == "<StateMap, closed>"
+    with pytest.raises(ValueError, match="this StateMap is closed"):
+        view.refresh()
 
 
 def test_the_faces_are_the_same_bytes_in_another_process():
     code = (
         "import torch; from torch import nn; from helpers import StateMap;"
         "m = nn.Transformer(8, 2, 1, 1, 8, batch_first=True); m.bag = {torch.ones(2), torch.ones(3)};"
+        "m.bags = {(torch.ones(i + 1),) for i in range(5)};"
         "d = StateMap(m)._repr_mimebundle_()[0];"
         "print(d['text/plain'], d['text/html'])"
     )

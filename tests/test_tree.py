@@ -114,6 +114,7 @@ BRIEF = [
     (10**5000, "int of 16610 bits"), ((3, 3), "(3, 3)"), ((1,), "(1,)"), ([1, "b"], "[1, 'b']"),
     ([Hostile()], "list of 1"), ({"k": 1}, "dict of 1"), ({1, 2}, "set of 2"), (Hostile(), "Hostile"),
     (LongRepr(), "LongRepr"), (torch.float32, "torch.float32"), (len, "builtin_function_or_method"),
+    (torch.Size([2, 3]), "(2, 3)"), (torch.Size([1] * 9), "Size of 9"),
     (facts, "function facts"), (nn.ReLU(), "ReLU"), (range(3), "range"),
 ]  # fmt: skip
 

@@ -52,8 +52,11 @@ def _no_parameters() -> int:
     norm = nn.BatchNorm1d(3, affine=False)
     if list(norm.parameters()):
         raise ValueError("BatchNorm1d(affine=False) has parameters, so the question has lost its ground")
-    entries = len(norm.state_dict())
-    return the_true_one(not hasattr(norm, "state_dict"), entries == 0, entries == 2, entries == 3)
+    if not hasattr(norm, "state_dict"):
+        return 0
+    buffers = ["running_mean", "running_var", "num_batches_tracked"]
+    keys = list(norm.state_dict())
+    return the_true_one(False, keys == [], keys == ["weight", "bias"], keys == buffers)
 
 
 def _keep_vars() -> int:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
-from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -125,10 +124,7 @@ def photo(model: nn.Module) -> tuple:
 
 def holding(**children: nn.Module) -> nn.Module:
     """A module that holds `children` under their names, and nothing else."""
-    module = nn.Module()
-    for name, child in children.items():
-        module.add_module(name, child)
-    return module
+    return nn.ModuleDict(children)
 
 
 def same(left: object, right: torch.Tensor | None) -> bool:
@@ -141,21 +137,6 @@ def same(left: object, right: torch.Tensor | None) -> bool:
 def listed(names: Iterable[object]) -> str:
     """The names in words."""
     return ", ".join(describe(name) for name in names) or "none"
-
-
-def check_bytes(call: str, answer: Callable, models: dict[str, nn.Module], right: Callable, slips: Callable) -> None:
-    """Go on if `answer` gives `right(model)`, an int, for each of `models`, which are named in words, and changes none.
-
-    `slips(model)` has, by the name of each mistake, the number that it comes to.
-    """
-    for words, model in models.items():
-        before, wanted = photo(model), f"`{right(model)}` bytes for {words}"
-        number = ask(call, answer, model)
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        expect(whole, "not-an-int", wanted, describe(number))
-        known = (name for name, count in slips(model).items() if count == number)
-        expect(number == right(model), next(known, "wrong-number"), wanted, describe(number))
-        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
 
 
 def read_tasks(words: str, checkers: dict[str, Callable[[object], str]]) -> tuple[Task, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -11,7 +12,6 @@ from helpers.tasks import (
     Mistake,
     Unsolved,
     ask,
-    check_bytes,
     describe,
     entries,
     expect,
@@ -28,7 +28,7 @@ def _encoder_state(answer: object) -> str:
     call = "encoder_state(state_dict)"
     deep = holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
     for model in (
-        holding(encoder=nn.Linear(2, 3), head=nn.Linear(3, 1)),
+        holding(encoder=nn.Linear(2, 3, bias=False), head=nn.Linear(3, 1, bias=False)),
         holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
         holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
         holding(encoder=deep, head=nn.Linear(2, 1)),
@@ -93,9 +93,8 @@ def _keep_best(answer: object) -> str:
         expect(same(result[key], tensor), "other-values", f"`{key}`: {describe(tensor)}, as it is", found)
     _train(model)
     changed = [key for key in best if not same(result[key], best[key])]
-    wanted, found = "the same numbers after another step", f"{listed(changed)} changed with the model"
-    expect(len(changed) < len(best), "live-view", wanted, "every tensor changed with the model")
-    expect(not changed, "partly-live", wanted, found)
+    slip = "live-view" if len(changed) == len(best) else "partly-live"
+    expect(not changed, slip, "the same numbers after another step", f"{listed(changed)} changed with the model")
     ask(call, answer, model)
     kept = entries(returned, call)
     alone = all(same(kept.get(key), tensor) for key, tensor in best.items())
@@ -134,9 +133,15 @@ def _scaled(answer: object) -> str:
         expect(not isinstance(value, torch.Tensor), "factor-is-a-tensor", wanted, found)
         expect(isinstance(value, (int, float)) and value == number, "factor-wrong", wanted, found)
     ours, theirs = (made.state_dict(keep_vars=True) for made in (model, other))
-    shared = any(ours[key] is theirs[key] for key in ours)
-    expect(not shared, "shared", "two instances have tensors of their own", "they share a tensor")
+    own = not any(ours[key] is theirs[key] for key in ours)
+    expect(own, "shared", "two instances have tensors of their own", "they share a tensor")
     ask("Scaled().load_state_dict(state)", model.load_state_dict, other.state_dict(), mistake="does-not-load")
+    scale, inner = model._parameters.get("scale"), model._modules.get("inner")
+    expect(scale is not None, "not-a-parameter", "`scale` is a parameter", "it is not one of the parameters")
+    expect(scale.numel() == 1, "scale-size", "`scale` has one element", _what_is(model, "scale"))
+    fits = isinstance(inner, nn.Linear) and inner.weight.shape == (3, 3)
+    found = f"{_what_is(model, 'inner')}; its weight is {describe(state['inner.weight'])}"
+    expect(fits, "another-layer", "`inner` is an `nn.Linear(3, 3)` without a bias", found)
     return "two keys in the right order, `factor` not among them; one instance loads strictly from another"
 
 
@@ -147,18 +152,14 @@ def _what_is(model: nn.Module, name: str) -> str:
 
 def _why_absent(model: nn.Module, name: str) -> str:
     """The name of the mistake that keeps attribute `name` out of the state_dict, or gives it another key."""
-    value = vars(model).get(name)
+    plain = {torch.Tensor: "plain-tensor", (list, tuple, dict): "in-a-list", object: "plain-value"}
     if name in model._parameters or name in model._buffers:
         slot = "empty-slot" if getattr(model, name) is None else "not-persistent"
         return slot if name == "scale" else "not-a-submodule"
     if name in model._modules:
         return "another-module"
-    if isinstance(value, torch.Tensor):
-        return "plain-tensor"
-    if isinstance(value, (list, tuple, dict)):
-        return "in-a-list"
     if name in vars(model):
-        return "plain-value"
+        return next(slip for kind, slip in plain.items() if isinstance(vars(model)[name], kind))
     return "class-attribute" if hasattr(type(model), name) else "absent"
 
 
@@ -168,39 +169,45 @@ def _state_bytes(answer: object) -> str:
     tied.output.weight = tied.embedding.weight
     masked = nn.Linear(2, 2)
     masked.register_buffer("mask", torch.ones(4), persistent=False)
-    models = {
+    noted = type("Noted", (nn.Linear,), {"get_extra_state": lambda self: {"note": 1}})(2, 2)
+    for words, model in {
         "`nn.Linear(2, 3)`": nn.Linear(2, 3),
         "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
         "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
         "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
         "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
         "two `nn.LayerNorm(3)` with equal numbers": holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
-    }
-    check_bytes("state_bytes(model)", answer, models, _bytes_once, _miscounts)
-    return "the bytes of six models, with other dtypes, buffers and a tied weight among them"
+        "an `nn.Linear(2, 2)` with an `_extra_state` that is a dict": noted,
+    }.items():
+        before, slip = photo(model), "not-a-tensor" if model is noted else "raises"
+        tensors = [v for v in model.state_dict(keep_vars=True).values() if isinstance(v, torch.Tensor)]
+        right = sum(tensor.nbytes for tensor in set(tensors))
+        number = ask("state_bytes(model)", answer, model, mistake=slip)
+        wanted, found = f"`{right}` bytes for {words}", describe(number)
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        expect(whole, "not-an-int", wanted, found)
+        expect(number == right, _miscount(model, tensors, number), wanted, found)
+        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
+    return "the bytes of seven models, with other dtypes, buffers, a tied weight and extra state among them"
 
 
-def _bytes_once(model: nn.Module) -> int:
-    return sum({tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}.values())
-
-
-def _miscounts(model: nn.Module) -> dict[str, int]:
-    """What each mistaken way of counting comes to on `model`, by its name."""
-    state, file = model.state_dict(), io.BytesIO()
-    torch.save(state, file)
-    once = {tensor.data_ptr(): tensor for tensor in state.values()}.values()
+def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: object) -> str:
+    """The name of the mistaken way of counting that comes to `number` on `model`."""
+    once, file = set(tensors), io.BytesIO()
+    torch.save(model.state_dict(), file)
     unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
     parameters = sum(parameter.nbytes for parameter in model.parameters())
-    return {
+    counts = {
         "elements": sum(tensor.numel() for tensor in once),
-        "entries": len(state),
-        "counted-twice": sum(tensor.nbytes for tensor in state.values()),
+        "entries": len(tensors),
+        "counted-twice": sum(tensor.nbytes for tensor in tensors),
         "parameters-only": parameters,
         "four-bytes": 4 * sum(tensor.numel() for tensor in once),
         "non-persistent": parameters + sum(buffer.nbytes for buffer in model.buffers()),
         "equal-values": sum(tensor.nbytes for tensor in unequal),
         "file-size": len(file.getvalue()),
     }
+    return next((name for name, count in counts.items() if count == number), "wrong-number")
 
 
 def _momentum_of(answer: object) -> str:

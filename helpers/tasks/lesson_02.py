@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from numbers import Integral
 
 import torch
 from torch import nn
 from torch.optim import SGD
 
-from helpers.tasks import ask, check_bytes, describe, entries, expect, holding, listed, photo, want_function
+from helpers.tasks import ask, describe, entries, expect, holding, listed, photo, want_function
 
 _KEPT = "model and optimizer stay as they were", "they were changed"
 
@@ -29,13 +30,19 @@ def _trainable_bytes(answer: object) -> str:
     want_function(answer, "trainable_bytes")
     cold = nn.Sequential(nn.Linear(2, 3).requires_grad_(False), nn.Linear(3, 2))
     alike = holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3))
-    models = {
+    for words, model in {
         "`nn.Linear(2, 3)`": nn.Linear(2, 3), "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
         "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3), "a frozen `Linear(2, 3)` and a `Linear(3, 2)`": cold,
         "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": _tied(),
         "a `Linear(2, 2)` used twice": _shared(), "two `nn.LayerNorm(3)` with equal numbers": alike,
-    }  # fmt: skip
-    check_bytes("trainable_bytes(model)", answer, models, lambda model: _slips(model)[""], _slips)
+    }.items():  # fmt: skip
+        before, slips = photo(model), _slips(model)
+        right, number = slips.pop(""), ask("trainable_bytes(model)", answer, model)
+        wanted, whole = f"`{right}` bytes for {words}", isinstance(number, Integral) and not isinstance(number, bool)
+        expect(whole, "not-an-int", wanted, describe(number))
+        slip = next((name for name, count in slips.items() if count == number), "wrong-number")
+        expect(number == right, slip, wanted, describe(number))
+        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
     return "the bytes of seven models, with tied, shared, frozen and 64-bit parameters and with buffers"
 
 

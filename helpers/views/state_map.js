@@ -37,8 +37,7 @@ function noteOf(row) {
 }
 
 function render({ model, el }) {
-  const signs = model.get("signs");
-  const sees = model.get("sees");
+  const { signs, sees } = JSON.parse(model.get("words"));
   const prefix = `inm-map-${(maps += 1)}`;
   let rows = new Map(); // id -> row, with children (ids) where it was opened before
   let open = new Set();
@@ -381,7 +380,7 @@ function render({ model, el }) {
     details.replaceChildren(head, node("div", "inm-map-kind", kind), factList(row));
     if (row.dtype) details.append(namesOf(row));
     const lines = sees[row.empty ? "empty" : row.kind];
-    const gradient = row.dtype ? [sees[String(row.grad)]] : [];
+    const gradient = row.dtype && row.grad !== null ? [sees[String(row.grad)]] : [];
     const seen = [...lines, ...gradient].map(([yes, words]) => {
       const mark = node("span", "inm-map-mark", yes ? "✓" : "–");
       mark.setAttribute("aria-hidden", "true");

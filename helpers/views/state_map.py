@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import anywidget
 from torch import nn
-from traitlets import Bool, Dict, List
+from traitlets import Bool, Dict, List, Unicode
 
 from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
-from helpers.state import snapshot, totals
+from helpers.state import snapshot
+from helpers.totals import totals
 
 _HERE = Path(__file__).parent
 _PAGE = 100  # rows of one module sent at a time
@@ -22,6 +24,7 @@ _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a 
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
+_WORDS = json.dumps({"signs": {kind: asdict(sign) for kind, sign in SIGNS.items()}, "sees": WHO_SEES | GRADIENT})
 
 
 class StateMap(anywidget.AnyWidget):
@@ -38,18 +41,19 @@ class StateMap(anywidget.AnyWidget):
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)
     totals = Dict().tag(sync=True)
-    signs = Dict().tag(sync=True)
-    sees = Dict().tag(sync=True)
+    words = Unicode(_WORDS).tag(sync=True)  # JSON of what never changes: the signs, and who sees what
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "StateMap")
         self._module: nn.Module | None = module
         self._index: tree.Index | None = None
-        super().__init__(signs=_SIGNS, sees={**WHO_SEES, **GRADIENT}, **_read(module))
+        super().__init__(**_read(module))
         self.on_msg(lambda _, content, __: self.send(self.answer(content)))
 
     def refresh(self) -> None:
-        """Read the module again and show what it holds now."""
+        """Read the module again and show what it holds now. ValueError if the map is closed."""
+        if self._module is None:
+            raise ValueError("this StateMap is closed; make a new one with StateMap(module)")
         self._index = None
         with self.hold_sync():
             self.set_trait("rows", [])  # the same facts again are a change too: the view redraws
@@ -63,9 +67,11 @@ class StateMap(anywidget.AnyWidget):
 
     def answer(self, request: dict) -> dict:
         """What the browser gets for one request: `request` with the answer's fields, or with `error` in words."""
+        if not isinstance(request, dict):
+            return {"error": f"This is no request: {type_name(request)}"}
         try:
             if self._module is None:
-                raise tree.Stale
+                return {**request, "error": "This map is closed."}
             return {**request, **self._requests[request["type"]](self, request)}
         except tree.Stale:
             return {**request, "error": "The model has changed since this map was drawn. Refresh to read it again."}
@@ -95,20 +101,18 @@ class StateMap(anywidget.AnyWidget):
     }  # fmt: skip
 
     def __repr__(self) -> str:
-        if not self.totals:
+        if self._module is None:
             return "<StateMap, closed>"
         sums = self.totals
-        return (
+        words = (
             f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, {sums['parameters']:,} parameter elements "
             f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
         )
+        return " ".join(words.split())
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, "text/plain": repr(self), "text/html": static_face(self.rows, self.totals)}, metadata
-
-
-_SIGNS = {kind: asdict(sign) for kind, sign in SIGNS.items()}
 
 
 def _read(module: nn.Module) -> dict:

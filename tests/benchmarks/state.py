@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from helpers import StateMap, snapshot
-from helpers.state import totals
+from helpers.totals import totals
 
 SIZES = (867, 9_003, 90_003)
 PEERS_UP_TO = {"torchinfo": 9_003, "treescope": 867}

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from helpers import StateMap
 from tests.browser import jupyterlab
+from tests.lesson_kernel import ROOT
 from tests.modules import NAMES
 
 SMALL = """\
@@ -73,6 +74,9 @@ def active(page: Page) -> str:
 
 def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     page = notebook(SMALL)
+    row(page, "weight").click()
+    # The README shows a copy of this picture, kept in notebooks/images.
+    page.locator(".inm-map").screenshot(path=ROOT / ".screenshots" / "state_map.png")
     row(page, "tied").click()
     expect(details(page)).to_contain_text("Linear")
     page.keyboard.press("ArrowRight")
@@ -86,18 +90,13 @@ def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     expect(details(page)).to_contain_text("state_dict() leaves it out")
     row(page, "loose").click()
     expect(details(page)).to_contain_text(".to() leaves it where it is")
+    expect(details(page).locator("pre")).to_have_count(0)  # numbers are shown only when asked for
+    page.get_by_role("button", name="Show the first numbers").click()
+    expect(details(page).locator("pre")).to_have_text("0  1  2  3  4  5")
     assert lab.problems(page) == []
 
 
-def test_numbers_are_shown_only_when_asked_for(notebook):
-    page = notebook(SMALL)
-    row(page, "loose").click()
-    expect(details(page).locator("pre")).to_have_count(0)
-    page.get_by_role("button", name="Show the first numbers").click()
-    expect(details(page).locator("pre")).to_have_text("0  1  2  3  4  5")
-
-
-def test_a_submodule_folds_and_opens(notebook):
+def test_a_submodule_folds_and_opens_and_a_filter_finds(notebook):
     page = notebook(SMALL)
     expect(row(page, "head")).to_have_attribute("aria-expanded", "true")
     before = names(page)
@@ -108,9 +107,7 @@ def test_a_submodule_folds_and_opens(notebook):
     expect(row(page, "head")).to_have_attribute("aria-expanded", "true")
     assert names(page) == before
 
-
-def test_the_filter_shows_matches_with_the_way_to_them(notebook):
-    page = notebook(SMALL)
+    # The filter shows the matches with the way to them.
     page.get_by_label("Filter by name").fill("RUNNING_")
     expect(page.locator(".inm-map-status")).to_have_text("3 matches")
     assert names(page) == ["model", "body", "1", "running_mean", "running_var", "track_running_stats"]
@@ -211,3 +208,4 @@ def test_axe_finds_no_serious_fault(notebook, theme):
     page.get_by_role("button", name="Show the first numbers").click()
     page.get_by_label("Filter by name").fill("nowhere")
     assert jupyterlab.accessibility_faults(page, ".inm-map") == []
+
