@@ -73,9 +73,17 @@ def test_a_model_with_a_bit_of_everything_is_told_as_torch_tells_it():
     assert found.returns == ("dict", "generator", "generator", "OrderedDict") and found.more == 0
 
 
+def holds_itself(module: nn.Module, above: tuple = ()) -> bool:
+    children = [one for one in vars(module).get("_modules", {}).values() if one is not None]
+    inside = (*above, module)
+    return any(any(child is one for one in inside) or holds_itself(child, inside) for child in children)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(modules())
 def test_a_generated_module_is_told_as_torch_tells_it_or_refused_where_torch_cannot(module):
+    if holds_itself(module):  # torch walks a thousand levels down, and with long names takes all memory: see below
+        return
     before = fingerprint(module)
     try:
         torchs(module, True, False)
