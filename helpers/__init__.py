@@ -2,11 +2,22 @@
 
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.visibility_table import VisibilityTable
 from helpers.visibility import Sight, visibility
 
 __all__ = [
-    "Entry", "Redraw", "Sight", "Snapshot", "StateMap", "VisibilityTable", "check", "quiz", "snapshot", "visibility",
-]  # fmt: skip
+    "Entry",
+    "ParameterWays",
+    "Redraw",
+    "Sight",
+    "Snapshot",
+    "StateMap",
+    "VisibilityTable",
+    "check",
+    "quiz",
+    "snapshot",
+    "visibility",
+]

@@ -43,7 +43,7 @@ _RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2}
 
 def root(module: nn.Module) -> Member:
     """The module itself as a member; its name is "model", as its path is empty."""
-    row = {"id": "", "name": "model", "path": "", "kind": "module", "type": _clip(type_name(module))}
+    row = {"id": "", "name": "model", "path": "", "kind": "module", "type": clip(type_name(module))}
     return Member(row, "", module, None)
 
 
@@ -71,8 +71,8 @@ def _member(held: Held, position: int, owner: Member) -> Member:
     (entry, value), outer = held, owner.row["id"]
     address = f"{outer}.{position}" if outer else str(position)
     start = len(entry.owner) + 1 if entry.owner else 0
-    row = {"id": address, "name": _clip(entry.path[start:]), "path": _clip(entry.path), "kind": entry.kind}
-    row["type"] = _clip(type_name(value))
+    row = {"id": address, "name": clip(entry.path[start:]), "path": clip(entry.path), "kind": entry.kind}
+    row["type"] = clip(type_name(value))
     if not isinstance(entry, Entry):
         row["empty"] = True
     elif entry.kind == "module":
@@ -98,7 +98,7 @@ def _member(held: Held, position: int, owner: Member) -> Member:
     return Member(row, entry.path, value, owner)
 
 
-def _clip(name: str, limit: int = 300) -> str:
+def clip(name: str, limit: int = 300) -> str:
     """`name` as UTF-8 can hold it, its middle left out if it is longer than a reader would read."""
     name = name.encode("utf-8", "backslashreplace").decode("utf-8")
     return name if len(name) <= limit else f"{name[: limit - 60]}…{name[-59:]}"
@@ -166,7 +166,7 @@ def about(module: nn.Module, address: str, path: str) -> dict:
 
 def names_of(found: Snapshot) -> dict[str, list[str]]:
     """path -> every path of the same tensor, for the tensors of a `Snapshot` that have several; 20 at most."""
-    return {path: [_clip(name) for name in group[:20]] for group in found.shared for path in group}
+    return {path: [clip(name) for name in group[:20]] for group in found.shared for path in group}
 
 
 def numbers(module: nn.Module, address: str, path: str) -> str:

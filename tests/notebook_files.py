@@ -15,9 +15,9 @@ FILE_KB, OUTPUT_KB, CELL_LINES, IGNORED_CELLS = 400, 120, 25, 2
 # The rows of the two source articles that a lesson shows: each stands on a cell tagged with its name.
 ROWS = {
     "01_state_dict": {"row-A1", "row-A2", "row-A3", "row-A4"},
-    "03_buffers": {"row-A9", "row-A10", "row-A11", "row-A12", "row-A13", "row-A14", "row-B1", "row-B3", "row-B4",
-                   "row-C3", "row-C5"},
-}  # fmt: skip
+    "02_reading_parameters": {f"row-{row}" for row in "A6 A7 A8 A9 B5 B6 B7 B8 B9 C1 C2".split()},
+    "03_buffers": {f"row-{row}" for row in "A9 A10 A11 A12 A13 A14 B1 B3 B4 C3 C5".split()},
+}
 
 _IGNORE_COMMENT = re.compile(r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
 _IGNORE_TAGS = {"nbval-ignore-output", "nbval-skip", "pytest-validate-ignore-output"}

@@ -1,8 +1,8 @@
 """Re-execute the lessons in order and save them clean: `python -m tests.refresh_notebooks [PATH ...]`.
 
 Each lesson runs from the top in a fresh kernel of this environment. What is random or belongs to one machine
-is dropped before it is saved, so a second run leaves no difference. A cell that fails stops everything; its
-notebook is left as it was.
+is dropped before it is saved, and the picture of a measurement is kept as it was, so a second run leaves no
+difference. A cell that fails stops everything; its notebook is left as it was.
 """
 
 from __future__ import annotations
@@ -69,6 +69,21 @@ def _keep(output: nbformat.NotebookNode) -> bool:
     return bool(output.data)
 
 
+def keep_measured(notebook: nbformat.NotebookNode, saved: nbformat.NotebookNode) -> None:
+    """Put back, in place, the saved pictures of cells tagged `measured` whose source is as it was.
+
+    They show times, which differ at each run. To draw such a picture anew, clear the outputs of its cell.
+    """
+    before = {cell.id: cell for cell in saved.cells if "measured" in cell.metadata.get("tags", [])}
+    for cell in notebook.cells:
+        old = before.get(cell.id)
+        if old is None or old.source != cell.source or len(old.outputs) != len(cell.outputs):
+            continue
+        for output, picture in zip(cell.outputs, old.outputs, strict=True):
+            if "image/png" in output.get("data", {}) and "image/png" in picture.get("data", {}):
+                output.data["image/png"] = picture.data["image/png"]
+
+
 def save(notebook: nbformat.NotebookNode, path: Path) -> bool:
     """Write `notebook` to `path` if its bytes differ, all at once or not at all; True if it was written."""
     nbformat.validate(notebook)
@@ -89,9 +104,10 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> bool:
 
 def refresh(path: Path) -> bool:
     """Execute, clean and save the notebook at `path`; True if the file changed."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook, saved = (nbformat.read(path, as_version=4) for _ in range(2))
     execute(notebook, path.parent)
     clean(notebook)
+    keep_measured(notebook, saved)
     return save(notebook, path)
 
 

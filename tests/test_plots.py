@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from helpers import plots
+from helpers.cost import Cost
 from helpers.signs import SIGNS
 from helpers.state import snapshot
 
@@ -296,3 +298,66 @@ def test_every_text_of_the_new_figures_can_be_read_from_the_back_of_a_classroom(
         figure = make()
         figure.canvas.draw()
         assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11
+
+
+def costs(over="nbytes", ways=("_parameters", "named_parameters()", "parameters()", "copying each")):
+    """Made-up measurements: every way is flat, but "copying each", which allocates what is there."""
+    return [
+        Cost(way, tensors=4 if over == "nbytes" else size, nbytes=size, seconds=2e-6 * (place + 1),
+             allocated=size if way == "copying each" else 100 * (place + 1))
+        for size in (1_000, 10_000, 100_000)
+        for place, way in enumerate(ways)
+    ]  # fmt: skip
+
+
+def test_the_cost_of_reading_is_drawn_as_it_was_measured():
+    figure = plots.cost_of_reading(costs())
+    memory, time = figure.axes
+    for place, (bytes_line, time_line) in enumerate(zip(memory.get_lines(), time.get_lines(), strict=True)):
+        assert list(bytes_line.get_xdata()) == list(time_line.get_xdata()) == [1_000, 10_000, 100_000]
+        assert list(time_line.get_ydata()) == pytest.approx([2.0 * (place + 1)] * 3)
+    assert [list(line.get_ydata()) for line in memory.get_lines()] == [
+        [100] * 3, [200] * 3, [300] * 3, [1_000, 10_000, 100_000]
+    ]  # fmt: skip
+    labels = [(axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale()) for axes in figure.axes]
+    assert labels == [
+        ("size of the parameters (bytes)", "memory allocated (bytes)", "log", "log"),
+        ("size of the parameters (bytes)", "time (µs)", "log", "log"),
+    ]
+
+
+def test_the_ways_are_told_apart_without_colour_and_named_in_the_legend():
+    figure = plots.cost_of_reading(costs())
+    lines = figure.axes[0].get_lines()
+    assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 4
+    assert len({line.get_linestyle() for line in lines}) == 4
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [cost.way for cost in costs()[:4]]
+
+
+def test_the_title_says_which_way_grows():
+    flat = costs(ways=("_parameters", "parameters()"))
+    assert plots.cost_of_reading(costs()).get_suptitle() == "Only copying each allocates more for larger tensors"
+    assert plots.cost_of_reading(flat).get_suptitle() == "No way allocates more for larger tensors"
+    by_number = costs("tensors", ("_parameters", "copying each"))
+    named = plots.cost_of_reading(by_number, over="tensors")
+    assert named.get_suptitle() == "Only copying each allocates more for more tensors"
+    assert named.axes[0].get_xlabel() == "number of parameters (tensors)"
+    growing = [replace(cost, allocated=cost.nbytes) for cost in costs() if cost.way != "_parameters"]
+    most = plots.cost_of_reading([*growing, *(cost for cost in costs() if cost.way == "_parameters")])
+    assert most.get_suptitle() == "Only _parameters allocates no more for larger tensors"
+    assert plots.cost_of_reading(growing).get_suptitle() == "Every way allocates more for larger tensors"
+
+
+def test_a_cost_of_nothing_is_drawn_at_zero():
+    free = [replace(cost, allocated=0) if cost.way == "_parameters" else cost for cost in costs()]
+    axes = plots.cost_of_reading(free).axes[0]
+    assert axes.get_yscale() == "symlog" and list(axes.get_lines()[0].get_ydata()) == [0, 0, 0]
+
+
+def test_costs_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="over is one of 'nbytes', 'tensors', got 'size'"):
+        plots.cost_of_reading(costs(), over="size")
+    for few in ([], costs()[:4]):
+        with pytest.raises(ValueError, match="models of different nbytes: pass costs of two or more"):
+            plots.cost_of_reading(few)

@@ -13,15 +13,12 @@ from tests.html_page import Page
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
-KEYS = [
-    "01-keys",
-    "01-nesting",
-    "01-live-view",
-    "01-no-parameters",
-    "01-keep-vars",
-    "01-optimizer",
-    *(f"03-{name}" for name in ("saved", "moved", "gradient", "copies", "assign", "alias", "eval")),
-]
+NAMES = {
+    "01": "keys nesting live-view no-parameters keep-vars optimizer",
+    "02": "used-up own tied prefix modules freeze-tied position parameter",
+    "03": "saved moved gradient copies assign alias eval",
+}
+KEYS = [f"{lesson}-{name}" for lesson, names in NAMES.items() for name in names.split()]
 
 
 def static_face(card):
@@ -39,7 +36,7 @@ def test_the_declared_answer_is_the_one_torch_gives(key):
 
 
 def test_the_lessons_have_their_questions_in_order():
-    assert [key for key in all_questions() if key[:2] in ("01", "03")] == KEYS
+    assert list(all_questions()) == KEYS
 
 
 def test_every_question_of_every_lesson_is_well_formed():
@@ -54,8 +51,9 @@ def test_every_question_of_every_lesson_is_well_formed():
 
 
 def test_the_right_option_is_not_always_in_the_same_place():
-    places = Counter(question.answer for question in all_questions().values())
-    assert len(places) >= 3 and max(places.values()) <= len(KEYS) // 2
+    for lesson in NAMES:
+        places = Counter(one.answer for key, one in all_questions().items() if key.startswith(lesson))
+        assert len(places) >= 3 and max(places.values()) <= places.total() // 2
 
 
 def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatch):
@@ -68,6 +66,16 @@ def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatc
     monkeypatch.setattr(nn.Module, "state_dict", cloning)
     question = all_questions()["01-live-view"]
     assert question.proven() == 0 != question.answer  # "as it was before the step" has become the truth
+
+
+def test_a_torch_that_keeps_duplicates_disagrees_with_lesson_02(monkeypatch):
+    original = nn.Module.named_parameters
+    monkeypatch.setattr(nn.Module, "named_parameters", lambda self, prefix="", recurse=True, remove_duplicate=True:
+                        original(self, prefix, recurse, False))  # fmt: skip
+    assert all_questions()["02-tied"].proven() == 1
+    assert all_questions()["02-freeze-tied"].proven() == 1
+    monkeypatch.setattr(nn.Module, "parameters", lambda self, recurse=True: [one for _, one in original(self)])
+    assert all_questions()["02-used-up"].proven() == 0
 
 
 def test_other_changes_of_torch_disagree_too(monkeypatch):

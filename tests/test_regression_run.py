@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import code_cells, read, tags, text
-from tests.refresh_notebooks import METADATA
+from tests.refresh_notebooks import METADATA, keep_measured
 
 LESSON = Path("notebooks/01_state_dict.ipynb")
 PINNED = re.search(r"^torch==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
@@ -218,3 +218,25 @@ def test_refreshing_a_lesson_that_fails_leaves_the_file_as_it_was(tmp_path):
     assert "KeyError: 'lost'" in run.printed
     assert broken.read_bytes() == before
     assert [path.name for path in broken.parent.iterdir() if path.suffix == ".tmp"] == []
+
+
+def measured(picture: str, source: str = "draw()", **metadata) -> nbformat.NotebookNode:
+    output = nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "<Figure>"})
+    cell = new_code_cell(source, outputs=[output], metadata=metadata or {"tags": ["measured"]})
+    cell.id = "one"
+    return new_notebook(cells=[cell])
+
+
+@pytest.mark.parametrize(
+    ("saved", "kept"),
+    [
+        (measured("old"), "old"),
+        (measured("old", "draw(more)"), "new"),
+        (measured("old", tags=["row-A1"]), "new"),
+        (new_notebook(), "new"),
+    ],
+)
+def test_only_the_picture_of_an_unchanged_measurement_is_kept(saved, kept):
+    notebook = measured("new")
+    keep_measured(notebook, saved)
+    assert notebook.cells[0].outputs[0].data == {"image/png": kept, "text/plain": "<Figure>"}

@@ -46,7 +46,7 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
     assert len({row["id"] for row in rows}) == len(rows)
     assert sum("empty" in row for row in rows) == len(found.empty)
     expected = [
-        (tree._clip(one.path), one.shape, one.dtype and str(one.dtype).removeprefix("torch."), one.requires_grad,
+        (tree.clip(one.path), one.shape, one.dtype and str(one.dtype).removeprefix("torch."), one.requires_grad,
          one.numel, one.nbytes) for one in found.entries]  # fmt: skip
     listed = [facts(row) for row in rows if "empty" not in row]
     plain = [(path, None if shape is None else tuple(shape), *rest) for path, shape, *rest in expected]

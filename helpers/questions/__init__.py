@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
-LESSONS = ("lesson_01", "lesson_03")
+LESSONS = ("lesson_01", "lesson_02", "lesson_03")
 
 
 @dataclass(frozen=True)

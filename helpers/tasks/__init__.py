@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-LESSONS = ("lesson_01", "lesson_03")
+LESSONS = ("lesson_01", "lesson_02", "lesson_03")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
@@ -123,6 +123,11 @@ def photo(model: nn.Module) -> tuple:
     tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
     modes = tuple((name, module.training) for name, module in model.named_modules())
     return modes, tuple((name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors)
+
+
+def holding(**children: nn.Module) -> nn.Module:
+    """A module that holds `children` under their names, and nothing else."""
+    return nn.ModuleDict(children)
 
 
 def same(left: object, right: object) -> bool:

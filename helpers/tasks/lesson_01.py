@@ -8,22 +8,31 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from helpers.tasks import Mistake, Unsolved, ask, built, describe, entries, expect, listed, photo, same, want_function
-
-
-def _holding(**children: nn.Module) -> nn.Module:
-    return nn.ModuleDict(children)
+from helpers.tasks import (
+    Mistake,
+    Unsolved,
+    ask,
+    built,
+    describe,
+    entries,
+    expect,
+    holding,
+    listed,
+    photo,
+    same,
+    want_function,
+)
 
 
 def _encoder_state(answer: object) -> str:
     want_function(answer, "encoder_state")
     call = "encoder_state(state_dict)"
-    deep = _holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
+    deep = holding(conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2))
     for model in (
-        _holding(encoder=nn.Linear(2, 3, bias=False), head=nn.Linear(3, 1, bias=False)),
-        _holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
-        _holding(encoder=nn.Linear(2, 3), decoder=_holding(encoder=nn.Linear(3, 2))),
-        _holding(encoder=deep, head=nn.Linear(2, 1)),
+        holding(encoder=nn.Linear(2, 3, bias=False), head=nn.Linear(3, 1, bias=False)),
+        holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
+        holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
+        holding(encoder=deep, head=nn.Linear(2, 1)),
     ):
         for number, tensor in enumerate(model.state_dict().values()):
             tensor.fill_(number)  # a value now tells which key it came from
@@ -149,7 +158,7 @@ def _why_absent(model: nn.Module, name: str) -> str:
 
 def _state_bytes(answer: object) -> str:
     want_function(answer, "state_bytes")
-    tied = _holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
+    tied = holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
     tied.output.weight = tied.embedding.weight
     masked = nn.Linear(2, 2)
     masked.register_buffer("mask", torch.ones(4), persistent=False)
@@ -160,7 +169,7 @@ def _state_bytes(answer: object) -> str:
         "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
         "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
         "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
-        "two `nn.LayerNorm(3)` with equal numbers": _holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
+        "two `nn.LayerNorm(3)` with equal numbers": holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
         "an `nn.Linear(2, 2)` with an `_extra_state` that is a dict": noted,
     }.items():
         before, slip = photo(model), "not-a-tensor" if model is noted else "raises"
@@ -198,7 +207,7 @@ def _momentum_of(answer: object) -> str:
     want_function(answer, "momentum_of")
     frozen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     frozen[0].weight.requires_grad_(False)
-    tied = _holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
+    tied = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
     tied.second.weight = tied.first.weight
     for slip, words, model in (
         ("by-position", "two Linear layers", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),

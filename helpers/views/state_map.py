@@ -164,7 +164,7 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
     if plain:
         values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
         first_module = next((i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)) - len(plain)
-        inside.insert(first_module, tag("div", _sign("plain value"), tag("span", values, style=SOFT), style=_INDENT))
+        inside.insert(first_module, tag("div", sign_of("plain value"), tag("span", values, style=SOFT), style=_INDENT))
     if left_out:
         inside.append(tag("div", f"… and {left_out:,} more", style=f"{SOFT};{_INDENT}"))
     style = None if not row["id"] else _INDENT
@@ -172,13 +172,13 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
 
 
 def _line(row: dict) -> Markup:
-    note = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else _note(row)
+    words = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else note(row)
     more = " · inside itself, not entered" if row.get("again") else ""
     name = tag("span", row["name"], style=CODE)
-    return join([_sign(row["kind"]), name, " ", tag("span", note + more, style=SOFT)])
+    return join([sign_of(row["kind"]), name, " ", tag("span", words + more, style=SOFT)])
 
 
-def _note(row: dict) -> str:
+def note(row: dict) -> str:
     """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
     if "dtype" not in row:
         return row.get("value") or row["type"]
@@ -188,14 +188,14 @@ def _note(row: dict) -> str:
     return f"{shown}, {row['dtype']}{frozen}"
 
 
-def _sign(kind: str) -> Markup:
+def sign_of(kind: str) -> Markup:
     sign = SIGNS[kind]
     style = f"color:{sign.colour};display:inline-block;width:1.3em"
     return tag("span", sign.glyph, title=sign.label, style=style)
 
 
 def _legend() -> Markup:
-    return join((join([_sign(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
+    return join((join([sign_of(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
 
 
 def _totals_line(sums: dict) -> str:

@@ -1,0 +1,152 @@
+// The three ways to read parameters, and state_dict(), side by side. All four settings of the two switches came with
+// the view; switching, prefixing and selecting happen here. Every text from the model is set as text content.
+
+const TAKES = [[], ["prefix", "recurse", "remove_duplicate"], ["recurse"], ["prefix"]];
+const NAMES = ["_parameters", "named_parameters", "parameters", "state_dict"];
+const UNITS = ["entries", "pairs", "tensors", "entries"];
+
+function node(name, className, ...children) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function tensorOf(row) {
+  if (row.empty) return "None";
+  if (!row.dtype) return row.type;
+  const shape = !row.shape ? "no shape yet" : row.shape.join(" × ") || "scalar";
+  return `${shape}, ${row.dtype}${row.kind === "parameter" && !row.grad ? ", frozen" : ""}`;
+}
+
+function render({ model, el }) {
+  const { rows, frames, returns, more } = model.get("ways");
+  const signs = model.get("signs");
+  let selected = null; // the place of a row
+  let standing = [0, 0]; // row and column of the cell that Tab comes to
+  let cells = [];
+
+  const prefix = Object.assign(node("input"), { type: "text", spellcheck: false, autocomplete: "off" });
+  const [recurse, once] = [0, 1].map(() => Object.assign(node("input"), { type: "checkbox", checked: true }));
+  const label = (name, input) => node("label", "inm-ways-switch", input, node("code", "", name));
+  const bar = node("div", "inm-ways-bar", label("recurse", recurse), label("remove_duplicate", once),
+    node("label", "inm-ways-switch", node("code", "", "prefix"), prefix)); // prettier-ignore
+  const [head, body] = [node("thead"), node("tbody")];
+  const table = node("table", "inm-ways-table", head, body);
+  table.setAttribute("role", "grid");
+  table.setAttribute("aria-label", "What each way returns, a row for each tensor");
+  const status = node("div", "inm-ways-status");
+  status.setAttribute("role", "status");
+  const rest = node("div", "inm-ways-rest", more ? `… and ${more.toLocaleString("en-US")} more tensors` : "");
+  const root = node("div", "inm inm-ways", bar, node("div", "inm-ways-scroll", table), rest, status);
+
+  const frame = () => frames[(recurse.checked ? "T" : "F") + (once.checked ? "T" : "F")];
+
+  function callOf(way) {
+    const given = { prefix: prefix.value && `prefix=${JSON.stringify(prefix.value)}`,
+      recurse: recurse.checked ? "" : "recurse=False", remove_duplicate: once.checked ? "" : "remove_duplicate=False" }; // prettier-ignore
+    const shown = TAKES[way].map((name) => given[name]).filter(Boolean);
+    return NAMES[way] + (way ? `(${shown.join(", ")})` : "");
+  }
+
+  // As torch writes it: named_parameters puts a dot after the prefix, state_dict takes it as it is.
+  function nameOf(way, name) {
+    if (way === 1) return prefix.value ? `${prefix.value}.${name}` : name;
+    return way === 3 ? prefix.value + name : name;
+  }
+
+  function show() {
+    const { counts, cells: found } = frame();
+    const heads = NAMES.map((_, way) => {
+      const sum = `${returns[way]}, ${counts[way].toLocaleString("en-US")} ${UNITS[way]}`;
+      return node("th", "", node("code", "", callOf(way)), node("div", "inm-ways-soft", sum));
+    });
+    head.replaceChildren(node("tr", "", node("th", "", "tensor"), ...heads));
+    for (const one of head.querySelectorAll("th")) one.scope = "col";
+    cells = rows.map((row, place) => [tensorCell(row), ...found[place].map((cell, way) => wayCell(row, way, cell))]);
+    cells.forEach((line, row) => line.forEach((cell, column) => Object.assign(cell.dataset, { row, column })));
+    body.replaceChildren(...cells.map((line) => node("tr", "", ...line)));
+    light();
+  }
+
+  function tensorCell(row) {
+    const mark = Object.assign(node("span", "inm-ways-sign", signs[row.kind].glyph), { title: signs[row.kind].label });
+    mark.style.color = signs[row.kind].colour;
+    const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
+    const cell = Object.assign(node("th", "", mark, tensorOf(row) + kind), { scope: "row" });
+    cell.setAttribute("aria-label", `${signs[row.kind].label}, ${tensorOf(row)}`);
+    return cell;
+  }
+
+  function wayCell(row, way, { at, more: left }) {
+    const items = at.map(([position, name]) => {
+      const words = nameOf(way, name) + (row.empty ? ": None" : "") || row.type;
+      return node("div", "inm-ways-item", node("span", "inm-ways-soft", `${position} `), node("code", "", words));
+    });
+    const cell = node("td", "", ...(items.length ? items : ["–"]));
+    if (!items.length) cell.setAttribute("aria-label", "not there");
+    if (left) cell.append(node("div", "inm-ways-soft", `… and ${left.toLocaleString("en-US")} more names`));
+    return cell;
+  }
+
+  // Marks the row of the selected tensor, and says in words where each way has it.
+  function light() {
+    cells.forEach((line, row) => {
+      line[0].parentNode?.setAttribute("aria-selected", row === selected);
+      line.forEach((cell, column) => { cell.tabIndex = row === standing[0] && column === standing[1] ? 0 : -1; }); // prettier-ignore
+    });
+    if (selected === null) {
+      status.textContent = rows.length ? "Select a tensor: every way that has it lights up." : "No tensor is registered.";
+      return;
+    }
+    const where = NAMES.map((_, way) => {
+      const { at, more: left } = frame().cells[selected][way];
+      const names = at.map(([position, name]) => nameOf(way, name) || `position ${position}`);
+      return `${callOf(way)}: ${names.length ? names.join(", ") + (left ? ", …" : "") : "not there"}`;
+    });
+    status.textContent = `${tensorOf(rows[selected])}. ${where.join(" · ")}`;
+  }
+
+  function onFocus(event) {
+    const cell = event.target.closest("[data-row]");
+    if (!cell) return;
+    standing = [Number(cell.dataset.row), Number(cell.dataset.column)];
+    [selected] = standing;
+    light();
+  }
+
+  function onKey(event) {
+    const [row, column] = standing;
+    const moves = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1],
+      ArrowRight: [row, column + 1], Home: [0, column], End: [rows.length - 1, column] }; // prettier-ignore
+    if (event.key in moves) cells[moves[event.key][0]]?.[moves[event.key][1]]?.focus();
+    else if (event.key === "Escape") deselect();
+    else return;
+    event.preventDefault();
+  }
+
+  function deselect() {
+    selected = null;
+    light();
+  }
+
+  // Arrows and letters belong to the view while it has the focus, not to the notebook's shortcuts.
+  function keepKey(event) {
+    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
+  }
+
+  const listening = new AbortController();
+  const { signal } = listening;
+  for (const input of [recurse, once, prefix]) input.addEventListener("input", show, { signal });
+  body.addEventListener("focusin", onFocus, { signal });
+  body.addEventListener("keydown", onKey, { signal });
+  root.addEventListener("keydown", keepKey, { signal });
+  el.append(root);
+  show();
+  return () => {
+    listening.abort();
+    root.remove();
+  };
+}
+
+export default { render };

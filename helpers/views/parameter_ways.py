@@ -1,0 +1,99 @@
+"""The three ways to read parameters, and state_dict(), side by side: switched, prefixed and selected in the browser."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import anywidget
+from torch import nn
+from traitlets import Dict
+
+from helpers.markup import BOX, CODE, SOFT, Markup, tag
+from helpers.reading import require_module
+from helpers.signs import SIGNS
+from helpers.views.state_map import note, sign_of
+from helpers.ways import WAYS, ways
+
+_HERE = Path(__file__).parent
+_STATIC_ROWS = 40
+_UNITS = ("entries", "pairs", "tensors", "entries")
+_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+_MONO = "font-family:monospace"
+
+
+class ParameterWays(anywidget.AnyWidget):
+    """`_parameters`, `named_parameters()`, `parameters()` and `state_dict()` of a module, a row for each tensor.
+
+    `module` is any `nn.Module` instance; TypeError for anything else, ValueError where torch cannot walk it. Its own
+    methods are called once, for every setting of `recurse` and `remove_duplicate`; the table shows what they
+    returned then. The view keeps text and numbers, neither the module nor its tensors.
+    """
+
+    _esm = (_HERE / "parameter_ways.js").read_text(encoding="utf-8")
+    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "parameter_ways.css"))
+
+    ways = Dict().tag(sync=True)
+    signs = Dict().tag(sync=True)
+
+    def __init__(self, module: nn.Module) -> None:
+        require_module(module, "ParameterWays")
+        super().__init__(ways=asdict(ways(module)), signs={kind: asdict(sign) for kind, sign in SIGNS.items()})
+
+    def __repr__(self) -> str:
+        counts = zip(_calls(), self.ways["frames"]["TT"]["counts"], strict=True)
+        line = f"ParameterWays of {self.ways['type']}: " + ", ".join(f"{call} {count:,}" for call, count in counts)
+        return " ".join(line.split())
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self), "text/html": static_face(self.ways)}, metadata
+
+
+def _calls() -> list[str]:
+    return [way if way.startswith("_") else f"{way}()" for way in WAYS]
+
+
+def static_face(found: dict) -> Markup:
+    """The table as HTML, every argument at torch's default, cut at 40 tensors with the rest counted."""
+    frame, rows = found["frames"]["TT"], found["rows"][:_STATIC_ROWS]
+    heads = [
+        tag("th", tag("div", call, style=CODE), tag("div", f"{kind}, {count:,} {unit}", style=SOFT),
+            scope="col", style=_CELL)
+        for call, kind, count, unit in zip(_calls(), found["returns"], frame["counts"], _UNITS, strict=True)
+    ]  # fmt: skip
+    body = [
+        tag("tr", _head(row), *(_cell(row, cell) for cell in cells))
+        for row, cells in zip(rows, frame["cells"], strict=False)
+    ]
+    left_out = found["more"] + len(found["rows"]) - len(rows)
+    words = f"… and {left_out:,} more tensors. " if left_out else ""
+    table = tag("table", tag("thead", tag("tr", tag("th", "tensor", scope="col", style=_CELL), *heads)),
+                tag("tbody", *body), style="border-collapse:collapse;margin:0;font-size:1em")  # fmt: skip
+    defaults = tag("span", 'prefix="", recurse=True, remove_duplicate=True', style=_MONO)
+    return tag(
+        "div",
+        tag("div", table, style="overflow-x:auto"),
+        tag("div", words, "Numbers are positions. Arguments at their defaults: ", defaults, ".",
+            style=f"{SOFT};margin-top:0.6em"),
+        class_="inm-ways-static",
+        style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
+    )  # fmt: skip
+
+
+def _head(row: dict) -> Markup:
+    words = "None" if row.get("empty") else note(row)
+    words += "" if row["kind"] == "parameter" else f", {SIGNS[row['kind']].label}"
+    return tag("th", sign_of(row["kind"]), words, scope="row", style=_CELL)
+
+
+def _cell(row: dict, cell: dict) -> Markup:
+    if not cell["at"]:
+        return tag("td", tag("span", "–", title="not there", style=SOFT), style=_CELL)
+    none = ": None" if row.get("empty") else ""
+    lines = [
+        tag("div", tag("span", position, " ", style=SOFT), tag("span", name + none or row["type"], style=_MONO))
+        for position, name in cell["at"]
+    ]
+    more = tag("div", f"… and {cell['more']:,} more names", style=SOFT) if cell["more"] else ""
+    return tag("td", *lines, more, style=_CELL)
