@@ -1,0 +1,13 @@
+"""Figures of a model's state: what does it look like?
+
+Each public function takes data, such as a `Snapshot`, and returns one matplotlib `Figure`. No figure goes
+through `pyplot`: nothing is opened, shown or remembered, and no setting of matplotlib is changed.
+matplotlib itself is imported when the first figure is asked for.
+"""
+
+
+from helpers.plots.bytes_held import bars_of, where_the_bytes_are
+from helpers.plots.over_time import curves, images, running_means
+from helpers.plots.reading import cost_of_reading
+
+__all__ = ["bars_of", "cost_of_reading", "curves", "images", "running_means", "where_the_bytes_are"]

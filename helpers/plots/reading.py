@@ -1,0 +1,64 @@
+"""What does each way of reading cost? Bytes and time over models of growing size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from helpers.plots.figure import figure_class
+from helpers.signs import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from helpers.cost import Cost
+
+# Colour, marker and dash of each line, so that the ways stay apart in grey; what is copied is drawn apart.
+_LINES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"), (GREY, "D", "-."))
+
+
+def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
+    """A figure with two panels: bytes allocated and time of each way of reading, over models of growing size.
+
+    `costs` is what `reading_costs` returns. `over` is the field of `Cost` on the x axis: "nbytes", the size of the
+    parameters, or "tensors", how many there are. All axes are logarithmic.
+
+    Raises `ValueError` for another `over`, and where there are not two sizes to compare.
+    """
+    names = {"nbytes": "size of the parameters (bytes)", "tensors": "number of parameters (tensors)"}
+    if over not in names:
+        raise ValueError(f"over is one of {', '.join(map(repr, names))}, got {over!r}")
+    if len({getattr(cost, over) for cost in costs}) < 2:
+        raise ValueError(f"cost_of_reading compares models of different {over}: pass costs of two or more")
+    figure = figure_class()(figsize=(10, 4.2), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, 2)
+    facts = (("allocated", "memory allocated (bytes)", 1), ("seconds", "time (µs)", 1e6))
+    for axes, (fact, label, scale) in zip(panels, facts, strict=True):
+        for way, (colour, marker, dash) in zip(dict.fromkeys(cost.way for cost in costs), _LINES, strict=False):
+            line = [cost for cost in costs if cost.way == way]
+            axes.plot([getattr(cost, over) for cost in line], [getattr(cost, fact) * scale for cost in line],
+                      color=colour, marker=marker, linestyle=dash, linewidth=2, markersize=8, label=way)  # fmt: skip
+        axes.set_xscale("log", base=2 if over == "tensors" else 10)
+        axes.set_yscale("log" if all(getattr(cost, fact) for cost in costs) else "symlog")  # which has a 0
+        axes.set_xlabel(names[over], fontsize=12)
+        axes.set_ylabel(label, fontsize=12)
+        axes.grid(color="#dddddd")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(_growth(costs, over), fontsize=14, fontweight="bold")
+    lines = panels[0].get_lines()
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12, frameon=False)
+    return figure
+
+
+def _growth(costs: list[Cost], over: str) -> str:
+    """The title: the ways that allocate more for the largest model than for the smallest, or those that do not."""
+    by_way: dict[str, list[Cost]] = {}
+    for cost in sorted(costs, key=lambda cost: getattr(cost, over)):
+        by_way.setdefault(cost.way, []).append(cost)
+    growing = [way for way, line in by_way.items() if line[-1].allocated > 1.1 * line[0].allocated + 100]
+    what = "more for larger tensors" if over == "nbytes" else "more for more tensors"
+    if len(growing) in (0, len(by_way)):
+        return f"{'Every' if growing else 'No'} way allocates {what}"
+    constant = [way for way in by_way if way not in growing]
+    named, no = (growing, "") if len(growing) <= len(constant) else (constant, "no ")
+    return f"Only {' and '.join(named)} allocate{'s' if len(named) == 1 else ''} {no}{what}"
