@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from helpers.exercises import quiz
-from helpers.questions import LESSONS, Option, Question, all_questions, read_questions, the_true_one
+from helpers.questions import LESSONS, Option, Question, all_questions, read_questions
 from helpers.views.quiz_card import QuizCard, prose
 from tests.html_page import Page
+from tests.proofs import position, proven, the_true_one, unused
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
@@ -31,8 +32,8 @@ def plain(words):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_the_declared_answer_is_the_one_torch_gives(key):
-    question = all_questions()[key]
-    assert question.proven() == question.answer
+    assert proven(key) == all_questions()[key].answer
+    assert unused() == []
 
 
 def test_the_lessons_have_their_questions_in_order():
@@ -64,36 +65,35 @@ def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatc
         return type(state)((name, value.clone()) for name, value in state.items())
 
     monkeypatch.setattr(nn.Module, "state_dict", cloning)
-    question = all_questions()["01-live-view"]
-    assert question.proven() == 0 != question.answer  # "as it was before the step" has become the truth
+    assert proven("01-live-view") == 0 != all_questions()["01-live-view"].answer  # "as it was before the step" is true
 
 
 def test_a_torch_that_keeps_duplicates_disagrees_with_lesson_02(monkeypatch):
     original = nn.Module.named_parameters
     monkeypatch.setattr(nn.Module, "named_parameters", lambda self, prefix="", recurse=True, remove_duplicate=True:
                         original(self, prefix, recurse, False))  # fmt: skip
-    assert all_questions()["02-tied"].proven() == 1
-    assert all_questions()["02-freeze-tied"].proven() == 1
+    assert proven("02-tied") == 1
+    assert proven("02-freeze-tied") == 1
     monkeypatch.setattr(nn.Module, "parameters", lambda self, recurse=True: [one for _, one in original(self)])
-    assert all_questions()["02-used-up"].proven() == 0
+    assert proven("02-used-up") == 0
 
 
 def test_other_changes_of_torch_disagree_too(monkeypatch):
     original = nn.Module.state_dict
     monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: original(self))
     with pytest.raises(ValueError, match="exactly one option"):
-        all_questions()["01-keep-vars"].proven()
+        proven("01-keep-vars")
     monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict(self.named_parameters()))
-    assert all_questions()["01-no-parameters"].proven() == 1
+    assert proven("01-no-parameters") == 1
     monkeypatch.setattr(nn.Linear, "state_dict", lambda self, *a, **k: {}, raising=False)
     monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict.fromkeys(self._modules))
-    assert all_questions()["01-keys"].proven() == 0
+    assert proven("01-keys") == 0
 
 
 def test_proofs_leave_no_trace_in_grad_mode_or_dtype():
     before = torch.is_grad_enabled(), torch.get_default_dtype()
-    for question in all_questions().values():
-        question.proven()
+    for key in KEYS:
+        proven(key)
     assert (torch.is_grad_enabled(), torch.get_default_dtype()) == before
 
 
@@ -104,9 +104,8 @@ def test_a_proof_needs_exactly_one_true_option(claims):
 
 
 def test_a_proof_by_text_must_hit_an_option():
-    question = Question("k", "?", (Option("a", ""), Option("b", "")), 0, lambda: "c")
     with pytest.raises(ValueError, match="'c' is not in list"):
-        question.proven()
+        position("c", KEYS[0])
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -129,7 +128,7 @@ def test_the_static_face_asks_and_does_not_answer(key):
 def test_the_static_face_is_the_same_whichever_option_is_right(key):
     question = all_questions()[key]
     faces = {
-        static_face(QuizCard(Question(key, question.prompt, question.options, answer, int, question.code)))
+        static_face(QuizCard(Question(key, question.prompt, question.options, answer, question.code)))
         for answer in range(len(question.options))
     }
     assert len(faces) == 1
@@ -166,7 +165,7 @@ def test_the_look_is_the_common_one_and_its_own():
 
 def test_hostile_text_stays_text_in_the_static_face():
     options = (Option(HOSTILE, HOSTILE), Option("b", "w"))
-    card = QuizCard(Question("k", HOSTILE, options, 1, lambda: 1, HOSTILE))
+    card = QuizCard(Question("k", HOSTILE, options, 1, HOSTILE))
     page = Page(static_face(card))
     assert {tag for tag, _ in page.tags} == {"div", "p", "b", "pre", "code", "ul", "li"}
     assert all(set(attributes) <= {"style", "class"} for _, attributes in page.tags)
@@ -197,10 +196,8 @@ def test_a_key_that_is_not_text_is_a_type_error(key):
 
 def test_questions_are_read_from_their_text_file():
     words = "# Title\n\n## k\nOne\ntwo?\n\n    if x:\n        y\n\n- a\n  not\n  a\n+ b\n  yes\n"
-    (question,) = read_questions(words, {"k": lambda: 1})
+    (question,) = read_questions(words)
     assert (question.key, question.prompt, question.code) == ("k", "One two?", "if x:\n    y")
     assert question.options == (Option("a", "not a"), Option("b", "yes")) and question.answer == 1
-    with pytest.raises(KeyError, match="k"):
-        read_questions(words, {})
     with pytest.raises(ValueError, match="unpack"):
-        read_questions(words.replace("- a", "+ a"), {"k": lambda: 1})
+        read_questions(words.replace("- a", "+ a"))

@@ -1,6 +1,7 @@
-"""The quiz questions. A lesson has a text file for the words and a module for the proofs, named in `LESSONS`.
+"""The quiz questions: one text file for each lesson named in `LESSONS`, and none of them knows torch.
 
-The text file reads like this; `+` marks the right option, and the lines under an option say why:
+Which option is right is written there and proved in `tests/proofs`, on the installed torch. A text file reads like
+this; `+` marks the right option, and the lines under an option say why:
 
     ## 01-key
     The prompt, with `code` between backticks.
@@ -16,10 +17,8 @@ The text file reads like this; `+` marks the right option, and the lines under a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
@@ -38,32 +37,18 @@ class Option:
 class Question:
     """A question to predict on. In its texts, words between backticks are code and nothing is markup.
 
-    `answer` is the position of the right option. `proof` finds it by experiment on the installed torch and
-    returns its position or its text, so that a test sees when torch has changed.
+    `answer` is the position of the right option; a proof in the tests finds the same one by experiment.
     """
 
     key: str
     prompt: str
     options: tuple[Option, ...]
     answer: int
-    proof: Callable[[], int | str]
     code: str = ""
 
-    def proven(self) -> int:
-        """The position of the option that is true on the installed torch. ValueError: no option is."""
-        found = self.proof()
-        return found if isinstance(found, int) else [option.text for option in self.options].index(found)
 
-
-def the_true_one(*claims: bool) -> int:
-    """The position of the one claim that holds. ValueError: none holds, or several do."""
-    if sum(claims) != 1:
-        raise ValueError(f"exactly one option should be true on the installed torch, found {claims}")
-    return claims.index(True)
-
-
-def read_questions(words: str, proofs: dict[str, Callable[[], int | str]]) -> tuple[Question, ...]:
-    """The questions written in `words`, each with its proof. KeyError: a question has no proof."""
+def read_questions(words: str) -> tuple[Question, ...]:
+    """The questions written in `words`."""
     questions = []
     for section in re.split(r"^## ", words, flags=re.MULTILINE)[1:]:
         head, *parts = re.split(r"^(?=[-+] )", section, flags=re.MULTILINE)
@@ -73,7 +58,7 @@ def read_questions(words: str, proofs: dict[str, Callable[[], int | str]]) -> tu
         lines = [part.split("\n", 1) for part in parts]
         options = tuple(Option(first[2:], " ".join(why.split())) for first, why in lines)
         (answer,) = (i for i, part in enumerate(parts) if part.startswith("+"))
-        questions.append(Question(key, prompt, options, answer, proofs[key], dedent(code)))
+        questions.append(Question(key, prompt, options, answer, dedent(code)))
     return tuple(questions)
 
 
@@ -83,5 +68,5 @@ def all_questions() -> dict[str, Question]:
     questions = []
     for lesson in LESSONS:
         words = Path(__file__).with_name(f"{lesson}.md").read_text(encoding="utf-8")
-        questions += read_questions(words, import_module(f"{__name__}.{lesson}").PROOFS)
+        questions += read_questions(words)
     return {question.key: question for question in questions}

@@ -5,19 +5,7 @@ const TAKES = [[], ["prefix", "recurse", "remove_duplicate"], ["recurse"], ["pre
 const NAMES = ["_parameters", "named_parameters", "parameters", "state_dict"];
 const UNITS = ["entries", "pairs", "tensors", "entries"];
 
-function node(name, className, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
-function tensorOf(row) {
-  if (row.empty) return "None";
-  if (!row.dtype) return row.type;
-  const shape = !row.shape ? "no shape yet" : row.shape.join(" × ") || "scalar";
-  return `${shape}, ${row.dtype}${row.kind === "parameter" && !row.grad ? ", frozen" : ""}`;
-}
+const partOf = (row) => (row.empty ? "None" : row.dtype ? tensorOf(row) : row.type);
 
 function render({ model, el }) {
   const { rows, frames, returns, more } = model.get("ways");
@@ -37,7 +25,7 @@ function render({ model, el }) {
   table.setAttribute("aria-label", "What each way returns, a row for each tensor");
   const status = node("div", "inm-ways-status");
   status.setAttribute("role", "status");
-  const rest = node("div", "inm-ways-rest", more ? `… and ${more.toLocaleString("en-US")} more tensors` : "");
+  const rest = node("div", "inm-ways-rest", more ? `… and ${count(more)} more tensors` : "");
   const root = node("div", "inm inm-ways", bar, node("div", "inm-ways-scroll", table), rest, status);
 
   const frame = () => frames[(recurse.checked ? "T" : "F") + (once.checked ? "T" : "F")];
@@ -73,8 +61,8 @@ function render({ model, el }) {
     const mark = Object.assign(node("span", "inm-ways-sign", signs[row.kind].glyph), { title: signs[row.kind].label });
     mark.style.color = signs[row.kind].colour;
     const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
-    const cell = Object.assign(node("th", "", mark, tensorOf(row) + kind), { scope: "row" });
-    cell.setAttribute("aria-label", `${signs[row.kind].label}, ${tensorOf(row)}`);
+    const cell = Object.assign(node("th", "", mark, partOf(row) + kind), { scope: "row" });
+    cell.setAttribute("aria-label", `${signs[row.kind].label}, ${partOf(row)}`);
     return cell;
   }
 
@@ -104,7 +92,7 @@ function render({ model, el }) {
       const names = at.map(([position, name]) => nameOf(way, name) || `position ${position}`);
       return `${callOf(way)}: ${names.length ? names.join(", ") + (left ? ", …" : "") : "not there"}`;
     });
-    status.textContent = `${tensorOf(rows[selected])}. ${where.join(" · ")}`;
+    status.textContent = `${partOf(rows[selected])}. ${where.join(" · ")}`;
   }
 
   function onFocus(event) {
@@ -128,11 +116,6 @@ function render({ model, el }) {
   function deselect() {
     selected = null;
     light();
-  }
-
-  // Arrows and letters belong to the view while it has the focus, not to the notebook's shortcuts.
-  function keepKey(event) {
-    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
   }
 
   const listening = new AbortController();

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import anywidget
 from torch import nn
@@ -12,10 +11,10 @@ from traitlets import Dict
 from helpers.markup import BOX, CODE, SOFT, Markup, tag
 from helpers.reading import require_module
 from helpers.signs import SIGNS
+from helpers.views import front_end
 from helpers.views.state_map import note, sign_of
 from helpers.ways import WAYS, ways
 
-_HERE = Path(__file__).parent
 _STATIC_ROWS = 40
 _UNITS = ("entries", "pairs", "tensors", "entries")
 _CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
@@ -30,8 +29,7 @@ class ParameterWays(anywidget.AnyWidget):
     returned then. The view keeps text and numbers, neither the module nor its tensors.
     """
 
-    _esm = (_HERE / "parameter_ways.js").read_text(encoding="utf-8")
-    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "parameter_ways.css"))
+    _esm, _css = front_end("parameter_ways")
 
     ways = Dict().tag(sync=True)
     signs = Dict().tag(sync=True)

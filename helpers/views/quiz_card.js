@@ -1,13 +1,6 @@
 // One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel.
 // Every text from the question is set as text content, never parsed.
 
-function node(name, className, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.
 function prose(words) {
   return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));
@@ -94,11 +87,6 @@ function render({ model, el }) {
     rows[answer].radio.focus(); // the button is about to go, and focus must not go with it
     solve();
     say("shown", `The answer is ${letter(answer)}`, ...prose(options[answer].why));
-  }
-
-  // Arrows, Enter and letters belong to the card while it has the focus, not to the notebook's shortcuts.
-  function keepKey(event) {
-    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
   }
 
   const listening = new AbortController();

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.markup import BOX, SOFT, Markup, join, tag
+from helpers.views import front_end
 
 if TYPE_CHECKING:
     from helpers.questions import Question
 
-_HERE = Path(__file__).parent
 
 
 def prose(words: str) -> Markup:
@@ -33,8 +32,7 @@ class QuizCard(anywidget.AnyWidget):
     The static face (`text/html`) shows the question and its options, never the answer nor an explanation.
     """
 
-    _esm = (_HERE / "quiz_card.js").read_text(encoding="utf-8")
-    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "quiz_card.css"))
+    _esm, _css = front_end("quiz_card")
 
     prompt = Unicode().tag(sync=True)
     code = Unicode().tag(sync=True)

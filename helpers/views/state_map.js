@@ -4,16 +4,8 @@
 
 let maps = 0; // for ids of rows within this page
 
-function node(name, className, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
 const parentOf = (id) => (id === "" ? null : id.includes(".") ? id.slice(0, id.lastIndexOf(".")) : "");
 const depthOf = (id) => (id === "" ? 0 : id.split(".").length);
-const count = (number) => number.toLocaleString("en-US");
 
 function bytes(number) {
   if (number < 1024) return `${count(number)} bytes`;
@@ -24,15 +16,10 @@ function bytes(number) {
   return `${count(Number(size.toPrecision(3)))} ${units[unit]} (${count(number)} bytes)`;
 }
 
-function shapeOf(row) {
-  if (row.shape === null) return "no shape yet";
-  return row.shape.length ? row.shape.join(" × ") : "scalar";
-}
-
 function noteOf(row) {
   if (row.empty) return "None";
   if (row.again) return `${row.type}, inside itself: not entered`;
-  if (row.dtype) return `${shapeOf(row)}, ${row.dtype}${row.kind === "parameter" && !row.grad ? ", frozen" : ""}`;
+  if (row.dtype) return tensorOf(row);
   return row.kind === "module" ? row.type : row.value ?? row.type;
 }
 
@@ -44,6 +31,7 @@ function render({ model, el }) {
   let selected = "";
   let filter = null; // {text, matches: Set of ids, items, more}, or null
   let items = []; // what the tree shows, from top to bottom: {id, depth} or {id, depth, more} for "… and N more"
+  let onMore = null; // the place of the "… and N more" line, while the keyboard stands on it
   let rowHeight = 0;
 
   // --- the page -------------------------------------------------------------------------------------------------
@@ -91,6 +79,7 @@ function render({ model, el }) {
     for (const row of rows.values()) if (row.children && openPaths.has(row.path)) open.add(row.id);
     if (first) openAtFirst();
     if (!rows.has(selected)) selected = "";
+    status.textContent = "";
     const { parameters, trainable, buffers, nbytes, lazy, modules } = model.get("totals");
     const facts = [["parameter elements", count(parameters)], ["of them trainable", count(trainable)],
       ["buffer elements", count(buffers)], ["in parameters and buffers", bytes(nbytes)],
@@ -120,15 +109,11 @@ function render({ model, el }) {
     if (row.more) yield { id, depth: depth + 1, more: row.more };
   }
 
-  function ask(request) {
-    model.send(request);
-  }
+  const ask = (request) => model.send(request);
 
   function onMessage(reply) {
-    if (reply.error) {
-      status.textContent = reply.error;
-      return;
-    }
+    status.textContent = reply.error ?? status.textContent;
+    if (reply.error) return;
     const row = rowOf(reply.id);
     if (reply.type === "children" && row && (row.children?.length ?? 0) === reply.start) {
       for (const child of reply.rows) rows.set(child.id, child);
@@ -174,6 +159,11 @@ function render({ model, el }) {
       for (let above = id; above !== null && !found.has(above); above = parentOf(above)) found.set(above, rows.get(above));
     }
     setMatches(found, matches, 0);
+  }
+
+  function clearFilter() {
+    input.value = "";
+    onFilter();
   }
 
   function setMatches(found, matches, more) {
@@ -236,11 +226,9 @@ function render({ model, el }) {
     element.style.paddingLeft = `${0.4 + item.depth * 1.25}em`;
     element.setAttribute("role", "treeitem");
     element.setAttribute("aria-level", item.depth + 1);
-    if (item.more) {
-      element.classList.add("inm-map-more");
-      element.append(`… and ${count(item.more)} more: show the next`);
-      return element;
-    }
+    if (item.more) element.classList.add("inm-map-more");
+    if (item.more) element.append(`… and ${count(item.more)} more: show the next`);
+    if (item.more) return element;
     const isOpen = filter ? filter.rows.has(items[place + 1]?.id) && items[place + 1].depth > item.depth : open.has(item.id);
     const fold = node("span", "inm-map-fold", isModule(row) ? (isOpen ? "▾" : "▸") : "");
     fold.setAttribute("aria-hidden", "true");
@@ -263,6 +251,7 @@ function render({ model, el }) {
   }
 
   function select(id) {
+    onMore = null;
     selected = id;
     scrollTo(id);
     draw();
@@ -287,6 +276,7 @@ function render({ model, el }) {
   }
 
   function more(id) {
+    onMore = null;
     const row = rows.get(id);
     ask({ type: "children", id, path: row.path, start: row.children.length });
   }
@@ -297,10 +287,7 @@ function render({ model, el }) {
     if (place < 0) place = Math.floor((event.clientY - spacer.getBoundingClientRect().top) / rowHeight);
     const item = items[place];
     if (!item) return;
-    if (item.more) {
-      more(item.id);
-      return;
-    }
+    if (item.more) return void more(item.id);
     const fold = spacer.querySelector(`[data-place="${place}"] .inm-map-fold`)?.getBoundingClientRect();
     const onFold = fold && event.clientX >= fold.left && event.clientX <= fold.right;
     select(item.id);
@@ -308,7 +295,6 @@ function render({ model, el }) {
   }
 
   // --- keyboard -------------------------------------------------------------------------------------------------
-  let onMore = null; // the place of the "… and N more" line, while the keyboard stands on it
   function onTreeKey(event) {
     const place = onMore ?? items.findIndex((item) => item.id === selected && !item.more);
     const page = Math.max(1, Math.floor(tree.clientHeight / rowHeight) - 1);
@@ -317,16 +303,14 @@ function render({ model, el }) {
     if (event.key in moves) {
       const next = Math.min(items.length - 1, Math.max(0, place + moves[event.key]));
       if (items[next].more) standOnMore(next);
-      else leaveMore(items[next].id);
+      else select(items[next].id);
     } else if (onMore !== null && (event.key === "Enter" || event.key === " ")) {
-      const { id } = items[onMore];
-      onMore = null;
-      more(id);
+      more(items[onMore].id);
     } else if (event.key === "ArrowRight") {
       if (isModule(row) && !open.has(selected) && !filter) setOpen(selected, true);
       else if (items[place + 1]?.depth > items[place].depth) select(items[place + 1].id);
     } else if (event.key === "ArrowLeft") {
-      if (onMore !== null) leaveMore(items[onMore].id);
+      if (onMore !== null) select(items[onMore].id);
       else if (open.has(selected) && !filter) setOpen(selected, false);
       else if (selected !== "") select(parentOf(selected));
     } else if (event.key === "Enter" || event.key === " ") {
@@ -351,27 +335,11 @@ function render({ model, el }) {
     tree.setAttribute("aria-activedescendant", line.id);
   }
 
-  function leaveMore(id) {
-    onMore = null;
-    select(id);
-  }
-
-  function clearFilter() {
-    input.value = "";
-    onFilter();
-    tree.focus();
-  }
-
   function onInputKey(event) {
-    if (event.key === "Escape") clearFilter();
-    else if (event.key === "ArrowDown" || event.key === "Enter") tree.focus();
-    else return;
+    if (!["Escape", "ArrowDown", "Enter"].includes(event.key)) return;
     event.preventDefault();
-  }
-
-  // Arrows, slashes and letters belong to the map while it has the focus, not to the notebook's shortcuts.
-  function keepKey(event) {
-    if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
+    if (event.key === "Escape") clearFilter();
+    tree.focus();
   }
 
   // --- details --------------------------------------------------------------------------------------------------
@@ -446,10 +414,7 @@ function render({ model, el }) {
   input.addEventListener("input", onFilter, { signal });
   input.addEventListener("keydown", onInputKey, { signal });
   root.addEventListener("keydown", keepKey, { signal });
-  refresh.addEventListener("click", () => {
-    status.textContent = "";
-    ask({ type: "refresh" });
-  }, { signal }); // prettier-ignore
+  refresh.addEventListener("click", () => ask({ type: "refresh" }), { signal });
   model.on("msg:custom", onMessage);
   model.on("change:rows", readRows);
   // Row heights follow the font size, which is known once the view is on the page and changes with the theme.

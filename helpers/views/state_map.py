@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import anywidget
 from torch import nn
@@ -17,8 +16,8 @@ from helpers.reading import require_module, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot
 from helpers.totals import totals
+from helpers.views import front_end
 
-_HERE = Path(__file__).parent
 _PAGE = 100  # rows of one module sent at a time
 _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
@@ -35,8 +34,7 @@ class StateMap(anywidget.AnyWidget):
     until `close()`, since the children of a large model are read when the reader opens them.
     """
 
-    _esm = (_HERE / "state_map.js").read_text(encoding="utf-8")
-    _css = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("common.css", "state_map.css"))
+    _esm, _css = front_end("state_map")
 
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)

@@ -20,7 +20,7 @@ from helpers.questions import Option, Question
 from helpers.views.quiz_card import QuizCard
 words = {HOSTILE!r}
 options = (Option(words, words), Option("plain", words))
-QuizCard(Question("hostile", words, options, 0, lambda: 0, words))"""
+QuizCard(Question("hostile", words, options, 0, words))"""
 
 
 def plain(words: str) -> str:
@@ -126,7 +126,7 @@ def test_hostile_words_stay_text(lab, notebook, form):
         view = page.locator(".inm-quiz")
     else:
         options = (Option(HOSTILE, HOSTILE), Option("plain", HOSTILE))
-        card = QuizCard(Question("hostile", HOSTILE, options, 0, lambda: 0, HOSTILE))
+        card = QuizCard(Question("hostile", HOSTILE, options, 0, HOSTILE))
         face = new_output("display_data", data={"text/html": str(card._repr_mimebundle_()[0]["text/html"])})
         page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False)
         if form == "trusted":

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from helpers.questions import the_true_one
+from tests.proofs import the_true_one
 
 _NAMES = ["learned", "frozen", "kept", "scratch", "plain"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from helpers.questions import the_true_one
+from tests.proofs import the_true_one
 
 
 class _TwoLayer(nn.Module):
