@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from helpers.reading import facts, instance_dict, require_module, type_name
-from helpers.state import Entry, list_own
+from helpers.state import Entry, list_own, submodule
 
 
 class Sight(NamedTuple):
@@ -76,7 +76,8 @@ def stand_in(module: nn.Module) -> tuple[nn.Module, list[Spot]]:
     while pending:
         path, current, twin, prefix, above = pending.pop()
         entries, values = [], []
-        children = list_own(current, path, entries, values, [])
+        children = [(submodule(name, child, path), child) for name, child in
+                    list(list_own(current, path, entries, values, []).items())]  # fmt: skip
         alive.append(values)  # an id belongs to one tensor only as long as that tensor is there
         for entry, value in zip(entries, values, strict=True):
             if not issubclass(type(value), torch.Tensor):
@@ -90,7 +91,7 @@ def stand_in(module: nn.Module) -> tuple[nn.Module, list[Spot]]:
             spots.append(Spot(entry, twin, name, prefix + name))
         inside = above | {id(current)}
         for position, (entry, child) in reversed(list(enumerate(children))):
-            if id(child) not in inside:
+            if issubclass(type(child), nn.Module) and id(child) not in inside:
                 name = f"module_{position}"
                 twin._modules[name] = nn.Module()
                 pending.append((entry.path, child, twin._modules[name], f"{prefix}{name}.", inside))
@@ -166,5 +167,6 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
         hooks = ((hook, instance_dict(current).get(hook)) for hook in _HOOKS)
         set_up = [hook for hook, held in hooks if issubclass(type(held), dict) and dict.__len__(held)]
         found |= {(type_name(current), hook): None for hook in set_up}
-        pending += [child for _, child in reversed(list_own(current, "", [], [], []))]
+        children = list_own(current, "", [], [], []).values()
+        pending += reversed([child for child in children if issubclass(type(child), nn.Module)])
     return list(found)

@@ -23,7 +23,7 @@ def tensors(module: nn.Module) -> list[torch.Tensor]:
     found, pending = [], [(module, "", frozenset())]
     while pending:
         one, path, above = pending.pop()
-        held = [pair for pair in tree.members(one, path) if pair[1] is not None]
+        held = [pair for pair in tree.members(one, path)[0] if pair[1] is not None]
         found += [value for entry, value in held if issubclass(type(value), torch.Tensor)]
         inside = above | {id(one)}
         pending += [(v, e.path, inside) for e, v in reversed(held) if e.kind == "module" and id(v) not in inside]
