@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from helpers.markup import Markup, tag
+from helpers.markup import SOFT, Markup, tag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,4 +54,4 @@ class Redraw(widgets.VBox):
 
     def _static_face(self) -> Markup:
         words = f"Here stands a slider for {self._range}. Run this cell to move it."
-        return tag("p", words, style="color:var(--jp-content-font-color2,#5a5a5a)")
+        return tag("p", words, style=SOFT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from helpers.markup import Markup, tag
+from helpers.markup import SOFT, Markup, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import SIGNS
 from helpers.visibility import own_rules, visibility
@@ -21,9 +21,8 @@ _COLUMNS = {
     "gets_gradient": "gets a gradient",
 }
 _MOST, _LONGEST = 60, 80
-_SOFT = "color:var(--jp-content-font-color2,#5a5a5a)"
-_LINE = "border:0;border-bottom:1px solid var(--jp-border-color1,#bdbdbd)"
-_CELL = f"{_LINE};padding:0.25em 0.9em;text-align:left;background:var(--jp-layout-color1,#fff)"
+_LINE = "border:0;border-bottom:1px solid #8a8a8a"
+_CELL = f"{_LINE};padding:0.25em 0.9em;text-align:left;background:none"
 
 
 class VisibilityTable:
@@ -62,15 +61,15 @@ class VisibilityTable:
         marks = [list(map(_mark, answers)) for answers in self.answers[:_MOST]]
         if wide:
             side, top, marks = top, side, zip(*marks, strict=True)
-        corner = tag("th", "call" if wide else "tensor", scope="col", style=f"{_CELL};{_SOFT}")
-        caption = tag("caption", self.title, style=f"{_SOFT};text-align:left;caption-side:top")
+        corner = tag("th", "call" if wide else "tensor", scope="col", style=f"{_CELL};{SOFT}")
+        caption = tag("caption", self.title, style=f"{SOFT};text-align:left;caption-side:top")
         body = tag("tbody", *(tag("tr", first, *line) for first, line in zip(side, marks, strict=True)))
         notes = {
             f"… and {len(self.tensors) - _MOST:,} more tensors": len(self.tensors) > _MOST,
             "This module holds no tensor.": not self.tensors,
             f"Rules of its own, not asked: {', '.join(self.rules)}. They may decide otherwise.": self.rules,
         }
-        below = [tag("div", note, style=f"{_SOFT};margin-top:0.4em") for note, holds in notes.items() if holds]
+        below = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note, holds in notes.items() if holds]
         head = tag("thead", tag("tr", corner, *top))
         table = tag("table", caption, head, body, style="border-collapse:collapse;margin:0")
         return tag("div", table, *below, class_="inm-visibility", style="overflow-x:auto;line-height:1.5")
@@ -78,13 +77,13 @@ class VisibilityTable:
 
 def _tensor(path: str, kind: str, scope: str) -> Markup:
     glyph = tag("span", SIGNS[kind].glyph, style=f"color:{SIGNS[kind].colour};margin-right:0.5em")
-    label = tag("div", SIGNS[kind].label, style=f"{_SOFT};font-weight:400;font-size:0.9em")
-    name = tag("span", _clip(path), style="font-family:var(--jp-code-font-family,monospace)")
+    label = tag("div", SIGNS[kind].label, style=f"{SOFT};font-weight:400;font-size:0.9em")
+    name = tag("span", _clip(path), style="font-family:monospace")
     return tag("th", glyph, name, label, scope=scope, style=f"{_CELL};overflow-wrap:anywhere")
 
 
 def _mark(yes: bool) -> Markup:
-    return tag("td", "✓ yes" if yes else "– no", style=_CELL if yes else f"{_CELL};{_SOFT}")
+    return tag("td", "✓ yes" if yes else "– no", style=_CELL if yes else f"{_CELL};{SOFT}")
 
 
 def _clip(name: str) -> str:
