@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from functools import partial
 from html.parser import HTMLParser
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 import pytest
@@ -129,6 +129,10 @@ RIGHT = {
                "self.add_module('inner', nn.Linear(3, 3, False))", FACTOR),
         scaled("nn.Module.__init__(self)", FACTOR, INNER, SCALE),
         scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(3, 3)", "self.inner.bias = None"),
+        scaled(SUPER, FACTOR, INNER, "flat = torch.ones(10)", "self.scale = nn.Parameter(flat[:1])",
+               "self.inner.weight = nn.Parameter(flat[1:].view(3, 3))"),
+        scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(scale.clone())",
+               signature="factor=2.0, scale=torch.ones(1)"),
     ],
     "1.4": [
         lambda m: sum({v.data_ptr(): v.nbytes for v in tensors_of(m)}.values()),
@@ -231,6 +235,68 @@ def resetting(model, optimizer, name):
     return result
 
 
+def encoder_part(s):
+    return {k[8:]: v for k, v in s.items() if k.startswith("encoder.")}
+
+
+def meanwhile(answer, change):
+    """`answer`, which does `change` to what it was given as well."""
+    def changing(*given):
+        result = answer(*given)
+        change(*given)
+        return result
+    return changing
+
+
+def shifted_in_place(s):
+    return {k[8:]: v.add_(100) for k, v in s.items() if k.startswith("encoder.")}
+
+
+def zeroing_the_rest(s):
+    for key, value in s.items():
+        if not key.startswith("encoder."):
+            value.zero_()
+
+
+def first_prefix(s):
+    prefix = next(iter(s)).split(".")[0] + "."
+    return {k[len(prefix):]: v for k, v in s.items() if k.startswith(prefix)}
+
+
+def copied(model):
+    return copy.deepcopy(model.state_dict())
+
+
+def remembering(model, seen=set()):  # noqa: B006 (the slip under test)
+    fresh = {v for v in model.state_dict(keep_vars=True).values() if hasattr(v, "nbytes")} - seen
+    seen.update(fresh)
+    return sum(tensor.nbytes for tensor in fresh)
+
+
+def trained_and_buffers(model):
+    saved = model.state_dict(keep_vars=True).values()
+    tensors = {v for v in saved if isinstance(v, torch.Tensor)}
+    return sum(v.nbytes for v in tensors if v.requires_grad or not isinstance(v, nn.Parameter))
+
+
+def levels(depth):
+    def counting(model):
+        saved = model.state_dict(keep_vars=True)
+        return sum({v: v.nbytes for k, v in saved.items() if k.count(".") <= depth and hasattr(v, "nbytes")}.values())
+    return counting
+
+
+class Agreeable(int):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+def momentum(m, o, name):
+    return o.state[named(m)[name]]["exp_avg"]
+
+
 DICT, FUNCTION, NONE = "not-a-dict", "not-a-function", "nothing-returned"
 WRONG = {
     "1.1": [
@@ -254,6 +320,17 @@ WRONG = {
         ("foreign-value", lambda s: nn.Linear(2, 3).state_dict()),
         ("foreign-value", lambda s: {k[8:]: v.half() for k, v in s.items() if k.startswith("encoder.")}),
         ("input-changed", popping),
+        ("input-changed", shifted_in_place),
+        ("input-changed", meanwhile(encoder_part, zeroing_the_rest)),
+        ("input-changed", meanwhile(encoder_part, lambda s: delattr(s, "_metadata"))),
+        ("input-changed", meanwhile(encoder_part, lambda s: s._metadata.clear())),
+        ("input-changed", meanwhile(encoder_part, lambda s: s._metadata[""].update(version=9))),
+        ("missing", lambda s: {k[8:]: s[k] for k in takewhile(lambda k: k.startswith("encoder."), s)}),
+        ("sibling-kept", lambda s: {k.removeprefix("encoder."): v for k, v in s.items()
+                                    if not k.startswith(("head.", "decoder.", "encoder_norm."))}),
+        ("sibling-kept", lambda s: {k[8:]: v for k, v in s.items()
+                                    if k.startswith("encoder") and not k.startswith("encoder_norm")}),
+        ("sibling-kept", first_prefix),
         (DICT, lambda s: [(k[8:], v) for k, v in s.items() if k.startswith("encoder.")]),
         (DICT, lambda s: ((k, v) for k, v in s.items())),
         (NONE, lambda s: s.update({})),
@@ -279,6 +356,12 @@ WRONG = {
         ("dict-reused", reusing),
         ("model-changed", to_eval),
         ("model-changed", replacing),
+        ("model-changed", meanwhile(copied, lambda m: m[1].register_forward_hook(print))),
+        ("model-changed", meanwhile(copied, lambda m: m.register_state_dict_post_hook(lambda *given: None))),
+        ("model-changed", meanwhile(copied, lambda m: setattr(m, "best", copied(m)))),
+        ("model-changed", meanwhile(copied, lambda m: setattr(m[0], "momentum", 0.5))),
+        ("model-changed", meanwhile(copied, lambda m: m.zero_grad())),
+        ("model-changed", meanwhile(copied, lambda m: m.zero_grad(set_to_none=False))),
         (DICT, lambda model: [value.clone() for value in model.state_dict().values()]),
         (DICT, lambda model: b"file"),
         (NONE, lambda model: torch.save(model.state_dict(), io.BytesIO())),
@@ -307,9 +390,19 @@ WRONG = {
         ("factor-wrong", scaled(SUPER, SCALE, INNER)),
         ("factor-wrong", scaled(SUPER, SCALE, INNER, "self.factor = 2.0")),
         ("factor-wrong", scaled(SUPER, SCALE, INNER, FACTOR, signature="factor=1.0")),
+        ("factor-wrong", scaled(SUPER, SCALE, INNER, "self.factor = Agreeable(7)", Agreeable=Agreeable)),
         ("extra", scaled(SUPER, SCALE, INNER, FACTOR, "self.steps = nn.Buffer(torch.zeros(()))")),
         ("extra", scaled(SUPER, SCALE, INNER, FACTOR, head="get_extra_state = lambda self: 2.0")),
         ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = SHARED", SHARED=SHARED)),
+        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(SHARED.data)", SHARED=SHARED)),
+        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(scale)",
+                          signature="factor=2.0, scale=torch.ones(1)")),
+        ("shared", scaled(SUPER, INNER, FACTOR, SCALE, "self.inner.weight = nn.Parameter(weight)",
+                          signature="factor=2.0, weight=torch.ones(3, 3)")),
+        ("shared", scaled(SUPER, INNER, FACTOR, SCALE, "self.inner.weight = self.scale")),
+        ("shared", scaled(SUPER, INNER, FACTOR, SCALE,
+                          "self.inner.weight = nn.Parameter(self.scale.data.expand(3, 3))")),
+        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(self.inner.weight.data[0, 0])")),
         ("no-super", scaled(SCALE, INNER, FACTOR)),
         ("no-super", scaled(FACTOR)),
         ("raises", scaled(SUPER, SCALE, INNER, FACTOR, signature="factor")),
@@ -343,11 +436,17 @@ WRONG = {
          lambda m: sum({id(v): v.nbytes for v in m.state_dict(keep_vars=True).values()}.values())),
         ("not-a-tensor", lambda m: sum({v.data_ptr(): v.nbytes for v in m.state_dict().values()}.values())),
         ("wrong-number", lambda m: -1),
+        ("wrong-number", lambda m: Agreeable(7)),
+        ("elements", lambda m: Agreeable(9)),
+        ("remembers", remembering),
+        ("frozen", trained_and_buffers),
+        *(("shallow", levels(depth)) for depth in range(3)),
         ("not-an-int", lambda m: float(by_identity(m))),
         ("not-an-int", lambda m: torch.tensor(by_identity(m))),
         ("not-an-int", lambda m: f"{by_identity(m)} bytes"),
         ("not-an-int", lambda m: True),
         ("model-changed", switching),
+        ("model-changed", meanwhile(by_identity, lambda m: setattr(m, "nbytes", 1))),
         (NONE, lambda m: print(by_identity(m))),
         ("raises", lambda m: sum(m.state_dict())),
         (FUNCTION, 36),
@@ -370,6 +469,12 @@ WRONG = {
         ("other-tensor", lambda m, o, name: o.state[named(m)[name]]["exp_avg"].half()),
         ("other-tensor", lambda m, o, name: o.state[named(m)[name]]["exp_avg"].flatten()[:1]),
         ("state-changed", resetting),
+        ("state-changed", meanwhile(momentum, lambda m, o, name: o.zero_grad())),
+        ("state-changed", meanwhile(momentum, lambda m, o, name: o.param_groups[0].update(lr=0.2))),
+        ("state-changed", meanwhile(momentum, lambda m, o, name: o.param_groups[0]["params"].reverse())),
+        ("state-changed", meanwhile(momentum, lambda m, o, name: o.state[named(m)[name]].update(seen=1))),
+        ("state-changed", meanwhile(momentum, lambda m, o, name: [o.state[p] for p in m.parameters()])),
+        ("state-changed", lambda m, o, name: {n: o.state[p] for n, p in m.named_parameters()}[name]["exp_avg"]),
         (NONE, lambda m, o, name: o.state_dict()["state"].get(name)),
         ("by-position", lambda m, o: None),
         (FUNCTION, torch.ones(2)),
@@ -478,6 +583,16 @@ class Hostile(Exception):
     __repr__ = __str__
 
 
+class Leaving(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+
+class Stopping(Exception):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+
 class Untouchable:
     """Raises on whatever is done to it."""
 
@@ -515,7 +630,7 @@ def recursive(*args):
 
 ODD = [
     raising(ValueError("first line\nsecond line")), raising(SystemExit(3)), raising(GeneratorExit()),
-    raising(Hostile()), raising(KeyError("<script>")), recursive,
+    raising(Hostile()), raising(Leaving()), raising(KeyError("<script>")), raising(ValueError("\ud800")), recursive,
     lambda *args: Untouchable(), lambda *args: Endless(), lambda *args: Disguised(), lambda *args: count(),
     lambda *args: iter(()), lambda *args: {Untouchable: 1}, lambda *args: {None: Untouchable()},
     lambda *args: torch.ones(2, device="meta"), lambda *args: {"x": torch.ones(2, device="meta")},
@@ -545,6 +660,23 @@ def test_what_the_answer_raised_is_told_in_a_line():
     assert (feedback.mistake, feedback.found) == ("raises", "it raised `SystemExit`: 3")
     assert in_words(ValueError(f"bad {object()!r}")) == "`ValueError`: bad <object object>"
     assert in_words(Hostile()) == "`Hostile`: (its message could not be read: RuntimeError)"
+    assert in_words(Leaving()) == "`Leaving`: (its message could not be read: SystemExit)"
+    assert in_words(ValueError("half \ud800")) == "`ValueError`: half \\ud800"
+    with pytest.raises(KeyboardInterrupt):
+        in_words(Stopping())
+
+
+def test_half_of_a_surrogate_pair_can_be_written_into_the_notebook():
+    for face in (check("1.4", raising(ValueError("\ud800"))), check("1.1", lambda s: {"\ud800": 1})):
+        assert repr(face).encode("utf-8") and face._repr_html_().encode("utf-8")
+
+
+def test_a_photo_warns_of_nothing_and_leaves_a_learners_own_attributes_out():
+    model = nn.Linear(2, 1)
+    model.register_buffer("graph", model.weight * 2)
+    short, long = helpers.tasks.photo(model), helpers.tasks.photo(model, True)
+    model.note = 1
+    assert helpers.tasks.photo(model) == short and helpers.tasks.photo(model, True) != long
 
 
 def test_an_interrupt_is_the_learners_own_and_passes():
@@ -556,7 +688,7 @@ def test_an_interrupt_is_the_learners_own_and_passes():
 
 def test_prints_of_the_answer_are_shown(capsys):
     assert check("1.4", lambda m: print("here") or by_identity(m)).status == "right"
-    assert capsys.readouterr().out == "here\n" * 7
+    assert capsys.readouterr().out == "here\n" * 16
 
 
 def meddling(model):

@@ -25,6 +25,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from helpers.markup import writable
+
 LESSONS = ("lesson_01", "lesson_02", "lesson_03")
 
 # Mistakes that any exercise can meet.
@@ -38,6 +40,7 @@ _ALWAYS = {
 }
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 80
+_HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,12 @@ def describe(value: object) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Type and first line of an exception, without addresses, even if its own `__str__` raises."""
+    """Type and first line of an exception as UTF-8 can hold it, without addresses, even if its `__str__` raises."""
     try:
-        message = re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200]
-    except Exception as second:
+        message = writable(re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200])
+    except KeyboardInterrupt:
+        raise
+    except BaseException as second:
         message = f"(its message could not be read: {type(second).__name__})"
     return f"`{type(error).__name__}`" + (f": {message}" if message else "")
 
@@ -118,11 +123,20 @@ def entries(result: object, call: str) -> dict:
     return dict(islice(result.items(), 1000))
 
 
-def photo(model: nn.Module) -> tuple:
-    """Modes and tensors of a small model, objects and numbers, to compare before and after foreign code."""
+def photo(model: nn.Module, attributes: bool = False) -> tuple:
+    """Modes, hooks, tensors and gradients of a small model, to compare before and after foreign code.
+
+    With `attributes` also which object each attribute is: for a model that is not of the learner's own class.
+    """
     tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
-    modes = tuple((name, module.training) for name, module in model.named_modules())
-    return modes, tuple((name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors)
+    grads = [t.grad if t.is_leaf else None for _, t in tensors]  # a tensor with a graph warns when it is asked
+    parts = [(name, part.training, vars(part)) for name, part in model.named_modules()]
+    return (
+        [(name, mode, [len(own.get(key, ())) for key in _HOOKS]) for name, mode, own in parts],
+        [(name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors],
+        [(id(grad), None if grad is None else grad.tolist()) for grad in grads],
+        [{key: id(value) for key, value in own.items()} for _, _, own in parts] if attributes else [],
+    )
 
 
 def holding(**children: nn.Module) -> nn.Module:

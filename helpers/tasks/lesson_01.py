@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from copy import deepcopy
 from numbers import Integral
 
 import torch
@@ -33,12 +34,17 @@ def _encoder_state(answer: object) -> str:
         holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
         holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
         holding(encoder=deep, head=nn.Linear(2, 1)),
+        holding(stem=nn.Linear(2, 2), encoder=nn.Linear(2, 3), encoder2=nn.Linear(3, 2), pooler=nn.Linear(2, 1)),
     ):
         for number, tensor in enumerate(model.state_dict().values()):
             tensor.fill_(number)  # a value now tells which key it came from
         given = model.state_dict()
-        before = dict(given)
+        before, metadata = dict(given), deepcopy(given._metadata)
+        numbers = {key: tensor.clone() for key, tensor in given.items()}
         result = entries(ask(call, answer, given), call)
+        intact = list(given) == list(before) and getattr(given, "_metadata", None) == metadata
+        intact = intact and all(given[key] is before[key] and same(given[key], numbers[key]) for key in before)
+        expect(intact, "input-changed", "the `state_dict` that was given stays as it was", "it was changed")
         wanted = f"from {listed(before)}: the keys {listed(model.encoder.state_dict())}"
         origins = {}
         for key, value in result.items():
@@ -48,14 +54,13 @@ def _encoder_state(answer: object) -> str:
         for source, key in origins.items():
             owner, rest = source.split(".", 1)
             found = f"the tensor of `{source}` came along as {describe(key)}"
-            expect(owner == "encoder", f"{owner}-kept", wanted, found)
+            slip = f"{owner}-kept" if owner in ("head", "encoder_norm", "decoder") else "sibling-kept"
+            expect(owner == "encoder", slip, wanted, found)
             expect(key == rest, _renaming(source, key), wanted, found)
         missing = [source for source in before if source.startswith("encoder.") and source not in origins]
         expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
-        intact = list(given) == list(before) and all(given[key] is before[key] for key in before)
-        expect(intact, "input-changed", "the `state_dict` that was given stays as it was", "it was changed")
         model.encoder.load_state_dict(result)
-    return "it loads strictly into the encoder of four models, with names that look alike among them"
+    return "it loads strictly into the encoder of five models, with names that look alike among them"
 
 
 def _renaming(source: str, key: object) -> str:
@@ -80,11 +85,11 @@ def _keep_best(answer: object) -> str:
     call, model = "keep_best(model)", nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
     model.register_buffer("scratch", torch.zeros(1), persistent=False)
     _train(model)
-    best, before = {key: tensor.clone() for key, tensor in model.state_dict().items()}, photo(model)
+    best, before = {key: tensor.clone() for key, tensor in model.state_dict().items()}, photo(model, True)
     returned = ask(call, answer, model)
     expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
     result = entries(returned, call)
-    expect(photo(model) == before, "model-changed", "the model goes on as it was", "the model was changed")
+    expect(photo(model, True) == before, "model-changed", "the model goes on as it was", "the model was changed")
     wanted = f"the keys {listed(best)}"
     missing, extra = [key for key in best if key not in result], [key for key in result if key not in best]
     expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
@@ -124,10 +129,11 @@ def _scaled(answer: object) -> str:
         value = getattr(made, "factor", None)
         wanted, found = f"`{call}.factor` is `{number}`", describe(value)
         expect(not isinstance(value, torch.Tensor), "factor-is-a-tensor", wanted, found)
-        expect(isinstance(value, (int, float)) and value == number, "factor-wrong", wanted, found)
-    ours, theirs = (made.state_dict(keep_vars=True) for made in (model, other))
-    own = not any(ours[key] is theirs[key] for key in ours)
-    expect(own, "shared", "two instances have tensors of their own", "they share a tensor")
+        expect(isinstance(value, (int, float)) and float(value) == number, "factor-wrong", wanted, found)
+    tensors = [value for made in (model, other) for value in made.state_dict(keep_vars=True).values()]
+    places = [value.data_ptr() for value in tensors if isinstance(value, torch.Tensor) and value.data_ptr()]
+    found = "two of them share their memory"
+    expect(len(set(places)) == len(places), "shared", "two instances have two tensors each, all apart", found)
     ask("Scaled().load_state_dict(state)", model.load_state_dict, other.state_dict(), mistake="does-not-load")
     scale, inner = model._parameters.get("scale"), model._modules.get("inner")
     expect(scale is not None, "not-a-parameter", "`scale` is a parameter", "it is not one of the parameters")
@@ -162,6 +168,8 @@ def _state_bytes(answer: object) -> str:
     tied.output.weight = tied.embedding.weight
     masked = nn.Linear(2, 2)
     masked.register_buffer("mask", torch.ones(4), persistent=False)
+    nested = holding(body=holding(block=holding(inner=nn.Linear(2, 2))), head=nn.Linear(2, 1))
+    nested.body.block.inner.weight.requires_grad_(False)
     noted = type("Noted", (nn.Linear,), {"get_extra_state": lambda self: {"note": 1}})(2, 2)
     for words, model in {
         "`nn.Linear(2, 3)`": nn.Linear(2, 3),
@@ -170,26 +178,33 @@ def _state_bytes(answer: object) -> str:
         "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
         "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
         "two `nn.LayerNorm(3)` with equal numbers": holding(first=nn.LayerNorm(3), second=nn.LayerNorm(3)),
+        "a frozen weight three levels down": nested,
         "an `nn.Linear(2, 2)` with an `_extra_state` that is a dict": noted,
     }.items():
-        before, slip = photo(model), "not-a-tensor" if model is noted else "raises"
+        before, slip = photo(model, True), "not-a-tensor" if model is noted else "raises"
         tensors = [v for v in model.state_dict(keep_vars=True).values() if isinstance(v, torch.Tensor)]
         right = sum(tensor.nbytes for tensor in set(tensors))
         number = ask("state_bytes(model)", answer, model, mistake=slip)
         wanted, found = f"`{right}` bytes for {words}", describe(number)
         whole = isinstance(number, Integral) and not isinstance(number, bool)
         expect(whole, "not-an-int", wanted, found)
-        expect(number == right, _miscount(model, tensors, number), wanted, found)
-        expect(photo(model) == before, "model-changed", "the model stays as it was", "the model was changed")
-    return "the bytes of seven models, with other dtypes, buffers, a tied weight and extra state among them"
+        expect(int(number) == right, _miscount(model, tensors, int(number)), wanted, found)
+        expect(photo(model, True) == before, "model-changed", "the model stays as it was", "the model was changed")
+        again = ask("state_bytes(model)", answer, model)
+        fits = isinstance(again, Integral) and int(again) == right
+        expect(fits, "remembers", f"{wanted}, in a second call too", describe(again))
+    return "the bytes of eight models, twice, with other dtypes, buffers, a tied weight and extra state among them"
 
 
-def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: object) -> str:
+def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: int) -> str:
     """The name of the mistaken way of counting that comes to `number` on `model`."""
     once, file = set(tensors), io.BytesIO()
     torch.save(model.state_dict(), file)
     unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
     parameters = sum(parameter.nbytes for parameter in model.parameters())
+    depths = {id(tensor): key.count(".") for key, tensor in model.state_dict(keep_vars=True).items()}
+    shallow = [sum(tensor.nbytes for tensor in once if depths[id(tensor)] <= depth) for depth in range(3)]
+    frozen = sum(parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad)
     counts = {
         "elements": sum(tensor.numel() for tensor in once),
         "entries": len(tensors),
@@ -199,6 +214,8 @@ def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: object) -> 
         "non-persistent": parameters + sum(buffer.nbytes for buffer in model.buffers()),
         "equal-values": sum(tensor.nbytes for tensor in unequal),
         "file-size": len(file.getvalue()),
+        "frozen": sum(tensor.nbytes for tensor in once) - frozen,
+        "shallow": number if number in shallow else None,
     }
     return next((name for name, count in counts.items() if count == number), "wrong-number")
 
@@ -222,7 +239,7 @@ def _momentum_of(answer: object) -> str:
             optimizer.step()
         names = {name: p for name, p in model.named_parameters() if p in optimizer.state}
         known = {n: {key: t.clone() for key, t in optimizer.state[p].items()} for n, p in names.items()}
-        before = photo(model)
+        before = photo(model, True), _held(optimizer)
         for name, parameter in names.items():
             call = f'momentum_of(model, optimizer, "{name}")'
             tensor = ask(call, answer, model, optimizer, name, mistake=slip)
@@ -230,10 +247,17 @@ def _momentum_of(answer: object) -> str:
             if not same(tensor, known[name]["exp_avg"]):
                 mistake, found = _whose(tensor, parameter, name, known)
                 raise Mistake(mistake or slip, wanted, found)
-        state = [(optimizer.state[p].get(key), t) for n, p in names.items() for key, t in known[n].items()]
-        intact = photo(model) == before and all(same(now, then) for now, then in state)
+        intact = (photo(model, True), _held(optimizer)) == before
         expect(intact, "state-changed", "model and optimizer stay as they were", "they were changed")
     return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
+
+
+def _held(optimizer: torch.optim.Optimizer) -> tuple:
+    """The groups and the state of an optimizer as they are, to compare before and after the learner's code."""
+    groups = [{**group, "params": [*map(id, group["params"])]} for group in optimizer.param_groups]
+    kept = [(id(p), key, value) for p, state in optimizer.state.items() for key, value in state.items()]
+    numbers = [(*at, (v.dtype, v.tolist()) if isinstance(v, torch.Tensor) else v) for *at, v in kept]
+    return groups, [*map(id, optimizer.state)], numbers
 
 
 def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> tuple[str, str]:
