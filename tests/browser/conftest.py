@@ -14,7 +14,15 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Page
 
-from tests.browser.jupyterlab import Lab, chromium, find_browser, open_notebook, run_all
+from tests.browser.jupyterlab import (
+    Lab,
+    chromium,
+    find_browser,
+    open_notebook,
+    replace_cells,
+    run_all,
+    set_theme,
+)
 from tests.refresh_notebooks import METADATA
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
@@ -55,18 +63,39 @@ def page(lab: Lab) -> Iterator[Page]:
     lab.close(page)
 
 
+@pytest.fixture(scope="package")
+def workbench(lab: Lab) -> Iterator[Page]:
+    """One page with one open notebook and a running kernel, for the cells of many tests, one after the other."""
+    page = lab.page()
+    path = lab.root / "notebooks" / "workbench.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("import helpers")], metadata=METADATA), path)
+    open_notebook(page, f"notebooks/{path.name}")
+    yield page
+    lab.close(page)
+
+
 @pytest.fixture
-def notebook(lab: Lab, page: Page) -> Callable[..., Page]:
-    """Open a notebook made of `cells` (a code cell's source, or a cell) and run it, unless `run` is False."""
+def notebook(lab: Lab, request: pytest.FixtureRequest) -> Callable[..., Page]:
+    """A page with a notebook made of `cells` (a code cell's source, or a cell).
+
+    It is run on the `workbench`, whose page and kernel are there already; with `run` False it is opened as a file,
+    untrusted and not run, in a page of its own.
+    """
 
     def make(*cells: str | nbformat.NotebookNode, run: bool = True, theme: str = "light") -> Page:
         nodes = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         made = new_notebook(cells=nodes, metadata=METADATA)
+        if run:
+            page = request.getfixturevalue("workbench")
+            lab.forget_problems(page)
+            set_theme(page, theme)
+            replace_cells(page, made)
+            run_all(page)
+            return page
+        page = request.getfixturevalue("page")
         path = lab.root / "notebooks" / "made_by_a_test.ipynb"
         nbformat.write(made, path)
         open_notebook(page, f"notebooks/{path.name}", theme)
-        if run:
-            run_all(page)
         return page
 
     return make

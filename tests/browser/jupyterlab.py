@@ -68,7 +68,9 @@ class Lab:
 
     def __init__(self, folder: Path, browser: Browser):
         self.root = folder / "course"
-        self._folder, self._browser = folder, browser
+        self._folder = folder
+        self._context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+        self._context.set_default_timeout(30_000)
         self._token = secrets.token_hex(16)
         self._problems: dict[Page, list[str]] = {}
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
@@ -121,7 +123,8 @@ class Lab:
         raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()[-3000:]}")
 
     def stop(self) -> None:
-        """End the server and its kernels."""
+        """End the server and its kernels, and close all pages."""
+        self._context.close()
         self._server.terminate()
         try:
             self._server.wait(20)
@@ -130,10 +133,8 @@ class Lab:
             self._server.wait()
 
     def page(self) -> Page:
-        """A new page in a browser profile of its own, signed in; `problems` tells what goes wrong on it."""
-        context = self._browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-        context.set_default_timeout(30_000)
-        page = context.new_page()
+        """A new page, signed in; `problems` tells what goes wrong on it. All share a profile, and so its cache."""
+        page = self._context.new_page()
         found = self._problems[page] = []
         page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
         page.on(
@@ -145,13 +146,17 @@ class Lab:
         return page
 
     def close(self, page: Page) -> None:
-        """Close `page` and end the kernels that its notebooks started."""
-        page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
-        page.context.close()
+        """Close `page` and end the kernel of the notebook in front."""
+        page.evaluate("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown()")
+        page.close()
 
     def problems(self, page: Page) -> list[str]:
         """Errors in the console and uncaught exceptions on `page` so far; JupyterLab itself reports none."""
         return list(self._problems[page])
+
+    def forget_problems(self, page: Page) -> None:
+        """Start the list of `problems` of `page` anew."""
+        self._problems[page].clear()
 
 
 # The notebook in front, as JavaScript: `panel` is JupyterLab's own object for it.
@@ -170,6 +175,11 @@ def open_notebook(page: Page, path: str, theme: str = "light") -> None:
         page.evaluate(f"() => window.jupyterapp.shell.collapse{side}()")
     set_theme(page, theme)
     wait_until_drawn(page)
+
+
+def replace_cells(page: Page, notebook: dict) -> None:
+    """Put the cells of `notebook` in place of those of the notebook in front; its kernel goes on."""
+    page.evaluate(f"made => {{ {_PANEL} panel.content.model.fromJSON(made); }}", notebook)
 
 
 def set_theme(page: Page, theme: str) -> None:
