@@ -80,32 +80,46 @@ def _assign() -> int:
     model, first = _two_layers(), copy.deepcopy(_two_layers().state_dict())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     saved = {key: value + 1 for key, value in model.state_dict().items()}
-    model.load_state_dict(copy.deepcopy(saved), assign=True)
-    failed = _raises(_learns, model, optimizer)
-    still, lost = (all(torch.equal(model.state_dict()[k], one[k]) for k in one) for one in (saved, first))
-    return the_true_one(not failed and not still and not lost, lost, not failed and still, bool(failed))
+    held, kept = list(model.parameters()), copy.deepcopy(saved)
+    model.load_state_dict(saved, assign=True)
+    assert _learns(model, optimizer) == []  # as the question says
+    state, frozen = model.state_dict(), not any(one.requires_grad for one in model.parameters())
+    elsewhere = any(one.grad is not None for one in held)
+    stale = all(one is not other for one in model.parameters() for other in held)
+    loaded = all(torch.equal(state[key], kept[key]) and not torch.equal(state[key], first[key]) for key in kept)
+    return the_true_one(frozen, elsewhere, stale and loaded, not loaded)
 
 
 def _list() -> int:
-    model = nn.Module()
-    model.register_buffer("filter_0", torch.zeros(2))
+    model, given = nn.Module(), torch.zeros(2)
+    model.register_buffer("filter_0", given)
+    first = model.filter_0 is not given
     model.filters = [model.filter_0]
-    failed = _raises(model.to, torch.float64)
+    second = model.filters[0] is not model.filter_0
+    model.to(torch.float64)
+    moved = model.filter_0
+    third = model.filters[0] is not moved
     model.load_state_dict({"filter_0": torch.ones(2)})
-    used = model.filters[0]
-    loaded, wide = bool(used.all()), used.dtype == torch.float64
-    return the_true_one(loaded and wide, not loaded and not wide, loaded and not wide, bool(failed))
+    assert not model.filters[0].any()
+    return the_true_one(first, second, third, model.filter_0 is not moved)
 
 
 def _tied() -> int:
-    model = nn.ModuleDict({"embed": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
-    model.head.weight = model.embed.weight
-    saved = {key: value.clone() for key, value in model.state_dict().items()}
-    saved["head.weight"] += 1
-    failed = _raises(model.load_state_dict, saved, assign=True)
-    sizes = [one.numel() for one in model.parameters()]
-    overwritten = sizes == [20] and torch.equal(model.embed.weight, saved["head.weight"])
-    return the_true_one(sizes == [20] and not overwritten, overwritten, bool(failed), sizes == [20, 20])
+    kept = []
+    for lines in ("deepcopy", "strict", "pop", "plain"):
+        model = nn.ModuleDict({"embed": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
+        model.head.weight = model.embed.weight
+        saved = {key: value.clone() for key, value in model.state_dict().items()}
+        if lines == "deepcopy":
+            model.load_state_dict(copy.deepcopy(saved), assign=True)
+        elif lines == "plain":
+            model.load_state_dict(saved)
+        else:
+            if lines == "pop":
+                saved.pop("head.weight")
+            model.load_state_dict(saved, assign=True, strict=False)
+        kept.append(model.head.weight is model.embed.weight)
+    return the_true_one(*kept)
 
 
 def _renamed() -> int:
@@ -128,10 +142,13 @@ def _grows() -> int:
 
 
 def _roll() -> int:
-    past = nn.Parameter(torch.arange(3.0), requires_grad=False)
-    rolled = past.roll(-1)
-    parameter, shared = isinstance(rolled, nn.Parameter), rolled.data_ptr() == past.data_ptr()
-    return the_true_one(parameter and not shared, not parameter and not shared, rolled is past, parameter and shared)
+    model = nn.Module()
+    first = model.past = nn.Parameter(torch.arange(3.0), requires_grad=False)
+    assert _raises(setattr, model, "past", model.past.roll(-1)) == "TypeError"
+    model.past = nn.Parameter(model.past.roll(-1))
+    same, trained = model.past is first, model.past.requires_grad
+    unlisted = not any(one is model.past for one in model.parameters())
+    return the_true_one(same, not same and trained and not unlisted, not same and not trained, unlisted)
 
 
 def _best() -> int:
