@@ -1,6 +1,8 @@
 """Inside nn.Module: helpers for the lessons. Each name below answers one question; see its docstring."""
 
+from helpers.audit import audit
 from helpers.exercises import check, quiz
+from helpers.findings import Finding
 from helpers.state import Entry, Snapshot, snapshot
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
@@ -10,12 +12,14 @@ from helpers.visibility import Sight, visibility
 
 __all__ = [
     "Entry",
+    "Finding",
     "ParameterWays",
     "Redraw",
     "Sight",
     "Snapshot",
     "StateMap",
     "VisibilityTable",
+    "audit",
     "check",
     "quiz",
     "snapshot",

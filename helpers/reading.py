@@ -6,6 +6,7 @@ import gc
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import GetSetDescriptorType
 from typing import Any
 
 import torch
@@ -15,16 +16,17 @@ from torch.nn.parameter import UninitializedTensorMixin
 # Module and its subclasses may define properties, __getattribute__ or even a property called __dict__. This
 # descriptor reads the instance dictionary beneath all of them.
 instance_dict = nn.Module.__dict__["__dict__"].__get__
-_class_name = type.__dict__["__name__"].__get__
+class_name = type.__dict__["__name__"].__get__
+bases = type.__dict__["__mro__"].__get__  # of a class, itself first; what type.mro() would compute anew
 
 ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device})
-_CONTAINERS = (dict, list, tuple, set, frozenset, deque)
-_WORTH_ENTERING = (torch.Tensor, nn.Module, *_CONTAINERS)
+CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+_WORTH_ENTERING = (torch.Tensor, nn.Module, *CONTAINERS)
 
 
 def type_name(value: object) -> str:
     """The name of `value`'s class, read without running code of that class or its metaclass."""
-    return str.__str__(_class_name(type(value)))
+    return str.__str__(class_name(type(value)))
 
 
 def require_module(module: object, caller: str) -> None:
@@ -32,7 +34,7 @@ def require_module(module: object, caller: str) -> None:
     if issubclass(type(module), nn.Module):
         return
     if isinstance(module, type):
-        name = _class_name(module)
+        name = class_name(module)
         advice = f"got the class {name}; pass an instance, such as {caller}({name}(...))"
     elif issubclass(type(module), dict):
         advice = f"got a dict ({type_name(module)}); pass the model itself, not its state_dict()"
@@ -72,7 +74,7 @@ def _slots_of(container: object) -> list[tuple[str, Any]]:
             pairs = list(dict.items(container))
     elif issubclass(kind, dict):
         pairs = list(dict.items(container))
-    elif _from_torch(kind):  # a script module keeps its tensors in C++ behind a wrapper
+    elif from_torch(kind):  # a script module keeps its tensors in C++ behind a wrapper
         pairs = list(container.items())
     else:
         return []
@@ -84,23 +86,26 @@ def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     pending, entered = [(path, value)], set()
     while pending:
         path, value = pending.pop()
-        container = issubclass(type(value), _CONTAINERS)
+        container = issubclass(type(value), CONTAINERS)
         if not (container and entered):  # the outermost container has an entry, those nested in it have none
             yield path, value
         if not container or id(value) in entered:
             continue
         entered.add(id(value))
-        pending.extend((f"{path}[{brief(key)}]", item) for key, item in reversed(_worth_entering(value)))
+        pending.extend((f"{path}[{brief(key)}]", item) for key, item in reversed(contents(value)))
 
 
-def _worth_entering(container: Any) -> list[tuple[object, Any]]:
-    """(key or position, item) of the tensors, modules and containers in a container, read beneath any override."""
-    base = next(base for base in _CONTAINERS if issubclass(type(container), base))
+def contents(container: Any, *, lasting_order: bool = True) -> list[tuple[object, Any]]:
+    """(key or position, item) of the tensors, modules and containers in a container, read beneath any override.
+
+    A set has no order that lasts: its items come in the order of their facts, or as they stand if that is not needed.
+    """
+    base = next(base for base in CONTAINERS if issubclass(type(container), base))
     items = list(dict.values(container) if base is dict else base.__iter__(container))
     # Most containers hold numbers: one pass over the types tells, however long they are.
     if not any(issubclass(kind, _WORTH_ENTERING) for kind in set(map(type, items))):
         return []
-    if base in (set, frozenset):  # a set has no order that lasts: the same facts in the same order
+    if lasting_order and base in (set, frozenset):
         items.sort(key=lambda item: (type_name(item), str([facts(part) for _, part in inside(item, "")])))
     keys = list(dict.keys(container)) if base is dict else range(len(items))
     pairs = zip(keys, items, strict=True)
@@ -119,6 +124,16 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+def attributes(thing: object) -> dict:
+    """The instance dictionary of any object, read without running code of its class; {} if it has none."""
+    for base in bases(type(thing)):
+        getter = type.__dict__["__dict__"].__get__(base).get("__dict__")
+        if type(getter) is GetSetDescriptorType:
+            own = getter.__get__(thing)
+            return own if type(own) is dict else {}
+    return {}
+
+
 def brief(value: object, limit: int = 60) -> str:
     """`value` in at most about `limit` characters. No `__repr__` runs but those of Python's and torch's atoms."""
     kind = type(value)
@@ -134,8 +149,8 @@ def brief(value: object, limit: int = 60) -> str:
         return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
     name = type_name(value)
     size = ""
-    if issubclass(kind, _CONTAINERS):
-        base = next(base for base in _CONTAINERS if issubclass(kind, base))
+    if issubclass(kind, CONTAINERS):
+        base = next(base for base in CONTAINERS if issubclass(kind, base))
         size = f" of {base.__len__(value)}"
     elif kind is type(brief):
         return f"function {str.__str__(value.__name__)[:limit]}"
@@ -149,7 +164,7 @@ def text(name: object) -> str:
     return str.__str__(name) if issubclass(type(name), str) else brief(name)
 
 
-def _from_torch(kind: type) -> bool:
+def from_torch(kind: type) -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")
     return type(module) is str and f"{module}.".startswith("torch.")
@@ -186,7 +201,7 @@ def facts(tensor: object) -> tuple:
     readers = _READERS
     if issubclass(kind, UninitializedTensorMixin):
         readers = (_unknown, _dtype, _device, _requires_grad, _unknown, _unknown)
-    elif _from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
+    elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
         readers = (_shape, _dtype, lambda fake: fake.device, _requires_grad, _numel, _nbytes)
     return tuple([_guarded(read, tensor) for read in readers])
 
@@ -198,7 +213,7 @@ def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
     """
     if issubclass(type(tensor), UninitializedTensorMixin):
         return "no numbers yet: the tensor is lazy"
-    if not (issubclass(type(tensor), torch.Tensor) and _from_torch(type(tensor))):
+    if not (issubclass(type(tensor), torch.Tensor) and from_torch(type(tensor))):
         return f"no preview for the class {type_name(tensor)[:60]}"
     try:
         with torch._C.DisableTorchFunction(), torch.no_grad():

@@ -111,14 +111,8 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
     if parameters:
         _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
     if buffers:
-        _list_tensors(buffers, "buffer", _transient(own), prefix, path, entries, values, empty)
-    names = list(own)
-    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
-    if names[: len(_INIT_NAMES)] == _INIT_NAMES:
-        names[: len(_INIT_NAMES)] = ["training"]
-    else:
-        names = [name for name in names if type(name) is not str or name not in _INTERNAL]
-    for name in names:
+        _list_tensors(buffers, "buffer", transient_names(own), prefix, path, entries, values, empty)
+    for name in plain_names(own):
         value = own.get(name, _GONE)
         if value is _GONE:  # another thread took it away
             continue
@@ -132,6 +126,16 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
             entries.append(Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path))
             values.append(part)
     return modules
+
+
+def plain_names(own: dict) -> list:
+    """The keys of an instance dictionary but for the containers and hooks that `Module.__init__` made."""
+    names = list(own)
+    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
+    if names[: len(_INIT_NAMES)] == _INIT_NAMES:
+        names[: len(_INIT_NAMES)] = ["training"]
+        return names
+    return [name for name in names if type(name) is not str or name not in _INTERNAL]
 
 
 def submodule(name: object, value: Any, path: str) -> Entry | EmptySlot:
@@ -227,7 +231,7 @@ def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ..
     return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
 
 
-def _transient(own: dict) -> frozenset[str]:
+def transient_names(own: dict) -> frozenset[str]:
     """The names of the non-persistent buffers, as exact text."""
     names = own.get("_non_persistent_buffers_set")
     base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)
