@@ -1,6 +1,7 @@
 """Inside nn.Module: helpers for the lessons. Each name below answers one question; see its docstring."""
 
 from helpers.audit import audit
+from helpers.checkpoints import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises import check, quiz
 from helpers.findings import Finding
 from helpers.state import Entry, Snapshot, snapshot
@@ -11,8 +12,11 @@ from helpers.views.visibility_table import VisibilityTable
 from helpers.visibility import Sight, visibility
 
 __all__ = [
+    "Advice",
+    "Comparison",
     "Entry",
     "Finding",
+    "Mismatch",
     "ParameterWays",
     "Redraw",
     "Sight",
@@ -21,6 +25,7 @@ __all__ = [
     "VisibilityTable",
     "audit",
     "check",
+    "compare_checkpoint",
     "quiz",
     "snapshot",
     "visibility",
