@@ -6,6 +6,7 @@ from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.visibility_table import VisibilityTable
+from helpers.tracing import Step, Trace, parting, trace
 from helpers.visibility import Sight, visibility
 
 __all__ = [
@@ -15,9 +16,13 @@ __all__ = [
     "Sight",
     "Snapshot",
     "StateMap",
+    "Step",
+    "Trace",
     "VisibilityTable",
     "check",
+    "parting",
     "quiz",
     "snapshot",
+    "trace",
     "visibility",
 ]
