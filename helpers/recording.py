@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.reading import ATOMS, brief, facts, instance_dict, text, type_name
+from helpers.reading import ATOMS, brief, facts, instance_dict, message_of, text, type_name
 from helpers.torch_source import FILE
 
 # The containers by the names they have in `__dict__`; "__dict__" itself stands for the plain attributes.
@@ -253,9 +253,12 @@ def _in_words(value: Any, about: tuple) -> tuple[str, str]:
 
 
 def _without_traceback(error: BaseException) -> BaseException:
-    """An exception of the same class and text. A traceback would keep every variable of the block alive."""
+    """An exception of the same class and text, where that can be made, for a traceback keeps all variables alive."""
     kind = type(error)
     base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
-    copy = base.__new__(kind)
-    copy.args = tuple(one if type(one) in ATOMS else brief(one) for one in BaseException.args.__get__(error))
+    arguments = tuple(one if type(one) in ATOMS else brief(one) for one in BaseException.args.__get__(error))
+    try:
+        copy = base.__new__(kind, *arguments)
+    except Exception:  # a class that asks for more than its text, such as ExceptionGroup
+        copy = RuntimeError(f"{type_name(error)}: {message_of(error)}")
     return copy
