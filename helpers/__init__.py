@@ -5,6 +5,7 @@ from helpers.checkpoints import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises import check, quiz
 from helpers.findings import Finding
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.tracing import Step, Trace, parting, trace
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
@@ -22,11 +23,15 @@ __all__ = [
     "Sight",
     "Snapshot",
     "StateMap",
+    "Step",
+    "Trace",
     "VisibilityTable",
     "audit",
     "check",
     "compare_checkpoint",
+    "parting",
     "quiz",
     "snapshot",
+    "trace",
     "visibility",
 ]

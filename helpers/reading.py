@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -204,6 +205,16 @@ def facts(tensor: object) -> tuple:
     elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
         readers = (_shape, _dtype, lambda fake: fake.device, _requires_grad, _numel, _nbytes)
     return tuple([_guarded(read, tensor) for read in readers])
+
+
+def message_of(error: BaseException) -> str:
+    """The first line of an exception's text, without addresses, even if its `__str__` raises."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as second:
+        return f"(its message could not be read: {type_name(second)})"
 
 
 def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:

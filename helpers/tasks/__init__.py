@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from helpers.markup import writable
+from helpers.reading import message_of
 
 LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_06")
 
@@ -84,13 +85,8 @@ def describe(value: object) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Type and first line of an exception as UTF-8 can hold it, without addresses, even if its `__str__` raises."""
-    try:
-        message = writable(re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200])
-    except KeyboardInterrupt:
-        raise
-    except BaseException as second:
-        message = f"(its message could not be read: {type(second).__name__})"
+    """Type and first line of an exception as UTF-8 can hold it, without addresses."""
+    message = writable(message_of(error))
     return f"`{type(error).__name__}`" + (f": {message}" if message else "")
 
 
