@@ -196,11 +196,15 @@ def _upgrade(answer: object) -> str:
     return "an old file, a new one, a nested one, and names that only look alike; the given dicts stayed as they were"
 
 
+def _sizes(model: nn.Module) -> dict:
+    return {key: tuple(getattr(value, "shape", ())) for key, value in model.state_dict().items()}
+
+
 def _average(answer: object) -> str:
     call, model, fresh = "Average(2)", built(answer, "Average", 2), built(answer, "Average", 2)
     trained = set(dict(model.named_parameters()))
     expect(trained == {"layer.weight", "layer.bias"}, "trained", "the parameters of `layer` alone", listed(trained))
-    shapes, rows = [value.shape for value in _copied(model).values()], torch.randn(7, 2, requires_grad=True)
+    shapes, rows = _sizes(model), torch.randn(7, 2, requires_grad=True)
 
     def judge(model: nn.Module, first: int, last: int, slip: str) -> None:
         wanted = model.layer(rows[first:last].detach()) - rows[:last].detach().mean(0)
@@ -213,9 +217,8 @@ def _average(answer: object) -> str:
 
     judge(model, 0, 2, "other-result")
     judge(model, 2, 3, "other-result")
-    state = _copied(model)
-    now = [value.shape for value in state.values()]
-    expect(now == shapes, "grows", "a file of the same size after two calls", f"the shapes {[*map(tuple, now)]}")
+    state, now = _copied(model), _sizes(model)
+    expect(now == shapes, "grows", "a file of the same size after two calls", f"the shapes {list(now.values())}")
     ask(f"{call}.load_state_dict(...)", fresh.load_state_dict, state, mistake="not-loaded")
     judge(fresh, 3, 7, "forgets")
     floats = [buffer for buffer in fresh.to(torch.float64).buffers() if buffer.is_floating_point()]
