@@ -19,7 +19,8 @@ from tests.lesson_kernel import ROOT
 from tests.test_exercises import raising, source
 
 IDS = [f"6.{number}" for number in range(1, 10)]
-NAMES = dict(zip(IDS, "Stack Scales swap_head resume FilterBank load_tied upgrade Average Rolling".split(), strict=True))
+WORDS = "Stack Scales swap_head resume FilterBank load_tied upgrade Average Rolling"
+NAMES = dict(zip(IDS, WORDS.split(), strict=True))
 CELLS = json.loads((ROOT / "notebooks" / "06_clinic.ipynb").read_text(encoding="utf-8"))["cells"]
 
 
