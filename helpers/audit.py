@@ -57,11 +57,14 @@ def _finding(code: str, path: str, message: str, fix: str) -> Finding:
 def _own(model: Holders, record: Record, held: dict | None) -> Iterator[Finding]:
     """The findings about what one module holds itself: parameters, buffers, then plain attributes."""
     for name, value in record.parameters:
-        if model.names[id(value)][0] == (record.node, name):
+        names = model.names[id(value)]
+        ordinary = len(names) == 1 and type(value) is nn.Parameter and value.requires_grad  # as most parameters are
+        if not (ordinary and (held is None or id(value) in held)) and names[0] == (record.node, name):
             yield from _parameter(model, (record.node, name), value, held)
     transient = transient_names(record.own) if record.buffers else ()
     for name, value in record.buffers:
-        yield from _buffer(model, (record.node, name), value, name not in transient)
+        if name in transient or type(value) is not torch.Tensor or value.requires_grad:
+            yield from _buffer(model, (record.node, name), value, name not in transient)
     excused = None
     for key in plain_names(record.own):
         name, value = text(key), record.own.get(key)
@@ -81,11 +84,9 @@ def _own(model: Holders, record: Record, held: dict | None) -> Iterator[Finding]
 
 def _parameter(model: Holders, place: Place, value: torch.Tensor, held: dict | None) -> Iterator[Finding]:
     line, names = _read(place[1]), model.names[id(value)]
-    trains = facts(value)[3] if type(value) is not nn.Parameter else value.requires_grad
+    trains = facts(value)[3]
     lazy = issubclass(type(value), UninitializedTensorMixin)
     missed = trains and held is not None and id(value) not in held
-    if len(names) == 1 and trains and not lazy and not missed:
-        return
     path = model.path(place)
     if len(names) > 1:
         also = [repr(model.path(name)) for name in names[1:4]]
@@ -184,9 +185,15 @@ def _registering(name: str, value: Any, hidden: list, family: str, word: str) ->
 
 def _mixed(model: Holders) -> Iterator[Finding]:
     """Whether the registered tensors are on several devices, or of several floating dtypes."""
-    known = [facts(tensor)[1:3] for _, tensor in model.registered.values()]
-    devices = Counter(str(device) for _, device in known if device is not None)
-    dtypes = Counter(str(dtype) for dtype, _ in known if dtype is not None and dtype.is_floating_point)
+    ordinary = (torch.Tensor, nn.Parameter)
+    tensors = [tensor for _, tensor in model.registered.values()]
+    known = Counter([(t.dtype, t.device) if type(t) in ordinary else facts(t)[1:3] for t in tensors])
+    devices, dtypes = Counter(), Counter()
+    for (dtype, device), count in known.items():
+        if device is not None:
+            devices[str(device)] += count
+        if dtype is not None and dtype.is_floating_point:
+            dtypes[str(dtype)] += count
     for code, counts, words, target in (
         ("mixed-device", devices, "stand on several devices", "device"),
         ("mixed-dtype", dtypes, "have several floating dtypes", "torch.float32"),

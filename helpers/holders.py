@@ -146,11 +146,14 @@ class Holders:
 
 def _record(module: nn.Module, node: int) -> Record:
     own = own_dict(module)
-    slots = [[(text(name), value) for name, value in list(held.items())] for held in containers(own)]
-    parameters, buffers = ([pair for pair in held if issubclass(type(pair[1]), torch.Tensor)] for held in slots[:2])
-    modules = [pair for pair in slots[2] if issubclass(type(pair[1]), nn.Module)]
-    taken = {name for held in slots for name, _ in held}
-    return Record(node, type(module), own, parameters, buffers, modules, taken)
+    found, taken = ([], [], []), set()
+    for slots, kind, kept in zip(containers(own), (torch.Tensor, torch.Tensor, nn.Module), found, strict=True):
+        for name, value in list(slots.items()) if slots else ():
+            name = name if type(name) is str else text(name)
+            taken.add(name)
+            if issubclass(type(value), kind):
+                kept.append((name, value))
+    return Record(node, type(module), own, *found, taken)
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:
