@@ -67,14 +67,22 @@ _WRAPPERS = ("_orig_mod.", "module.", "_checkpoint_wrapped_module.", "_fsdp_wrap
 
 def _best_prefix(model: StandIn, given: Mapping) -> tuple[int, str, str]:
     """(entries that fit, "strip" or "add" or "remove", prefix) for the best prefix; the prefix is "" for none."""
-    tensors, expected = _tensors(given), model.expected
-    counts = Counter({("none", ""): sum(key in expected for key in tensors)})
+    tensors, expected = {key: _shape_of(one) for key, one in _tensors(given).items()}, model.expected
     if not tensors:
         return 0, "none", ""
-    counts.update(("strip", key[:at]) for key in tensors for at in _dots(key) if key[at:] in expected)
-    counts.update(("add", key[:at]) for key in expected for at in _dots(key) if key[at:] in tensors)
-    counts.update(("remove", one) for key in tensors for one in _WRAPPERS
-                  if one in key and key.replace(one, "") in expected)  # fmt: skip
+
+    def fit(key: str, place: str) -> bool:
+        """Could the tensor under `key` go to `place` of the model, as it is or transposed?"""
+        if place not in expected or key not in tensors:
+            return False
+        wanted, shape = expected[place].shape, tensors[key]
+        return wanted in (None, shape) or bool(shape) and wanted == shape[::-1]
+
+    counts = Counter({("none", ""): sum(fit(key, key) for key in tensors)})
+    counts.update(("strip", key[:at]) for key in tensors for at in _dots(key) if fit(key, key[at:]))
+    counts.update(("add", key[:at]) for key in expected for at in _dots(key) if fit(key[at:], key))
+    counts.update(("remove", one) for one in _WRAPPERS for key in tensors
+                  if one in key and fit(key, key.replace(one, "")))  # fmt: skip
     (kind, prefix), best = counts.most_common(1)[0]
     rivals = [one for one in counts if counts[one] == best and one[0] == kind]
     some = 2 * best >= min(len(tensors), len(expected))
@@ -115,7 +123,8 @@ def _prefix(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
 def _renamed(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     """Missing and unexpected keys of one shape and one ending; only pairs for which there is no second choice."""
     tensors = _tensors(given)
-    missing = [key for key in reply.missing if model.expected[key].dtype]
+    # Not reply.missing: under a new name a BatchNorm has no version, and torch fills in a count that is lacking.
+    missing = [key for key, one in model.expected.items() if one.dtype and key not in given]
     found, left = {}, [key for key in reply.unexpected if key in tensors]
     while pairs := _clear_pairs(model, tensors, missing, left):
         found |= pairs
