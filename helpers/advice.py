@@ -48,18 +48,26 @@ def advise(model: StandIn, given: Mapping) -> list[Advice]:
 
 def _nested(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     """The state_dict stands under a key, at any depth."""
-    paths, pending = {(): _best_prefix(model, given)[0]}, [((), given)]
+    paths, pending = {(): _promise(model, given)}, [((), given)]
     for path, mapping in pending:
         inner = [((*path, key), one) for key, one in mapping.items() if isinstance(one, dict) and type(key) is str]
         inner = inner[: _MAPPINGS - len(pending)]
-        paths.update((place, _best_prefix(model, one)[0]) for place, one in inner)
+        paths.update((place, _promise(model, one)) for place, one in inner)
         pending += inner
     best = max(paths, key=paths.get)
     if best:
         places = ["".join(f"[{key!r}]" for key in path) for path in paths if paths[path] == paths[best]]
-        also = f" So does what stands under {' and '.join(places[1:])}." if places[1:] else ""
-        words = f"This is a whole checkpoint: what stands under {places[0]} fits the model.{also}"
+        also = f" So is what stands under {' and '.join(places[1:])}." if places[1:] else ""
+        words = f"This is a whole checkpoint: what stands under {places[0]} is for the model.{also}"
         yield "nested", words, f"state_dict = state_dict{places[0]}"
+
+
+def _promise(model: StandIn, given: Mapping) -> tuple[int, int]:
+    """How many entries fit with the best prefix; then, for those that have other names, by last name and shape."""
+    lasts = [Counter((key.rpartition(".")[2], shape) for key, shape in side) for side in (
+        ((key, _shape_of(one)) for key, one in _tensors(given).items()),
+        ((key, one.shape) for key, one in model.expected.items()))]  # fmt: skip
+    return _best_prefix(model, given)[0], (lasts[0] & lasts[1]).total()
 
 
 _WRAPPERS = ("_orig_mod.", "module.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module.")
@@ -183,7 +191,7 @@ def _transient(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
 
 def _strange(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     keys = [key for key in dict.fromkeys(reply.unexpected)
-            if key in given and not isinstance(given[key], torch.Tensor)]  # fmt: skip
+            if key in given and not isinstance(given[key], torch.Tensor | dict)]  # fmt: skip
     if keys:
         yield "non-tensor", f"{_entries_of(keys)} no tensor, and nothing of the model.", _without(keys)
 

@@ -177,8 +177,7 @@ def _take_shape(twin: nn.Module, state_dict: dict, prefix: str, *_: object) -> N
         lazy.update((id(slots), name) for name, one in slots.items() if nn.parameter.is_lazy(one))
         for name in (name for name in slots if (id(slots), name) in lazy):
             given = state_dict.get(prefix + name)
-            known = isinstance(given, torch.Tensor) and not nn.parameter.is_lazy(given)
-            slots[name] = _meta(tuple(given.shape) if known else None)
+            slots[name] = _meta(None if given is None or nn.parameter.is_lazy(given) else tuple(given.shape))
 
 
 _SIZES = re.compile(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
+import json
 import pathlib
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -14,8 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from helpers import Comparison, Mismatch, compare_checkpoint
+from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
+from helpers.views.checkpoint_table import STATES
+from tests.html_page import Page
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def mixed(seed: int = 0) -> nn.Module:
@@ -47,7 +54,9 @@ def assert_as_torch(module: nn.Module, state_dict: Mapping, found: Comparison) -
     message = load(module, state_dict, strict=True)[1]
     assert found.loads == (message == "")
     assert (answer is not None) == (found.mismatched == found.errors == [])
-    if message:
+    if message and not message.startswith("Error(s) in loading"):  # a failure that ended the load
+        assert found.errors[-1].split(": ", 1)[1] == message
+    elif message:
         words = "size mismatch for {}: copying a param with shape {} from checkpoint, the shape in current model is {}."
         told = [words.format(key, torch.Size(given), torch.Size(own)) for key, own, given in found.mismatched]
         told += found.errors
@@ -448,3 +457,100 @@ def test_a_module_that_torch_cannot_walk_gets_a_clear_message():
         deep = wrapped(deep, "a")
     with pytest.raises(RecursionError, match="^this module is nested more deeply than torch itself can walk"):
         compare_checkpoint(deep, {})
+
+
+def faces(view: CheckpointTable) -> dict:
+    return view._repr_mimebundle_()[0]
+
+
+def halfway() -> Comparison:
+    """One key in each state but "refused", and advice."""
+    state_dict = renamed(without(old_checkpoint(), "body.0.weight"), ("stem.", "first."))
+    state_dict |= {"body.2.weight": torch.zeros(9, 9), "scale": torch.zeros(7, dtype=torch.float16)}
+    del state_dict["norm.num_batches_tracked"]
+    return compare_checkpoint(mixed(), state_dict)
+
+
+def test_the_table_has_three_faces_the_same_every_time():
+    first, second = (faces(CheckpointTable(halfway())) for _ in range(2))
+    assert set(first) == {"text/plain", "text/html", WIDGET}
+    assert first["text/plain"] == ("CheckpointTable: Module: a strict load fails; 1 shapes differ, 3 missing, "
+                                   "2 unexpected, 1 passed over, 6 matched.")  # fmt: skip
+    assert first.pop(WIDGET) != second.pop(WIDGET)
+    assert first == second
+
+
+def test_the_table_has_a_row_for_each_key_and_both_sides_of_it():
+    found = halfway()
+    rows = CheckpointTable(found).table["rows"]
+    assert {row["key"] for row in rows} == {*found.expected, *found.found} and len(rows) == 13
+    order = [row["state"] for row in rows]
+    assert order == sorted(order, key=list(STATES).index) and order[0] == "mismatched"
+    there = {row["key"]: (row["state"], row["model"], row["checkpoint"]) for row in rows}
+    assert there["body.2.weight"] == ("mismatched", "4 × 5, float32", "9 × 9, float32")
+    assert there["stem.bias"] == ("missing", "3, float32", "–")
+    assert there["first.bias"] == ("unexpected", "–", "3, float32")
+    assert there["norm.num_batches_tracked"] == ("silent", "scalar, int64", "–")
+    assert there["scale"] == ("matched", "7, float32", "7, float16")
+    refused = CheckpointTable(compare_checkpoint(nn.Linear(1, 1), {"weight": 3, "bias": torch.ones(1)})).table
+    assert refused["rows"][0] == {"key": "weight", "state": "refused", "model": "1 × 1, float32", "checkpoint": "int"}
+    assert refused["notes"][0].startswith("torch says: While copying the parameter")
+
+
+def test_the_static_face_is_a_table_with_the_advice_and_folds_what_matches():
+    found = halfway()
+    page = Page(faces(CheckpointTable(found))["text/html"])
+    assert page.unclosed == []
+    assert {tag for tag, _ in page.tags} <= {"div", "table", "thead", "tbody", "tr", "th", "td", "span", "pre",
+                                             "details", "summary"}  # fmt: skip
+    assert not any("var(" in attributes.get("style", "") for _, attributes in page.tags)  # dropped before trust
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 7 + 1 + 6
+    for words in [*found.expected, *found.found, "6 matched", "missing", "≠", found.advice[0].code, "–"]:
+        assert words in page.words
+    done = faces(CheckpointTable(compare_checkpoint(mixed(), old_checkpoint())))
+    assert "a strict load succeeds; 11 matched" in done["text/plain"] and "details" in done["text/html"]
+
+
+def test_a_large_table_is_cut_and_counted():
+    large = nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(1500)))
+    view = CheckpointTable(compare_checkpoint(large, {}))
+    assert (len(view.table["rows"]), view.table["more"]) == (2000, 1000)
+    page = Page(faces(view)["text/html"])
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 60 and "… and 2,940 more keys" in page.words
+    some = {f"x{key}": value for key, value in large.state_dict().items()}
+    assert len(faces(CheckpointTable(compare_checkpoint(large, some)))["text/html"]) < 60_000
+
+
+def test_hostile_keys_are_text_in_every_face_and_in_the_advice():
+    model = type("<b>Model\n", (nn.Module,), {})()
+    state_dict = {"model": {f"{name}.weight": torch.ones(place + 1) for place, name in enumerate(NAMES)}}
+    for place, name in enumerate(NAMES):
+        model._parameters[f"{name}.x.weight"] = nn.Parameter(torch.ones(place + 1))
+    found = compare_checkpoint(model, state_dict)
+    assert [step.kind for step in found.advice] == ["nested", "renamed"]
+    assert set(applied(model, state_dict, found.code)) == set(model.state_dict())
+    shown = faces(CheckpointTable(found))
+    page = Page(shown["text/html"])
+    assert page.unclosed == [] and {"script", "img", "b"}.isdisjoint(tag for tag, _ in page.tags)
+    assert "<script>alert(1)</script>" in page.words
+    assert len(shown["text/plain"].splitlines()) == 1 and len(repr(found).splitlines()) == 1
+    assert len(shown["text/html"]) < 60_000
+
+
+def test_neither_comparison_nor_table_keeps_anything_alive_and_only_data_is_sent():
+    model, state_dict = mixed(), mixed(1).state_dict()
+    view = CheckpointTable(compare_checkpoint(model, state_dict))
+    gone = weakref.ref(model), weakref.ref(model.stem.weight), weakref.ref(state_dict["scale"])
+    del model, state_dict
+    gc.collect()
+    assert [one() for one in gone] == [None] * 3
+    sent = {name for name in view.get_state() if not name.startswith("_")} - {"layout", "tooltip", "tabbable"}
+    assert sent == {"table", "signs"}
+    json.dumps(view.table)
+    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-fit " in view._css
+
+
+@pytest.mark.parametrize("value", [nn.Linear(1, 1), {}, None])
+def test_a_table_of_no_comparison_is_a_type_error_that_says_what_to_pass(value):
+    with pytest.raises(TypeError, match=r"^CheckpointTable\(\) takes a Comparison, got .*; pass compare_checkpoint\("):
+        CheckpointTable(value)
