@@ -6,6 +6,7 @@ from helpers.exercises import check, quiz
 from helpers.findings import Finding
 from helpers.state import Entry, Snapshot, snapshot
 from helpers.tracing import Step, Trace, parting, trace
+from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
@@ -14,6 +15,7 @@ from helpers.visibility import Sight, visibility
 
 __all__ = [
     "Advice",
+    "CheckpointTable",
     "Comparison",
     "Entry",
     "Finding",
