@@ -199,6 +199,7 @@ class Room:
 
     @classmethod
     def enter(cls, recorder: Recorder) -> Room:
+        """The room of this thread, with `recorder` in it; the caller sets its `trace_function`."""
         room = cls._here.__dict__.setdefault("room", cls())
         recorder.previous = sys.gettrace()
         if _is_debugger(recorder.previous):
@@ -206,18 +207,19 @@ class Room:
             words = f"a debugger is attached, and trace() takes its place until the block ends: {words} on and leave "
             warnings.warn(words + "trace() out; to read the trace, switch the debugger off.", RuntimeWarning, 3)
         room.recorders.append(recorder)
-        sys.settrace(room.trace_function)
         return room
 
-    def leave(self, recorder: Recorder) -> None:
+    def leave(self, recorder: Recorder) -> Any:
+        """The trace function that this thread is to have when `recorder` has left."""
         place = self.recorders.index(recorder)
         del self.recorders[place]
+        if place == len(self.recorders) and threading.get_ident() == self.thread:
+            return recorder.previous
         if place < len(self.recorders):  # left before one that came later, which now stands in its place
             self.recorders[place].previous = recorder.previous
-        elif threading.get_ident() == self.thread:
-            sys.settrace(recorder.previous)
         else:  # a generator that is closed by another thread: `_call` gives back what was there
             self._owed = recorder.previous
+        return sys.gettrace()
 
     def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
         if not self.recorders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -78,11 +79,12 @@ class Trace(Sequence):
         self._recorder = Recorder(module)
         self._lines = self._recorder.lines
         self._room = Room.enter(self._recorder)
+        sys.settrace(self._room.trace_function)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         recorder, self._recorder = self._recorder, None
-        self._room.leave(recorder)
+        sys.settrace(self._room.leave(recorder))
         self._module = self._module and weakref.ref(self._module())  # for a second block, and not to keep it
         recorder.finish(error, traceback)
         self._followed, self._outside = recorder.followed, tuple(recorder.outside)
