@@ -569,3 +569,13 @@ def test_random_state_and_dtype_are_as_they_were_and_play_no_part(key):
     finally:
         torch.set_default_dtype(torch.float32)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_a_patient_can_be_read_without_the_others(number):
+    ids = [one["id"] for one in CELLS]
+    last = ids.index(f"p{number + 1}" if number < 13 else "own")
+    space = {}
+    for one in [CELLS[ids.index("setup")], *CELLS[ids.index(f"p{number}") : last]]:
+        if one["cell_type"] == "code":
+            exec("".join(one["source"]), space)
