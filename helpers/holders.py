@@ -98,11 +98,14 @@ class Holders:
                 pending += [(child, node, name) for name, child in reversed(record.modules)]
 
     def path(self, place: Place) -> str:
+        """The dotted path of a place, as torch writes it: an empty name at the start leaves no dot."""
         node, name = place
         names = [name]
         while node > 0:
             node, name = self.nodes[node]
             names.append(name)
+        while len(names) > 1 and not names[-1]:
+            names.pop()
         return ".".join(reversed(names))
 
     def registered_as(self, tensor: torch.Tensor) -> Place | None:
