@@ -629,6 +629,18 @@ def child_that_knows_its_parent() -> nn.Module:
     return model
 
 
+def distributed() -> nn.Module:
+    """In a group of one process, over a backend that sends nothing."""
+    from torch import distributed
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
+    try:
+        return nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3)))
+    finally:
+        distributed.destroy_process_group()
+
+
 def stacked() -> nn.Module:
     """As `torch.func` uses a model: called with other weights, its own are back afterwards."""
     model = nn.Linear(2, 2)
@@ -674,6 +686,7 @@ CLEAN = {
     "fx-traced": lambda: fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))),
     "exported": lambda: torch.export.export(nn.Sequential(nn.Linear(2, 3)), (torch.ones(4, 2),)).module(),
     "data parallel": lambda: nn.DataParallel(nn.LSTM(2, 3)),
+    "distributed data parallel": distributed,
     "scripted": lambda: jit(torch.jit.script, nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3))),
     "traced": lambda: jit(torch.jit.trace, nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), torch.ones(4, 2)),
     "averaged": lambda: torch.optim.swa_utils.AveragedModel(nn.Sequential(nn.Linear(2, 3), nn.GRU(3, 3))),
@@ -711,6 +724,15 @@ def _below_itself(module: nn.Module) -> nn.Module:
 def test_a_clean_module_raises_no_alarm(name):
     module = CLEAN[name]()
     assert not alarms(audit(module))
+
+
+@pytest.mark.parametrize("module", [nn.LSTM(2, 3), OwnLSTM(), nn.TransformerEncoderLayer(4, 2), nn.Sequential()])
+def test_what_a_learner_adds_to_torchs_own_modules_is_judged(module):
+    module.kept, module.tensor, module.layers = [next(module.parameters(), parameter())], torch.ones(1), [nn.ReLU()]
+    module._mine = torch.ones(1)
+    codes = {"kept": "stale-alias" if next(module.parameters(), None) is not None else "hidden-parameter"}
+    codes |= {"tensor": "plain-tensor", "layers": "hidden-module", "_mine": "plain-tensor"}
+    assert seen(audit(module)) == {(code, name) for name, code in codes.items()}
 
 
 def test_the_clean_modules_are_many():
