@@ -65,7 +65,6 @@ def _own(model: Holders, record: Record, held: dict | None) -> Iterator[Finding]
     for name, value in record.buffers:
         if name in transient or type(value) is not torch.Tensor or value.requires_grad:
             yield from _buffer(model, (record.node, name), value, name not in transient)
-    excused = None
     for key in plain_names(record.own):
         name, value = text(key), record.own.get(key)
         if name in record.taken:
@@ -76,10 +75,8 @@ def _own(model: Holders, record: Record, held: dict | None) -> Iterator[Finding]
             yield _finding("shadowed-name", model.path((record.node, name)), message, f"del vars(self)[{name!r}]")
         elif type(value) not in ATOMS and issubclass(type(value), _WORTH_JUDGING):
             found = model.held(value)
-            if any(found):
-                excused = kept_by_torch(record) if excused is None else excused
-                if name not in excused:
-                    yield from _plain(model, (record.node, name), value, found)
+            if any(found) and not kept_by_torch(record, name, value):
+                yield from _plain(model, (record.node, name), value, found)
 
 
 def _parameter(model: Holders, place: Place, value: torch.Tensor, held: dict | None) -> Iterator[Finding]:

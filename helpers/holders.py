@@ -98,11 +98,14 @@ class Holders:
                 pending += [(child, node, name) for name, child in reversed(record.modules)]
 
     def path(self, place: Place) -> str:
+        """The dotted path of a place, as torch writes it: an empty name at the start leaves no dot."""
         node, name = place
         names = [name]
         while node > 0:
             node, name = self.nodes[node]
             names.append(name)
+        while len(names) > 1 and not names[-1]:
+            names.pop()
         return ".".join(reversed(names))
 
     def registered_as(self, tensor: torch.Tensor) -> Place | None:
@@ -170,19 +173,25 @@ def _memory_of(tensor: torch.Tensor) -> int | None:
         return None
 
 
-def kept_by_torch(record: Record) -> set[str]:
-    """The plain attributes that torch keeps for itself: those of its classes, as `_flat_weights`, and of its hooks."""
-    names: set[str] = set()
-    for base in bases(record.kind):
-        if base is not nn.Module and from_torch(base):
-            functions = [value for value in vars(base).values() if type(value) is FunctionType]
-            names.update(name for one in functions for name in one.__code__.co_names if name.startswith("_"))
+def kept_by_torch(record: Record, name: str, value: Any) -> bool:
+    """Does torch keep this plain attribute for itself: one of its classes, as `_flat_weights`, or one of its hooks?
+
+    A class keeps what its own code mentions. A learner may use such a name too, so it has to be a private one, or that
+    of a container on a module whose class is torch's, as the lists of buffers in DistributedDataParallel.
+    """
+    if name.startswith("_") or (from_torch(record.kind) and issubclass(type(value), CONTAINERS)):
+        for base in bases(record.kind):
+            if base is not nn.Module and from_torch(base):
+                functions = [member for member in vars(base).values() if type(member) is FunctionType]
+                if any(name in function.__code__.co_names for function in functions):
+                    return True
     hooks = record.own.get("_forward_pre_hooks")  # the old weight_norm and spectral_norm, and pruning
     for hook in list(dict.values(hooks)) if issubclass(type(hooks), dict) else ():
         if any(from_torch(base) for base in bases(type(hook))):
             own = attributes(hook)
-            names.update(own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str)
-    return names
+            if name in [own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str]:
+                return True
+    return False
 
 
 def held_by_optimizer(optimizer: Any) -> dict[int, str]:

@@ -34,7 +34,7 @@ def require_module(module: object, caller: str) -> None:
     """Raise the TypeError of every helper that takes a module, if `module` is not an `nn.Module` instance."""
     if issubclass(type(module), nn.Module):
         return
-    if isinstance(module, type):
+    if issubclass(type(module), type):
         name = class_name(module)
         advice = f"got the class {name}; pass an instance, such as {caller}({name}(...))"
     elif issubclass(type(module), dict):
