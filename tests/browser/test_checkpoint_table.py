@@ -46,7 +46,7 @@ def test_what_needs_attention_is_seen_first_and_what_matched_unfolds(lab, notebo
     page = notebook(SHOW)
     assert keys(page) == TROUBLE
     rows = page.locator(".inm-fit tbody tr")
-    expect(rows.nth(0).locator("td")).to_have_text(["≠shapes differ", "4 × 3, float32", "3 × 4, float32"])
+    expect(rows.nth(0).locator("td")).to_have_text(["≠mismatched", "4 × 3, float32", "3 × 4, float32"])
     expect(rows.nth(1).locator("td")).to_have_text(["−missing", "3, float32", "–"])
     expect(rows.nth(3).locator("td")).to_have_text(["+unexpected", "–", "int"])
     expect(status(page)).to_have_text("5 of 12 keys shown")
@@ -60,7 +60,7 @@ def test_the_advice_stands_above_with_its_code(notebook):
     page = notebook(SHOW)
     codes = page.locator(".inm-fit-code").all_text_contents()
     assert codes == [step["code"] for step in made().table["advice"]] and len(codes) == 3
-    expect(page.locator(".inm-fit-title")).to_contain_text("a strict load fails; 1 shapes differ, 1 missing")
+    expect(page.locator(".inm-fit-title")).to_contain_text("a strict load fails; 1 mismatched, 1 missing")
 
 
 def test_the_filter_finds_keys_and_words_in_what_is_folded_too(lab, notebook):
