@@ -1116,3 +1116,34 @@ def test_a_parameter_of_a_learners_tensor_class_is_hidden_too():
     assert isinstance(mark, nn.Parameter)
     assert seen(audit(made(kept=[mark]))) == {("hidden-parameter", "kept")}
     assert seen(audit(made(kept=[torch.ones(2).as_subclass(Tagged)]))) == {("plain-tensor", "kept")}
+
+
+def test_every_holder_of_a_shared_container_is_named_however_many():
+    cache = [torch.ones(1)]
+    model = nn.ModuleList([made(cache=cache) for _ in range(9)])
+    assert seen(audit(model)) == {("plain-tensor", f"{number}.cache") for number in range(9)}
+
+
+def test_a_path_is_the_one_that_torch_writes_for_empty_names_too():
+    model = nn.Module()
+    model._modules[""] = nn.Linear(1, 1, bias=False).requires_grad_(False)
+    assert [one.path for one in audit(model)] == [name for name, _ in model.named_parameters()] == ["weight"]
+
+
+def test_a_plain_tensor_in_the_place_of_torchs_own_parameter_is_found():
+    module = nn.Linear(2, 3)
+    del module.weight
+    module.weight = torch.ones(3, 2)
+    assert seen(audit(module)) == {("plain-tensor", "weight")}
+
+
+def test_the_line_to_write_fits_the_name_and_the_tensor():
+    def fix(**held) -> str:
+        return audit(made(**held))[0].fix
+
+    leaf = torch.ones(1, requires_grad=True)
+    assert fix(scale=leaf) == "self.scale = nn.Parameter(self.scale)"
+    assert fix(last=leaf * 2) == "self.register_buffer('last', tensor)  # in place of self.last = tensor"
+    assert fix(**{"class": leaf}) == "setattr(self, 'class', nn.Parameter(getattr(self, 'class')))"
+    assert fix(layers=[nn.ReLU()]) == "self.layers = nn.ModuleList(self.layers)"
+    assert fix(scales={"a": parameter()}) == "self.scales = nn.ParameterDict(self.scales)"
