@@ -27,7 +27,7 @@ from torch import nn
 
 from helpers.markup import writable
 
-LESSONS = ("lesson_01", "lesson_02", "lesson_03")
+LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_05")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
