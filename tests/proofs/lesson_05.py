@@ -60,7 +60,7 @@ def _whole() -> int:
         torch.save(_Classifier(), Path(name) / "whole.pt")
         with zipfile.ZipFile(Path(name) / "whole.pt") as archive:
             data = archive.read("whole/data.pkl")
-    source, compiled = b"def forward" in data, b"forward" in data and b"def" not in data
+    source, compiled = b"def forward" in data, b"relu" in data and b"def forward" not in data  # `forward` calls relu
     named = b"_Classifier" in data and __name__.encode() in data
     return the_true_one(source, compiled, not named, named and not source and not compiled)
 
