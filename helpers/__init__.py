@@ -1,5 +1,6 @@
 """Inside nn.Module: helpers for the lessons. Each name below answers one question; see its docstring."""
 
+from helpers.checkpoints import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
 from helpers.views.parameter_ways import ParameterWays
@@ -9,7 +10,10 @@ from helpers.views.visibility_table import VisibilityTable
 from helpers.visibility import Sight, visibility
 
 __all__ = [
+    "Advice",
+    "Comparison",
     "Entry",
+    "Mismatch",
     "ParameterWays",
     "Redraw",
     "Sight",
@@ -17,6 +21,7 @@ __all__ = [
     "StateMap",
     "VisibilityTable",
     "check",
+    "compare_checkpoint",
     "quiz",
     "snapshot",
     "visibility",
