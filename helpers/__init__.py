@@ -3,6 +3,7 @@
 from helpers.checkpoints import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
@@ -11,6 +12,7 @@ from helpers.visibility import Sight, visibility
 
 __all__ = [
     "Advice",
+    "CheckpointTable",
     "Comparison",
     "Entry",
     "Mismatch",

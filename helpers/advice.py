@@ -48,18 +48,26 @@ def advise(model: StandIn, given: Mapping) -> list[Advice]:
 
 def _nested(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     """The state_dict stands under a key, at any depth."""
-    paths, pending = {(): _best_prefix(model, given)[0]}, [((), given)]
+    paths, pending = {(): _promise(model, given)}, [((), given)]
     for path, mapping in pending:
         inner = [((*path, key), one) for key, one in mapping.items() if isinstance(one, dict) and type(key) is str]
         inner = inner[: _MAPPINGS - len(pending)]
-        paths.update((place, _best_prefix(model, one)[0]) for place, one in inner)
+        paths.update((place, _promise(model, one)) for place, one in inner)
         pending += inner
     best = max(paths, key=paths.get)
     if best:
         places = ["".join(f"[{key!r}]" for key in path) for path in paths if paths[path] == paths[best]]
-        also = f" So does what stands under {' and '.join(places[1:])}." if places[1:] else ""
-        words = f"This is a whole checkpoint: what stands under {places[0]} fits the model.{also}"
+        also = f" So is what stands under {' and '.join(places[1:])}." if places[1:] else ""
+        words = f"This is a whole checkpoint: what stands under {places[0]} is for the model.{also}"
         yield "nested", words, f"state_dict = state_dict{places[0]}"
+
+
+def _promise(model: StandIn, given: Mapping) -> tuple[int, int]:
+    """How many entries fit with the best prefix; then, for those that have other names, by last name and shape."""
+    lasts = [Counter((key.rpartition(".")[2], shape) for key, shape in side) for side in (
+        ((key, _shape_of(one)) for key, one in _tensors(given).items()),
+        ((key, one.shape) for key, one in model.expected.items()))]  # fmt: skip
+    return _best_prefix(model, given)[0], (lasts[0] & lasts[1]).total()
 
 
 _WRAPPERS = ("_orig_mod.", "module.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module.")
@@ -67,14 +75,22 @@ _WRAPPERS = ("_orig_mod.", "module.", "_checkpoint_wrapped_module.", "_fsdp_wrap
 
 def _best_prefix(model: StandIn, given: Mapping) -> tuple[int, str, str]:
     """(entries that fit, "strip" or "add" or "remove", prefix) for the best prefix; the prefix is "" for none."""
-    tensors, expected = _tensors(given), model.expected
-    counts = Counter({("none", ""): sum(key in expected for key in tensors)})
+    tensors, expected = {key: _shape_of(one) for key, one in _tensors(given).items()}, model.expected
     if not tensors:
         return 0, "none", ""
-    counts.update(("strip", key[:at]) for key in tensors for at in _dots(key) if key[at:] in expected)
-    counts.update(("add", key[:at]) for key in expected for at in _dots(key) if key[at:] in tensors)
-    counts.update(("remove", one) for key in tensors for one in _WRAPPERS
-                  if one in key and key.replace(one, "") in expected)  # fmt: skip
+
+    def fit(key: str, place: str) -> bool:
+        """Could the tensor under `key` go to `place` of the model, as it is or transposed?"""
+        if place not in expected or key not in tensors:
+            return False
+        wanted, shape = expected[place].shape, tensors[key]
+        return wanted in (None, shape) or bool(shape) and wanted == shape[::-1]
+
+    counts = Counter({("none", ""): sum(fit(key, key) for key in tensors)})
+    counts.update(("strip", key[:at]) for key in tensors for at in _dots(key) if fit(key, key[at:]))
+    counts.update(("add", key[:at]) for key in expected for at in _dots(key) if fit(key[at:], key))
+    counts.update(("remove", one) for one in _WRAPPERS for key in tensors
+                  if one in key and fit(key, key.replace(one, "")))  # fmt: skip
     (kind, prefix), best = counts.most_common(1)[0]
     rivals = [one for one in counts if counts[one] == best and one[0] == kind]
     some = 2 * best >= min(len(tensors), len(expected))
@@ -115,7 +131,8 @@ def _prefix(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
 def _renamed(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     """Missing and unexpected keys of one shape and one ending; only pairs for which there is no second choice."""
     tensors = _tensors(given)
-    missing = [key for key in reply.missing if model.expected[key].dtype]
+    # Not reply.missing: under a new name a BatchNorm has no version, and torch fills in a count that is lacking.
+    missing = [key for key, one in model.expected.items() if one.dtype and key not in given]
     found, left = {}, [key for key in reply.unexpected if key in tensors]
     while pairs := _clear_pairs(model, tensors, missing, left):
         found |= pairs
@@ -174,7 +191,7 @@ def _transient(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
 
 def _strange(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     keys = [key for key in dict.fromkeys(reply.unexpected)
-            if key in given and not isinstance(given[key], torch.Tensor)]  # fmt: skip
+            if key in given and not isinstance(given[key], torch.Tensor | dict)]  # fmt: skip
     if keys:
         yield "non-tensor", f"{_entries_of(keys)} no tensor, and nothing of the model.", _without(keys)
 

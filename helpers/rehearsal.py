@@ -14,6 +14,8 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from helpers.reading import ATOMS, containers, facts, own_dict, text, type_name
 
+_name_of = type.__dict__["__name__"].__get__
+
 
 class Held(NamedTuple):
     """What stands under a key; `shape`, `dtype` and `device` are None where it is no tensor, or has none yet."""
@@ -69,13 +71,21 @@ def without_numbers(value: Any, depth: int = 5) -> Any:
     """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions."""
     if issubclass(type(value), torch.Tensor):
         return _meta(held(value).shape)
-    if depth and (depth == 5 or issubclass(type(value), dict)):
-        made = OrderedDict((key, without_numbers(one, depth - 1)) for key, one in pairs(value).items())
+    kind = type(value)
+    if depth and (depth == 5 or issubclass(kind, dict)):
+        made = (dict if kind is dict else OrderedDict if issubclass(kind, OrderedDict) else _like(kind, dict))()
+        made.update((key, without_numbers(one, depth - 1)) for key, one in pairs(value).items())
         metadata = getattr(value, "_metadata", None)
         if issubclass(type(metadata), dict):
             made._metadata = {key: dict(one) for key, one in metadata.items() if issubclass(type(one), dict)}
         return made
-    return value if type(value) in ATOMS else object()
+    return value if kind in ATOMS else _like(kind, object)()
+
+
+def _like(kind: type, base: type) -> type:
+    """A class that goes by the name of `kind`, which is all that torch says of it, and has nothing else of it."""
+    names = {key: type.__getattribute__(kind, key) for key in ("__module__", "__qualname__")}
+    return type(_name_of(kind), (base,), {key: name for key, name in names.items() if type(name) is str})
 
 
 def _meta(shape: tuple[int, ...] | None) -> torch.Tensor:
@@ -93,7 +103,7 @@ def stand_in(module: nn.Module) -> StandIn:
     while pending:
         home, name, prefix, current, above = pending.pop()
         own, kind = own_dict(current), type(current)
-        if id(current) in above or not {"_parameters", "_buffers", "_modules"} <= own.keys():
+        if id(current) in above or not _needed(own) <= own.keys():
             reason = "is a part of itself" if id(current) in above else "has no containers: its __init__() was not run"
             where = f" at {prefix[:-1]!r}" if prefix else ""
             words = f"the {type_name(current)}{where} {reason}"
@@ -123,7 +133,9 @@ def stand_in(module: nn.Module) -> StandIn:
     return StandIn(top[""], expected, saved, unsaved, list(rules))
 
 
-_name_of = type.__dict__["__name__"].__get__
+def _needed(own: dict) -> set[str]:
+    """The attributes without which a load fails; the last one is not asked for where there is no buffer."""
+    return {"_parameters", "_buffers", "_modules"} | ({"_non_persistent_buffers_set"} if own.get("_buffers") else set())
 
 
 def _class_for(kind: type, rules: dict) -> type:
@@ -146,7 +158,7 @@ def _hooks_of(module: nn.Module, own: dict, rules: dict) -> list[Callable]:
     hooks = []
     for wrapped in (own.get("_load_state_dict_pre_hooks") or {}).values():
         hook = getattr(wrapped, "hook", wrapped)
-        home = hook.__module__ if type(hook) is FunctionType else type(hook).__module__
+        home = hook.__module__ if type(hook) is FunctionType else type.__getattribute__(type(hook), "__module__")
         if type(hook) is MethodType and hook.__func__ is LazyModuleMixin._lazy_load_hook:
             hooks.append(_take_shape)
         elif f"{home}.".startswith("torch.nn.") and not getattr(wrapped, "with_module", False):
@@ -165,8 +177,7 @@ def _take_shape(twin: nn.Module, state_dict: dict, prefix: str, *_: object) -> N
         lazy.update((id(slots), name) for name, one in slots.items() if nn.parameter.is_lazy(one))
         for name in (name for name in slots if (id(slots), name) in lazy):
             given = state_dict.get(prefix + name)
-            known = isinstance(given, torch.Tensor) and not nn.parameter.is_lazy(given)
-            slots[name] = _meta(tuple(given.shape) if known else None)
+            slots[name] = _meta(None if given is None or nn.parameter.is_lazy(given) else tuple(given.shape))
 
 
 _SIZES = re.compile(

@@ -1,0 +1,131 @@
+"""Model and checkpoint side by side, a row for each key; filtered and folded in the browser."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import anywidget
+from traitlets import Dict
+
+from helpers.checkpoints import Comparison, Held
+from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
+from helpers.reading import type_name
+from helpers.signs import GREY, Sign
+from helpers.tree import clip
+from helpers.views import front_end
+
+STATES: dict[str, Sign] = {
+    "mismatched": Sign("≠", "#D55E00", "shapes differ"),
+    "refused": Sign("✕", "#D55E00", "refused"),
+    "missing": Sign("−", "#D55E00", "missing"),
+    "unexpected": Sign("+", "#E69F00", "unexpected"),
+    "silent": Sign("~", GREY, "passed over"),
+    "matched": Sign("✓", "#0072B2", "matched"),
+}
+_LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
+_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+_TABLE = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
+_PRE = "margin:0.3em 0;white-space:pre-wrap"
+_HEADS = ("key", "a load says", "in the model", "in the checkpoint")
+
+
+class CheckpointTable(anywidget.AnyWidget):
+    """What a load would do with each key: the model's tensor beside that of the checkpoint, and the advice.
+
+    `comparison` is what `compare_checkpoint(module, state_dict)` returned; TypeError for anything else. What needs
+    attention comes first, what matches is folded; a filter finds keys. The view keeps text and numbers only.
+    """
+
+    _esm, _own_css = front_end("checkpoint_table")
+    _css = f"{front_end('parameter_ways')[1]}\n{_own_css}"  # its table looks as that of the three ways does
+
+    table = Dict().tag(sync=True)
+    signs = Dict({state: asdict(sign) for state, sign in STATES.items()}).tag(sync=True)
+
+    def __init__(self, comparison: Comparison) -> None:
+        if not isinstance(comparison, Comparison):
+            advice = "pass compare_checkpoint(module, state_dict)"
+            raise TypeError(f"CheckpointTable() takes a Comparison, got {type_name(comparison)}; {advice}.")
+        super().__init__(table=_table(comparison))
+
+    def __repr__(self) -> str:
+        return " ".join(f"CheckpointTable: {self.table['title']}".split())
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self), "text/html": static_face(self.table)}, metadata
+
+
+def _table(found: Comparison) -> dict:
+    """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left out, and words."""
+    states = {key: "unexpected" for key in found.unexpected}
+    states |= {key: "silent" for key in found.silent} | {key: "matched" for key in found.matched}
+    states |= {key: "missing" for key in found.missing} | {key: "mismatched" for key, *_ in found.mismatched}
+    states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
+    order = list(STATES)
+    rows = [{"key": clip(key), "state": states[key], "model": _words(found.expected.get(key)),
+             "checkpoint": _words(found.found.get(key))}
+            for key in sorted(states, key=lambda key: order.index(states[key]))]  # fmt: skip
+    counts = [f"{count:,} {STATES[state].label}" for state in order
+              if (count := sum(row["state"] == state for row in rows))]  # fmt: skip
+    verdict = "a strict load succeeds" if found.loads else "a strict load fails"
+    rules = ", ".join(f"{name}.{rule}" for name, rule in found.own_rules)
+    notes = [f"torch says: {one}" for one in found.errors]
+    if found.dtypes or found.devices:
+        changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
+        notes.append(f"Tensors that a load converts to what the model has: {changes}.")
+    notes += [f"Rules of its own, not asked: {rules}. They may decide otherwise."] if rules else []
+    return {
+        "title": f"{clip(found.type, 80)}: {verdict}; {', '.join(counts) or 'no key on either side'}.",
+        "advice": [{"words": step.words, "code": _cut(step.code), "enough": _ENOUGH if step.enough else ""}
+                   for step in found.advice],
+        "notes": [clip(note, 600) for note in notes], "rows": rows[:_LIVE_ROWS], "more": max(0, len(rows) - _LIVE_ROWS),
+        "matched": sum(row["state"] == "matched" for row in rows), "heads": list(_HEADS),
+    }  # fmt: skip
+
+
+def _cut(code: str) -> str:
+    return code if len(code) <= _CODE else f"{code[:_CODE]}…\n# … the whole of it is in the comparison's code"
+
+
+_ENOUGH = "Then module.load_state_dict(state_dict) loads strictly."
+
+
+def _words(held: Held | None) -> str:
+    """What stands on one side; "–" for nothing."""
+    if held is None or held.dtype is None:
+        return "–" if held is None else clip(held.type, 80)
+    shape = "no shape yet" if held.shape is None else " × ".join(map(str, held.shape)) or "scalar"
+    device = "" if held.device is None or held.device.type == "cpu" else f", {held.device}"
+    return f"{shape}, {held.dtype}{device}".replace("torch.", "")
+
+
+def static_face(table: dict) -> Markup:
+    """The rows that need attention, and in a fold those that match, each cut with the rest counted."""
+    steps = [tag("div", step["words"], tag("pre", step["code"], style=_PRE), step["enough"], style="margin-top:0.6em")
+             for step in table["advice"]]  # fmt: skip
+    notes = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note in table["notes"]]
+    trouble = [row for row in table["rows"] if row["state"] != "matched"]
+    fits = [row for row in table["rows"] if row["state"] == "matched"]
+    fold = tag("details", tag("summary", f"{table['matched']:,} matched", style="cursor:pointer"),
+               _rows(fits, table["matched"]), style="margin-top:0.4em") if fits else ""  # fmt: skip
+    known = len(table["rows"]) + table["more"] - table["matched"]
+    return tag("div", tag("div", table["title"], style="font-weight:600"), *steps, *notes,
+               _rows(trouble, known) if trouble else "", fold,
+               class_="inm-fit-static", style=f"{BOX};max-width:80em;overflow-wrap:anywhere")  # fmt: skip
+
+
+def _rows(rows: list[dict], known: int) -> Markup:
+    heads = tag("thead", tag("tr", *(tag("th", head, scope="col", style=_CELL) for head in _HEADS)))
+    body = tag("tbody", *map(_row, rows[:_STATIC_ROWS]))
+    left = known - min(len(rows), _STATIC_ROWS)
+    more = tag("div", f"… and {left:,} more keys", style=SOFT) if left else ""
+    return join([tag("table", heads, body, style=_TABLE), more])
+
+
+def _row(row: dict) -> Markup:
+    sign = STATES[row["state"]]
+    mark = tag("span", sign.glyph, style=f"color:{sign.colour};display:inline-block;width:1.3em")
+    key = tag("th", row["key"], scope="row", style=f"{_CELL};{CODE}")
+    cells = [tag("td", part, style=_CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
+    return tag("tr", key, *cells)
