@@ -13,7 +13,9 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from helpers.reading import ATOMS, containers, facts, own_dict, text, type_name
+from helpers.state import transient_names
 
+_NEEDED = ("_parameters", "_buffers", "_modules")
 _name_of = type.__dict__["__name__"].__get__
 
 
@@ -103,18 +105,19 @@ def stand_in(module: nn.Module) -> StandIn:
     while pending:
         home, name, prefix, current, above = pending.pop()
         own, kind = own_dict(current), type(current)
-        if id(current) in above or not _needed(own) <= own.keys():
-            reason = "is a part of itself" if id(current) in above else "has no containers: its __init__() was not run"
+        lacking = [name for name in _NEEDED if not hasattr(type(own.get(name)), "items")]
+        if id(current) in above or lacking:
+            reason = "is a part of itself" if id(current) in above else f"has no {lacking[0]}: call super().__init__() in it"
             where = f" at {prefix[:-1]!r}" if prefix else ""
             words = f"the {type_name(current)}{where} {reason}"
             raise ValueError(f"torch cannot load into this {type_name(module)}: {words}.")
+        parameters, buffers, children = containers(own)
         kinds[kind] = kinds[kind] if kind in kinds else _class_for(kind, rules)
         twin = home[name] = kinds[kind].__new__(kinds[kind])
         nn.Module.__init__(twin)
         vars(twin).update((key, value) for key, value in own.items() if type(value) in ATOMS)
-        parameters, buffers, children = containers(own)
         transient = twin._non_persistent_buffers_set
-        transient.update(map(text, own.get("_non_persistent_buffers_set") or ()))
+        transient.update(transient_names(own))
         for slots, real in ((twin._parameters, parameters), (twin._buffers, buffers)):
             known = {key: held(one) for key, one in real.items() if one is not None}
             slots.update((key, _meta(known[key].shape) if key in known else None) for key in real)
@@ -131,11 +134,6 @@ def stand_in(module: nn.Module) -> StandIn:
                     if issubclass(type(child), nn.Module)]  # fmt: skip
         twin._modules.update(dict.fromkeys(children))  # in their order, and None where there is none
     return StandIn(top[""], expected, saved, unsaved, list(rules))
-
-
-def _needed(own: dict) -> set[str]:
-    """The attributes without which a load fails; the last one is not asked for where there is no buffer."""
-    return {"_parameters", "_buffers", "_modules"} | ({"_non_persistent_buffers_set"} if own.get("_buffers") else set())
 
 
 def _class_for(kind: type, rules: dict) -> type:
@@ -156,7 +154,8 @@ def _class_for(kind: type, rules: dict) -> type:
 def _hooks_of(module: nn.Module, own: dict, rules: dict) -> list[Callable]:
     """The hooks before a load that are torch.nn's and know no module, and one for lazy modules. Others: `rules`."""
     hooks = []
-    for wrapped in (own.get("_load_state_dict_pre_hooks") or {}).values():
+    before, after = (own.get(f"_load_state_dict_{when}_hooks") for when in ("pre", "post"))
+    for wrapped in dict.values(before) if issubclass(type(before), dict) else ():
         hook = getattr(wrapped, "hook", wrapped)
         home = hook.__module__ if type(hook) is FunctionType else type.__getattribute__(type(hook), "__module__")
         if type(hook) is MethodType and hook.__func__ is LazyModuleMixin._lazy_load_hook:
@@ -165,7 +164,7 @@ def _hooks_of(module: nn.Module, own: dict, rules: dict) -> list[Callable]:
             hooks.append(hook)
         else:
             rules[type_name(module), "_load_state_dict_pre_hooks"] = None
-    if own.get("_load_state_dict_post_hooks"):
+    if issubclass(type(after), dict) and dict.__len__(after):
         rules[type_name(module), "_load_state_dict_post_hooks"] = None
     return hooks
 
@@ -176,8 +175,8 @@ def _take_shape(twin: nn.Module, state_dict: dict, prefix: str, *_: object) -> N
         lazy = vars(twin).setdefault("_lazy", set())
         lazy.update((id(slots), name) for name, one in slots.items() if nn.parameter.is_lazy(one))
         for name in (name for name in slots if (id(slots), name) in lazy):
-            given = state_dict.get(prefix + name)
-            slots[name] = _meta(None if given is None or nn.parameter.is_lazy(given) else tuple(given.shape))
+            given = state_dict.get(prefix + name, slots[name])
+            slots[name] = _meta(None if nn.parameter.is_lazy(given) or given is slots[name] else tuple(given.shape))
 
 
 _SIZES = re.compile(

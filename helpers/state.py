@@ -111,7 +111,7 @@ def list_own(module: nn.Module, path: str, entries: list[Entry], values: list, e
     if parameters:
         _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
     if buffers:
-        _list_tensors(buffers, "buffer", _transient(own), prefix, path, entries, values, empty)
+        _list_tensors(buffers, "buffer", transient_names(own), prefix, path, entries, values, empty)
     names = list(own)
     # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
     if names[: len(_INIT_NAMES)] == _INIT_NAMES:
@@ -227,7 +227,7 @@ def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ..
     return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
 
 
-def _transient(own: dict) -> frozenset[str]:
+def transient_names(own: dict) -> frozenset[str]:
     """The names of the non-persistent buffers, as exact text."""
     names = own.get("_non_persistent_buffers_set")
     base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)

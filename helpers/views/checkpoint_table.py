@@ -15,7 +15,7 @@ from helpers.tree import clip
 from helpers.views import front_end
 
 STATES: dict[str, Sign] = {
-    "mismatched": Sign("≠", "#D55E00", "shapes differ"),
+    "mismatched": Sign("≠", "#D55E00", "mismatched"),
     "refused": Sign("✕", "#D55E00", "refused"),
     "missing": Sign("−", "#D55E00", "missing"),
     "unexpected": Sign("+", "#E69F00", "unexpected"),
