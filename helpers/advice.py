@@ -32,9 +32,9 @@ Step = tuple[str, str, str]  # the first three fields of an Advice
 _MAPPINGS, _PAIRINGS = 200, 250_000  # how many are looked at in a checkpoint, and in a search for other names
 
 
-def advise(model: StandIn, given: Mapping) -> list[Advice]:
-    """Each finder in its turn, on what the steps before it have made of the state_dict."""
-    steps, reply = [], rehearse(model.twin, given)
+def advise(model: StandIn, given: Mapping, reply: Reply) -> list[Advice]:
+    """The steps for `given`, to which torch gave `reply`: each finder in its turn, on what those before it made."""
+    steps = []
     for find in (_nested, _prefix, _renamed, _transposed, _transient, _strange, _kept):
         if any(reply):
             for kind, words, code in find(model, given, reply):

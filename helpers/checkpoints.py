@@ -84,7 +84,8 @@ def compare_checkpoint(module: nn.Module, state_dict: Mapping[str, Any]) -> Comp
         entries = pairs(state_dict)
         found = {text(key): held(value) for key, value in entries.items()}
         model, given = stand_in(module), without_numbers(state_dict)
-    return _told(type_name(module), model, rehearse(model.twin, given), found, advise(model, given))
+    reply = rehearse(model.twin, given)
+    return _told(type_name(module), model, reply, found, advise(model, given, reply))
 
 
 def _require_mapping(state_dict: object) -> None:

@@ -107,7 +107,7 @@ def stand_in(module: nn.Module) -> StandIn:
         own, kind = own_dict(current), type(current)
         lacking = [name for name in _NEEDED if not hasattr(type(own.get(name)), "items")]
         if id(current) in above or lacking:
-            reason = "is a part of itself" if id(current) in above else f"has no {lacking[0]}: call super().__init__() in it"
+            reason = f"has no {lacking[0]}: call super().__init__() in it" if lacking else "is a part of itself"
             where = f" at {prefix[:-1]!r}" if prefix else ""
             words = f"the {type_name(current)}{where} {reason}"
             raise ValueError(f"torch cannot load into this {type_name(module)}: {words}.")

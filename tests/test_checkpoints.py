@@ -138,7 +138,7 @@ def pairs(draw: st.DrawFn, made: st.SearchStrategy[nn.Module]) -> tuple[nn.Modul
     return module, perturbed(draw, {} if inside_itself(module) else listed(module))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(pairs(modules()))
 def test_a_generated_pair_is_told_as_torch_tells_it_and_nothing_changes(pair):
     module, state_dict = pair
@@ -166,7 +166,7 @@ TORCHS = [mixed, lambda: nn.TransformerDecoderLayer(4, 1, 4), lambda: nn.BatchNo
           lambda: nn.Sequential(nn.InstanceNorm1d(2), nn.SyncBatchNorm(2))]  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pairs(st.sampled_from(TORCHS).map(lambda make: make())))
 def test_layers_with_rules_of_torchs_own_are_told_as_torch_tells_it(pair):
     assert_as_torch(*pair, compare_checkpoint(*pair))
@@ -579,8 +579,8 @@ def test_a_module_whose_init_was_not_run_gets_a_clear_message():
     broken = nn.Sequential(nn.Linear(1, 1), nn.Linear.__new__(nn.Linear))
     with pytest.raises(ValueError) as caught:
         compare_checkpoint(broken, {})
-    words = "torch cannot load into this Sequential: the Linear at '1' has no _parameters: call super().__init__() in it."
-    assert str(caught.value) == words
+    words = "the Linear at '1' has no _parameters: call super().__init__() in it."
+    assert str(caught.value) == f"torch cannot load into this Sequential: {words}"
 
 
 def test_the_callers_modes_make_no_difference():
@@ -593,3 +593,12 @@ def test_the_callers_modes_make_no_difference():
         assert compare_checkpoint(mixed(), old_checkpoint()) == expected
     finally:
         torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+def test_a_comparison_warns_of_nothing_where_a_real_load_may():
+    model = mixed().to("meta")
+    model.norm.to_empty(device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compare_checkpoint(model, {"module." + key: value for key, value in old_checkpoint().items()}).advice
+        assert compare_checkpoint(nn.Linear(1, 1), {"weight": torch.ones(1, 1, dtype=torch.complex64)}).dtypes
