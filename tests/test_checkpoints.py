@@ -138,7 +138,7 @@ def pairs(draw: st.DrawFn, made: st.SearchStrategy[nn.Module]) -> tuple[nn.Modul
     return module, perturbed(draw, {} if inside_itself(module) else listed(module))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(pairs(modules()))
 def test_a_generated_pair_is_told_as_torch_tells_it_and_nothing_changes(pair):
     module, state_dict = pair
@@ -166,7 +166,7 @@ TORCHS = [mixed, lambda: nn.TransformerDecoderLayer(4, 1, 4), lambda: nn.BatchNo
           lambda: nn.Sequential(nn.InstanceNorm1d(2), nn.SyncBatchNorm(2))]  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pairs(st.sampled_from(TORCHS).map(lambda make: make())))
 def test_layers_with_rules_of_torchs_own_are_told_as_torch_tells_it(pair):
     assert_as_torch(*pair, compare_checkpoint(*pair))

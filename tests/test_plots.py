@@ -361,3 +361,24 @@ def test_costs_that_cannot_be_compared_are_refused():
     for few in ([], costs()[:4]):
         with pytest.raises(ValueError, match="models of different nbytes: pass costs of two or more"):
             plots.cost_of_reading(few)
+
+
+def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
+    whole = [5.0, 4.0, 3.0, 2.0]
+    figure = plots.resumed(whole, {"full": [3.0, 2.0], "half $": [6.0, 5.0]}, step=2, title="T $", y="loss (nats)")
+    assert figure.get_suptitle() == "T $" and [axes.get_title() for axes in figure.axes] == ["full", "half $"]
+    for axes, values in zip(figure.axes, ([3.0, 2.0], [6.0, 5.0]), strict=True):
+        broad, thin, mark = axes.get_lines()
+        assert list(broad.get_ydata()) == whole and list(broad.get_xdata()) == [0, 1, 2, 3]
+        assert list(thin.get_ydata()) == values and list(thin.get_xdata()) == [2, 3]
+        assert broad.get_linewidth() > 2 * thin.get_linewidth() and set(mark.get_xdata()) == {2}
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[0].get_ylabel() == "loss (nats)"
+    names = [words.get_text() for words in figure.legends[0].get_texts()]
+    assert names == ["never stopped", "stopped at 2 and resumed"]
+
+
+@pytest.mark.parametrize(("continued", "step"), [({}, 1), ({"a": [1.0]}, 2), ({"a": [1.0]}, -1)])
+def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
+    with pytest.raises(ValueError, match=f"no step {step} in a run of 2 steps"):
+        plots.resumed([1.0, 2.0], continued, step=step, title="", y="")

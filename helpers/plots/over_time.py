@@ -79,6 +79,36 @@ def running_means(checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: s
     return figure
 
 
+def resumed(
+    whole: Sequence[float], continued: Mapping[str, Sequence[float]], *, step: int, title: str, y: str
+) -> Figure:
+    """A figure with a panel for each of `continued`, {label: its values from `step` on}, beside the `whole` run.
+
+    The whole run is a broad light line, the continuation a thin dark one on it: where they coincide both are seen. A
+    vertical line marks `step`. `title` states the finding; `y` names the values, with units.
+
+    Raises `ValueError` where there is nothing continued, and for a `step` outside the whole run.
+    """
+    if not continued or not 0 <= step < len(whole):
+        raise ValueError(f"nothing continued, or no step {step} in a run of {len(whole)} steps")
+    figure = figure_class()(figsize=(9, 4), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]
+    for axes, (label, values) in zip(panels, continued.items(), strict=True):
+        axes.plot(range(len(whole)), whole, color="#9ecae9", linewidth=6, label="never stopped")
+        steps = range(step, step + len(values))
+        axes.plot(steps, values, color="#b3400e", linewidth=1.6, label=f"stopped at {step} and resumed")
+        axes.axvline(step, color="#555555", linewidth=1, linestyle=":")
+        axes.set_title(shown(label), fontsize=12, parse_math=False)
+        axes.set_xlabel("training step", fontsize=12)
+        axes.tick_params(labelsize=11)
+        axes.grid(axis="y", color="#dddddd")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel(y, fontsize=12)
+    figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
+    figure.legend(handles=panels[0].get_lines()[:2], loc="outside lower center", ncols=2, fontsize=11, frameon=False)
+    return figure
+
+
 def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
     """A figure with grey pictures side by side, {label: numbers of shape (height, width)}; black is the least.
 
