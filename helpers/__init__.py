@@ -2,11 +2,12 @@
 
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.tracing import Step, Trace, parting, trace
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
+from helpers.views.trace_player import TracePlayer, compare
 from helpers.views.visibility_table import VisibilityTable
-from helpers.tracing import Step, Trace, parting, trace
 from helpers.visibility import Sight, visibility
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "StateMap",
     "Step",
     "Trace",
+    "TracePlayer",
     "VisibilityTable",
     "check",
+    "compare",
     "parting",
     "quiz",
     "snapshot",
