@@ -24,19 +24,19 @@ function render({ model, el }) {
   // --- the page -------------------------------------------------------------------------------------------------
   const status = node("div", { class: "inm-player-status", role: "status", "aria-live": "polite" });
   if (last < 0) {
-    el.append(node("div", { class: "inm inm-player" }, film.nothing));
+    el.append(node("div", { class: "inm inm-player" }, model.get("nothing")));
     return;
   }
   const actions = { first: () => go(0), back: () => go(position - 1), play, forward: () => go(position + 1),
     last: () => go(last), previous: () => jump(-1), next: () => jump(1) }; // prettier-ignore
   const button = (action, label, words) => node("button", { type: "button", "data-action": action, title: label,
     "aria-label": label }, words); // prettier-ignore
-  const playing = button("play", "Play", "▶");
+  const playing = node("button", { type: "button", "data-action": "play" }, "Play");
   const slider = node("input", { type: "range", min: 0, max: last, "aria-label": "Step" });
   const counter = node("span", "inm-player-count");
   const bar = node("div", { class: "inm-player-bar", role: "group", "aria-label": "Steps" },
-    button("first", "First step", "⏮"), button("back", "Back", "◀"), playing, button("forward", "Forward", "▶"),
-    button("last", "Last step", "⏭"), slider, counter, button("previous", "Previous change", "previous change"),
+    button("first", "First step", "|◀"), button("back", "Back", "◀"), playing, button("forward", "Forward", "▶"),
+    button("last", "Last step", "▶|"), slider, counter, button("previous", "Previous change", "previous change"),
     button("next", "Next change", "next change")); // prettier-ignore
   const path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
   const source = node("div", { class: "inm-player-source", role: "region", "aria-label": "Source", tabindex: 0 });
@@ -47,16 +47,17 @@ function render({ model, el }) {
   const legend = node("div", "inm-player-legend", "▶ runs now · ✓ has run · – this call never reaches it. ",
     "Containers: as the line leaves them; what it calls comes with its own lines. ",
     film.more ? `${count(film.more)} more steps are not shown.` : ""); // prettier-ignore
-  const root = node("div", "inm inm-player", bar, status, path, node("div", "inm-player-body", source, state), legend);
+  const root = node("div", "inm inm-player", bar, path, node("div", "inm-player-body", source, state), status, legend);
 
   // --- the source -----------------------------------------------------------------------------------------------
   function sourceOf(place) {
     const [name, first, lines, statements] = film.listings[place];
     const rows = lines.map((runs, i) => {
-      const code = node("code", "inm-player-code");
+      const indent = `${4 + (runs[1]?.search(/\S|$/) ?? 0)}ch`; // where a line that is too long goes on
+      const code = node("code", { class: "inm-player-code", style: `padding-left:${indent};text-indent:-${indent}` });
       for (let k = 0; k < runs.length; k += 2) code.append(runs[k] ? node("span", `inm-tok-${runs[k]}`, runs[k + 1]) : runs[k + 1]);
       const note = node("span", "inm-player-note");
-      const row = node("div", "inm-player-line", node("span", "inm-player-number", String(first + i)), code, note);
+      const row = node("div", "inm-player-line", node("code", "inm-player-number", String(first + i)), code, note);
       return { row, note, line: first + i, statement: statements[i], text: code.textContent.trim() };
     });
     return { element: node("div", { "aria-label": name, role: "group" }, ...rows.map(({ row }) => row)), rows };
@@ -104,7 +105,7 @@ function render({ model, el }) {
       const mine = changes.filter((change) => change[1] === box);
       const items = entries.map((entry) => {
         const change = mine.find((one) => one[2] !== "left" && film.entries[one[3]][0] === film.entries[entry][0]);
-        const item = itemOf(entry, change?.[2], change && (change[2] === "came" ? "came in" : change[2]));
+        const item = itemOf(entry, change?.[2], change?.[2] === "came" ? "came in" : change?.[2]);
         if (change?.[2] === "came") flying.push([item, change[5]]);
         return item;
       });
@@ -152,8 +153,7 @@ function render({ model, el }) {
     if (timer !== null) return stop();
     if (position === last) go(0);
     status.setAttribute("aria-live", "off"); // read out step by step it would never end
-    playing.textContent = "⏸";
-    playing.setAttribute("aria-label", "Pause");
+    playing.textContent = "Pause";
     wait();
   }
 
@@ -169,8 +169,7 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = null;
     status.setAttribute("aria-live", "polite");
-    playing.textContent = "▶";
-    playing.setAttribute("aria-label", "Play");
+    playing.textContent = "Play";
   }
 
   function act(action) {
@@ -180,7 +179,8 @@ function render({ model, el }) {
 
   function onKey(event) {
     const action = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey ? undefined : KEYS[event.key];
-    if (!action || (event.key === " " && event.target.closest("button"))) return; // a button keeps its own Space
+    const own = event.target.closest("button") ? event.key === " " : event.target === slider && event.key !== " ";
+    if (!action || own) return;
     event.preventDefault();
     act(action);
   }
