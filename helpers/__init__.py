@@ -10,6 +10,7 @@ from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
+from helpers.views.trace_player import TracePlayer, compare
 from helpers.views.visibility_table import VisibilityTable
 from helpers.visibility import Sight, visibility
 
@@ -27,10 +28,12 @@ __all__ = [
     "StateMap",
     "Step",
     "Trace",
+    "TracePlayer",
     "VisibilityTable",
     "audit",
     "check",
     "compare_checkpoint",
+    "compare",
     "parting",
     "quiz",
     "snapshot",

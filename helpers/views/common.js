@@ -1,10 +1,19 @@
 // What every view needs; it stands before the view's own module in one text.
 
-function node(name, className, ...children) {
+// `attributes` is a class, or an object of attributes; one that is "", false, null or undefined is left out.
+function node(name, attributes, ...children) {
   const element = document.createElement(name);
-  if (className) element.className = className;
+  const given = typeof attributes === "string" ? { class: attributes } : attributes ?? {};
+  for (const [key, value] of Object.entries(given)) {
+    if (value !== "" && value !== false && value != null) element.setAttribute(key, value === true ? "" : value);
+  }
   element.append(...children);
   return element;
+}
+
+// The glyph of a sign; what it stands for is told in words beside it.
+function mark({ glyph, colour, label }, className) {
+  return node("span", { class: className, style: `color:${colour}`, title: label, "aria-hidden": "true" }, glyph);
 }
 
 const count = (number) => number.toLocaleString("en-US");
