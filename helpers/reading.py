@@ -75,7 +75,7 @@ def _slots_of(container: object) -> list[tuple[str, Any]]:
             pairs = list(dict.items(container))
     elif issubclass(kind, dict):
         pairs = list(dict.items(container))
-    elif from_torch(kind):  # a script module keeps its tensors in C++ behind a wrapper
+    elif from_torch(kind) and hasattr(kind, "items"):  # a script module keeps its tensors in C++ behind a wrapper
         pairs = list(container.items())
     else:
         return []

@@ -215,6 +215,8 @@ def test_a_module_without_init_or_with_nonsense_in_its_containers_is_listed():
     model.__dict__["_non_persistent_buffers_set"] = None
     found = {entry.path: entry.kind for entry in snapshot(model).entries}
     assert found["b"] == "buffer" and found["x"] == "plain value" and found["5"] == "module"
+    model.__dict__["_parameters"] = torch.ones(2)
+    assert {entry.path: entry.kind for entry in snapshot(model).entries} == found
 
 
 def test_a_tree_deeper_than_the_recursion_limit_is_walked():

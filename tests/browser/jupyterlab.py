@@ -299,11 +299,13 @@ def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
 
 
 def screenshots(page: Page, folder: Path, name: str) -> None:
-    """Write the whole notebook in front as `name`-01.png, -02.png and so on, one page of it each."""
+    """Write the whole notebook in front as `name`-01.png, -02.png and so on, three windows of it each."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}-[0-9][0-9].png"):
         old.unlink()
     page.mouse.move(0, 0)
+    usual = page.viewport_size
+    page.set_viewport_size({"width": usual["width"], "height": 3 * usual["height"]})
     scroller = page.locator(".jp-WindowedPanel-outer:visible").first
     total, height = scroller.evaluate("node => [node.scrollHeight, node.clientHeight]")
     for number in range(-(-total // height)):
@@ -311,6 +313,7 @@ def screenshots(page: Page, folder: Path, name: str) -> None:
         page.wait_for_timeout(60)
         page.screenshot(path=folder / f"{name}-{number + 1:02}.png")
     scroller.evaluate("node => { node.scrollTop = 0; }")
+    page.set_viewport_size(usual)
 
 
 def projector_screenshots(page: Page, folder: Path, name: str, selector: str = ".inm") -> None:
