@@ -2,16 +2,19 @@
 
 from helpers.exercises import check, quiz
 from helpers.state import Entry, Snapshot, snapshot
+from helpers.tracing import Step, Trace, parting, trace
 from helpers.views.parameter_ways import ParameterWays
+from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.visibility_table import VisibilityTable
-from helpers.tracing import Step, Trace, parting, trace
 from helpers.visibility import Sight, visibility
 
 __all__ = [
     "Entry",
+    "OutcomeTable",
     "ParameterWays",
+    "Playground",
     "Redraw",
     "Sight",
     "Snapshot",
