@@ -18,6 +18,7 @@ NAMES = {
     "01": "keys nesting live-view no-parameters keep-vars optimizer",
     "02": "used-up own tied prefix modules freeze-tied position parameter",
     "03": "saved moved gradient copies assign alias eval",
+    "04": "where read first taken early lost bypass",
 }
 KEYS = [f"{lesson}-{name}" for lesson, names in NAMES.items() for name in names.split()]
 
