@@ -7,6 +7,7 @@ from helpers.views.parameter_ways import ParameterWays
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
+from helpers.views.trace_player import TracePlayer, compare
 from helpers.views.visibility_table import VisibilityTable
 from helpers.visibility import Sight, visibility
 
@@ -21,8 +22,10 @@ __all__ = [
     "StateMap",
     "Step",
     "Trace",
+    "TracePlayer",
     "VisibilityTable",
     "check",
+    "compare",
     "parting",
     "quiz",
     "snapshot",

@@ -1,11 +1,19 @@
 // What every view needs; it stands before the view's own module in one text.
 
-function node(name, className, ...children) {
+// `attributes` is a class, or an object of attributes; one that is "", false, null or undefined is left out.
+function node(name, attributes, ...children) {
   const element = document.createElement(name);
-  if (className) element.className = className;
+  const given = typeof attributes === "string" ? { class: attributes } : attributes ?? {};
+  for (const [key, value] of Object.entries(given)) {
+    if (value !== "" && value !== false && value != null) element.setAttribute(key, value === true ? "" : value);
+  }
   element.append(...children);
   return element;
 }
+
+// The sign of a kind; its label is a title alone, so that the kind is told in words beside it.
+const mark = (sign, className) =>
+  node("span", { class: className, style: `color:${sign.colour}`, title: sign.label, "aria-hidden": "true" }, sign.glyph);
 
 const count = (number) => number.toLocaleString("en-US");
 
