@@ -50,6 +50,35 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
     return figure
 
 
+def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
+    """A figure with a bar for each time measured, on a logarithmic axis; the title compares the longest with the shortest.
+
+    `seconds` is {what was used: {what was done: seconds}}, such as {"a plain object": {"read": 2e-8, "set": 3e-8}}.
+    Raises `ValueError` where there is nothing to compare, or a time that is not above 0.
+    """
+    bars = [(f"{what}: {done}", time, done) for what, times in seconds.items() for done, time in times.items()]
+    if len(bars) < 2 or min(time for _, time, _ in bars) <= 0:
+        raise ValueError("cost_of_access compares two times or more, each above 0")
+    figure = figure_class()(figsize=(10, 1.4 + 0.4 * len(bars)), facecolor="white", layout="constrained")
+    axes = figure.subplots()
+    kinds = list(dict.fromkeys(done for *_, done in bars))
+    for label, time, done in reversed(bars):
+        colour, *_ = _LINES[kinds.index(done) % len(_LINES)]
+        drawn = axes.barh(label, time * 1e6, color=colour, hatch=("", "///", "...", "xx")[kinds.index(done) % 4],
+                          edgecolor="white")  # fmt: skip
+        axes.bar_label(drawn, [f"{time * 1e6:.2g} µs"], padding=4, fontsize=11)
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel("time (µs)", fontsize=12)
+    axes.tick_params(axis="y", labelsize=12)
+    axes.grid(axis="x", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    (least, short, _), (most, long, _) = (pick(bars, key=lambda bar: bar[1]) for pick in (min, max))
+    figure.suptitle(f"{most} takes {long / short:,.0f} × as long as {least}", fontsize=14, fontweight="bold")
+    return figure
+
+
 def _growth(costs: list[Cost], over: str) -> str:
     """The title: the ways that allocate more for the largest model than for the smallest, or those that do not."""
     by_way: dict[str, list[Cost]] = {}
