@@ -23,10 +23,7 @@ function render({ model, el }) {
 
   // --- the page -------------------------------------------------------------------------------------------------
   const status = node("div", { class: "inm-player-status", role: "status", "aria-live": "polite" });
-  if (last < 0) {
-    el.append(node("div", { class: "inm inm-player" }, model.get("nothing")));
-    return;
-  }
+  if (last < 0) return el.append(node("div", "inm inm-player", model.get("nothing")));
   const actions = { first: () => go(0), back: () => go(position - 1), play, forward: () => go(position + 1),
     last: () => go(last), previous: () => jump(-1), next: () => jump(1) }; // prettier-ignore
   const button = (action, label, words) => node("button", { type: "button", "data-action": action, title: label,
@@ -36,14 +33,14 @@ function render({ model, el }) {
   const counter = node("span", "inm-player-count");
   const bar = node("div", { class: "inm-player-bar", role: "group", "aria-label": "Steps" },
     button("first", "First step", "|◀"), button("back", "Back", "◀"), playing, button("forward", "Forward", "▶"),
-    button("last", "Last step", "▶|"), slider, counter, button("previous", "Previous change", "previous change"),
-    button("next", "Next change", "next change")); // prettier-ignore
+    button("last", "Last step", "▶|"), slider, counter, button("previous", "Previous change", "Previous change"),
+    button("next", "Next change", "Next change")); // prettier-ignore
   const path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
   const source = node("div", { class: "inm-player-source", role: "region", "aria-label": "Source", tabindex: 0 });
   const locals = node("table", { class: "inm-player-locals" });
   const boxes = node("div");
   const state = node("div", { class: "inm-player-state", role: "region", tabindex: 0,
-    "aria-label": "Local names and containers" }, locals, boxes); // prettier-ignore
+    "aria-label": "Local names and containers" }, node("div", "inm-player-names", locals), boxes); // prettier-ignore
   const legend = node("div", "inm-player-legend", "▶ runs now · ✓ has run · – this call never reaches it. ",
     "Containers: as the line leaves them; what it calls comes with its own lines. ",
     film.more ? `${count(film.more)} more steps are not shown.` : ""); // prettier-ignore

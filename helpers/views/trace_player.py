@@ -76,8 +76,8 @@ class compare(widgets.VBox):  # noqa: N801  (called like a function)
         return f"compare of two traces: {self.words}"
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        faces = [tag("div", player.face, style="flex:1 1 26em;min-width:0") for player in self.players]
-        html = tag("div", tag("b", self.words), tag("div", *faces, style="display:flex;flex-wrap:wrap;gap:0.8em"))
+        faces = [tag("div", player.face, style="margin-top:0.8em") for player in self.players]
+        html = tag("div", tag("b", self.words), *faces)
         return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self), "text/html": html}
 
 
@@ -118,7 +118,7 @@ def static_face(steps: Trace) -> Markup:
     return tag(
         "div",
         tag("div", repr(steps), style=f"{SOFT};margin-bottom:0.6em"),
-        _table(("in", "the line that decided", "what it did"), body),
+        _table(("in", "line that decided", "what came of it"), body),
         tag("div", more, style=SOFT) if more else "",
         _before_and_after(steps, {(one.container, one.name) for one in changes}),
         class_="inm-player-static",

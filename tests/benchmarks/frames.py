@@ -1,4 +1,4 @@
-"""Times what a reader does in a live map, in a real JupyterLab: script, style and layout of one fold or one select.
+"""Times what a reader does in a view, in a real JupyterLab: script, style and layout of one fold, select or step.
 
 python -m tests.benchmarks.frames
 """
@@ -44,22 +44,41 @@ FOLD = """(root, steps) => {
     }
     return times; }"""
 
+# A trace of more than 2,000 steps; every step forward and every step back again.
+BUILD = """\
+from torch import nn
+from helpers import TracePlayer, trace
+with trace() as steps:
+    nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(13)))
+TracePlayer(steps)"""
+STEP = """(root, steps) => {
+    const pane = root.querySelector('.inm-player-source'), times = [];
+    const last = Number(root.querySelector('input').max);
+    pane.focus();
+    for (let i = 0; i < 2 * last; i += 1) {
+        const start = performance.now();
+        pane.dispatchEvent(new KeyboardEvent('keydown', {key: i < last ? 'ArrowRight' : 'ArrowLeft', bubbles: true}));
+        root.getBoundingClientRect(); pane.querySelector('[aria-current]').getBoundingClientRect();
+        times.push(performance.now() - start);
+    }
+    return times; }"""
+
 
 def percentile(times: list[float], share: float) -> float:
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
-def measure(page: Page, lab: Lab, model: str) -> None:
-    source = f"from torch import nn\nfrom helpers import StateMap\nmodel = {model}"
-    made = new_notebook(cells=[new_code_cell(source), new_code_cell("StateMap(model)")], metadata=METADATA)
+def measure(page: Page, lab: Lab, source: str, scripts: dict[str, str]) -> None:
+    """Run the cell `source`, which ends with a view, and print a line for each of the `scripts` on that view."""
+    made = new_notebook(cells=[new_code_cell(source)], metadata=METADATA)
     nbformat.write(made, lab.root / "notebooks" / "frames.ipynb")
     open_notebook(page, "notebooks/frames.ipynb")
     run_all(page)
-    root = page.locator(".inm-map")
-    for name, script in (("select", SELECT), ("fold", FOLD)):
-        times = root.evaluate(script, STEPS)
+    for name, script in scripts.items():
+        times = page.locator(".inm").evaluate(script, STEPS)
         middle, late = percentile(times, 0.5), percentile(times, 0.95)
-        print(f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms   (a frame: {FRAME_MS:.1f} ms)")
+        print(f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms   slowest {max(times):5.1f} ms   "
+              f"(a frame: {FRAME_MS:.1f} ms)")  # fmt: skip
 
 
 def main() -> None:
@@ -72,7 +91,10 @@ def main() -> None:
             page = lab.page()
             for name, model in MODELS.items():
                 print(name)
-                measure(page, lab, model)
+                source = f"from torch import nn\nfrom helpers import StateMap\nmodel = {model}\nStateMap(model)"
+                measure(page, lab, source, {"select": SELECT, "fold": FOLD})
+            print("a trace of more than 2,000 steps")
+            measure(page, lab, BUILD, {"step": STEP})
         finally:
             lab.stop()
 

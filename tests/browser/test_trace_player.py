@@ -1,0 +1,345 @@
+"""The player in a real JupyterLab: every control, by mouse and by keyboard; the lines, the containers, the words."""
+
+from __future__ import annotations
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+from playwright.sync_api import Locator, Page, expect
+from torch import nn
+
+from helpers import Trace, TracePlayer, trace
+from tests.browser import jupyterlab
+from tests.lesson_kernel import ROOT
+
+STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
+RECORD = """\
+import torch
+from torch import nn
+from helpers import TracePlayer, compare, trace
+layer = nn.Linear(2, 3)
+layer.register_buffer("scale", torch.ones(3), persistent=False)
+with trace(layer) as steps:
+    layer.scale = nn.Parameter(torch.ones(3))
+"""
+SHOW = f"{RECORD}TracePlayer(steps)"
+REFUSED = f"""\
+{RECORD}try:
+    with trace(layer) as steps:
+        layer.weight = torch.ones(3)
+except TypeError:
+    pass
+TracePlayer(steps)"""
+HOSTILE = f"""\
+from torch import nn
+from helpers import TracePlayer, trace
+layer = nn.Module()
+with trace(layer) as steps:
+    setattr(layer, {STRUCK!r}, {STRUCK!r})
+TracePlayer(steps)"""
+COMPARE = f"""\
+{RECORD}with trace(layer) as other:
+    layer.gain = torch.ones(3)
+compare(steps, other)"""
+SCREENSHOTS = ROOT / ".screenshots" / "trace_player"
+
+
+def recorded() -> Trace:
+    space: dict = {}
+    exec(RECORD, space)
+    return space["steps"]
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def now(page: Page) -> Locator:
+    """The line that runs."""
+    return page.locator(".inm-player-line[aria-current=step]")
+
+
+def place(page: Page) -> int:
+    """The position that the view shows, which its slider and its counter agree on."""
+    shown = int(page.locator(".inm-player input[type=range]").input_value())
+    assert page.locator(".inm-player-count").inner_text().split(" / ")[0] == f"{shown + 1:,}"
+    return shown
+
+
+def assert_shows(page: Page, steps: Trace, position: int) -> None:
+    """The line, its number, the calls and the local names are those of the step at `position`."""
+    step = steps[position]
+    assert place(page) == position
+    expect(now(page)).to_have_count(1)
+    assert now(page).locator(".inm-player-number").inner_text() == str(step.line)
+    assert now(page).locator(".inm-player-code").text_content().strip() == step.source
+    calls = page.locator(".inm-player-path code").all_inner_texts()
+    assert calls == [name.rpartition("<locals>.")[2] for name in step.stack]
+    rows = page.locator(".inm-player-locals tr").all()
+    local = dict(tuple(row.locator("th, td").all_inner_texts()) for row in rows)
+    assert local == {name: held.words for name, held in step.values.items() if name != "self"}
+    state = step.after if step.changes else step.before
+    for box, names in state.items():
+        items = page.locator(f".inm-player-box[data-box='{box}'] li:not([data-change=left])").all()
+        assert [item.locator("code").inner_text() for item in items] == list(names)
+        assert all(held.words in item.inner_text() for item, held in zip(items, names.values(), strict=True))
+
+
+def test_every_control_shows_its_step(lab, notebook):
+    steps, page = recorded(), notebook(SHOW)
+    changed = [position for position, step in enumerate(steps) if step.changes]
+    assert_shows(page, steps, 0)
+    for name, position in (
+        ("Forward", 1), ("Forward", 2), ("Back", 1), ("Next change", changed[0]), ("Next change", changed[1]),
+        ("Previous change", changed[0]), ("Last step", len(steps) - 1), ("Forward", len(steps) - 1),
+        ("Previous change", changed[1]), ("First step", 0), ("Back", 0),
+    ):  # fmt: skip
+        press(page, name)
+        assert_shows(page, steps, position)
+    page.get_by_role("slider", name="Step").fill("7")
+    assert_shows(page, steps, 7)
+    press(page, "Last step")
+    press(page, "Next change")
+    expect(page.get_by_role("status")).to_contain_text("no later change")
+    press(page, "First step")
+    press(page, "Previous change")
+    expect(page.get_by_role("status")).to_contain_text("no earlier change")
+    for position in range(len(steps)):
+        assert_shows(page, steps, position)
+        press(page, "Forward")
+    assert lab.problems(page) == []
+
+
+def test_it_plays_to_the_end_and_pauses(notebook):
+    steps, page = recorded(), notebook(SHOW)
+    status = page.get_by_role("status")
+    press(page, "Play")
+    expect(status).to_have_attribute("aria-live", "off")
+    page.wait_for_function("() => document.querySelector('.inm-player input[type=range]').value >= 2")
+    press(page, "Pause")
+    expect(status).to_have_attribute("aria-live", "polite")
+    stood = place(page)
+    page.wait_for_timeout(900)
+    assert place(page) == stood
+    page.get_by_role("slider", name="Step").fill(str(len(steps) - 2))
+    press(page, "Play")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert_shows(page, steps, len(steps) - 1)
+    press(page, "Play")  # once more from the start
+    press(page, "Forward")  # any other control pauses
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert place(page) < 3
+
+
+def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab, notebook):
+    steps, page = recorded(), notebook(SHOW)
+    cells = page.locator(".jp-Notebook-cell").count()
+    page.keyboard.press("ArrowRight")  # the focus is elsewhere
+    assert place(page) == 0
+    page.get_by_role("region", name="Source").focus()
+    assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for key, position in (
+        ("ArrowRight", 1), ("ArrowDown", 2), ("ArrowLeft", 1), ("ArrowUp", 0), ("End", len(steps) - 1), ("Home", 0)
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert_shows(page, steps, position)
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.keyboard.press("Home")
+    page.get_by_role("button", name="Forward", exact=True).focus()
+    page.keyboard.press("Space")  # a button keeps its own Space
+    assert place(page) == 1
+    page.get_by_role("slider", name="Step").focus()
+    for key, position in (("ArrowRight", 2), ("ArrowUp", 3), ("ArrowDown", 2), ("End", len(steps) - 1), ("Home", 0)):
+        page.keyboard.press(key)
+        assert_shows(page, steps, position)
+    for key in "adx":  # commands of JupyterLab for cells
+        page.keyboard.press(key)
+    assert page.locator(".jp-Notebook-cell").count() == cells
+    assert lab.problems(page) == []
+
+
+def signs(page: Page) -> dict[str, str]:
+    """The sign before each line of the source that is shown, by its text; the first of several with one text."""
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.inm-player-line')].reverse().map(line => [
+            line.querySelector('.inm-player-code').textContent.trim(),
+            getComputedStyle(line, '::before').content.replaceAll('"', '').replace('none', '')]))"""
+    )
+
+
+def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(notebook):
+    page = notebook(SHOW)
+    for _ in range(3):
+        press(page, "Forward")
+    found = signs(page)
+    assert found["params = self.__dict__.get(\"_parameters\")"] == "✓"
+    assert found["if params is None:"] == "▶"
+    assert found["remove_from("] == found["self.register_parameter(name, value)"] == ""  # to come
+    assert found["modules[name] = value"] == found["super().__setattr__(name, value)"] == "–"
+    colours = page.evaluate(
+        """() => ['remove_from(', 'super().__setattr__(name, value)'].map(text => getComputedStyle(
+            [...document.querySelectorAll('.inm-player-code')].find(one => one.textContent.trim() === text)).color)"""
+    )
+    assert colours[0] != colours[1]
+    notes = page.locator(".inm-player-line", has_text="isinstance(value, Parameter)").locator(".inm-player-note")
+    expect(notes).to_have_text("True")
+    press(page, "First step")
+    expect(notes).to_have_text("")  # it is not decided yet
+    expect(page.locator(".inm-player-note:not(:empty)")).to_have_count(0)
+
+
+def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
+    page = notebook(SHOW)
+    status = page.get_by_role("status")
+    press(page, "Next change")
+    gone = page.locator(".inm-player-box[data-box=_buffers] li")
+    expect(gone).to_have_attribute("data-change", "left")
+    expect(gone).to_have_text("○scale Tensor, 3, float32left")
+    expect(status).to_have_text("remove_from, line " + now(page).locator(".inm-player-number").inner_text()
+                                + ": del d[name] → scale left _buffers")  # fmt: skip
+    press(page, "Forward")
+    expect(page.locator(".inm-player-box[data-box=_buffers]")).to_contain_text("empty")
+    press(page, "Last step")
+    came = page.locator(".inm-player-box[data-box=_parameters] li[data-change=came]")
+    expect(came).to_have_text("■scale Parameter, 3, float32came in")
+    expect(status).to_contain_text("→ scale came into _parameters")
+
+
+def test_an_error_stands_at_the_line_that_raised_it(notebook):
+    page = notebook(REFUSED)
+    press(page, "Last step")
+    expect(now(page)).to_contain_text("raise TypeError(")
+    words = "TypeError: cannot assign 'torch.FloatTensor' as parameter 'weight'"
+    expect(now(page).locator(".inm-player-note")).to_contain_text(words)
+    expect(page.get_by_role("status")).to_contain_text(f"raises {words}")
+
+
+def test_the_line_that_runs_stays_in_sight_and_the_page_stays_where_it_is(notebook):
+    page = notebook(SHOW)
+    source = page.locator(".inm-player-source")
+    source.focus()
+    scroller = page.locator(".jp-WindowedPanel-outer:visible").first
+    before = scroller.evaluate("node => node.scrollTop")
+    for _ in range(len(recorded())):
+        inside = source.evaluate(
+            """pane => { const [a, b] = [pane, pane.querySelector('[aria-current]')].map(one =>
+                one.getBoundingClientRect()); return a.top <= b.top && b.bottom <= a.bottom; }"""
+        )
+        assert inside
+        page.keyboard.press("ArrowRight")
+    assert scroller.evaluate("node => node.scrollTop") == before
+
+
+def test_no_step_sends_a_message_to_the_kernel(notebook):
+    page = notebook(SHOW)
+    page.evaluate(
+        """() => { window.sent = [];
+            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            kernel.anyMessage.connect((_, { direction, msg }) =>
+                direction === 'send' && window.sent.push(msg.header.msg_type)); }"""
+    )
+    for name in ("Forward", "Next change", "Last step", "Back", "First step", "Play", "Pause"):
+        press(page, name)
+    page.get_by_role("slider", name="Step").fill("5")
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => window.sent") == []
+    jupyterlab.run_all(page)
+    assert "execute_request" in page.evaluate("() => window.sent")  # it would have been seen
+
+
+def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
+    page = notebook(COMPARE)
+    players = page.locator(".inm-player")
+    expect(players).to_have_count(2)
+    expect(page.locator(".widget-html b")).to_have_text(
+        "The paths part in Module.__setattr__ at isinstance(value, Parameter): True in the first, False in the second."
+    )
+    for player, outcome in zip(players.all(), ("True", "False"), strict=True):
+        test = player.locator(".inm-player-line", has_text="isinstance(value, Parameter)")
+        expect(test.locator(".inm-player-note")).to_have_text(outcome)
+        expect(player.locator(".inm-player-count")).to_contain_text("4 / ")
+    boxes = [player.bounding_box() for player in players.all()]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    players.first.get_by_role("button", name="Last step").click()
+    expect(players.last.locator(".inm-player-count")).to_contain_text("4 / ")
+    page.set_viewport_size({"width": 700, "height": 1400})
+    boxes = [player.bounding_box() for player in players.all()]
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+    assert lab.problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
+    page = notebook(SHOW, REFUSED, theme=theme)
+    views = page.locator(".inm-player")
+    for action in ("Next change", "Last step"):
+        for view in views.all():
+            view.get_by_role("button", name=action).click()
+        assert jupyterlab.accessibility_faults(page, ".inm-player") == []
+    jupyterlab.projector_screenshots(page, SCREENSHOTS, theme)
+    back, words = views.first.evaluate(
+        "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color].map(one =>"
+        " one.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
+    )
+    assert (back < words) == (theme == "dark")
+
+
+def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_is_in_sight(notebook):
+    page = notebook(SHOW)
+    page.set_viewport_size(jupyterlab.PROJECTOR)
+    press(page, "Next change")
+    view, source, state = (page.locator(one) for one in (".inm-player", ".inm-player-source", ".inm-player-state"))
+    a, b, whole = source.bounding_box(), state.bounding_box(), view.bounding_box()
+    assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
+    assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
+    page.set_viewport_size({"width": 600, "height": 1400})
+    a, b = source.bounding_box(), state.bounding_box()
+    assert a["y"] + a["height"] < b["y"]
+    assert source.evaluate("node => node.scrollWidth <= node.clientWidth")
+    page.set_viewport_size(jupyterlab.DESKTOP)
+
+
+@pytest.mark.parametrize("form", ["live", "static", "trusted"])
+def test_hostile_names_and_values_stay_text(lab, notebook, form):
+    if form == "live":
+        page = notebook(HOSTILE)
+        view = page.locator(".inm-player")
+        press(page, "Last step")
+        expect(page.get_by_role("status")).to_contain_text(f"{STRUCK} came into __dict__")
+    else:
+        module = nn.Module()
+        with trace(module) as steps:
+            setattr(module, STRUCK, STRUCK)
+        face = new_output("display_data", data={"text/html": str(TracePlayer(steps).face)})
+        page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False)
+        if form == "trusted":
+            jupyterlab.trust(page)
+        view = page.locator(".jp-RenderedHTML")
+    expect(view).to_contain_text("<img")
+    assert view.locator("img, script").count() == 0
+    assert page.evaluate("() => window.struck === undefined")
+    assert lab.problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(notebook, theme):
+    face = new_output("display_data", data={"text/html": str(TracePlayer(recorded()).face)})
+    page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False, theme=theme)
+    decided, boxes = page.locator(".jp-RenderedHTML table").all()
+    expect(decided.locator("tbody tr").first).to_contain_text("isinstance(value, Parameter)")
+    expect(decided.locator("tbody tr").last).to_contain_text("scale came into _parameters")
+    expect(boxes.locator("thead th")).to_have_text(["container", "before", "after"])
+    expect(boxes.locator("tbody tr").nth(2)).to_contain_text("○scale Tensor, 3, float32")
+    assert jupyterlab.accessibility_faults(page, ".jp-RenderedHTML") == []
+
+
+def test_a_trace_of_nothing_says_why_and_two_views_do_not_touch_each_other(lab, notebook):
+    page = notebook("from torch import nn\nfrom helpers import TracePlayer, trace\n"
+                    "with trace(nn.ReLU()) as steps:\n    pass\nTracePlayer(steps)", SHOW, SHOW)  # fmt: skip
+    expect(page.locator(".inm-player").first).to_contain_text("no line of torch ran")
+    page.get_by_role("button", name="Last step").first.click()
+    expect(page.locator(".inm-player-count").last).to_contain_text("1 / ")
+    assert lab.problems(page) == []
