@@ -11,9 +11,10 @@ function node(name, attributes, ...children) {
   return element;
 }
 
-// The sign of a kind; its label is a title alone, so that the kind is told in words beside it.
-const mark = (sign, className) =>
-  node("span", { class: className, style: `color:${sign.colour}`, title: sign.label, "aria-hidden": "true" }, sign.glyph);
+// The glyph of a sign; what it stands for is told in words beside it.
+function mark({ glyph, colour, label }, className) {
+  return node("span", { class: className, style: `color:${colour}`, title: label, "aria-hidden": "true" }, glyph);
+}
 
 const count = (number) => number.toLocaleString("en-US");
 

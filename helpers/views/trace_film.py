@@ -15,7 +15,7 @@ from helpers.tracing import Step, Trace
 
 _SILENT = "_non_persistent_buffers_set"
 _MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
-_TOKENS = {Token.Comment: "c", Token.Literal.String.Doc: "c", Token.Literal.String: "s", Token.Literal.Number: "m",
+_TOKENS = {Token.Comment: "c", Token.Literal.String.Doc: "c", Token.Literal.String: "s",
            Token.Keyword: "k", Token.Operator.Word: "k", Token.Name.Function: "f"}  # fmt: skip
 
 

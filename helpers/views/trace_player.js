@@ -1,5 +1,5 @@
-// The lines of a trace, one step after the other. The whole film came with the view; nothing asks the kernel. The source
-// of a function is built once, and a step changes marks in it. Every text is set as text content, never parsed.
+// The lines of a trace, one step after the other. The whole film came with the view, so nothing asks the kernel. The
+// source of a function is built once, and a step changes marks in it. Every text is set as text content, never parsed.
 
 const KEYS = { ArrowLeft: "back", ArrowUp: "back", ArrowRight: "forward", ArrowDown: "forward", Home: "first",
   End: "last", " ": "play" }; // prettier-ignore
@@ -9,13 +9,15 @@ function render({ model, el }) {
   const film = model.get("film");
   const signs = model.get("signs");
   const last = film.steps.length - 1;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   const sources = []; // of each listing: {element, rows}, once it was shown
   const changesAt = new Map(); // position -> the changes made there
   for (const change of film.changes) changesAt.set(change[0], [...(changesAt.get(change[0]) ?? []), change]);
-  const visits = []; // of each call of a function: the statements that it reaches, [position, statement], and its notes
-  const statementOf = ([listing, line]) => film.listings[listing][3][line - film.listings[listing][1]] || line;
-  film.steps.forEach((step, at) => (visits[step[3]] ??= { steps: [], notes: [] }).steps.push([at, statementOf(step)]));
+  const visits = []; // of each call of a function: the statements that it reaches, each with its first step, and its notes
+  film.steps.forEach(([place, line, , visit], at) => {
+    const { reached } = (visits[visit] ??= { reached: new Map(), notes: [] });
+    const statement = film.listings[place][3][line - film.listings[place][1]];
+    if (!reached.has(statement)) reached.set(statement, at);
+  });
   for (const note of film.notes) visits[note[1]].notes.push(note);
   let position = model.get("start");
   let timer = null;
@@ -26,15 +28,15 @@ function render({ model, el }) {
   if (last < 0) return el.append(node("div", "inm inm-player", model.get("nothing")));
   const actions = { first: () => go(0), back: () => go(position - 1), play, forward: () => go(position + 1),
     last: () => go(last), previous: () => jump(-1), next: () => jump(1) }; // prettier-ignore
-  const button = (action, label, words) => node("button", { type: "button", "data-action": action, title: label,
-    "aria-label": label }, words); // prettier-ignore
-  const playing = node("button", { type: "button", "data-action": "play" }, "Play");
+  const button = (action, label, words) =>
+    node("button", { type: "button", class: "inm-button", "data-action": action, title: label, "aria-label": label }, words);
+  const playing = button("play", "", "Play");
   const slider = node("input", { type: "range", min: 0, max: last, "aria-label": "Step" });
   const counter = node("span", "inm-player-count");
   const bar = node("div", { class: "inm-player-bar", role: "group", "aria-label": "Steps" },
     button("first", "First step", "|◀"), button("back", "Back", "◀"), playing, button("forward", "Forward", "▶"),
-    button("last", "Last step", "▶|"), slider, counter, button("previous", "Previous change", "Previous change"),
-    button("next", "Next change", "Next change")); // prettier-ignore
+    button("last", "Last step", "▶|"), slider, counter, button("previous", "", "Previous change"),
+    button("next", "", "Next change")); // prettier-ignore
   const path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
   const source = node("div", { class: "inm-player-source", role: "region", "aria-label": "Source", tabindex: 0 });
   const locals = node("table", { class: "inm-player-locals" });
@@ -52,7 +54,7 @@ function render({ model, el }) {
     const rows = lines.map((runs, i) => {
       const indent = `${4 + (runs[1]?.search(/\S|$/) ?? 0)}ch`; // where a line that is too long goes on
       const code = node("code", { class: "inm-player-code", style: `padding-left:${indent};text-indent:-${indent}` });
-      for (let k = 0; k < runs.length; k += 2) code.append(runs[k] ? node("span", `inm-tok-${runs[k]}`, runs[k + 1]) : runs[k + 1]);
+      for (let k = 0; k < runs.length; k += 2) code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, runs[k + 1]));
       const note = node("span", "inm-player-note");
       const row = node("div", "inm-player-line", node("code", "inm-player-number", String(first + i)), code, note);
       return { row, note, line: first + i, statement: statements[i], text: code.textContent.trim() };
@@ -63,22 +65,22 @@ function render({ model, el }) {
   function showSource([place, line, , visit]) {
     const { element, rows } = (sources[place] ??= sourceOf(place));
     if (source.firstChild !== element) source.replaceChildren(element);
-    const reached = new Map(); // statement -> the position at which it runs first
-    for (const [at, statement] of visits[visit].steps) if (!reached.has(statement)) reached.set(statement, at);
     const notes = new Map();
     for (const [at, , noted, kind, words] of visits[visit].notes) if (at <= position) notes.set(noted, [kind, words]);
     for (const one of rows) {
-      const first = reached.get(one.statement);
-      const sign = one.line === line ? "now" : !one.statement ? "" : first === undefined ? "never" : first < position ? "ran" : "";
-      if (one.row.dataset.sign !== sign) one.row.dataset.sign = sign;
-      if (sign === "now") one.row.setAttribute("aria-current", "step");
-      else if (one.row.ariaCurrent) one.row.removeAttribute("aria-current");
+      const first = visits[visit].reached.get(one.statement);
+      const sign = one.line === line ? "now" : !one.statement ? "" : first === undefined ? "never" : first < position && "ran";
+      if (one.sign !== sign) {
+        Object.assign(one, { sign }).row.dataset.sign = sign || "";
+        if (sign === "now") one.row.setAttribute("aria-current", "step");
+        else one.row.removeAttribute("aria-current");
+      }
       const [kind, words] = notes.get(one.line) ?? ["", ""];
-      if (one.note.textContent !== words) Object.assign(one.note, { textContent: words }).dataset.kind = kind + words;
+      if (one.note.textContent !== words) Object.assign(one.note, { textContent: words }).dataset.kind = kind;
     }
     const { row, text } = rows[line - film.listings[place][1]];
-    const [top, height] = [row.offsetTop, source.clientHeight];
-    if (top < source.scrollTop + 40 || top + row.offsetHeight > source.scrollTop + height - 40) source.scrollTop = top - height / 3;
+    const [top, height] = [row.offsetTop - source.scrollTop, source.clientHeight];
+    if (top < 40 || top + row.offsetHeight > height - 40) source.scrollTop += top - height / 3;
     return [text, notes.get(line)];
   }
 
@@ -87,13 +89,14 @@ function render({ model, el }) {
     const [name, kind, about] = film.entries[entry];
     const label = node("span", "inm-player-soft", about || signs[kind].label);
     const said = words ? node("b", "inm-player-change", words) : "";
-    return node("li", { "data-change": sign }, mark(signs[kind], "inm-player-sign"), node("code", "", name), " ", label, said);
+    const glyph = mark(signs[kind], "inm-player-sign");
+    return node("li", { "data-change": sign }, glyph, node("code", "", name), " ", label, said);
   }
 
   function showState([, , stack, , held, values]) {
     path.replaceChildren(...film.stacks[stack].flatMap((name, i) => [i ? " › " : "", node("code", "", name)]));
-    locals.replaceChildren(...film.values[values].map(([name, words]) =>
-      node("tr", { "data-name": name }, node("th", { scope: "row" }, node("code", "", name)), node("td", "", words)))); // prettier-ignore
+    const row = ([name, words]) => node("tr", "", node("th", { scope: "row" }, node("code", "", name)), node("td", "", words));
+    locals.replaceChildren(...film.values[values].map(row));
     const changes = changesAt.get(position) ?? [];
     if (drawn?.held === held && !drawn.changes.length && !changes.length) return;
     drawn = { held, changes };
@@ -108,9 +111,9 @@ function render({ model, el }) {
       });
       for (const change of mine) if (change[2] === "left") items.push(itemOf(change[3], "left", "left"));
       if (more) items.push(node("li", "inm-player-soft", `… and ${count(more)} more`));
-      const none = there ? "empty" : "not there yet";
-      const list = items.length ? node("ul", "", ...items) : node("span", "inm-player-soft", none);
-      return node("div", { class: "inm-player-box", "data-box": film.containers[box] }, node("h4", "", film.containers[box]), list);
+      const none = node("span", "inm-player-soft", there ? "empty" : "not there");
+      const [name, list] = [film.containers[box], items.length ? node("ul", "", ...items) : none];
+      return node("div", { class: "inm-player-box", "data-box": name }, node("h4", "", name), list);
     })); // prettier-ignore
     for (const [item, origin] of flying) fly(item, origin);
   }
@@ -118,7 +121,7 @@ function render({ model, el }) {
   // A name that comes in moves from the container that it left last, or from the local names.
   function fly(item, origin) {
     const from = boxes.querySelector(`[data-box="${origin || "none"}"]`) ?? locals.lastElementChild;
-    if (calm.matches || !from || !item.animate) return;
+    if (!from || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const [a, b] = [from.getBoundingClientRect(), item.getBoundingClientRect()];
     item.animate([{ transform: `translate(${a.left - b.left}px, ${a.top - b.top}px)` }, { transform: "none" }],
       { duration: 500, easing: "ease-out" }); // prettier-ignore
@@ -184,17 +187,17 @@ function render({ model, el }) {
 
   const listening = new AbortController();
   const { signal } = listening;
-  bar.addEventListener("click", (event) => {
-    const action = event.target.closest("[data-action]")?.dataset.action;
-    if (action) act(action);
-  }, { signal }); // prettier-ignore
-  slider.addEventListener("input", () => { stop(); go(Number(slider.value)); }, { signal }); // prettier-ignore
+  for (const one of bar.querySelectorAll("button")) one.addEventListener("click", () => act(one.dataset.action), { signal });
+  slider.addEventListener("input", () => (stop(), go(Number(slider.value))), { signal });
   root.addEventListener("keydown", onKey, { signal });
   root.addEventListener("keydown", keepKey, { signal });
+  const resized = new ResizeObserver(() => showSource(film.steps[position])); // its lines wrap anew
   el.append(root);
   go(position);
+  resized.observe(source);
   return () => {
     stop();
+    resized.disconnect();
     listening.abort();
     root.remove();
   };
