@@ -220,22 +220,30 @@ def test_every_outcome_has_one_sentence_that_names_error_and_home():
 def test_the_menus_run_what_is_chosen():
     view = Playground()
     assert view.outcome.after == "parameter"
-    view.menus["home"].value = "class attribute"
-    assert "KeyError" in view.words.value and view.outcome.error == "KeyError"
-    view.menus["route"].value = "del"
-    assert view.menus["value"].disabled and view.outcome.error == "AttributeError"
-    view.menus["route"].value = EARLY
-    assert view.menus["home"].options == EARLY_HOMES and view.menus["home"].value == "class attribute"
-    assert "before Module.__init__() call" in view.words.value and not view.menus["value"].disabled
-    view.menus["route"].value = "setattr"
-    assert view.menus["home"].options == tuple(HOMES) and len(view.player.children) == 1
+    assert view.menus.choices == {"value": list(VALUES), "home": list(HOMES), "route": list(ROUTES)}
+    view.menus.home = "class attribute"
+    assert view.menus.words == in_words(view.outcome) and view.outcome.error == "KeyError"
+    view.menus.route = "del"
+    assert view.menus.choices["value"] == [] and view.outcome.error == "AttributeError"
+    view.menus.route = EARLY
+    assert view.menus.choices["home"] == list(EARLY_HOMES) and view.menus.home == "class attribute"
+    assert "before Module.__init__() call" in view.menus.words and view.menus.choices["value"] == list(VALUES)
+    view.menus.route = "setattr"
+    assert view.menus.choices["home"] == list(HOMES) and len(view.children) == 2
 
 
 def test_a_home_that_is_not_there_before_init_gives_way_to_the_first():
     view = Playground()
-    view.menus["home"].value = "buffer"
-    view.menus["route"].value = EARLY
-    assert (view.outcome.home, view.outcome.route) == ("nowhere", EARLY)
+    view.menus.home = "buffer"
+    view.menus.route = EARLY
+    assert (view.outcome.home, view.outcome.route, view.menus.home) == ("nowhere", EARLY, "nowhere")
+
+
+def test_no_player_is_left_over():
+    view = Playground()
+    first = view.children[1]
+    view.menus.value = "Tensor"
+    assert view.children[1] is not first and first.comm is None
 
 
 def test_the_playground_has_three_faces_and_the_still_ones_do_not_answer():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import anywidget
 import ipywidgets as widgets
+from traitlets import Dict, Unicode
 
-from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
+from helpers.markup import CODE, SOFT, Markup, join, tag
 from helpers.playground import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.signs import SIGNS, Sign
+from helpers.views import front_end
 from helpers.views.trace_player import TracePlayer
 
 _CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
@@ -72,6 +75,16 @@ def _cell(outcome: Outcome) -> Markup:
     return tag("td", tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}", *below, style=_CELL)
 
 
+class Menus(anywidget.AnyWidget):
+    """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be used."""
+
+    _esm, _css = front_end("playground")
+
+    choices = Dict().tag(sync=True)
+    value, home, route = (Unicode(next(iter(known))).tag(sync=True) for known in (VALUES, HOMES, ROUTES))
+    words = Unicode().tag(sync=True)
+
+
 class Playground(widgets.VBox):
     """Three menus (a value, where the name already lives, a route), and what torch does with them, line by line.
 
@@ -79,26 +92,23 @@ class Playground(widgets.VBox):
     """
 
     def __init__(self) -> None:
-        choices = {"value": VALUES, "home": HOMES, "route": ROUTES}
-        self.menus = {name: widgets.Dropdown(options=list(known), description=name) for name, known in choices.items()}
-        self.words, self.player = widgets.HTML(), widgets.VBox()
-        super().__init__([widgets.HBox(list(self.menus.values())), self.words, self.player])
-        for menu in self.menus.values():
-            menu.observe(lambda change: self.show(), names="value")
+        self.menus = Menus()
+        super().__init__([self.menus])
+        self.menus.observe(lambda change: self.show(), names=["value", "home", "route"])
         self.show()
 
     def show(self) -> None:
         """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer homes."""
-        value, home, route = self.menus.values()
-        value.disabled = route.value == "del"
-        homes = EARLY_HOMES if route.value == BEFORE_INIT else tuple(HOMES)
-        if tuple(home.options) != homes:
-            kept = home.value if home.value in homes else homes[0]
-            home.options = homes  # which chooses the first one
-            home.value = kept
-        self.outcome = run("" if value.disabled else value.value, home.value, route.value)
-        self.words.value = tag("p", in_words(self.outcome), role="status", class_="inm-outcome", style=BOX)
-        before, self.player.children = self.player.children, (TracePlayer(self.outcome.steps),)
+        menus = self.menus
+        values = [] if menus.route == "del" else list(VALUES)
+        homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
+        if menus.home not in homes:
+            menus.home = homes[0]  # which comes back here
+            return
+        self.outcome = run(menus.value if values else "", menus.home, menus.route)
+        menus.choices = {"value": values, "home": homes, "route": list(ROUTES)}
+        menus.words = in_words(self.outcome)
+        before, self.children = self.children[1:], (menus, TracePlayer(self.outcome.steps))
         for player in before:
             player.close()
 
@@ -107,12 +117,13 @@ class Playground(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": self._static_face()}
+        return {**data, "text/plain": repr(self), "text/html": _static_face()}
 
-    def _static_face(self) -> Markup:
-        rows = (
-            tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(menu.options), style=_CELL))
-            for name, menu in self.menus.items()
-        )
-        words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
-        return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)
+
+def _static_face() -> Markup:
+    rows = (
+        tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(known), style=_CELL))
+        for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
+    )
+    words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
+    return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)
