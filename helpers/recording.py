@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.reading import ATOMS, brief, facts, instance_dict, text, type_name
+from helpers.reading import ATOMS, brief, facts, instance_dict, message_of, text, type_name
 from helpers.torch_source import FILE
 
 # The containers by the names they have in `__dict__`; "__dict__" itself stands for the plain attributes.
@@ -199,6 +199,7 @@ class Room:
 
     @classmethod
     def enter(cls, recorder: Recorder) -> Room:
+        """The room of this thread, with `recorder` in it; the caller sets its `trace_function`."""
         room = cls._here.__dict__.setdefault("room", cls())
         recorder.previous = sys.gettrace()
         if _is_debugger(recorder.previous):
@@ -206,18 +207,19 @@ class Room:
             words = f"a debugger is attached, and trace() takes its place until the block ends: {words} on and leave "
             warnings.warn(words + "trace() out; to read the trace, switch the debugger off.", RuntimeWarning, 3)
         room.recorders.append(recorder)
-        sys.settrace(room.trace_function)
         return room
 
-    def leave(self, recorder: Recorder) -> None:
+    def leave(self, recorder: Recorder) -> Any:
+        """The trace function that this thread is to have when `recorder` has left."""
         place = self.recorders.index(recorder)
         del self.recorders[place]
+        if place == len(self.recorders) and threading.get_ident() == self.thread:
+            return recorder.previous
         if place < len(self.recorders):  # left before one that came later, which now stands in its place
             self.recorders[place].previous = recorder.previous
-        elif threading.get_ident() == self.thread:
-            sys.settrace(recorder.previous)
         else:  # a generator that is closed by another thread: `_call` gives back what was there
             self._owed = recorder.previous
+        return sys.gettrace()
 
     def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
         if not self.recorders:
@@ -253,9 +255,12 @@ def _in_words(value: Any, about: tuple) -> tuple[str, str]:
 
 
 def _without_traceback(error: BaseException) -> BaseException:
-    """An exception of the same class and text. A traceback would keep every variable of the block alive."""
+    """An exception of the same class and text, where that can be made, for a traceback keeps all variables alive."""
     kind = type(error)
     base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
-    copy = base.__new__(kind)
-    copy.args = tuple(one if type(one) in ATOMS else brief(one) for one in BaseException.args.__get__(error))
+    arguments = tuple(one if type(one) in ATOMS else brief(one) for one in BaseException.args.__get__(error))
+    try:
+        copy = base.__new__(kind, *arguments)
+    except Exception:  # a class that asks for more than its text, such as ExceptionGroup
+        copy = RuntimeError(f"{type_name(error)}: {message_of(error)}")
     return copy

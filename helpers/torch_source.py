@@ -74,7 +74,7 @@ def module_source() -> Source:
         elif isinstance(node, (ast.If, ast.While)) and node.body[0].lineno > node.test.end_lineno:
             test = node.test
             body = (node.body[0].lineno, node.body[-1].end_lineno)
-            made = Condition(ast.unparse(test), test.lineno, test.end_lineno, body)
-            conditions |= dict.fromkeys(range(test.lineno, test.end_lineno + 1), made)
+            made = Condition(ast.unparse(test), node.lineno, test.end_lineno, body)
+            conditions |= dict.fromkeys(range(node.lineno, test.end_lineno + 1), made)
         pending += [(child, inside) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
     return Source(lines, functions, conditions)

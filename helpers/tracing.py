@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -58,7 +60,8 @@ class Trace(Sequence):
     """The steps of one block, in the order in which they ran: see `trace`."""
 
     def __init__(self, module: nn.Module | None) -> None:
-        self._module, self._followed = module, "" if module is None else type_name(module)
+        self._module = (lambda: module) if module is not None else None
+        self._followed = "" if module is None else type_name(module)
         self._recorder: Recorder | None = None
         self._lines: list[Line] = []
         self._made: list[Step] = []
@@ -68,16 +71,21 @@ class Trace(Sequence):
     def __enter__(self) -> Trace:
         if self._recorder:
             raise RuntimeError("this trace is recording already; write trace(module) again for a block inside it")
+        module = self._module and self._module()
+        if self._module and module is None:
+            raise RuntimeError("the module of this trace is gone; write trace(module) again")
         source_lines()  # torch without its source: say so before anything runs
         self._made, self._left = [], None
-        self._recorder = Recorder(self._module)
+        self._recorder = Recorder(module)
         self._lines = self._recorder.lines
         self._room = Room.enter(self._recorder)
+        sys.settrace(self._room.trace_function)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         recorder, self._recorder = self._recorder, None
-        self._room.leave(recorder)
+        sys.settrace(self._room.leave(recorder))
+        self._module = self._module and weakref.ref(self._module())  # for a second block, and not to keep it
         recorder.finish(error, traceback)
         self._followed, self._outside = recorder.followed, tuple(recorder.outside)
         self._left = recorder.lines[-1].error if error is not None else None
