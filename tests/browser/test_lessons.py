@@ -113,7 +113,7 @@ def test_run_all_ends_without_an_error(visit):
 
 
 def test_after_run_all_every_view_is_alive(visit):
-    calls = re.compile(r"^(?:quiz|StateMap|ParameterWays|Redraw)\(", re.MULTILINE)
+    calls = re.compile(r"^(?:quiz|StateMap|ParameterWays|Redraw|TracePlayer|compare|Playground)\(", re.MULTILINE)
     shown = sum(bool(calls.search(text(cell["source"]))) for _, cell in code_cells(read(visit.path)))
     assert len(visit.widgets) >= shown > 0
     assert [text for text in visit.widgets if text.startswith("fault: ")] == []
