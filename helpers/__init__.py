@@ -8,6 +8,7 @@ from helpers.state import Entry, Snapshot, snapshot
 from helpers.tracing import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
+from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.trace_player import TracePlayer, compare
@@ -21,7 +22,9 @@ __all__ = [
     "Entry",
     "Finding",
     "Mismatch",
+    "OutcomeTable",
     "ParameterWays",
+    "Playground",
     "Redraw",
     "Sight",
     "Snapshot",

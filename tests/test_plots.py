@@ -382,3 +382,26 @@ def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
 def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
     with pytest.raises(ValueError, match=f"no step {step} in a run of 2 steps"):
         plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
+
+
+ACCESS = {"a plain object": {"read": 1e-8, "set": 2e-8}, "a module": {"read": 5e-8, "set": 1.5e-6},
+          "a layer": {"call": 9e-6}}  # fmt: skip
+
+
+def test_the_cost_of_access_has_a_mark_for_each_time_measured():
+    figure = plots.cost_of_access(ACCESS)
+    (axes,) = figure.axes
+    marks = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}
+    assert marks["read"] == (pytest.approx([0.01, 0.05]), [0, 1])
+    assert marks["set"] == (pytest.approx([0.02, 1.5]), [0, 1]) and marks["call"] == (pytest.approx([9]), [2])
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(ACCESS)
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("time (µs)", "log")
+    assert len({line.get_marker() for line in axes.get_lines()}) == 3
+    assert figure.get_suptitle() == "To set a module takes 75 × as long as a plain object"
+
+
+@pytest.mark.parametrize("wrong", [{}, {"a": {"read": 1.0}}, {"a": {"read": 1.0}, "b": {"set": 2.0}},
+                                   {"a": {"read": 0.0}, "b": {"read": 1.0}}])  # fmt: skip
+def test_the_cost_of_access_wants_two_things_to_compare(wrong):
+    with pytest.raises(ValueError, match="two things or more by the same verb"):
+        plots.cost_of_access(wrong)

@@ -18,6 +18,7 @@ NAMES = {
     "01": "keys nesting live-view no-parameters keep-vars optimizer",
     "02": "used-up own tied prefix modules freeze-tied position parameter",
     "03": "saved moved gradient copies assign alias eval",
+    "04": "where read first taken early lost bypass",
     "05": "suffix whole refused shape unseen assign resume",
     "06": "depth dict new-head assign list tied renamed grows roll best mask taken super",
 }

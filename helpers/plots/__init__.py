@@ -8,6 +8,15 @@ matplotlib itself is imported when the first figure is asked for.
 
 from helpers.plots.bytes_held import bars_of, where_the_bytes_are
 from helpers.plots.over_time import curves, images, resumed, running_means
-from helpers.plots.reading import cost_of_reading
+from helpers.plots.reading import cost_of_access, cost_of_reading
 
-__all__ = ["bars_of", "cost_of_reading", "curves", "images", "resumed", "running_means", "where_the_bytes_are"]
+__all__ = [
+    "bars_of",
+    "cost_of_access",
+    "cost_of_reading",
+    "curves",
+    "images",
+    "resumed",
+    "running_means",
+    "where_the_bytes_are",
+]

@@ -1,4 +1,4 @@
-"""What does each way of reading cost? Bytes and time over models of growing size."""
+"""What does it cost? Reading over models of growing size, in bytes and time; and a single access."""
 
 from __future__ import annotations
 
@@ -47,6 +47,42 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
     figure.suptitle(_growth(costs, over), fontsize=14, fontweight="bold")
     lines = panels[0].get_lines()
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12, frameon=False)
+    return figure
+
+
+def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
+    """A figure with a row for each thing used and a mark for each thing done with it, on a logarithmic time axis.
+
+    `seconds` is {thing: {verb: seconds}}, such as {"a plain object": {"read": 2e-8, "set": 3e-8}}. The title compares
+    two things by the verb that tells them most apart. Raises `ValueError` where no verb has two things to compare,
+    and for a time that is not above 0.
+    """
+    verbs: dict[str, dict[str, float]] = {}
+    for thing, times in seconds.items():
+        for verb, time in times.items():
+            verbs.setdefault(verb, {})[thing] = time
+    every = [time for times in verbs.values() for time in times.values()]
+    if not any(len(times) > 1 for times in verbs.values()) or min(every) <= 0:
+        raise ValueError("cost_of_access compares two things or more by the same verb, each time above 0")
+    ratio, verb = max((max(times.values()) / min(times.values()), verb) for verb, times in verbs.items())
+    least, most = (pick(verbs[verb], key=verbs[verb].get) for pick in (min, max))
+    figure = figure_class()(figsize=(10, 1.8 + 0.45 * len(seconds)), facecolor="white", layout="constrained")
+    axes = figure.subplots()
+    for (word, times), (colour, marker, _) in zip(verbs.items(), _LINES, strict=False):
+        rows = [list(seconds).index(thing) for thing in times]
+        axes.plot([time * 1e6 for time in times.values()], rows, color=colour, marker=marker, markersize=11,
+                  linestyle="", label=word)  # fmt: skip
+    axes.set_yticks(range(len(seconds)), list(seconds), fontsize=12)
+    axes.set_ylim(len(seconds) - 0.5, -0.5)
+    axes.set_xscale("log")
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("time (µs)", fontsize=12)
+    axes.grid(color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"To {verb} {most} takes {ratio:,.0f} × as long as {least}", fontsize=14, fontweight="bold")
+    figure.legend(loc="outside lower center", ncols=len(verbs), fontsize=12, frameon=False)
     return figure
 
 

@@ -28,7 +28,7 @@ from torch import nn
 from helpers.markup import writable
 from helpers.reading import message_of
 
-LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_05", "lesson_06")
+LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {

@@ -1,0 +1,129 @@
+"""Try any value on any name by any route: three menus over a real run, and all outcomes as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import anywidget
+import ipywidgets as widgets
+from traitlets import Dict, Unicode
+
+from helpers.markup import CODE, SOFT, Markup, join, tag
+from helpers.playground import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
+from helpers.signs import SIGNS, Sign
+from helpers.views import front_end
+from helpers.views.trace_player import TracePlayer
+
+_CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
+
+
+def in_words(outcome: Outcome) -> str:
+    """One sentence: what happened, and where the name is now."""
+    label = SIGNS[outcome.kind].label if outcome.kind in SIGNS else outcome.kind
+    place = "the name is nowhere" if outcome.after == "nowhere" else f"the name is a {label}"
+    if outcome.error:
+        kept = outcome.after == outcome.home
+        now = f"{place}, as before" if kept else f"the name has lost its home: it was a {outcome.home}"
+        return f"{outcome.error}: {outcome.message} – {now}."
+    empty = ", and its slot is empty" if outcome.empty else ""
+    hidden = "; reading the name still gives the class attribute, which comes first" if outcome.hidden else ""
+    return f"No error: {place}{empty}{hidden}."
+
+
+class OutcomeTable:
+    """Outcomes, such as those of `playground.grid()`, as one table for each route: values down, homes across.
+
+    Values that fare alike with every home share a line. A cell says what the name is afterwards, or which error was
+    raised and what became of the name. The table keeps text alone, and is the same before and after it is run.
+    """
+
+    def __init__(self, outcomes: Iterable[Outcome]) -> None:
+        self.outcomes = list(outcomes)
+
+    def __repr__(self) -> str:
+        errors = sum(bool(one.error) for one in self.outcomes)
+        return f"OutcomeTable: {len(self.outcomes)} attempts, {errors} of them raise an error"
+
+    def _repr_html_(self) -> Markup:
+        routes = dict.fromkeys(one.route for one in self.outcomes)
+        tables = [tag("div", self._table(route), style="margin-bottom:1em;overflow-x:auto") for route in routes]
+        return tag("div", *tables, class_="inm-outcomes", style="line-height:1.4")
+
+    def _table(self, route: str) -> Markup:
+        here = [one for one in self.outcomes if one.route == route]
+        homes, lines = list(dict.fromkeys(one.home for one in here)), {}
+        for value in dict.fromkeys(one.value for one in here):
+            by_home = {one.home: _cell(one) for one in here if one.value == value}
+            lines.setdefault(tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []).append(value)
+        top = (tag("th", home, scope="col", style=_CELL) for home in ("value", *homes))
+        body = (tag("tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells)
+                for cells, values in lines.items())  # fmt: skip
+        caption = tag("caption", "by ", tag("span", route, style=CODE), ", when the name is already …",
+                      style="text-align:left;caption-side:top")  # fmt: skip
+        head, style = tag("thead", tag("tr", *top)), "border-collapse:collapse;margin:0"
+        return tag("table", caption, head, tag("tbody", *body), style=style)
+
+
+def _cell(outcome: Outcome) -> Markup:
+    if outcome.error:
+        lost = outcome.after != outcome.home
+        now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
+        return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_CELL)
+    sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
+    more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
+    below = [tag("br"), tag("span", more, style=SOFT)] if more else []
+    return tag("td", tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}", *below, style=_CELL)
+
+
+class Menus(anywidget.AnyWidget):
+    """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be used."""
+
+    _esm, _css = front_end("playground")
+
+    choices = Dict().tag(sync=True)
+    value, home, route = (Unicode(next(iter(known))).tag(sync=True) for known in (VALUES, HOMES, ROUTES))
+    words = Unicode().tag(sync=True)
+
+
+class Playground(widgets.VBox):
+    """Three menus (a value, where the name already lives, a route), and what torch does with them, line by line.
+
+    Each choice is run for real in a fresh module. Before it is run, the static face lists what can be chosen.
+    """
+
+    def __init__(self) -> None:
+        self.menus = Menus()
+        super().__init__([self.menus])
+        self.menus.observe(lambda change: self.show(), names=["value", "home", "route"])
+        self.show()
+
+    def show(self) -> None:
+        """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer homes."""
+        menus = self.menus
+        values = [] if menus.route == "del" else list(VALUES)
+        homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
+        if menus.home not in homes:
+            menus.home = homes[0]  # which comes back here
+            return
+        self.outcome = run(menus.value if values else "", menus.home, menus.route)
+        menus.choices = {"value": values, "home": homes, "route": list(ROUTES)}
+        menus.words = in_words(self.outcome)
+        before, self.children = self.children[1:], (menus, TracePlayer(self.outcome.steps))
+        for player in before:
+            player.close()
+
+    def __repr__(self) -> str:
+        return f"Playground: {len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict:
+        data = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self), "text/html": _static_face()}
+
+
+def _static_face() -> Markup:
+    rows = (
+        tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(known), style=_CELL))
+        for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
+    )
+    words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
+    return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)

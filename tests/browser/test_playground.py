@@ -1,0 +1,83 @@
+"""The playground of lesson 04, driven from the keyboard in a real JupyterLab, and its table of outcomes."""
+
+from __future__ import annotations
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+from playwright.sync_api import expect
+
+from helpers import OutcomeTable, Playground
+from helpers.playground import HOMES, ROUTES, VALUES, grid
+from tests.browser import jupyterlab
+from tests.lesson_kernel import ROOT
+
+SCREENSHOTS = ROOT / ".screenshots" / "playground"
+SHOW = "from helpers import Playground\nPlayground()"
+TABLE = "from helpers import OutcomeTable, playground\nOutcomeTable(playground.grid())"
+
+
+def choose(page, label, words):
+    """Type the beginning of the wanted line into a menu that has the focus."""
+    page.get_by_label(label, exact=True).focus()
+    page.keyboard.type(words)
+
+
+def test_each_menu_is_chosen_from_the_keyboard_and_the_outcome_follows(lab, notebook):
+    page = notebook(SHOW, "1 + 1")
+    outcome = page.locator(".inm-outcome")
+    expect(outcome).to_have_text("No error: the name is a parameter.")
+    for label, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES)):
+        options = page.get_by_label(label, exact=True).locator("option").all_inner_texts()
+        assert options == list(known)
+    page.get_by_label("value", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("home", exact=True)).to_have_value("plain")
+    choose(page, "home", "buffer")
+    expect(page.get_by_label("home", exact=True)).to_have_value("buffer")
+    choose(page, "value", "num")
+    expect(outcome).to_contain_text("TypeError: cannot assign 'float' as buffer 'x'")
+    expect(outcome).to_contain_text("the name is a buffer, as before.")
+    page.keyboard.press("End")
+    expect(outcome).to_contain_text("the name has lost its home: it was a buffer.")
+    choose(page, "route", "del")
+    expect(outcome).to_have_text("No error: the name is nowhere.")
+    expect(page.get_by_label("value", exact=True)).to_be_disabled()
+    page.keyboard.press("End")
+    expect(outcome).to_contain_text("before Module.__init__() call")
+    assert page.get_by_label("home", exact=True).locator("option").count() == 3
+    assert page.locator(".inm-outcome").count() == 1 and page.locator(".jp-Cell").count() == 2  # no key got through
+    jupyterlab.screenshots(page, SCREENSHOTS, "light")
+    assert lab.problems(page) == []
+
+
+def test_the_lines_that_ran_follow_the_choice(lab, notebook):
+    page = notebook(SHOW)
+    page.get_by_label("route", exact=True).select_option("register_buffer")
+    player = page.locator(".jupyter-widgets .inm:not(.inm-playground)")
+    expect(player).to_contain_text("register_buffer")
+    expect(player).to_have_count(1)
+    assert lab.problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook, theme):
+    page = notebook(SHOW, TABLE, theme=theme)
+    expect(page.locator(".inm-outcome")).to_be_visible()
+    assert jupyterlab.accessibility_faults(page, ".jupyter-widgets") == []
+    assert jupyterlab.accessibility_faults(page, ".inm-outcomes") == []
+    jupyterlab.screenshots(page, SCREENSHOTS, theme)
+    assert lab.problems(page) == []
+
+
+def test_the_still_faces_are_seen_whole_before_trust(notebook):
+    faces = [Playground()._repr_mimebundle_()["text/html"], OutcomeTable(grid())._repr_html_()]
+    cells = [new_code_cell("...", outputs=[new_output("display_data", data={"text/html": str(face)})],
+                           execution_count=place) for place, face in enumerate(faces, start=1)]  # fmt: skip
+    page = notebook(*cells, run=False)
+    assert jupyterlab.trusted_outputs(page) == 0
+    expect(page.get_by_text("Here stand three menus. Run this cell")).to_be_visible()
+    tables = page.locator(".inm-outcomes table")
+    expect(tables).to_have_count(len(ROUTES))
+    expect(tables.first.locator("tbody tr").last).to_contain_text("the name is lost")
+    assert tables.first.locator("th[scope=col]").count() == 8
