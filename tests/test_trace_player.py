@@ -165,15 +165,10 @@ def test_the_outcome_of_a_test_is_shown_when_all_that_it_calls_has_run():
     ((when, *_, words),) = [note for note in found["notes"] if note[2] == steps[asked].line]
     inner = [at for at, step in enumerate(steps) if step.function.endswith("__getattr__")]
     assert inner[0] == asked + 1 and when == inner[-1] + 1 and words == "False"
-    tests = [note for note in found["notes"] if note[3] == "test"]
-    assert len(tests) == len(steps.decisions)
-    long = assigned(7)  # refused, by a test that stands on several lines
-    tests_of_it = [note[2] for note in film(long)["notes"] if note[3] == "test"]
-    decided = [one.condition for one in long.decisions]
-    assert len(tests_of_it) == len(decided) and any(
-        long[at].condition == long[at + 1].condition != "" for at in range(len(long) - 1)
-    )
-    assert sorted(one[4] for one in tests) == sorted(str(one.outcome) for one in steps.decisions)
+    # One note for each test, also for the one that stands on several lines and refuses the value.
+    for one in (steps, assigned(7), built(1)):
+        words = [note[4] for note in film(one)["notes"] if note[3] == "test"]
+        assert sorted(words) == sorted(str(decision.outcome) for decision in one.decisions)
 
 
 def test_an_error_stands_at_the_line_that_raised_it():
