@@ -19,6 +19,7 @@ from helpers import Trace, TracePlayer, compare, trace
 from helpers.recording import CONTAINERS
 from helpers.torch_source import source_lines
 from helpers.views.trace_film import film
+from helpers.views.trace_player import Comparison
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, modules
@@ -49,7 +50,7 @@ def built(layers: int) -> Trace:
     return steps
 
 
-def faces(view: TracePlayer | compare) -> dict:
+def faces(view: TracePlayer | Comparison) -> dict:
     shown = view._repr_mimebundle_()
     return shown[0] if isinstance(shown, tuple) else shown
 
@@ -120,6 +121,9 @@ def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
     # `else:` makes no event, the second line of a call neither in every Python: their statement speaks for them.
     assert "else:" in plain_path and "remove_from(" in module_path and ")" in module_path
     assert not any("raise" in line for line in plain_path | module_path)
+    _, _, lines, statements = film(assigned(7))["listings"][0]
+    after_else = [i for i, runs in enumerate(lines, 1) if "".join(runs[1::2]).strip() == "else:"]
+    assert after_else and all(statements[i - 1] == statements[i] for i in after_else if statements[i])
 
 
 def test_every_line_that_ran_belongs_to_a_statement():
@@ -161,9 +165,10 @@ def test_the_outcome_of_a_test_is_shown_when_all_that_it_calls_has_run():
     ((when, *_, words),) = [note for note in found["notes"] if note[2] == steps[asked].line]
     inner = [at for at, step in enumerate(steps) if step.function.endswith("__getattr__")]
     assert inner[0] == asked + 1 and when == inner[-1] + 1 and words == "False"
-    tests = [note for note in found["notes"] if note[3] == "test"]
-    assert len(tests) == len(steps.decisions)
-    assert sorted(one[4] for one in tests) == sorted(str(one.outcome) for one in steps.decisions)
+    # One note for each test, also for the one that stands on several lines and refuses the value.
+    for one in (steps, assigned(7), built(1)):
+        words = [note[4] for note in film(one)["notes"] if note[3] == "test"]
+        assert sorted(words) == sorted(str(decision.outcome) for decision in one.decisions)
 
 
 def test_an_error_stands_at_the_line_that_raised_it():
@@ -198,6 +203,7 @@ def test_what_moves_is_told_in_words_and_the_same_object_is_said_to_be_the_same(
         ("left", "scale left _non_persistent_buffers_set"),
         ("came", "scale came into _parameters"),
     ]
+    assert [change[5] for change in film(assigned(parameter()))["changes"]] == ["", "_buffers", "_buffers"]
     module, one = nn.Linear(1, 1), parameter()
     object.__setattr__(module, "hidden", one)
     assert moves(assigned(one, "hidden", module))[1] == (
@@ -372,7 +378,7 @@ def test_comparing_says_where_the_paths_part_and_opens_both_there():
     assert [steps[2].condition for steps in (left, right)] == ["isinstance(value, Parameter)"] * 2
     shown = faces(both)
     assert set(shown) == {"text/plain", "text/html", WIDGET}
-    assert shown["text/plain"] == f"compare of two traces: {both.words}"
+    assert shown["text/plain"] == f"Comparison of two traces: {both.words}"
     page = assert_safe(shown["text/html"])
     assert both.words in page.words and page.words.count("before") == 2
     assert compare(left, left).words == "Both blocks run the same lines of torch."

@@ -148,7 +148,7 @@ def _statements(lines: list[str]) -> list[int]:
 
 class Told(NamedTuple):
     """A change in words: its position, past the end if no line of the file made it; "came", "left", "changed" or
-    "was replaced"; `state`, what the containers held with `held` in them; the container that the name left last."""
+    "was replaced"; what the containers hold after the line; the container that the name left last, or ""."""
 
     at: int
     container: str
@@ -167,7 +167,6 @@ def changes_of(steps: Trace) -> list[Told]:
     found, left = [], {}
     for at, (container, name, before, after) in placed:
         origin, number = left.get(name, ("", 0))
-        states = (steps[at].before, steps[at].after) if at < len(steps) else ({}, {})
         if after is None:
             verb, words = "left", f"{name} left {container}"
             if container != _SILENT:
@@ -178,7 +177,8 @@ def changes_of(steps: Trace) -> list[Told]:
         else:
             verb = "changed" if before.number == after.number else "was replaced"
             words = f"{name} {verb} in {container}"
-        found.append(Told(at, container, name, after or before, verb, words, states[after is not None], origin))
+        state = steps[at].after if at < len(steps) else {}
+        found.append(Told(at, container, name, after or before, verb, words, state, origin))
     return found
 
 

@@ -56,15 +56,10 @@ class TracePlayer(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": self.face}, metadata
 
 
-class compare(widgets.VBox):  # noqa: N801  (called like a function)
-    """Two traces side by side: a line that says where their paths part, and two players that are opened there.
-
-    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else.
-    """
+class Comparison(widgets.VBox):
+    """What `compare` makes: `words`, which say where two paths part, and two `players`, side by side where they fit."""
 
     def __init__(self, left: Trace, right: Trace) -> None:
-        for steps in (left, right):
-            _require_trace(steps, "compare")
         self.words, place = _parting_in_words(left, right), parting(left, right)
         self.players = [TracePlayer(steps, start=place.step if place else 0) for steps in (left, right)]
         for player in self.players:
@@ -73,12 +68,22 @@ class compare(widgets.VBox):  # noqa: N801  (called like a function)
         super().__init__([widgets.HTML(tag("b", self.words)), row])
 
     def __repr__(self) -> str:
-        return f"compare of two traces: {self.words}"
+        return f"Comparison of two traces: {self.words}"
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         faces = [tag("div", player.face, style="margin-top:0.8em") for player in self.players]
         html = tag("div", tag("b", self.words), *faces)
         return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self), "text/html": html}
+
+
+def compare(left: Trace, right: Trace) -> Comparison:
+    """Two traces side by side: a line that says where their paths part, and two players that are opened there.
+
+    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else.
+    """
+    for steps in (left, right):
+        _require_trace(steps, "compare")
+    return Comparison(left, right)
 
 
 def _require_trace(steps: object, caller: str) -> None:

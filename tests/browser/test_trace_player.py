@@ -207,6 +207,20 @@ def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
     expect(status).to_contain_text("→ scale came into _parameters")
 
 
+def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(notebook):
+    page = notebook(SHOW)
+    moving = """() => document.querySelector('.inm-player li[data-change=came]').getAnimations().map(one =>
+        one.effect.getKeyframes()[0].transform)"""
+    press(page, "Last step")
+    assert page.evaluate(moving) == []
+    page.emulate_media(reduced_motion="no-preference")
+    press(page, "First step")
+    press(page, "Last step")
+    (start,) = page.evaluate(moving)
+    page.emulate_media(reduced_motion="reduce")
+    assert float(start.split(", ")[1].removesuffix("px)")) > 0  # from below: from _buffers, which it left
+
+
 def test_an_error_stands_at_the_line_that_raised_it(notebook):
     page = notebook(REFUSED)
     press(page, "Last step")
