@@ -45,7 +45,7 @@ class Line:
     __slots__ = ("after", "before", "call", "changes", "error", "function", "number", "source", "stack", "values")
 
     def __init__(self, call: int, number: int, state: dict, stack: tuple[int, ...], values: dict[str, Held]) -> None:
-        # `stack` names each function by its first line.
+        # `stack` has the first line of each function, or of a lambda or comprehension in it.
         self.call, self.number, self.stack, self.values = call, number, stack, values
         self.before = self.after = state
         self.changes: list[Change] = []
@@ -108,9 +108,7 @@ class Recorder:
         self.module, self._open, self._known, self._raised = None, [], {}, (None, None)
 
     def _begin(self, frame: FrameType, call: int) -> Line:
-        # A comprehension is a frame of its own in some versions of Python and none in others.
-        codes = (one.f_code for one, _, _ in self._open)
-        stack = tuple(code.co_firstlineno for code in codes if not code.co_name.startswith("<"))
+        stack = tuple(one.f_code.co_firstlineno for one, _, _ in self._open)
         values = {
             name: self._held(value, keep=False)
             for name, value in frame.f_locals.items()

@@ -216,7 +216,11 @@ def _outcomes(lines: list[Line]) -> list[tuple[str, bool | None]]:
 
 def _step(line: Line, condition: str, outcome: bool | None) -> Step:
     source = module_source()
-    stack = tuple(source.function(number).name for number in line.stack)
+    running = [(number, source.function(number)) for number in line.stack]
+    # What has no name of its own belongs to the function around it. A comprehension is a frame of its own in some
+    # versions of Python and none in others, so that function stands once.
+    stack = tuple(one.name for place, (number, one) in enumerate(running)
+                  if number == one.first or not place or one is not running[place - 1][1])  # fmt: skip
     function = line.function or stack[-1]
     words = line.source or source.text(line.number)
     return Step(function, line.number, words, line.before, line.after, stack, line.error, condition, outcome,

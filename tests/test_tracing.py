@@ -648,6 +648,16 @@ def test_every_function_that_ran_comes_with_its_source():
             assert list(lines) == [line.rstrip("\n") for line in inspect.getsourcelines(real)[0]]
 
 
+def test_a_line_without_a_function_of_its_own_belongs_to_the_one_around_it():
+    with trace(made()) as steps:
+        made().float()
+    inner = [step for step in steps if step.source.startswith("return self._apply(")]
+    assert {step.function for step in inner} == {"Module.float"}
+    assert any(step.stack[-2:] == ("Module._apply", "Module.float") for step in inner)
+    asked = [step for step in traced("repr") if "split" in step.source and "for" in step.source]
+    assert all(step.stack.count(step.function) == 1 for step in asked)
+
+
 def test_every_line_of_a_function_is_in_the_function_that_the_compiler_says():
     """For each function of nn.Module: its code's own lines lead back to its name."""
     source, asked = module_source(), 0

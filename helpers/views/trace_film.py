@@ -37,8 +37,8 @@ def film(steps: Trace) -> dict:
             names, more = names_of(box, state, touched, _MOST_NAMES)
             yield box in state, tuple(entries[entry_of(box, name, state[box][name], state)] for name in names), more
 
-    listings, names, places = _listings(steps)
-    following, visits = _following(shown), _visits(steps, shown, places, names)
+    listings, places = _listings(steps)
+    following, visits = _following(shown), _visits(steps, shown, places, [listing[1] for listing in listings])
     rows, notes = [], []
     for at, step in enumerate(shown):
         place = places.get(step.line, 0) if step.stack else len(listings) - 1
@@ -80,16 +80,17 @@ def _following(steps: list[Step]) -> list[int]:
     return found
 
 
-def _visits(steps: Trace, shown: list[Step], places: dict[int, int], names: list[str]) -> list[int]:
+def _visits(steps: Trace, shown: list[Step], places: dict[int, int], firsts: list[int]) -> list[int]:
     """For each step the number of the call that it belongs to: a call of the function whose source is shown."""
-    calls = [line.call for line in steps._lines[: len(shown)]]
-    last = {call: at for at, call in enumerate(calls)}
+    lines = steps._lines[: len(shown)]
+    last = {line.call: at for at, line in enumerate(lines)}
     found, opened, count = [], [], 0  # opened: call, depth, listing, visit
-    for at, (call, step) in enumerate(zip(calls, shown, strict=True)):
-        depth, here = len(step.stack), places.get(step.line)
+    for at, (line, step) in enumerate(zip(lines, shown, strict=True)):
+        call, depth, here = line.call, len(step.stack), places.get(step.line)
+        named = here is not None and line.stack[-1:] == (firsts[here],)
         opened = [one for one in opened if one[1] < depth or (one[1] == depth and last[one[0]] >= at)]
         # A comprehension, a lambda and a function inside belong to the call around them, a recursive call does not.
-        inside = [one for one in opened if one[2] == here and (one[1] == depth or names[here] != step.stack[-1])]
+        inside = [one for one in opened if one[2] == here and (one[1] == depth or not named)]
         found.append(inside[-1][3] if inside else count)
         count += not inside
         if all(one[0] != call for one in opened):
@@ -97,17 +98,16 @@ def _visits(steps: Trace, shown: list[Step], places: dict[int, int], names: list
     return found
 
 
-def _listings(steps: Trace) -> tuple[list[tuple], list[str], dict[int, int]]:
-    """The sources that are shown, their names, and {line: place of its source}. An inner function is in the outer's."""
+def _listings(steps: Trace) -> tuple[list[tuple], dict[int, int]]:
+    """The sources that are shown, and {line: place of its source}. An inner function is in the outer's."""
     functions, widest = steps.functions(), {}
     for name, (first, lines) in sorted(functions.items(), key=lambda item: len(item[1][1])):
         widest |= dict.fromkeys(range(first, first + len(lines)), name)
     names = [name for name, (first, _) in functions.items() if widest[first] == name]
     listings = [(name, *_listing(*functions[name])) for name in names]
     if steps and not steps[-1].stack:  # an error of the block: its own line, from another file
-        names.append("")
         listings.append(("the block", steps[-1].line, [["", steps[-1].source]], [0]))
-    return listings, names, {line: names.index(name) for line, name in widest.items()}
+    return listings, {line: names.index(name) for line, name in widest.items()}
 
 
 def _listing(first: int, text: tuple[str, ...]) -> tuple[int, list[list[str]], list[int]]:
