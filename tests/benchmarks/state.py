@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from helpers import StateMap, snapshot
+from helpers import StateMap, audit, snapshot
 from helpers.totals import totals
 
 SIZES = (867, 9_003, 90_003)
@@ -64,6 +64,7 @@ def measure(modules: int, peers_everywhere: bool) -> dict[str, float | None]:
         "walk": best_of(lambda: sum(1 for _ in model.named_modules())),
         "state_dict": best_of(model.state_dict),
         "snapshot": best_of(lambda: list(snapshot(model).entries)),
+        "audit": best_of(lambda: audit(model)),
         "totals": best_of(lambda: totals(model)),
         "StateMap": best_of(lambda: StateMap(model).close()),
         "StateMap + faces": best_of(faces),
