@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import helpers
 from tests.lesson_kernel import ROOT
@@ -127,6 +128,16 @@ def test_the_readme_links_to_what_is_there_and_lists_every_lesson():
     local = [target for pair in targets for target in pair if target and "://" not in target]
     assert [target for target in local if not (ROOT / target).exists()] == []
     assert {f"notebooks/{path.name}" for path in lessons()} <= set(local)
+
+
+def test_the_python_of_the_readme_runs():
+    model = torch.nn.Linear(2, 3)
+    names = {"torch": torch, "model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
+             "state_dict": torch.nn.Linear(2, 3).state_dict()}  # fmt: skip
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        exec(block, names)
+    assert blocks and "scale" in names["steps"][-1].after["_parameters"]
 
 
 def test_ci_runs_the_test_command_of_the_readme():
