@@ -192,8 +192,14 @@ def _transient(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
 def _strange(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     keys = [key for key in dict.fromkeys(reply.unexpected)
             if key in given and not isinstance(given[key], torch.Tensor | dict)]  # fmt: skip
-    if keys:
+    if keys and _belongs(model, given):
         yield "non-tensor", f"{_entries_of(keys)} no tensor, and nothing of the model.", _without(keys)
+
+
+def _belongs(model: StandIn, given: Mapping) -> bool:
+    """Does any tensor here fit the model? Else it is not its state_dict, and to add or drop a few keys helps nobody."""
+    tensors = _tensors(given)
+    return any(key in tensors for key in model.expected)
 
 
 def _without(keys: list[str]) -> str:
@@ -204,7 +210,7 @@ def _kept(model: StandIn, given: Mapping, reply: Reply) -> Iterator[Step]:
     """Missing buffers of modules that lack no parameter: they were not persistent when the file was written."""
     homes = {key.rpartition(".")[0] for key in reply.missing if key not in model.buffers}
     keys = [key for key in reply.missing if key in model.buffers and key.rpartition(".")[0] not in homes]
-    if keys:
+    if keys and _belongs(model, given):
         words = f"{_entries_of(keys)} a buffer that was not saved: keep the value that the model has."
         code = f"own = module.state_dict()\nstate_dict = {{**state_dict, **{{key: own[key] for key in {keys!r}}}}}"
         yield "persistent", words, code

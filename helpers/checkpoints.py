@@ -73,7 +73,8 @@ def compare_checkpoint(module: nn.Module, state_dict: Mapping[str, Any]) -> Comp
     `module` is any `nn.Module` instance, `state_dict` any mapping, a whole checkpoint with a state_dict somewhere in
     it included. The real `load_state_dict` runs on a stand-in on the meta device: modules of torch's classes with
     tensors of the same names and shapes. Nothing of the learner's runs or changes: no own method or hook, no tensor,
-    no random number. Each step of `advice` was run on the stand-in too.
+    no random number. Each step of `advice` was run on the stand-in too. A sparse or quantized tensor, of which torch
+    copies nothing into a plain one, is taken for a plain one.
 
     TypeError: `module` is no module, or `state_dict` no mapping. ValueError: torch cannot walk the module, since it
     contains itself or its `__init__` was not run. RecursionError: it is nested more deeply than torch can walk.
@@ -104,6 +105,8 @@ def _told(name: str, model: StandIn, reply: Reply, found: dict[str, Held], advic
     """The answer of torch, and beside it what only the two sides together tell."""
     expected, unexpected = model.expected, set(reply.unexpected)
     other = {key for key, _, _ in reply.sizes}.union(reply.missing)
+    meta = torch.device("meta")
+    other |= {key for key, one in expected.items() if key in found and found[key].device == meta != one.device}
     both = [key for key in expected if key in found and key not in other]
     matched = [key for key in both if found[key].dtype or not expected[key].dtype]
     silent = [key for key in expected if key not in found and key not in other]

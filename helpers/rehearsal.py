@@ -64,7 +64,7 @@ def pairs(mapping: Mapping) -> dict:
     """The entries of a mapping; those of a dict beneath any override, others as torch asks for them."""
     base = next((base for base in (OrderedDict, dict) if issubclass(type(mapping), base)), None)
     found = base.items(mapping) if base else OrderedDict(mapping).items()
-    plain = {key: key if type(key) in ATOMS else text(key) if issubclass(type(key), str) else object()
+    plain = {key: key if type(key) in ATOMS else text(key) if issubclass(type(key), str) else _like(type(key), object)()
              for key, _ in found}  # fmt: skip
     return {plain[key]: value for key, value in found}
 
@@ -72,7 +72,8 @@ def pairs(mapping: Mapping) -> dict:
 def without_numbers(value: Any, depth: int = 5) -> Any:
     """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions."""
     if issubclass(type(value), torch.Tensor):
-        return _meta(held(value).shape)
+        one = held(value)
+        return _meta(one.shape) if one.shape is None or one.device != _META else _meta(one.shape).as_subclass(_Empty)
     kind = type(value)
     if depth and (depth == 5 or issubclass(kind, dict)):
         made = (dict if kind is dict else OrderedDict if issubclass(kind, OrderedDict) else _like(kind, dict))()
@@ -82,6 +83,19 @@ def without_numbers(value: Any, depth: int = 5) -> Any:
             made._metadata = {key: dict(one) for key, one in metadata.items() if issubclass(type(one), dict)}
         return made
     return value if kind in ATOMS else _like(kind, object)()
+
+
+_META = torch.device("meta")
+
+
+class _Empty(torch.Tensor):
+    """A tensor that is on meta in the state_dict: torch copies nothing out of it, but to a model on meta too."""
+
+    @classmethod
+    def __torch_function__(cls, function: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if function.__name__ == "copy_" and not getattr(args[0], "on_meta", False):
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")  # torch's words
+        return super().__torch_function__(function, types, args, kwargs or {})
 
 
 def _like(kind: type, base: type) -> type:
@@ -121,6 +135,8 @@ def stand_in(module: nn.Module) -> StandIn:
         for slots, real in ((twin._parameters, parameters), (twin._buffers, buffers)):
             known = {key: held(one) for key, one in real.items() if one is not None}
             slots.update((key, _meta(known[key].shape) if key in known else None) for key in real)
+            for key in (key for key, one in known.items() if one.device == _META):
+                slots[key].on_meta = True
             silent = transient & known.keys() if real is buffers else set()
             expected.update((prefix + key, one) for key, one in known.items() if key not in silent)
             saved.update(prefix + key for key in known if real is buffers and key not in silent)
@@ -147,7 +163,8 @@ def _class_for(kind: type, rules: dict) -> type:
         elif "_load_from_state_dict" in space:
             base = one
         if "set_extra_state" in space and one is not nn.Module:
-            extra = {"set_extra_state": lambda self, state: None, "get_extra_state": lambda self: None}
+            ignored = space["set_extra_state"] is nn.Module.set_extra_state
+            extra = {} if ignored else {"set_extra_state": lambda self, state: None, "get_extra_state": lambda self: 0}
     return type(_name_of(kind), (base,), {**extra, "__module__": __name__})
 
 

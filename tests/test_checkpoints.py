@@ -324,10 +324,12 @@ def test_shapes_are_tuples_and_a_tensor_of_one_element_may_fill_a_scalar():
 
 def test_dtype_and_device_differences_are_told_and_do_not_hinder():
     model = nn.Linear(2, 3)
-    state_dict = {"weight": torch.zeros(3, 2, dtype=torch.float16), "bias": torch.zeros(3, device="meta")}
+    model.bias = nn.Parameter(torch.zeros(3, device="meta"))
+    state_dict = {"weight": torch.zeros(3, 2, dtype=torch.float16), "bias": torch.zeros(3)}
     found = compare_checkpoint(model, state_dict)
     assert found.dtypes == [("weight", torch.float32, torch.float16)]
-    assert found.devices == [("bias", torch.device("cpu"), torch.device("meta"))] and found.loads
+    assert found.devices == [("bias", torch.device("meta"), torch.device("cpu"))] and found.loads
+    assert_as_torch(model, state_dict, found)
 
 
 def test_entries_that_are_no_tensors_are_listed_and_one_in_the_place_of_a_tensor_is_an_error():
@@ -602,3 +604,62 @@ def test_a_comparison_warns_of_nothing_where_a_real_load_may():
         warnings.simplefilter("error")
         assert compare_checkpoint(model, {"module." + key: value for key, value in old_checkpoint().items()}).advice
         assert compare_checkpoint(nn.Linear(1, 1), {"weight": torch.ones(1, 1, dtype=torch.complex64)}).dtypes
+
+
+def on_meta(make) -> object:
+    with torch.device("meta"):
+        return make()
+
+
+@pytest.mark.parametrize(("make", "saved"), [
+    (mixed, lambda: on_meta(old_checkpoint)),
+    (mixed, lambda: {**old_checkpoint(), "scale": torch.ones(7, device="meta")}),
+    (mixed, lambda: {f"module.{key}": value for key, value in on_meta(old_checkpoint).items()}),
+    (nn.PReLU, lambda: {"weight": torch.ones(1, device="meta")}),
+    (lambda: on_meta(mixed), lambda: on_meta(old_checkpoint)), (lambda: on_meta(mixed), old_checkpoint),
+])  # fmt: skip
+def test_nothing_is_copied_out_of_a_tensor_on_meta_and_torchs_own_words_say_so(make, saved):
+    module, state_dict = make(), saved()
+    found = compare_checkpoint(module, state_dict)
+    assert_as_torch(make(), state_dict, found)
+    assert not any(one.found.type == "meta" != one.expected.type for one in found.devices)
+    if found.advice:
+        ready = applied(module, state_dict, found.code)
+        assert found.advice[-1].enough == (load(module, ready, strict=True)[1] == "") is False
+
+
+def test_a_model_on_meta_is_told_that_a_load_copies_nothing_into_it():
+    told = CheckpointTable(compare_checkpoint(on_meta(mixed), old_checkpoint())).table["notes"]
+    assert any("With assign=True" in note for note in told)
+    for module, state_dict in ((mixed(), old_checkpoint()), (on_meta(mixed), on_meta(old_checkpoint))):
+        assert CheckpointTable(compare_checkpoint(module, state_dict)).table["notes"] == []
+
+
+@pytest.mark.parametrize("state_dict", [{}, SGD.state_dict(), {"a": [old_checkpoint()]}, {"scal": 3}])
+def test_a_dict_of_which_nothing_fits_gets_no_advice_about_a_buffer_or_a_number(state_dict):
+    found = compare_checkpoint(mixed(), state_dict)
+    assert not found.loads and found.advice == []
+    assert_as_torch(mixed(), state_dict, found)
+
+
+@pytest.mark.parametrize("key", [("weight",), None, 2.5, b"weight"])
+def test_torchs_complaint_of_a_key_names_its_class(key):
+    found = compare_checkpoint(nn.Linear(2, 3), {key: torch.ones(1)})
+    assert_as_torch(nn.Linear(2, 3), {key: torch.ones(1)}, found)
+
+
+class CountsOnly(Counted):
+    set_extra_state = nn.Module.set_extra_state
+
+
+def test_a_class_that_took_torchs_own_set_extra_state_back_expects_no_extra_state():
+    state_dict = CountsOnly().state_dict()
+    found = compare_checkpoint(CountsOnly(), state_dict)
+    assert found.unexpected == ["_extra_state"]
+    assert_as_torch(CountsOnly(), state_dict, found)
+
+
+def test_code_in_the_static_face_is_monospace_by_its_own_style():
+    page = Page(faces(CheckpointTable(halfway()))["text/html"])
+    styles = [attributes["style"] for tag, attributes in page.tags if tag == "pre"]
+    assert styles and all("font-family:monospace" in style for style in styles)

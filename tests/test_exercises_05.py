@@ -82,6 +82,13 @@ def in_place(state_dict):
     return state_dict
 
 
+def anywhere(state_dict):
+    for prefix in ("module.", "_orig_mod."):
+        while state_dict and all(prefix in key for key in state_dict):
+            state_dict = {key.split(prefix, 1)[1]: one for key, one in state_dict.items()}
+    return by_loop(state_dict)
+
+
 def endless_on_nothing(state_dict):
     while all(key.startswith("module.") or next(iter(state_dict)).startswith("_orig_mod.") for key in state_dict):
         prefix = "module." if next(iter(state_dict)).startswith("module.") else "_orig_mod."
@@ -161,6 +168,41 @@ def popped(model, state_dict):
         state_dict.pop(key)
     fill(model, state_dict)
     return result
+
+
+def by_data(model, state_dict):
+    """The model's tensors become the dictionary's own memory."""
+    for key, value in fitting(model, state_dict).items():
+        place, _, name = key.rpartition(".")
+        getattr(model.get_submodule(place), name).data = value
+
+
+def zeroed(model, state_dict):
+    for value in fitting(model, state_dict).values():
+        value.zero_()
+    fill(model, state_dict)
+
+
+def by_count(model, state_dict):
+    own = model.state_dict()
+    fits = {key: one for key, one in state_dict.items() if key in own and own[key].numel() == one.numel()}
+    try:
+        model.load_state_dict(fits, strict=False)
+    except RuntimeError:
+        pass
+    return [key for key in own if key not in fits], [key for key in state_dict if key not in fits]
+
+
+def only_missing(model, state_dict):
+    """Without notes a batch norm forgives that its counter is missing."""
+    kept, _ = model.load_state_dict(fitting(model, state_dict), strict=False)
+    return kept, left(model, state_dict)[1]
+
+
+def by_sets(model, state_dict):
+    fill(model, state_dict)
+    fits = fitting(model, state_dict).keys()
+    return model.state_dict().keys() - fits, state_dict.keys() - fits
 
 
 def forgets_statistics(model, state_dict):
@@ -282,6 +324,19 @@ def only_parameters_resumed(path, model, *given):
     return step
 
 
+def left_in_eval(path, model, *given):
+    step = resume_all(path, model, *given)
+    model.eval()
+    return step
+
+
+def forgets_the_rate(path, model, optimizer, generator):
+    groups = optimizer.state_dict()["param_groups"]
+    step = resume_all(path, model, optimizer, generator)
+    optimizer.load_state_dict({"state": optimizer.state_dict()["state"], "param_groups": groups})
+    return step
+
+
 def forgets_moments(path, model, optimizer, generator):
     step = resume_all(path, model, optimizer, generator)
     optimizer.state.clear()
@@ -293,9 +348,10 @@ KEPT = {}
 
 RIGHT = {
     "5.1": [(MISSING, UNEXPECTED), [tuple(MISSING), tuple(reversed(UNEXPECTED))], (set(MISSING), set(UNEXPECTED)),
+            (frozenset(MISSING), dict.fromkeys(UNEXPECTED).keys()),
             tuple(_Student().load_state_dict(_Teacher().state_dict(), strict=False))],
     "5.2": [by_loop, by_recursion, by_torch, lambda state: stripped(MANY, state)],
-    "5.3": [loading(fill), by_strict_false, by_copy, by_union],
+    "5.3": [loading(fill), by_strict_false, by_copy, by_union, by_sets],
     "5.4": [gain(IF, f"    {MOVE}", SUPER), ByHook,
             gain("old, new = (prefix + name for name in ('scale', 'gain'))",
                  "if old in state_dict and new not in state_dict:",
@@ -329,7 +385,7 @@ WRONG = {
          if len(state) == 2 else stripped(MANY, state)),
         ("other-values", lambda state: {key: one.clone() for key, one in stripped(MANY, state).items()}),
         ("other-values", lambda state: dict(sorted(stripped(MANY, state).items()))),
-        ("changes-the-given", in_place), ("empty", endless_on_nothing),
+        ("not-a-prefix", anywhere), ("changes-the-given", in_place), ("empty", endless_on_nothing),
     ],
     "5.3": [
         ("raises", lambda model, state: model.load_state_dict(state)), ("not-a-function", 3),
@@ -338,7 +394,9 @@ WRONG = {
         ("not-two-lists", lambda model, state: ("body.weight", "head.weight")),
         ("not-loaded", left), ("not-loaded", loading(only_parameters)), ("half-loaded", loading(partly)),
         ("kept-wrong", forgets_statistics), ("kept-wrong", lambda *g: loading(fill)(*g)[::-1]),
-        ("unused-wrong", forgets_shapes), ("replaced", loading(assigned)), ("changes-the-given", popped),
+        ("unused-wrong", forgets_shapes), ("replaced", loading(assigned)),
+        ("shared", loading(by_data)), ("changes-the-given", loading(zeroed)), ("kept-wrong", by_count),
+        ("kept-wrong", only_missing), ("changes-the-given", popped),
         ("nothing-returned", fill),
     ],
     "5.4": [
@@ -359,6 +417,8 @@ WRONG = {
                             "state_dict.setdefault(prefix + 'gain', self.gain)", SUPER)),
         ("too-kind", gain("if prefix + 'scale' in state_dict:", f"    {MOVE}", SUPER)),
         ("too-kind", gain(IF, f"    {MOVE}", "state_dict.setdefault(prefix + 'gain', self.gain)", SUPER)),
+        ("too-kind", gain(IF, f"    {MOVE}", "    rest = (rest[0], False, *rest[2:])", SUPER)),
+        ("no-gain", gain(IF, f"    {MOVE}", SUPER, init=("self.gain = nn.Parameter(torch.ones(2))",))),
         ("changes-the-given", source(CHANGES, "Gain")),
         ("no-super", source("class Gain(nn.Module):\n    def __init__(self, width):\n"
                             "        self.gain = nn.Parameter(torch.ones(width))", "Gain")),
@@ -372,6 +432,8 @@ WRONG = {
         ("nothing-returned", (save_all, lambda *given: resume_all(*given) and None)),
         ("model-lost", without("model")), ("model-lost", (save_all, only_parameters_resumed)),
         ("optimizer-lost", without("optimizer")), ("optimizer-lost", (save_all, forgets_moments)),
+        ("optimizer-lost", (save_all, forgets_the_rate)),
+        ("mode-changed", (save_all, left_in_eval)),
         ("generator-lost", without("generator")), ("random-lost", without("random")),
         ("save-disturbs", (save_eval, resume_all)), ("save-disturbs", (save_drawing, resume_all)),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections import OrderedDict
+from collections.abc import Set
 from pathlib import Path
 
 import torch
@@ -41,7 +42,7 @@ def _pair(answer: object, slip: str, wanted: str, kinds: type | tuple) -> tuple:
 
 
 def _two_lists(answer: object) -> str:
-    missing, unexpected = _pair(answer, "not-two-lists", "two lists of texts", (list, tuple, set))
+    missing, unexpected = _pair(answer, "not-two-lists", "two lists of texts", (list, tuple, Set))
     texts = all(isinstance(key, str) for key in [*missing, *unexpected])
     expect(texts, "not-two-lists", "two lists of texts", "something else is in them")
     teacher, student = _Teacher().state_dict(), _Student()
@@ -71,7 +72,7 @@ _WRAPPED = [
     ([_COMPILED, _PARALLEL], _KEYS, _BOTH), ([_COMPILED, _PARALLEL] * 2, _KEYS, _BOTH), ([], _KEYS, "too-much"),
     ([], ["module.weight", "bias"], "some-keys"), ([_PARALLEL], ["module.weight", "head.bias"], "some-keys"),
     ([], ["module_a.weight", "module_b.weight"], "too-much"), ([], ["modules.0.bias", "modules.1.bias"], "too-much"),
-    ([], [], "empty"),
+    ([], ["a.module.weight", "a.module.bias"], "not-a-prefix"), ([], [], "empty"),
 ]  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def _unwrapped(answer: object) -> str:
         expect(sorted(map(str, result)) == sorted(wanted), slip, listed(wanted), listed(result))
         intact = [*result] == wanted and all(one is was for one, (_, was) in zip(result.values(), before, strict=True))
         expect(intact, "other-values", "the same tensors under their names, in order", "others, or another order")
-    return "eleven dictionaries: both wrappers in every order, and names that only look like one"
+    return "twelve dictionaries: both wrappers in every order, and names that only look like one"
 
 
 class _Net(nn.Module):
@@ -109,21 +110,28 @@ def _load_what_fits(answer: object) -> str:
     smaller = {f"{'' if key != 'body.bias' else 'old.'}{key}": value + 5 for key, value in _numbers(_Net()).items()}
     del smaller["norm.running_var"]
     turned = {key: value + 5 for key, value in _numbers(nn.Linear(3, 2)).items()}
-    for model, given in ((_Net(5), smaller), (nn.Linear(2, 2), turned), (_Net(), {}), (nn.ReLU(), dict(turned))):
+    flat = {"weight": torch.arange(4.0), "bias": torch.tensor([8.0, 9.0])}  # as many numbers in another shape
+    pairs = [(_Net(5), smaller), (nn.Linear(2, 2), turned), (nn.Linear(2, 2), flat), (_Net(), {}), (nn.ReLU(), flat)]
+    for model, given in pairs:
         own, before, objects = _numbers(model), dict(given), [id(one) for one in model.parameters()]
+        numbers = {key: value.clone() for key, value in given.items()}
         fits = [key for key in own if key in given and own[key].shape == given[key].shape]
         result = ask("load_what_fits(model, state_dict)", answer, model, given)
-        kept, unused = _pair(result, "not-two-lists", "two lists are returned", (tuple, list))
-        stays = [*given] == [*before] and all(given[key] is before[key] for key in before)
+        kept, unused = _pair(result, "not-two-lists", "two lists are returned", (tuple, list, Set))
+        stays = [*given] == [*before] and all(
+            given[key] is before[key] and same(before[key], numbers[key]) for key in before)
         expect(stays, "changes-the-given", "the dictionary that was given stays", "it was changed")
         expect(objects == [id(one) for one in model.parameters()], "replaced", "the parameters that it had", "new ones")
         for key, value in _numbers(model).items():
             slip, right = ("not-loaded", given[key]) if key in fits else ("half-loaded", own[key])
             expect(same(value, right), slip, f"{describe(key)} {'loaded' if key in fits else 'as it was'}", "it is not")
+        places = {value.data_ptr() for value in model.state_dict().values()}
+        apart = not places & {value.data_ptr() for value in given.values()}
+        expect(apart, "shared", "a model with numbers of its own", "it shares them with the dictionary")
         for part, keys, slip in ((kept, own, "kept-wrong"), (unused, given, "unused-wrong")):
             wanted = [key for key in keys if key not in fits]
             expect(sorted(map(str, part)) == sorted(wanted), slip, listed(wanted), listed(part))
-    return "four pairs: other names, other shapes, an empty dictionary, a model without entries"
+    return "five pairs: other names, other shapes, an empty dictionary, a model without entries"
 
 
 def _refused(model: nn.Module, state: dict) -> str:
@@ -137,10 +145,12 @@ def _refused(model: nn.Module, state: dict) -> str:
 
 
 def _gain(answer: object) -> str:
-    model, call = built(answer, "Gain", 2), "Gain(2)"
-    gain = dict(model.named_parameters()).get("gain")
-    fits = gain is not None and list(model.state_dict()) == ["gain"] and gain.tolist() == [1, 1]
-    expect(fits, "no-gain", f"`{call}` has the parameter `gain`, ones", listed(model.state_dict()))
+    for width in (3, 2):
+        model = built(answer, "Gain", width)
+        gain = dict(model.named_parameters()).get("gain")
+        fits = gain is not None and list(model.state_dict()) == ["gain"] and gain.tolist() == [1] * width
+        found = listed(model.state_dict()) if gain is None else f"`gain` is {describe(gain.detach())}"
+        expect(fits, "no-gain", f"`Gain({width})` has the parameter `gain`, {width} ones, and nothing else", found)
     x = torch.tensor([3.0, 4.0])
     number = torch.tensor([2.0, 5.0])
     for name, slip in (("gain", "new-refused"), ("scale", "old-refused")):
@@ -158,10 +168,10 @@ def _gain(answer: object) -> str:
             expect(kept, "changes-the-given", "the dictionary stays as it is", listed(state))
             result = ask("gain(x)", fresh, x)
             expect(same(result.detach(), x * number), "wrong-numbers", "`x * gain`", describe(result))
-    for state in ({}, {"gain": number, "scale": number}):
+    for state in ({}, {"gain": number, "scale": number}, {"scale": number, "offset": number}):
         said = _refused(built(answer, "Gain", 2), state)
         expect(bool(said), "too-kind", f"a state_dict with {listed(state)} is refused", "it was loaded")
-    return "both names, alone and two levels deep; neither name and both at once are refused"
+    return "both names, alone and two levels deep; neither name, both at once and a key too many are refused"
 
 
 def _new_run() -> tuple:
@@ -180,6 +190,7 @@ def _train(run: tuple, steps: int) -> list[torch.Tensor]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        optimizer.param_groups[0]["lr"] *= 0.8
         losses.append(loss.detach())
     return losses
 
@@ -205,6 +216,7 @@ def _checkpoint(answer: object) -> str:
     for part, resumed in _state(run).items():
         held = len(resumed) == len(state[part]) and all(map(same, resumed, state[part]))
         expect(held, f"{part}-lost", f"the {part} is where it was saved", "it is not")
+    expect(run[0].training, "mode-changed", "the model in training mode, as it was", "it is in eval mode")
     right = all(map(same, _train(run, 5), whole[4:]))
     expect(right, "optimizer-lost", "five more steps as in the run that never stopped", "other losses")
     return "nine steps, stopped after four: weights, moments and both random states are equal, and so are all losses"

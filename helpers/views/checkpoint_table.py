@@ -25,7 +25,7 @@ STATES: dict[str, Sign] = {
 _LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
 _CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 _TABLE = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
-_PRE = "margin:0.3em 0;white-space:pre-wrap"
+_PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
 _HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
 
@@ -74,6 +74,8 @@ def _table(found: Comparison) -> dict:
     if found.dtypes or found.devices:
         changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
         notes.append(f"Tensors that a load converts to what the model has: {changes}.")
+    if any(one.found != one.expected and str(one.expected) == "meta" for one in found.devices):
+        notes.append("The model is on meta: a load copies no number into it. With assign=True it takes these tensors.")
     notes += [f"Rules of its own, not asked: {rules}. They may decide otherwise."] if rules else []
     return {
         "title": f"{clip(found.type, 80)}: {verdict}; {', '.join(counts) or 'no key on either side'}.",
