@@ -128,9 +128,10 @@ def _plain(model: Holders, place: Place, value: Any, found: Held) -> Iterator[Fi
     kind = None if issubclass(type(value), (torch.Tensor, nn.Module)) else type_name(value)[:60]
     mapping = issubclass(type(value), dict)
     if found.modules:
-        what = f"a plain {kind} holds {_count(found.modules, 'module')} that" if kind else "a module that"
+        many = "that are" if len(found.modules) > 1 else "that is"
+        what = f"a plain {kind} holds {_count(found.modules, 'module')} {many}" if kind else "a module that is"
         message = (
-            f"{what} is registered nowhere: parameters() and state_dict() leave out what it holds, "
+            f"{what} registered nowhere: parameters() and state_dict() leave out what it holds, "
             "and .to(), train() and eval() do not reach it"
         )
         yield _finding("hidden-module", path, message, _registering(name, value, found.modules, "Module", "module"))
