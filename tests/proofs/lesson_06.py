@@ -129,6 +129,9 @@ def _renamed() -> int:
     model.load_state_dict({"mean": torch.full((2,), 3.0), "std": torch.full((2,), 5.0)}, strict=False)
     scale = model.scale.tolist()
     cancelled = not model.mean.any()
+    strict = nn.Linear(2, 2)
+    assert _raises(strict.load_state_dict, {"weight": torch.full((2, 2), 9.0)}) == "RuntimeError"
+    assert strict.weight.eq(9).all()  # copied before it raised
     return the_true_one(scale == [5, 5], scale not in ([5, 5], [1, 1]), scale == [1, 1] and not cancelled, cancelled)
 
 
@@ -138,6 +141,7 @@ def _grows() -> int:
     model.register_buffer("seen", torch.empty(0, 4))
     file = copy.deepcopy(model.state_dict()) | {"seen": torch.ones(808, 4)}
     failed = _raises(model.load_state_dict, file, strict=False)
+    assert _raises(model.load_state_dict, file, strict=False, assign=True) == "RuntimeError"
     return the_true_one(model.seen.shape == (808, 4), not failed, False, failed == "RuntimeError")
 
 
