@@ -81,7 +81,7 @@ def _row(one: Finding) -> Markup:
         "tr",
         tag("td", _WORDS[one.severity][0], style=f"{_CELL};font-weight:{400 if one.severity == 'info' else 600}"),
         tag("th", place, code, scope="row", style=f"{_CELL};font-weight:400"),
-        tag("td", tag("div", _clip(one.message, 3 * _LONGEST)), fix, style=f"{_CELL};max-width:46em"),
+        tag("td", tag("div", _clip(one.message, 3 * _LONGEST)), fix, style=f"{_CELL};max-width:54em"),
     )
 
 

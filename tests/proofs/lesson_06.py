@@ -71,9 +71,11 @@ def _learns(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
 def _new_head() -> int:
     model = _two_layers()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model.head = nn.Linear(8, 2)
-    learns = _learns(model, optimizer)
-    return the_true_one(learns == ["body", "head"], learns == ["head"], learns == ["body"], not learns)
+    old, model.head = model.head, nn.Linear(8, 2)
+    kept, learns = copy.deepcopy(old.state_dict()), _learns(model, optimizer)
+    old_learns = any(not torch.equal(value, kept[key]) for key, value in old.state_dict().items())
+    body = learns == ["body"]
+    return the_true_one(learns == ["body", "head"], learns == ["head"], body and not old_learns, body and old_learns)
 
 
 def _assign() -> int:
