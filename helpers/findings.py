@@ -28,6 +28,7 @@ CODES: dict[str, tuple[str, str]] = {
 _WORDS = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "info": ("note", "notes")}
 _MOST, _LONGEST = 60, 160
 _LINE = "border:0;border-bottom:1px solid #8a8a8a"
+_CAPTION = "text-align:left;caption-side:top;font-weight:600;padding:0 0.9em 0.4em"
 _CELL = f"{_LINE};padding:0.3em 0.9em;text-align:left;vertical-align:top;background:none"
 # A name breaks only where it would be wider than its place, so that a short one stays whole in a narrow table.
 _NAME = "font-family:monospace;overflow-wrap:break-word"
@@ -60,7 +61,7 @@ class Findings(list):
         return ", ".join(said) or "nothing found"
 
     def _repr_html_(self) -> Markup:
-        caption = tag("caption", repr(self), style="text-align:left;caption-side:top;font-weight:600")
+        caption = tag("caption", repr(self), style=_CAPTION)
         columns = ("severity", "where", "what goes wrong, and the line to write")
         head = tag("tr", *(tag("th", words, scope="col", style=f"{_CELL};{SOFT}") for words in columns))
         body = tag("tbody", *map(_row, self[:_MOST]))
@@ -74,7 +75,7 @@ def _row(one: Finding) -> Markup:
     sign = SIGNS[CODES[one.code][1]]
     glyph = tag("span", sign.glyph, title=sign.label, style=f"color:{sign.colour};margin-right:0.5em")
     path = tag("span", _clip(one.path) or "the model", style=_NAME if one.path else SOFT)
-    place = tag("div", glyph, path, style="max-width:18em")
+    place = tag("div", glyph, path, style="max-width:21em")
     code = tag("div", one.code, style=f"{SOFT};font-size:0.9em;white-space:nowrap")
     fix = tag("code", _clip(one.fix, 2 * _LONGEST), style=f"{_NAME};{_LINES};background:none")
     return tag(
