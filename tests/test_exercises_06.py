@@ -609,6 +609,18 @@ def test_every_patient_asks_before_it_answers_and_has_a_link():
         assert linked and min(linked) > before[0], number
 
 
+def test_no_advice_is_shown_before_the_learner_has_written_the_repair():
+    ids = [one["id"] for one in CELLS]
+    for number in range(1, 10):
+        before = CELLS[ids.index(f"p{number}") : ids.index(f"ex-6-{number}")]
+        shown = json.dumps([one.get("outputs", []) for one in before])
+        assert "the line to write" not in shown and "state_dict = {" not in shown, number
+        cure = {1: "ModuleList", 2: "ParameterDict", 3: "add_param_group", 4: "model.parameters(), lr=lr"}.get(number)
+        assert cure is None or cure not in json.dumps(before), number
+    later = json.dumps(CELLS)
+    assert "the line to write" in later and "state_dict = {" in later
+
+
 def test_the_table_of_findings_has_every_code():
     assert set(re.findall(r"`([a-z-]+)`", cell("own-table"))) >= set(CODES)
 
