@@ -113,8 +113,8 @@ def _buffer(model: Holders, place: Place, value: torch.Tensor, persistent: bool)
         yield _finding("unsaved-buffer", model.path(place), message, fix)
     if facts(value)[3]:
         message = (
-            "a buffer that wants gradients: parameters() does not list it, so nothing trains it, and what was computed "
-            "into it keeps the graph of every step alive"
+            "a buffer that wants gradients: parameters() does not list it, so no optimizer made from them trains it"
+            + ("" if _is_leaf(value) else ", and it keeps the graph alive that it was computed in")
         )
         yield _finding("buffer-needs-grad", model.path(place), message, _assign(place[1], f"{line}.detach()"))
     if issubclass(type(value), UninitializedTensorMixin):
@@ -128,9 +128,10 @@ def _plain(model: Holders, place: Place, value: Any, found: Held) -> Iterator[Fi
     kind = None if issubclass(type(value), (torch.Tensor, nn.Module)) else type_name(value)[:60]
     mapping = issubclass(type(value), dict)
     if found.modules:
-        what = f"a plain {kind} holds {_count(found.modules, 'module')} that" if kind else "a module that"
+        many = "that are" if len(found.modules) > 1 else "that is"
+        what = f"a plain {kind} holds {_count(found.modules, 'module')} {many}" if kind else "a module that is"
         message = (
-            f"{what} is registered nowhere: parameters() and state_dict() leave out what it holds, "
+            f"{what} registered nowhere: parameters() and state_dict() leave out what it holds, "
             "and .to(), train() and eval() do not reach it"
         )
         yield _finding("hidden-module", path, message, _registering(name, value, found.modules, "Module", "module"))
@@ -203,7 +204,10 @@ def _mixed(model: Holders) -> Iterator[Finding]:
 def _stale(model: Holders, held: dict[int, str]) -> Iterator[Finding]:
     for key, place in held.items():
         if key not in model.names:
-            message = "no parameter of the model: optimizer.step() changes a tensor that parameters() does not list"
+            message = (
+                "no parameter of the model: optimizer.step() changes a tensor that parameters() does not list, "
+                "or passes over it for want of a gradient"
+            )
             fix = "optimizer = type(optimizer)(model.parameters(), lr=...)  # after the last change to the model"
             yield _finding("optimizer-stale", place, message, fix)
 

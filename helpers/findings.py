@@ -28,8 +28,11 @@ CODES: dict[str, tuple[str, str]] = {
 _WORDS = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "info": ("note", "notes")}
 _MOST, _LONGEST = 60, 160
 _LINE = "border:0;border-bottom:1px solid #8a8a8a"
+_CAPTION = "text-align:left;caption-side:top;font-weight:600;padding:0 0.9em 0.4em"
 _CELL = f"{_LINE};padding:0.3em 0.9em;text-align:left;vertical-align:top;background:none"
-_NAME = "font-family:monospace;overflow-wrap:anywhere"
+# A name breaks only where it would be wider than its place, so that a short one stays whole in a narrow table.
+_NAME = "font-family:monospace;overflow-wrap:break-word"
+_LINES = "display:block;margin-top:0.4em;padding-left:0.7em;border-left:3px solid #8a8a8a;white-space:pre-wrap"
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Findings(list):
         return ", ".join(said) or "nothing found"
 
     def _repr_html_(self) -> Markup:
-        caption = tag("caption", repr(self), style="text-align:left;caption-side:top;font-weight:600")
-        columns = ("severity", "where", "what goes wrong", "the line to write")
+        caption = tag("caption", repr(self), style=_CAPTION)
+        columns = ("severity", "where", "what goes wrong, and the line to write")
         head = tag("tr", *(tag("th", words, scope="col", style=f"{_CELL};{SOFT}") for words in columns))
         body = tag("tbody", *map(_row, self[:_MOST]))
         table = tag("table", caption, *([tag("thead", head), body] if self else []), style="border-collapse:collapse")
@@ -72,13 +75,14 @@ def _row(one: Finding) -> Markup:
     sign = SIGNS[CODES[one.code][1]]
     glyph = tag("span", sign.glyph, title=sign.label, style=f"color:{sign.colour};margin-right:0.5em")
     path = tag("span", _clip(one.path) or "the model", style=_NAME if one.path else SOFT)
-    code = tag("div", one.code, style=f"{SOFT};font-size:0.9em")
+    place = tag("div", glyph, path, style="max-width:21em")
+    code = tag("div", one.code, style=f"{SOFT};font-size:0.9em;white-space:nowrap")
+    fix = tag("code", _clip(one.fix, 2 * _LONGEST), style=f"{_NAME};{_LINES};background:none")
     return tag(
         "tr",
         tag("td", _WORDS[one.severity][0], style=f"{_CELL};font-weight:{400 if one.severity == 'info' else 600}"),
-        tag("th", glyph, path, code, scope="row", style=f"{_CELL};font-weight:400"),
-        tag("td", _clip(one.message, 3 * _LONGEST), style=_CELL),
-        tag("td", tag("code", _clip(one.fix, 2 * _LONGEST), style=f"{_NAME};background:none"), style=_CELL),
+        tag("th", place, code, scope="row", style=f"{_CELL};font-weight:400"),
+        tag("td", tag("div", _clip(one.message, 3 * _LONGEST)), fix, style=f"{_CELL};max-width:54em"),
     )
 
 

@@ -1038,6 +1038,24 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
+def test_the_message_counts_in_grammar_and_speaks_of_a_graph_only_where_there_is_one():
+    one, many = audit(put(nn.Module(), x=[nn.ReLU()])), audit(put(nn.Module(), x=[nn.ReLU(), nn.ReLU()]))
+    assert one[0].message.startswith("a plain list holds 1 module that is registered nowhere")
+    assert many[0].message.startswith("a plain list holds 2 modules that are registered nowhere")
+    leaf, computed = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True) * 2
+    found = audit(buffered(True, leaf=leaf, computed=computed))
+    assert [(one.path, "graph" in one.message) for one in found] == [("leaf", False), ("computed", True)]
+
+
+def test_a_stale_tensor_is_changed_or_passed_over_as_the_message_says():
+    model, stale = nn.Linear(1, 1), [nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))]
+    optimizer = torch.optim.SGD([*model.parameters(), *stale], lr=0.1)
+    stale[1].grad = torch.ones(1)
+    optimizer.step()
+    assert [one.item() != 1 for one in stale] == [False, True]
+    assert all("passes over it for want of a gradient" in one.message for one in audit(model, optimizer))
+
+
 def test_the_summary_counts_in_words():
     assert repr(audit(nn.Linear(1, 1))) == "nothing found"
     model = put(buffered(False, a=torch.ones(1), b=torch.ones(1)), layers=[nn.ReLU()], mask=torch.ones(1))

@@ -119,6 +119,17 @@ def copied(model, optimizer, head):
     return swap(model, optimizer, copy.deepcopy(head))
 
 
+def head_twice(model, optimizer, head):
+    model.head = head
+    optimizer.param_groups[0]["params"] = [*model.parameters(), *head.parameters()]
+    return optimizer
+
+
+def all_options(model, optimizer, head):
+    model.head = head
+    return type(optimizer)(model.parameters(), **optimizer.defaults)
+
+
 def loaded_into(model, optimizer, head):
     model.head = nn.Linear(4, 2)
     model.head.load_state_dict(head.state_dict())
@@ -159,6 +170,11 @@ def both(model, state_dict, lr):
     old = list(model.parameters())
     model.load_state_dict(state_dict, assign=True)
     return SGD([*model.parameters(), *old], lr=lr)
+
+
+def twice_in_one(optimizer):
+    optimizer.param_groups[0]["params"] *= 2
+    return optimizer
 
 
 def frozen(model, state_dict, lr):
@@ -219,6 +235,22 @@ def one_key(model, state_dict):
     model.load_state_dict(rest, strict=False, assign=True)
     model.head.register_parameter("weight", model.embed.weight)
     return model
+
+
+def one_for_all(model, state_dict):
+    weight = nn.Parameter(state_dict["embed.weight"])
+    model.load_state_dict(dict.fromkeys(state_dict, weight), assign=True)
+    return model
+
+
+def replaced_head(make):
+    def answer(model, state_dict):
+        model.load_state_dict(state_dict, assign=True)
+        model.head = make(model)
+        model.head.weight = model.embed.weight
+        return model
+
+    return answer
 
 
 def popped(model, state_dict):
@@ -325,13 +357,13 @@ RIGHT = {
             "for name in names:", "    self.scale.register_parameter(name, nn.Parameter(torch.ones(1)))",
         ), forward=("return getattr(self.scale, name) * self.body(x)",)),
     ],
-    "6.3": [swap, in_place, two_groups],
+    "6.3": [swap, in_place, two_groups, all_options],
     "6.4": [resume, emptied, handed_over],
     "6.5": [
         bank(stacked(USED)), bank(stacked("self.buffers()")), bank(stacked("self.state_dict().values()")),
         bank("return x.to(self.filter_0.dtype) @ torch.stack(list(self.buffers()), dim=1)"),
     ],
-    "6.6": [tie, other_way, one_key],
+    "6.6": [tie, other_way, one_key, one_for_all],
     "6.7": [upgrade, by_pattern, by_split],
     "6.8": [
         average(),
@@ -364,6 +396,10 @@ WRONG = {
         ("other-result", stack(f"self.layers = nn.ModuleList{MANY}",
                                forward=("for layer in self.layers:", "    x = layer(x)", "return self.head(x)"))),
         ("other-result", stack(f"self.layers = nn.ModuleList{MANY}", head="self.head = nn.Linear(4, 2)")),
+        ("no-gradient", stack(f"self.layers = nn.ModuleList{MANY}",
+                              forward=("with torch.no_grad():", *(f"    {line}" for line in LOOP)))),
+        ("no-gradient", stack(f"self.layers = nn.ModuleList{MANY}",
+                              forward=(*LOOP[:2], "return self.head(x.detach())"))),
         ("raises", stack(f"self.layers = nn.ModuleList{MANY}", forward=("return self.layers(x)",))),
         ("raises", made("Stack", "", [], LOOP)), ("nothing-returned", stack(f"self.layers = nn.ModuleList{MANY}",
                                                                             forward=LOOP[:2])),
@@ -390,6 +426,12 @@ WRONG = {
                                 forward=("return self.body(x) + self.scale[name]",))),
         ("other-result", scales(f"self.scale = nn.ParameterDict({ONES})",
                                 forward=("return self.body(x) * self.scale['red']",))),
+        *(("no-gradient", scales(f"self.scale = nn.ParameterDict({ONES})", forward=(f"return self.body(x) * {one}",)))
+          for one in ("self.scale[name].item()", "self.scale[name].data")),
+        ("no-gradient", scales(f"self.scale = nn.ParameterDict({ONES})",
+                               forward=("return self.body(x).detach() * self.scale[name]",))),
+        ("stale", scales(f"self.scale = nn.ParameterDict({ONES})", more=("self.kept = dict(self.scale.items())",),
+                         forward=("return self.body(x) * self.kept[name]",))),
         ("raises", scales(f"self.scale = nn.ParameterDict({ONES})", forward=("return self.scale(x)",))),
         ("raises", scales("self.scale = nn.ModuleDict({name: nn.Parameter(torch.ones(1)) for name in names})")),
     ],
@@ -402,11 +444,12 @@ WRONG = {
         ("not-an-optimizer", lambda *given: swap(*given) and given[0]),
         ("extra", lambda *given: swap(*given, params=lambda model: [*model.parameters(), nn.Parameter(torch.ones(1))])),
         ("other-class", lambda *given: swap(*given, make=Adam)), ("other-rate", lambda *given: swap(*given, lr=0.1)),
-        ("changed", reset), ("raises", lambda model, head: None), ("raises", raising(ValueError("no"))),
-        ("not-a-function", 3),
+        ("twice", head_twice), ("changed", reset), ("raises", lambda model, head: None),
+        ("raises", raising(ValueError("no"))), ("not-a-function", 3),
     ],
     "6.4": [
-        ("misses", first_the_optimizer), ("still-meta", lambda *given: quiet(resume, *given, assign=False)),
+        ("twice", lambda *given: twice_in_one(resume(*given))), ("misses", first_the_optimizer),
+        ("still-meta", lambda *given: quiet(resume, *given, assign=False)),
         ("still-meta", lambda model, state, lr: SGD(model.parameters(), lr) if model.body.weight.is_meta
          else resume(model, state, lr)),
         ("not-loaded", elsewhere), ("not-loaded", lambda model, state, lr: SGD(model.parameters(), lr)),
@@ -431,12 +474,15 @@ WRONG = {
         ("other-numbers", bank(stacked(USED), fill=(FILL[0], FILL[1].replace("float(i)", "1.0")))),
         ("other-result", bank(f"return {COLUMNS.format(USED)}.sum(-1)")),
         ("other-result", bank(f"return {COLUMNS.format(USED)} + 1")),
+        ("other-result", bank(f"return {COLUMNS.format(USED)}.float()")),
         ("raises", bank("return x @ self.filters")), ("nothing-returned", bank("x + 1")),
     ],
     "6.6": [
         ("untied", lambda *given: tie(*given, again=False)), ("untied", tied_first), ("same-memory", by_data),
         ("same-memory", tied_anew), ("still-meta", lambda *given: quiet(tie, *given, assign=False)),
         ("not-loaded", tied_to_nothing), ("not-loaded", lambda model, state: model), ("frozen", tied_frozen),
+        ("other-model", replaced_head(lambda model: model.embed)),
+        ("other-model", replaced_head(lambda model: nn.Linear(4, 5))),
         ("changed", popped), ("not-the-model", lambda *given: tie(*given).head),
         ("nothing-returned", lambda *given: tie(*given) and None), ("raises", lambda model: model),
         ("not-a-function", "tie"),
@@ -448,6 +494,10 @@ WRONG = {
                                     if key.split(".")[-1] != "positions"}),
         ("too-much", lambda state: {re.sub(r"\bstd\b", "scale", key): value for key, value in state.items()
                                     if "positions" not in key}),
+        ("too-much", lambda state: {f"{key[:-3]}scale" if key.endswith("std") else key: value
+                                    for key, value in state.items() if not key.endswith("positions")}),
+        ("too-much", lambda state: {"scale" if key == "std" else key.replace(".std", ".scale"): value
+                                    for key, value in state.items() if key.split(".")[-1] != "positions"}),
         ("other-keys", lambda state: upgrade(state, new="sigma")),
         ("other-keys", lambda state: {key.split(".")[-1]: value for key, value in by_pattern(state).items()}
          if any(key[:7] == "encoder" for key in state) else by_pattern(state)),
@@ -467,6 +517,11 @@ WRONG = {
         ("other-result", average(TOTAL, COUNT, forward=("return self.layer(x) - x.mean(0)",))),
         ("other-result", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("self.layer(x)", "x")))),
         ("holds-the-graph", average(TOTAL, COUNT, forward=(ADD[0].replace(".detach()", ""), ADD[1], MINUS))),
+        ("holds-the-graph", average(TOTAL, COUNT, forward=("self.last = x", *ADD, MINUS))),
+        ("other-result", average(TOTAL.replace("width)", "width, dtype=torch.float64)"), COUNT)),
+        ("no-gradient", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("(x)", "(x).detach()")))),
+        ("no-gradient", average(TOTAL, COUNT, forward=(
+            "with torch.no_grad():", *(f"    {line}" for line in (*ADD, MINUS))))),
         ("not-loaded", average(TOTAL, COUNT, "type(self).get_extra_state = lambda self: 1")),
         ("stays-behind", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace(
             "return ", "return (") + ").float()"))),
@@ -481,6 +536,7 @@ WRONG = {
         ("wrong-window", rolling(PAST, forward=("self.past = self.past.roll(1)", "self.past[0] = x.detach()", MEAN))),
         ("wrong-window", rolling(PAST, forward=("self.past = torch.cat([self.past, x.detach().reshape(1)])", MEAN))),
         ("other-result", rolling(PAST, forward=(CAT, "return self.past.sum()"))),
+        ("other-result", rolling(PAST, forward=(CAT, f"{MEAN}.float()"))),
         ("other-result", rolling(PAST, forward=("mean = self.past.mean()", CAT, "return mean"))),
         ("holds-the-graph", rolling(PAST, forward=(CAT.replace(".detach()", ""), MEAN))),
         ("stays-behind", rolling(PAST, forward=(f"{CAT}.float()", MEAN))),
@@ -551,6 +607,18 @@ def test_every_patient_asks_before_it_answers_and_has_a_link():
         assert len(before) == 1, number
         linked = [p for p in range(first, proof + 1) if "](https://github.com/" in "".join(CELLS[p]["source"])]
         assert linked and min(linked) > before[0], number
+
+
+def test_no_advice_is_shown_before_the_learner_has_written_the_repair():
+    ids = [one["id"] for one in CELLS]
+    for number in range(1, 10):
+        before = CELLS[ids.index(f"p{number}") : ids.index(f"ex-6-{number}")]
+        shown = json.dumps([one.get("outputs", []) for one in before])
+        assert "the line to write" not in shown and "state_dict = {" not in shown, number
+        cure = {1: "ModuleList", 2: "ParameterDict", 3: "add_param_group", 4: "model.parameters(), lr=lr"}.get(number)
+        assert cure is None or cure not in json.dumps(before), number
+    later = json.dumps(CELLS)
+    assert "the line to write" in later and "state_dict = {" in later
 
 
 def test_the_table_of_findings_has_every_code():

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import linear
 from torch.optim import SGD, Adam, Optimizer
 
+from helpers.state import snapshot
 from helpers.tasks import ask, built, describe, entries, expect, holding, listed, photo, same, want_function
 
 
@@ -35,6 +36,16 @@ def _keys(model: nn.Module, right: list[str], part: str, hidden: str) -> None:
     expect(set(found) == set(right), slip, f"the keys {listed(right)}", listed(found))
 
 
+def _learns(result: torch.Tensor, model: nn.Module, names: list[str]) -> None:
+    """Go on if a gradient goes back from `result` to each of these parameters of `model`."""
+    found = dict(model.named_parameters())
+    grads = [None] * len(names)
+    if result.requires_grad:
+        grads = torch.autograd.grad(result.sum(), [found[name] for name in names], allow_unused=True)
+    lost = [name for name, grad in zip(names, grads, strict=True) if grad is None]
+    expect(not lost, "no-gradient", f"a gradient goes back to {listed(names)}", f"none goes to {listed(lost)}")
+
+
 def _stack(answer: object) -> str:
     for depth in (1, 3):
         call, model = f"Stack({depth})", built(answer, "Stack", depth)
@@ -51,6 +62,7 @@ def _stack(answer: object) -> str:
             wanted = linear(wanted, state[f"{name}.weight"], state[f"{name}.bias"]).relu()
         wanted, result = linear(wanted, state["head.weight"], state["head.bias"]), ask(f"{call}(x)", model, x)
         expect(_close(result, wanted), "other-result", "what `Deep` computes", f"{describe(result)}, other numbers")
+        _learns(result, model, list(state))
     return "one layer and three: every parameter is listed, saved and trainable, and the result is that of `Deep`"
 
 
@@ -70,6 +82,11 @@ def _scales(answer: object) -> str:
         wanted = linear(x, state["body.weight"], state["body.bias"]) * state[f"scale.{name}"]
         result = ask(f"scales(x, {name!r})", model, x, name)
         expect(_close(result, wanted), "other-result", "what `Colours` computes", describe(result))
+        _learns(result, model, [f"scale.{name}", "body.weight", "body.bias"])
+    model.load_state_dict({key: torch.full_like(value, 3.0) for key, value in state.items()}, assign=True)
+    wanted = 3 * linear(x, torch.full((2, 2), 3.0), torch.full((2,), 3.0))
+    result, now = ask("scales(x, 'red')", model, x, "red"), "the parameters of now, after a load with `assign=True`"
+    expect(_close(result, wanted), "stale", now, f"{describe(result)}, of other numbers")
     return "both scales are listed, saved, loaded and trainable, and the result is that of `Colours`"
 
 
@@ -83,6 +100,8 @@ def _optimizer(result: object, model: nn.Module, old: list, kind: type, rate: fl
     stale = sum(all(one is not other for other in model.parameters()) for one in held)
     gone = any(one is other for one in held for other in old)
     expect(not stale, "stale" if gone else "extra", "nothing but parameters of the model", f"{stale} others too")
+    once = len({id(one) for one in held}) == len(held)
+    expect(once, "twice", "the optimizer holds each parameter once", "it holds some of them twice")
     expect(type(result) is kind, "other-class", f"an optimizer of the class `{kind.__name__}`", describe(result))
     rates = {group["lr"] for group in result.param_groups}
     expect(rates == {rate}, "other-rate", f"the learning rate `{rate}`", f"`{sorted(rates)}`")
@@ -132,6 +151,9 @@ def _filter_bank(answer: object) -> str:
     def judge(when: str, slip: str, model: nn.Module, *filters: torch.Tensor) -> None:
         wanted = torch.stack([(x.to(one.dtype) * one).sum(-1) for one in filters], dim=-1)
         result = ask("bank(x)", model, x.to(wanted.dtype))
+        other = isinstance(result, torch.Tensor) and result.dtype != wanted.dtype
+        alike = other and _close(result.to(wanted.dtype), wanted)
+        expect(not alike, "other-result", f"{describe(wanted)}, {when}", describe(result))
         expect(_close(result, wanted), slip, f"the buffers of now, {when}", f"{describe(result)}, of other numbers")
 
     judge("at first", "other-result", model, *model.state_dict().values())
@@ -153,10 +175,12 @@ def _load_tied(answer: object) -> str:
     for device in ("cpu", "meta"):
         model = holding(embed=nn.Embedding(5, 4), head=nn.Linear(4, 5, bias=False)).to(device)
         model.head.weight = model.embed.weight
-        weight = torch.randn(5, 4)
+        parts, weight = (model.embed, model.head), torch.randn(5, 4)
         state, where = {"embed.weight": weight.clone(), "head.weight": weight.clone()}, f"a model on `{device}`"
         result = ask("load_tied(model, state_dict)", answer, model, state)
         expect(result is model, "not-the-model", "the model that was given", describe(result))
+        intact = model.embed is parts[0] and model.head is parts[1] and len(list(model.modules())) == 3
+        expect(intact, "other-model", "`model.embed` and `model.head` are the modules of before", "they are not")
         one, other = model.embed.weight, model.head.weight
         expect(not one.is_meta and not other.is_meta, "still-meta", f"{where} has the loaded numbers", "none")
         loaded = same(one.detach(), weight) and same(other.detach(), weight)
@@ -173,7 +197,8 @@ def _upgrade(answer: object) -> str:
     want_function(answer, "upgrade")
     a, b, c, d = (torch.full((2,), float(i)) for i in range(4))
     old = {"mean": a, "std": b, "positions": torch.arange(4)}
-    new, other = {"mean": a, "scale": b}, {"std_head.weight": c, "standard": d, "positions_seen": a, "std.weight": b}
+    new, other = {"mean": a, "scale": b}, {"std_head.weight": c, "standard": d, "positions_seen": a, "std.weight": b,
+                                              "a.std_head.bias": c, "a.std.bias": d, "a.wstd": a, "prepositions": b}
     for words, state, wanted in (
         ("an old file", old, new),
         ("a new file", dict(new), new),
@@ -211,9 +236,12 @@ def _average(answer: object) -> str:
         result = ask("average(x)", model, rows[first:last] * 1)
         found = f"{describe(result)} of other numbers"
         close = isinstance(result, torch.Tensor) and result.shape == wanted.shape
+        typed = close and result.dtype == wanted.dtype
+        expect(typed or not close, "other-result", describe(wanted), describe(result))
         expect(close and torch.allclose(result, wanted, atol=1e-5), slip, "what `Recall` computes", found)
-        clean = not any(buffer.requires_grad for buffer in model.buffers())
-        expect(clean, "holds-the-graph", "no buffer requires a gradient", "one does")
+        graphs = [one.path for one in snapshot(model).entries if one.requires_grad and one.kind != "parameter"]
+        expect(not graphs, "holds-the-graph", "what is kept requires no gradient", f"{listed(graphs)} does")
+        _learns(result, model, ["layer.weight", "layer.bias"])
 
     judge(model, 0, 2, "other-result")
     judge(model, 2, 3, "other-result")
@@ -245,8 +273,8 @@ def _rolling(answer: object) -> str:
         expect(past.dtype == dtype, "stays-behind", f"`past` is `{dtype}` after `.to`", describe(past))
         held = model.past.requires_grad
         expect(not held, "holds-the-graph", "`past` requires no gradient, whatever `x` does", "it has a graph")
-        close = isinstance(result, torch.Tensor) and torch.allclose(result.detach(), wanted.mean())
-        expect(close, "other-result", f"the mean, `{wanted.mean().item():.4f}`", describe(result))
+        mean = f"the mean, `{wanted.mean().item():.4f}`, {describe(wanted.mean())}"
+        expect(_close(result, wanted.mean()), "other-result", mean, describe(result))
     listed_now = "past" in dict(model.named_buffers())
     expect(listed_now, "stays-behind", "`past` is a buffer", "it is not")
     return "a load of an old file, three numbers and a move: the window, its mean, and nothing that trains"

@@ -71,9 +71,11 @@ def _learns(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
 def _new_head() -> int:
     model = _two_layers()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model.head = nn.Linear(8, 2)
-    learns = _learns(model, optimizer)
-    return the_true_one(learns == ["body", "head"], learns == ["head"], learns == ["body"], not learns)
+    old, model.head = model.head, nn.Linear(8, 2)
+    kept, learns = copy.deepcopy(old.state_dict()), _learns(model, optimizer)
+    old_learns = any(not torch.equal(value, kept[key]) for key, value in old.state_dict().items())
+    body = learns == ["body"]
+    return the_true_one(learns == ["body", "head"], learns == ["head"], body and not old_learns, body and old_learns)
 
 
 def _assign() -> int:
@@ -129,6 +131,9 @@ def _renamed() -> int:
     model.load_state_dict({"mean": torch.full((2,), 3.0), "std": torch.full((2,), 5.0)}, strict=False)
     scale = model.scale.tolist()
     cancelled = not model.mean.any()
+    strict = nn.Linear(2, 2)
+    assert _raises(strict.load_state_dict, {"weight": torch.full((2, 2), 9.0)}) == "RuntimeError"
+    assert strict.weight.eq(9).all()  # copied before it raised
     return the_true_one(scale == [5, 5], scale not in ([5, 5], [1, 1]), scale == [1, 1] and not cancelled, cancelled)
 
 
@@ -138,6 +143,7 @@ def _grows() -> int:
     model.register_buffer("seen", torch.empty(0, 4))
     file = copy.deepcopy(model.state_dict()) | {"seen": torch.ones(808, 4)}
     failed = _raises(model.load_state_dict, file, strict=False)
+    assert _raises(model.load_state_dict, file, strict=False, assign=True) == "RuntimeError"
     return the_true_one(model.seen.shape == (808, 4), not failed, False, failed == "RuntimeError")
 
 
