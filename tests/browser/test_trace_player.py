@@ -291,7 +291,8 @@ def test_on_a_projector_both_sources_and_all_containers_of_a_comparison_are_in_s
     page.locator(".widget-html b").evaluate("node => node.scrollIntoView({block: 'start'})")
     for player in page.locator(".inm-player").all():
         player.get_by_role("button", name="Last step").click()
-        names, boxes, state = (player.locator(f".inm-player-{one}") for one in ("names", "state > :last-child", "state"))
+        state = player.locator(".inm-player-state")
+        names, boxes = state.locator("> :first-child"), state.locator("> :last-child")
         assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
         assert names.bounding_box()["x"] < boxes.bounding_box()["x"]
         area = state.bounding_box()
