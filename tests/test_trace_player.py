@@ -428,6 +428,9 @@ def test_what_is_no_trace_is_a_type_error_that_says_what_to_do(value, words):
             call(value)
     with pytest.raises(TypeError, match="got list of "):
         TracePlayer(steps[:])
+    with pytest.raises(TypeError, match="takes the position of a step as start, such as 0; got 'last'"):
+        TracePlayer(steps, start="last")
+    assert TracePlayer(steps, start=-3).start == 0 and TracePlayer(steps, start=10**6).start == len(steps) - 1
 
 
 def test_only_data_is_sent_and_the_script_parses_nothing():
