@@ -66,6 +66,11 @@ class Recorder:
         self._known: dict[int, tuple[Any, tuple, Held]] = {}
         self._raised: tuple[BaseException | None, BaseException | None] = (None, None)
         self._state: dict[str, dict[str, Held]] = {}
+        # What the last reading found: the names and objects themselves, which keeps them from being taken for others;
+        # of the tensors, which can change in their place, the facts too.
+        self._found: list[list] = []
+        self._ids: list[list[int]] = []
+        self._tensors: list[tuple[torch.Tensor, tuple]] = []
         self._changes()
 
     def see(self, frame: FrameType, event: str, arg: Any) -> None:
@@ -106,6 +111,7 @@ class Recorder:
             last.error = copy
             self.lines.append(last)
         self.module, self._open, self._known, self._raised = None, [], {}, (None, None)
+        self._found, self._ids, self._tensors = [], [], []
 
     def _begin(self, frame: FrameType, call: int) -> Line:
         stack = tuple(one.f_code.co_firstlineno for one, _, _ in self._open)
@@ -138,7 +144,7 @@ class Recorder:
 
     def _changes(self) -> list[Change]:
         """Read the containers of the module, and compare them with the last reading."""
-        if self.module is None:
+        if self.module is None or self._as_found():
             return []
         old, new = self._state, self._read()
         if new == old:
@@ -149,6 +155,23 @@ class Recorder:
         names = {(box, name): None for state in (old, new) for box in state for name in state[box]}
         pairs = ((box, name, old.get(box, {}).get(name), new.get(box, {}).get(name)) for box, name in names)
         return [Change(*pair) for pair in pairs if pair[2] != pair[3]]
+
+    def _as_found(self) -> bool:
+        """Whether the containers hold the very objects of the last call, unchanged. It says so quickly, if so."""
+        own = instance_dict(self.module)
+        found = [list(dict.keys(own)), list(dict.values(own))]
+        for slots in (dict.get(own, box) for box in CONTAINERS[1:]):
+            if issubclass(type(slots), dict):
+                found += list(dict.keys(slots)), list(dict.values(slots))
+            else:
+                found.append(list(set(slots)) if issubclass(type(slots), (set, frozenset)) else [slots])
+        ids = [list(map(id, one)) for one in found]
+        same = ids == self._ids and all(facts(tensor)[:4] == about for tensor, about in self._tensors)
+        if not same:
+            objects = [one for values in found for one in values if issubclass(type(one), torch.Tensor)]
+            self._found, self._ids = found, ids
+            self._tensors = [(tensor, facts(tensor)[:4]) for tensor in objects]
+        return same
 
     def _read(self) -> dict[str, dict[str, Held]]:
         own, state = instance_dict(self.module), {}

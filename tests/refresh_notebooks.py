@@ -82,6 +82,7 @@ def keep_measured(notebook: nbformat.NotebookNode, saved: nbformat.NotebookNode)
         for output, picture in zip(cell.outputs, old.outputs, strict=True):
             if "image/png" in output.get("data", {}) and "image/png" in picture.get("data", {}):
                 output.data["image/png"] = picture.data["image/png"]
+                output.metadata = picture.metadata  # its words in place of the picture may tell a time, too
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> bool:

@@ -84,6 +84,21 @@ def own_only(log, module, name, value):
         log.append(entry(module, name, value))
 
 
+def trained_only(log, *args):
+    if args[2].requires_grad:
+        log.append(entry(*args))
+
+
+def freezing(log, *args):
+    log.append(entry(*args))
+    args[2].requires_grad_(False)
+
+
+def emptying(log, *args):
+    log.append(entry(*args))
+    args[2].data.zero_()
+
+
 def no_repeats(build):
     return list(dict.fromkeys(with_hook(build)))
 
@@ -208,6 +223,7 @@ WRONG = {
     "4.1": [
         ("not-a-dict", list(HOMES.values())), ("not-a-dict", "plain"), ("not-ten-names", {"a": "plain"}),
         ("not-ten-names", HOMES | {"k": "plain"}), ("no-such-home", changed(c="tensor")),
+        ("no-such-home", changed(a=["plain"])), ("no-such-home", changed(a=...)),
         ("early", changed(a="buffer")), ("frozen", changed(b="buffer")), ("result", changed(c="parameter")),
         ("buffer", changed(d="plain")), ("label", changed(e="plain")), ("in-a-list", changed(f="submodule")),
         ("late-parameter", changed(g="plain")), ("empty-slot", changed(h="plain")),
@@ -221,6 +237,9 @@ WRONG = {
         ("wrong-entry", lambda build: with_hook(build, lambda log, m, n, p: log.append((type(m), n, p.shape)))),
         ("wrong-entry", lambda build: with_hook(build)[::-1]), ("missing", lambda build: with_hook(build, own_only)),
         ("once-each", no_repeats), ("not-registered-meanwhile", afterwards),
+        ("once-each", lambda build: with_hook(build, trained_only)),
+        ("built-otherwise", lambda build: with_hook(build, freezing)),
+        ("built-otherwise", lambda build: with_hook(build, emptying)),
         ("replaced", lambda build: with_hook(build, returning_first)), ("hook-left", leaving),
         ("others-removed", clearing), ("hook-left-after-error", leaving_after_an_error),
         ("error-lost", swallowing), ("error-lost", wrapping), ("raises", raising(KeyError("x"))),
@@ -246,6 +265,14 @@ WRONG = {
                               "    value = nn.Parameter(torch.tensor(value))", STORE, NOTE)),
         ("not-registered", found("if name == 'act':", "    self.__dict__[name] = value", "else:", f"    {STORE}",
                                  NOTE)),
+        ("not-registered", found("if isinstance(value, nn.Parameter):", "    self.register_parameter(name, value)",
+                                 "elif isinstance(value, nn.Module):", "    self._modules[name] = value",
+                                 "elif name in self._parameters:", "    raise TypeError(name)",
+                                 "else:", "    self.__dict__[name] = value", NOTE)),
+        ("not-registered", found("if value is None:", "    delattr(self, name)", "else:", f"    {STORE}", NOTE)),
+        ("not-deleted", found(STORE, NOTE, forward=f"{USE}\n    def __delattr__(self, name):\n        raise KeyError")),
+        ("not-deleted", found(STORE, NOTE, forward=f"{USE}\n    def __delattr__(self, name):\n"
+                              "        super().__delattr__(name)\n        self.names.remove(name)")),
         ("wrong-result", found(STORE, NOTE, forward="return self.body(x)")),
         ("raises", found(STORE, NOTE, init=(SUPER, SCALE, BODY))), ("an-instance", nn.Linear(2, 2)),
         ("no-super", found(STORE, NOTE, init=(LIST, SCALE, SUPER, BODY))), ("not-a-module", dict),
@@ -256,6 +283,11 @@ WRONG = {
         ("no-weight", sealed(ONCE, init=(SUPER, "self.weight = nn.Parameter(torch.zeros(width))"))),
         ("no-weight", sealed(ONCE, init=(SUPER, WEIGHT, "self.bias = nn.Parameter(torch.zeros(width))"))),
         ("no-weight", sealed(ONCE, init=(SUPER, "self.weight = nn.Parameter(torch.ones(width), requires_grad=False)"))),
+        ("no-weight", sealed(ONCE, init=(SUPER, "self.weight = nn.Parameter(torch.ones(3))"))),
+        ("raises", sealed(("if name == 'weight' and getattr(type(self), 'built', False):", REFUSE, STORE),
+                          init=(SUPER, WEIGHT, "type(self).built = True"))),
+        ("replaced", sealed((f"{AGAIN} and value is not self.weight:", REFUSE, STORE))),
+        ("others-refused", sealed(("if name.startswith('weight') and 'weight' in self._parameters:", REFUSE, STORE))),
         ("wrong-result", sealed(ONCE, forward="return self.weight + x")),
         ("replaced", sealed((STORE,))),
         ("replaced", sealed((f"{AGAIN} and value is not None:", REFUSE, STORE))),
@@ -296,6 +328,11 @@ WRONG = {
         ("not-the-buffer", to_buffer(VALUE, DELETE, REGISTER, "return value.detach()")),
         ("others-changed", to_buffer(VALUE, DELETE, REGISTER, "module.requires_grad_(False)", BACK)),
         ("others-changed", to_buffer(VALUE, DELETE, REGISTER, "module.old = value", BACK)),
+        ("others-changed", to_buffer(VALUE, DELETE, REGISTER, "module.eval()", BACK)),
+        ("others-changed", to_buffer(VALUE, DELETE, REGISTER,
+                                     "[p.data.add_(1) for p in module.parameters()]", BACK)),
+        ("others-changed", to_buffer(VALUE, DELETE, REGISTER, "for n, b in list(module._buffers.items()):",
+                                     "    if n != name: module._buffers[n] = b.clone()", BACK)),
         ("nothing-returned", to_buffer(VALUE, DELETE, REGISTER)), ("raises", raising(RuntimeError("no"))),
     ],
 }  # fmt: skip

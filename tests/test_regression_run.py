@@ -222,7 +222,8 @@ def test_refreshing_a_lesson_that_fails_leaves_the_file_as_it_was(tmp_path):
 
 
 def measured(picture: str, source: str = "draw()", **metadata) -> nbformat.NotebookNode:
-    output = nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "<Figure>"})
+    data, words = {"image/png": picture, "text/plain": "<Figure>"}, {"image/png": {"alt": f"{picture} words"}}
+    output = nbformat.v4.new_output("display_data", data=data, metadata=words)
     cell = new_code_cell(source, outputs=[output], metadata=metadata or {"tags": ["measured"]})
     cell.id = "one"
     return new_notebook(cells=[cell])
@@ -241,3 +242,4 @@ def test_only_the_picture_of_an_unchanged_measurement_is_kept(saved, kept):
     notebook = measured("new")
     keep_measured(notebook, saved)
     assert notebook.cells[0].outputs[0].data == {"image/png": kept, "text/plain": "<Figure>"}
+    assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": f"{kept} words"}}

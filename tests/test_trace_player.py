@@ -282,6 +282,14 @@ def test_a_long_trace_is_cut_and_counted_in_every_face(layers):
     assert "more such lines" in page.words and len(view.face) < 40_000
 
 
+def test_a_very_long_name_is_shown_by_its_ends():
+    name = f"first{'x' * 1_000_000}last"
+    view = TracePlayer(assigned(parameter(), name))
+    assert len(json.dumps(view.film)) < 60_000 and len(view.face) < 60_000
+    (change,), entry = view.film["changes"], view.film["entries"][view.film["changes"][0][3]]
+    assert entry[0].startswith("firstx") and entry[0].endswith("xlast") and change[4].startswith(entry[0])
+
+
 def test_there_are_three_faces_the_same_in_another_process():
     code = (
         "import torch; from torch import nn; from helpers import trace, TracePlayer\n"
@@ -420,6 +428,9 @@ def test_what_is_no_trace_is_a_type_error_that_says_what_to_do(value, words):
             call(value)
     with pytest.raises(TypeError, match="got list of "):
         TracePlayer(steps[:])
+    with pytest.raises(TypeError, match="takes the position of a step as start, such as 0; got 'last'"):
+        TracePlayer(steps, start="last")
+    assert TracePlayer(steps, start=-3).start == 0 and TracePlayer(steps, start=10**6).start == len(steps) - 1
 
 
 def test_only_data_is_sent_and_the_script_parses_nothing():

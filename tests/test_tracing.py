@@ -555,6 +555,22 @@ def test_a_tensor_that_changes_in_its_place_is_a_change():
     assert all(change.before.number == change.after.number for change in steps.changes if change.name == "weight")
 
 
+def test_an_object_that_takes_the_place_of_another_is_seen_whatever_the_way():
+    module = nn.Module()
+    first, second = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    module.weight = first
+    with trace(module) as steps:
+        vars(module)["_parameters"]["weight"] = second
+        module.state_dict()
+        vars(module)["_parameters"] = {"weight": first}
+        module.state_dict()
+        vars(module)["_non_persistent_buffers_set"] = frozenset({"running"})
+        module.state_dict()
+    found = [(one.container, one.name, one.before, one.after) for one in steps.changes]
+    assert [one[:2] for one in found] == [("_parameters", "weight")] * 2 + [("_non_persistent_buffers_set", "running")]
+    assert found[0][2].number == found[1][3].number != found[0][3].number
+
+
 def test_hostile_names_and_values_are_described_and_not_run():
     class Mine(nn.Module):
         def __eq__(self, other):

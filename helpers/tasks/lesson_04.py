@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
-from helpers.tasks import Mistake, ask, built, describe, expect, in_words, listed, same, want_function
+from helpers.tasks import Mistake, ask, built, describe, expect, in_words, listed, photo, same, want_function
 
 _HOOK = registry.register_module_parameter_registration_hook
 
@@ -46,7 +46,8 @@ def _ten(answer: object) -> str:
                                     "empty-slot", "taken-over", "filled-slot"), strict=True))  # fmt: skip
     known = set(right.values())
     for name, slip in slips.items():
-        expect(answer[name] in known, "no-such-home", f"a home for `{name}`", describe(answer[name]))
+        is_home = isinstance(answer[name], str) and answer[name] in known
+        expect(is_home, "no-such-home", f"a home for `{name}`", describe(answer[name]))
         expect(answer[name] == right[name], slip, f"the home of `{name}` in `Ten()`", describe(answer[name]))
     return "all ten, as the containers of `Ten()` have them"
 
@@ -59,6 +60,7 @@ class _Twice(nn.Module):
         self.scale = nn.Parameter(torch.ones(1))
         self.register_parameter("bias", None)
         self.scale = nn.Parameter(torch.ones(1))
+        self.fixed = nn.Parameter(torch.ones(2), requires_grad=False)
 
 
 def _registered(answer: object) -> str:
@@ -73,13 +75,16 @@ def _registered(answer: object) -> str:
     theirs = _HOOK(lambda module, name, value: right.append((type(module).__name__, name, tuple(value.shape), value)))
     try:
         for slip, build in cases:
-            right.clear(), seen.clear()
+            seen.clear()
 
             def once(build: Callable = build) -> nn.Module:
                 seen.append(build())
                 return seen[-1]
 
-            held = set(hooks)
+            held, random = set(hooks), torch.get_rng_state()
+            alone = _numbers(build())
+            torch.set_rng_state(random)
+            right.clear()
             result = ask(call, answer, once)
             expect(len(seen) == 1, "not-built", "`build()` is called once", f"it was called {len(seen)} times")
             expect(held <= set(hooks), "others-removed", "hooks of others are still there", "one is gone")
@@ -90,6 +95,8 @@ def _registered(answer: object) -> str:
             given = {id(one[3]) for one in right} | {id(one) for one in ready.parameters()}
             intact = all(id(one) in given for one in seen[0].parameters())
             expect(intact, "replaced", "the parameters that `build` has made", "others in their place")
+            expect(_numbers(seen[0]) == alone, "built-otherwise", "the model that `build` makes without you",
+                   "other numbers, or another `requires_grad`")  # fmt: skip
             expect(found == wanted, slip, _shown(wanted), _shown(found))
         _after_an_error(answer, call)
     finally:
@@ -97,6 +104,10 @@ def _registered(answer: object) -> str:
         hooks.clear()
         hooks.update(before)
     return "four models, with nested, replaced, empty and ready-made parts, and a build that raises"
+
+
+def _numbers(model: nn.Module) -> list:
+    return [(name, value.requires_grad, value.tolist()) for name, value in model.named_parameters()]
 
 
 def _shown(found: list) -> str:
@@ -147,46 +158,56 @@ def _found(answer: object) -> str:
         model.scale.fill_(3)
         result = ask("found(x)", model, x)
         expect(same(result, model.body(3 * x)), "wrong-result", "`body(scale * x)`", describe(result))
-    for name, value in (("factor", 3), ("scale", nn.Parameter(torch.zeros(2))), ("act", nn.ReLU()), ("factor", 4)):
+    later = [("factor", 3), ("scale", nn.Parameter(torch.zeros(2))), ("act", nn.ReLU()), ("factor", 4),
+             ("mean", nn.Buffer(torch.zeros(2))), ("mean", torch.ones(2)), ("act", None)]  # fmt: skip
+    for name, value in later:
         ask(f"found.{name} = ...", lambda name=name, value=value: setattr(model, name, value) or True)
+        kept = dict(model._parameters, **model._buffers, **model._modules, factor=vars(model).get("factor"))
+        there = name in kept and kept[name] is value and (name == "factor" or name not in vars(model))
+        expect(there, "not-registered", f"`{name}` is where torch puts it", "it is somewhere else")
     names = list(model.names)
-    right = ["scale", "body", "factor", "scale", "act", "factor"]
+    right = ["scale", "body", *(name for name, _ in later)]
     expect(names == right, "wrong-names", listed(right), listed(names))
-    kept = "scale" in model._parameters and "act" in model._modules and vars(model).get("factor") == 4
-    expect(kept, "not-registered", "later assignments are registered, too", "one is not where torch puts it")
     refused = _raised(lambda: setattr(model, "scale", 3.0))
     expect(isinstance(refused, TypeError), "not-refused", "a `TypeError` for `scale = 3.0`",
            in_words(refused) if refused else "nothing was raised")  # fmt: skip
     expect(list(model.names) == right, "refused-names", "what was refused is not noted", listed(model.names))
     expect(other.names == ["scale", "body"], "shared-names", "the other instance has its two", listed(other.names))
+    error = _raised(lambda: delattr(model, "mean"))
+    gone = error is None and not hasattr(model, "mean") and list(model.names) == right
+    expect(gone, "not-deleted", "`del found.mean` works, and is no assignment",
+           in_words(error) if error else "it does not")  # fmt: skip
     return "registered, refused and computed as ever, and every assignment that went through is noted"
 
 
 def _sealed(answer: object) -> str:
-    model = built(answer, "Sealed", 3)
+    small, model = built(answer, "Sealed", 2), built(answer, "Sealed", 3)
     weight = dict(model.named_parameters()).get("weight")
     fits = list(model.state_dict()) == ["weight"] and isinstance(weight, nn.Parameter) and weight.requires_grad
     expect(fits and same(weight.data, torch.ones(3)), "no-weight", "one parameter, `weight`, three ones",
            describe(weight) if fits else listed(model.state_dict()))  # fmt: skip
+    two = dict(small.named_parameters()).get("weight")
+    expect(same(two, torch.ones(2)), "no-weight", "two ones in `Sealed(2)`", describe(two))
     result = ask("sealed(x)", model, torch.arange(3.0))
     expect(isinstance(result, torch.Tensor) and same(result.detach(), torch.arange(3.0)), "wrong-result",
            "`weight * x`", describe(result))  # fmt: skip
     values = (nn.Parameter(torch.zeros(3)), torch.zeros(3), None, nn.ReLU(), nn.Buffer(torch.zeros(3)))
     attempts = [("replaced", f"sealed.weight = {describe(value)}", lambda value=value: setattr(model, "weight", value))
                 for value in values]  # fmt: skip
+    attempts.append(("replaced", "sealed.weight = sealed.weight", lambda: setattr(model, "weight", weight)))
     for slip, words, act in (*attempts, ("deleted", "del sealed.weight", lambda: delattr(model, "weight"))):
         error, there = _raised(act), getattr(model, "weight", None) is weight and "weight" in model._parameters
         expect(error is not None, slip, f"`{words}` is refused", "it went through")
         expect(isinstance(error, AttributeError), "wrong-error", f"an `AttributeError` for `{words}`", in_words(error))
         expect(there, "changed-all-the-same", "`weight` is the same parameter", "it is not")
     others = (nn.Parameter(torch.ones(1)), nn.Linear(1, 1), nn.Parameter(torch.ones(2)), 3.0)
-    boxes = {"scale": model._parameters, "body": model._modules, "factor": vars(model)}
-    for name, value in zip(("scale", "body", "scale", "factor"), others, strict=True):
+    boxes = {"scale": model._parameters, "body": model._modules, "weights": vars(model)}
+    for name, value in zip(("scale", "body", "scale", "weights"), others, strict=True):
         error = _raised(lambda name=name, value=value: setattr(model, name, value))
         expect(error is None, "others-refused", f"`sealed.{name} = ...` works", in_words(error) if error else "")
         there = boxes[name].get(name) is value
         expect(there, "not-registered", f"`{name}` is where torch puts it", "it is somewhere else")
-    for name in ("scale", "body", "factor"):
+    for name in ("scale", "body", "weights"):
         error = _raised(lambda name=name: delattr(model, name))
         gone = error is None and not hasattr(model, name)
         expect(gone, "others-refused", f"`del sealed.{name}` works", in_words(error) if error else "it is still there")
@@ -200,7 +221,13 @@ def _sealed(answer: object) -> str:
     error = _raised(lambda: model.to(torch.float64))
     moved = error is None and model.weight is weight and weight.dtype == torch.float64
     expect(moved, "not-moved", "`.to(torch.float64)` works", in_words(error) if error else describe(weight))
-    return "five values and a `del` are refused; it is trained, loaded and moved, and other names are free"
+    return "six values and a `del` are refused; it is trained, loaded and moved, and other names are free"
+
+
+def _rest(module: nn.Module, name: str) -> tuple:
+    """All of `module` but what `name` stands for: its modes, hooks, attributes and other tensors."""
+    modes, tensors, _, _ = photo(module)
+    return modes, [one for one in tensors if one[0] != name], [*vars(module)], {*module.state_dict()}
 
 
 def _to_buffer(answer: object) -> str:
@@ -209,8 +236,8 @@ def _to_buffer(answer: object) -> str:
     mixed.note = "plain"
     for module, name in ((nn.Linear(2, 3), "weight"), (mixed, "bias"), (nn.PReLU(), "weight")):
         call, parameter = f'to_buffer(module, "{name}")', getattr(module, name)
-        numbers, others = parameter.detach().clone(), {n: o for n, o in module.named_parameters() if n != name}
-        rest = dict(module.named_buffers()), [*vars(module)], {*module.state_dict()}
+        numbers = parameter.detach().clone()
+        before = _rest(module, name)
         try:
             result = ask(call, answer, module, name)
         except Mistake as mistake:
@@ -226,10 +253,7 @@ def _to_buffer(answer: object) -> str:
         expect(shared, "other-memory", "the memory of the parameter", "memory of its own")
         expect(name in module.state_dict(), "not-saved", f"`{name}` is in the `state_dict`", "it is not")
         expect(result is buffer, "not-the-buffer", "the buffer that the module holds", describe(result))
-        now = {n: b for n, b in module.named_buffers() if n != name}, [*vars(module)], {*module.state_dict()}
-        intact = all(module._parameters.get(n) is o and o.requires_grad for n, o in others.items())
-        expect(intact and now[1:] == rest[1:] and now[0].keys() == rest[0].keys(), "others-changed",
-               "the rest of the module is as before", "it is not")  # fmt: skip
+        expect(_rest(module, name) == before, "others-changed", "the rest of the module is as before", "it is not")
     return "three modules: the same memory and the same key, and nothing else has changed"
 
 

@@ -15,6 +15,7 @@ from helpers.views import front_end
 from helpers.views.trace_player import TracePlayer
 
 _CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
+_WHOLE = f"{_CELL};white-space:nowrap"  # a sign and its word stay on one line
 
 
 def in_words(outcome: Outcome) -> str:
@@ -68,11 +69,11 @@ def _cell(outcome: Outcome) -> Markup:
     if outcome.error:
         lost = outcome.after != outcome.home
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
-        return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_CELL)
+        return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
     sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
     more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
     below = [tag("br"), tag("span", more, style=SOFT)] if more else []
-    return tag("td", tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}", *below, style=_CELL)
+    return tag("td", tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}", *below, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):

@@ -168,15 +168,16 @@ def changes_of(steps: Trace) -> list[Told]:
     for at, (container, name, before, after) in placed:
         origin, number = left.get(name, ("", 0))
         if after is None:
-            verb, words = "left", f"{name} left {container}"
+            verb, words = "left", f"{_short(name)} left {container}"
             if container != _SILENT:
                 left[name] = (container, before.number)
         elif before is None:
             same = origin and container != _SILENT and number == after.number
-            verb, words = "came", f"{name} came into {container}" + (f": the object that left {origin}" if same else "")
+            verb, words = "came", f"{_short(name)} came into {container}"
+            words += f": the object that left {origin}" if same else ""
         else:
             verb = "changed" if before.number == after.number else "was replaced"
-            words = f"{name} {verb} in {container}"
+            words = f"{_short(name)} {verb} in {container}"
         state = steps[at].after if at < len(steps) else {}
         found.append(Told(at, container, name, after or before, verb, words, state, origin))
     return found
@@ -185,7 +186,12 @@ def changes_of(steps: Trace) -> list[Told]:
 def entry_of(box: str, name: str, held: Held, state: dict) -> tuple[str, str, str]:
     """Name, kind of sign and words of what a container holds."""
     silent = box == _SILENT or (box == "_buffers" and name in state.get(_SILENT, ()))
-    return name, "non-persistent buffer" if silent else held.kind, held.words
+    return _short(name), "non-persistent buffer" if silent else held.kind, held.words
+
+
+def _short(name: str) -> str:
+    """`name`, or the beginning and the end of one that is too long to be read."""
+    return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
 
 
 def names_of(box: str, state: dict, touched: set, most: int) -> tuple[list[str], int]:

@@ -30,8 +30,8 @@ _CELL = "padding:0.25em 0.8em;text-align:left;vertical-align:top;border:1px soli
 class TracePlayer(anywidget.AnyWidget):
     """The lines of a trace, stepped through in the browser: source, path of calls, local names and containers.
 
-    `steps` is what `with trace(module) as steps` gave; TypeError for anything else. `start` is the position of the
-    step that is shown first. A line that changes a container is shown with its change made; what a line calls comes
+    `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is shown first, an int;
+    TypeError for anything else. A line that changes a container is shown with its change made; what a line calls comes
     with lines of its own. Grey are the lines that a call never reaches. The view keeps text and numbers alone.
     """
 
@@ -44,6 +44,8 @@ class TracePlayer(anywidget.AnyWidget):
 
     def __init__(self, steps: Trace, *, start: int = 0) -> None:
         _require_trace(steps, "TracePlayer")
+        if not isinstance(start, int):
+            raise TypeError(f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}.")
         self._words, self.face = repr(steps), static_face(steps)
         signs = {kind: asdict(sign) for kind, sign in SIGNS.items()}
         super().__init__(film=film(steps), signs=signs, start=max(0, min(start, len(steps) - 1)))

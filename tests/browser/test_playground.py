@@ -51,6 +51,16 @@ def test_each_menu_is_chosen_from_the_keyboard_and_the_outcome_follows(lab, note
     assert lab.problems(page) == []
 
 
+def test_on_a_projector_the_menus_and_the_whole_player_are_in_sight(notebook):
+    page = notebook(SHOW)
+    page.set_viewport_size(jupyterlab.PROJECTOR)
+    menus, player = page.locator(".inm-playground"), page.locator(".inm-player")
+    menus.evaluate("node => node.scrollIntoView({block: 'start'})")
+    whole = player.bounding_box()
+    assert whole["y"] + whole["height"] - menus.bounding_box()["y"] < 600
+    page.set_viewport_size(jupyterlab.DESKTOP)
+
+
 def test_the_lines_that_ran_follow_the_choice(lab, notebook):
     page = notebook(SHOW)
     page.get_by_label("route", exact=True).select_option("register_buffer")

@@ -285,6 +285,21 @@ def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
     assert lab.problems(page) == []
 
 
+def test_on_a_projector_both_sources_and_all_containers_of_a_comparison_are_in_sight(notebook):
+    page = notebook(COMPARE.replace("nn.Linear(2, 3)", "nn.Module()"))
+    page.set_viewport_size(jupyterlab.PROJECTOR)
+    page.locator(".widget-html b").evaluate("node => node.scrollIntoView({block: 'start'})")
+    for player in page.locator(".inm-player").all():
+        player.get_by_role("button", name="Last step").click()
+        state = player.locator(".inm-player-state")
+        names, boxes = state.locator("> :first-child"), state.locator("> :last-child")
+        assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
+        assert names.bounding_box()["x"] < boxes.bounding_box()["x"]
+        area = state.bounding_box()
+        assert area["y"] + area["height"] < jupyterlab.PROJECTOR["height"] - 30  # the bar at the bottom of the window
+    page.set_viewport_size(jupyterlab.DESKTOP)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
     page = notebook(SHOW, REFUSED, theme=theme)
