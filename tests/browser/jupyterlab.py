@@ -70,7 +70,7 @@ class Lab:
         self.root = folder / "course"
         self._folder = folder
         self._context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-        self._context.set_default_timeout(30_000)
+        self._context.set_default_timeout(60_000)
         self._token = secrets.token_hex(16)
         self._problems: dict[Page, list[str]] = {}
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
