@@ -327,18 +327,21 @@ WRONG = {
         ("module", [("isinstance(value, Base) or ", "")]),
         ("kin", [("isinstance(value, Base)", "isinstance(value, Module)")]),
         ("buffer", [("isinstance(value, nn.Buffer) or ", "")]),
-        ("one-home", [("(own, *(own[one] for one in KINDS if one != box))", "[own[one] for one in KINDS if one != box]")]),
+        ("one-home", [("(own, *(own[one] for one in KINDS if one != box))",
+                      "[own[one] for one in KINDS if one != box]")]),
         ("one-home", [("(own, *(own[one] for one in KINDS if one != box))", "[own]")]),
         ("forgotten-set", [("            self._non_persistent_buffers_set.discard(name)\n", "")]),
         ("parameter-slot", [("if not (value is None or isinstance(value, KINDS[box])):", "if box == '_buffers' and not "
                              "(value is None or isinstance(value, KINDS[box])):")]),
         ("parameter-slot", [(' or taken("_parameters")', "")]),
-        ("empty-slot", [("        if box is None:", "        if value is None and box:\n            return own[box].pop(name)\n"
+        ("empty-slot", [("        if box is None:", "        if value is None and box:\n            return "
+                         "own[box].pop(name)\n"
                          "        if box is None:")]),
         ("module-slot", [(' or taken("_modules")', "")]),
         ("buffer-slot", [(' or taken("_buffers")', "")]),
         ("persistence", [('getattr(value, "persistent", as_before)', 'getattr(value, "persistent", True)')]),
-        ("persistence", [('getattr(value, "persistent", as_before)', 'as_before and getattr(value, "persistent", True)')]),
+        ("persistence", [('getattr(value, "persistent", as_before)',
+                         'as_before and getattr(value, "persistent", True)')]),
         ("past-register", [("self.register_parameter(name, value)", "self._parameters[name] = value")]),
         ("early", [("if box not in own:", "if box not in own and own.setdefault(box, {}) is None:")]),
         ("early", [('raise AttributeError("Module', 'raise RuntimeError("Module')]),
@@ -346,7 +349,8 @@ WRONG = {
     "7.3": [
         ("read", [('("_parameters", "_buffers", "_modules")', '("_parameters", "_buffers")')]),
         ("read-none", [("if name in found:", "if found.get(name) is not None:")]),
-        ("not-found", [('raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")', "return None")]),
+        ("not-found", [('raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")',
+                       "return None")]),
         ("not-found", [('raise AttributeError(f"{type(self)', 'raise KeyError(f"{type(self)')]),
         ("early", [("vars(self).get(box, {})", "vars(self)[box]")]),
         ("early", [("vars(self).get(box, {})", "getattr(self, box)")]),
@@ -356,7 +360,8 @@ WRONG = {
         ("delete-plain", [("        super().__delattr__(name)", "        raise AttributeError(name)")]),
         ("delete-missing", [("        super().__delattr__(name)", "        vars(self).pop(name, None)")]),
         ("delete-missing", [("        super().__delattr__(name)", "        del vars(self)[name]")]),
-        ("copied", [("    def __delattr__", "    def __copy__(self):\n        return type(self)()\n\n    def __delattr__")]),
+        ("copied", [("    def __delattr__", "    def __copy__(self):\n        return type(self)()\n\n    def "
+                     "__delattr__")]),
     ],
     "7.4": [
         ("register", [("        super().register_parameter(name, param)\n", "")]),
@@ -376,7 +381,8 @@ WRONG = {
         ("not-a-leaf", [("if param is not None and param.grad_fn is not None:", "if False:")]),
         ("persistence", [("super().register_buffer(name, tensor, persistent)", "super().register_buffer(name, tensor, "
                           "persistent and name not in self._non_persistent_buffers_set)")]),
-        ("assigned", [("    def register_parameter", "    def __setattr__(self, name, value):\n        if isinstance(value, "
+        ("assigned", [("    def register_parameter", "    def __setattr__(self, name, value):\n        if "
+                       "isinstance(value, "
                        "nn.Parameter):\n            self._parameters[name] = value\n        else:\n            "
                        "super().__setattr__(name, value)\n\n    def register_parameter")]),
         ("early", [('raise AttributeError("Module', 'raise RuntimeError("Module')]),
@@ -387,7 +393,8 @@ WRONG = {
         ("wrong-value", [("isinstance(module, Base)", "hasattr(module, '__dict__') and not isinstance(module, "
                           "torch.Tensor)")]),
         ("wrong-name", [('        self._check_name(name, "_modules")\n', "")]),
-        ("taken", [('self._check_name(name, "_modules")', 'self._check_name(name, "_modules") if name not in vars(self) '
+        ("taken", [('self._check_name(name, "_modules")', 'self._check_name(name, "_modules") if name not in '
+                    'vars(self) '
                     'else None')]),
         ("children", [("yield module", "yield _, module")]),
         ("children", [("in self._modules.items()", "in sorted(self._modules.items())")]),
@@ -404,8 +411,10 @@ WRONG = {
     "7.6": [
         ("modules", [("            yield prefix, self\n", "")]),
         ("modules", [("            yield prefix, self\n", ""),
-                     ("                    yield from module.named_modules(memo, joined(prefix, name), remove_duplicate)",
-                      "                    yield from module.named_modules(memo, joined(prefix, name), remove_duplicate)\n"
+                     ("                    yield from module.named_modules(memo, joined(prefix, name), "
+                       "remove_duplicate)",
+                      "                    yield from module.named_modules(memo, joined(prefix, name), "
+                       "remove_duplicate)\n"
                       "            yield prefix, self")]),
         ("deeper", [("memo, joined(prefix, name)", "memo, name")]),
         ("deeper", [("yield joined(path, name), value", "yield name, value")]),
@@ -418,11 +427,13 @@ WRONG = {
         ("prefix", [("else [(prefix, self)]", 'else [("", self)]')]),
         ("tied", [("memo.add(value)", "pass")]),
         ("shared-module", [("memo.add(self)", "memo.add((prefix, self))")]),
-        ("by-value", [("value not in memo", "not any(one.shape == value.shape and one.eq(value).all() for one in memo)")]),
+        ("by-value", [("value not in memo", "not any(one.shape == value.shape and one.eq(value).all() for one in "
+                       "memo)")]),
         ("by-value", [("        memo = set()\n", "        memo = []\n"), ("memo.add(value)", "memo.append(value)")]),
         ("duplicates", [("if remove_duplicate:\n                        memo.add(value)", "if True:\n"
                          "                        memo.add(value)")]),
-        ("duplicates", [("            if remove_duplicate:\n                memo.add(self)", "            memo.add(self)")]),
+        ("duplicates", [("            if remove_duplicate:\n                memo.add(self)",
+                        "            memo.add(self)")]),
         ("cycle", [("            if remove_duplicate:\n                memo.add(self)\n", ""),
                    ("joined(prefix, name), remove_duplicate)", "joined(prefix, name), remove_duplicate)\n"
                     "            if remove_duplicate:\n                memo.add(self)")]),
@@ -437,14 +448,17 @@ WRONG = {
         ("hidden", [(" and name not in self._non_persistent_buffers_set", "")]),
         ("empty-slot", [("if value is not None and", "if")]),
         ("empty-slot", [("if module is not None:", "if True:")]),
-        ("tied", [("        return state", "        seen = {}\n        return {key: seen.setdefault(id(one), one) for key, "
+        ("tied", [("        return state", "        seen = {}\n        return {key: seen.setdefault(id(one), one) for "
+                   "key, "
                    "one in state.items() if one.data_ptr() not in [two.data_ptr() for two in seen.values()]}")]),
         ("not-detached", [("value if keep_vars else value.detach()", "value")]),
         ("copied", [("value.detach()", "value.detach().clone()")]),
         ("keep-vars", [("value if keep_vars else value.detach()", "value.detach()")]),
         ("keep-vars", [('name + ".", keep_vars', 'name + "."')]),
-        ("prefix", [("def state_dict", "def state_dict(self, prefix='', keep_vars=False):\n        prefix += '.' * (bool("
-                     "prefix) and prefix[-1] != '.')\n        state = {}\n        return self._walk('.' + prefix if prefix "
+        ("prefix", [("def state_dict", "def state_dict(self, prefix='', keep_vars=False):\n        prefix += '.' * "
+                     "(bool("
+                     "prefix) and prefix[-1] != '.')\n        state = {}\n        return self._walk('.' + prefix if "
+                      "prefix "
                      "else prefix, keep_vars)\n\n    def _walk"), ("module.state_dict(", "module._walk(")]),
     ],
     "7.8": [

@@ -259,7 +259,8 @@ def looks_at_buffers_first(self, name):
     raise AttributeError(name)
 
 
-FAULTS = {"__delattr__": keeps_the_hidden_name, "named_children": finds_children_twice, "state_dict": saves_what_is_listed,
+FAULTS = {"__delattr__": keeps_the_hidden_name, "named_children": finds_children_twice,
+          "state_dict": saves_what_is_listed,
           "load_state_dict": loads_any_shape, "__getattr__": looks_at_buffers_first}  # fmt: skip
 
 
