@@ -567,8 +567,17 @@ def test_the_first_difference_is_one_sentence_with_the_action_and_both_homes():
 def test_a_kind_of_error_is_compared_and_its_words_are_not():
     wrong = changed("7.3", ('raise AttributeError(f"{type(self)', 'raise KeyError(f"{type(self)'))
     feedback = check("7.3", wrong)
-    assert feedback.expected == "after `m.a`, torch raises a `AttributeError`"
+    assert feedback.expected == "after `m.a`, torch raises `AttributeError`"
     assert feedback.found.startswith("yours raises `KeyError`")
+
+
+def test_the_actions_that_are_told_are_those_that_made_a_difference():
+    wrong = changed("7.4", ("hasattr(self, name)", "name in dir(type(self))"))
+    setup, action = "`m.a, m.b, m.c = 3, parameter, child`", '`m.register_parameter("a", parameter)`'
+    assert check("7.4", wrong).expected == f"after {setup}, {action}, torch raises `KeyError`"
+    wrong = changed("7.2", ('"persistent", as_before)', '"persistent", True)'))
+    told = check("7.2", wrong).expected
+    assert told.startswith("after `m.a = hidden`, `m.a = tensor`, torch has `a` of `m` in `_buffers` and")
 
 
 def test_torch_does_not_differ_from_itself():
@@ -587,7 +596,7 @@ def test_the_solutions_are_folded_and_stand_below_their_checks():
     for name in hidden:
         number = re.search(r"solution-7-(\d)", name)[1]
         assert order.index(f"ex-7-{number}") < order.index(f"check-7-{number}") < order.index(name)
-        assert text(CELLS[name]["source"]).startswith((f"# Step {number}, given", "class Given"))
+        assert text(CELLS[name]["source"]).startswith(f"# Step {number}, given")
     words = [text(cell["source"]) for name, cell in CELLS.items() if name.startswith("why-")]
     assert len(words) == 9 and all(one.startswith("<details><summary>") for one in words)
 

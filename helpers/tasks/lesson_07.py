@@ -111,7 +111,7 @@ def difference(line: str, torchs: Side, yours: Side) -> tuple[str, str] | None:
     if raised or error:
         alike = raised and isinstance(error, type(raised)) and not isinstance(error, RecursionError)
         if not alike:
-            wanted = f"raises a `{type(raised).__name__}`" if raised else "raises nothing"
+            wanted = f"raises `{type(raised).__name__}`" if raised else "raises nothing"
             return wanted, f"raises {in_words(error)}" if error else "raises nothing"
     elif returned != found:
         return f"gives {returned}", f"gives {found}"
@@ -164,11 +164,14 @@ def _checked(script: dict[str, list[str]], tried: str, answer: object) -> str:
         expect(False, "cannot-be-made", "`Module()` makes a module", f"it raised {in_words(error)}")
     for slip, lines in script.items():
         torchs, yours = Side(nn.Module, nn.Module), Side(answer, kin)
-        for number, line in enumerate(lines, 1):
-            told = difference(line, torchs, yours)
+        done: list[str] = []  # the lines that made or changed something
+        for line in lines:
+            before, told = torchs.held(), difference(line, torchs, yours)
             if told:
-                after = ", ".join(f"`{one}`" for one in lines[:number])
+                after = ", ".join(f"`{one}`" for one in [*done, line])
                 expect(False, slip, f"after {after}, torch {told[0]}", f"yours {told[1]}")
+            if " = " in line or torchs.held() != before:
+                done.append(line)
     return tried
 
 
