@@ -413,7 +413,7 @@ WRONG = {
         ("wrong-value", [("isinstance(module, Base)", "True")]),
         ("wrong-value", [("isinstance(module, Base)", "hasattr(module, '__dict__') and not isinstance(module, "
                           "torch.Tensor)")]),
-        ("wrong-name", [('name == "" or "." in name or ', "")]), ("wrong-name", [(" or not isinstance(name, str)", "")]),
+        ("wrong-name", [('name == "" or "." in name or ', "")]),
         ("taken", [("hasattr(self, name)", "name in vars(self)")]), ("add", [(" and name not in self._modules", "")]),
         ("children", [("yield module", "yield _, module")]),
         ("children", [("in self._modules.items()", "in sorted(self._modules.items())")]),
