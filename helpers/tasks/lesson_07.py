@@ -1,6 +1,6 @@
 """Checkers for lesson 07: one script of actions is run on the learner's class and on torch's, line by line.
 
-The scripts stand in `lesson_07_scripts.md`: the name of a mistake, then lines that a class with that mistake fails.
+The scripts stand in `scripts_07.md`: the name of a mistake, then lines that a class with that mistake fails.
 Each such part starts anew with the objects of `_SCENE`. The first line after which the two sides differ, in what it
 returned, in the kind of error or in what the modules hold, is told. Wording, types of containers and private names
 are not compared.
@@ -176,7 +176,7 @@ def _checked(script: dict[str, list[str]], tried: str, answer: object) -> str:
 
 
 def _scripts() -> Iterator[tuple[str, Callable[[object], str]]]:
-    text = Path(__file__).with_name("lesson_07_scripts.md").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("scripts_07.md").read_text(encoding="utf-8")
     for section in text.split("\n## ")[1:]:
         head, *parts = section.split("\n### ")
         key, tried = head.strip().split(" ", 1)
