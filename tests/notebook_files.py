@@ -20,6 +20,7 @@ ROWS = {
     "04_setattr": {f"row-{row}" for row in "B2 B3 B10 B11 B12 B13 B14".split()},
     "05_save_and_load": {"row-A4", "row-A5", "row-C4", "row-C5", "row-C6"},
     "06_clinic": set(),
+    "07_build_your_own_module": set(),
 }
 
 _IGNORE_COMMENT = re.compile(r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")

@@ -28,12 +28,14 @@ from torch import nn
 from helpers.markup import writable
 from helpers.reading import message_of
 
-LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06")
+LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06", "lesson_07")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
+    "cannot-be-made": "Make one in a cell of its own, `Module()`, to see where the error comes from.",
+    "torchs-own": "Here you write the class yourself: begin with `class Module(...):`, as the cell above has it.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
     "no-super": "`super().__init__()` makes the containers that parameters and buffers go into. Call it first.",
