@@ -166,11 +166,11 @@ class Recorder:
             else:
                 found.append(list(set(slots)) if issubclass(type(slots), (set, frozenset)) else [slots])
         ids = [list(map(id, one)) for one in found]
-        same = ids == self._ids and all(facts(tensor)[:4] == about for tensor, about in self._tensors)
+        same = ids == self._ids and all(_about(tensor) == about for tensor, about in self._tensors)
         if not same:
             objects = [one for values in found for one in values if issubclass(type(one), torch.Tensor)]
             self._found, self._ids = found, ids
-            self._tensors = [(tensor, facts(tensor)[:4]) for tensor in objects]
+            self._tensors = [(tensor, _about(tensor)) for tensor in objects]
         return same
 
     def _read(self) -> dict[str, dict[str, Held]]:
@@ -191,7 +191,7 @@ class Recorder:
 
     def _held(self, value: Any, keep: bool = True) -> Held:
         """`value` in words. What is asked for often is a module with the same few objects: they are remembered."""
-        about = facts(value)[:4]
+        about = _about(value)
         known = self._known.get(id(value))
         if known and known[0] is value and known[1] == about:
             return known[2]
@@ -249,14 +249,25 @@ class Room:
         return self._see(frame, event, arg) if frame.f_code.co_filename == FILE else None
 
     def _see(self, frame: FrameType, event: str, arg: Any) -> Any:
-        for recorder in self.recorders:
-            recorder.see(frame, event, arg)
+        with torch._C.DisableTorchFunction():  # no function of a tensor subclass or of a mode runs for our reading
+            for recorder in self.recorders:
+                recorder.see(frame, event, arg)
         return self._see
 
 
 def _is_debugger(function: Any) -> bool:
     places = (getattr(function, "__module__", ""), type(function).__module__)
     return any(str(place).partition(".")[0] in _DEBUGGERS for place in places)
+
+
+def _about(value: Any) -> tuple:
+    """The first four `facts` of `value`; quickly for an ordinary tensor, which is asked at every line."""
+    if type(value) is nn.Parameter or type(value) is torch.Tensor:
+        try:
+            return value.shape, value.dtype, value.device, value.requires_grad
+        except Exception:  # a nested tensor has no shape
+            pass
+    return facts(value)[:4]
 
 
 def _in_words(value: Any, about: tuple) -> tuple[str, str]:

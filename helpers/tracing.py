@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.reading import message_of, require_module, type_name
@@ -76,7 +77,8 @@ class Trace(Sequence):
             raise RuntimeError("the module of this trace is gone; write trace(module) again")
         source_lines()  # torch without its source: say so before anything runs
         self._made, self._left = [], None
-        self._recorder = Recorder(module)
+        with torch._C.DisableTorchFunction():
+            self._recorder = Recorder(module)
         self._lines = self._recorder.lines
         self._room = Room.enter(self._recorder)
         sys.settrace(self._room.trace_function)
@@ -86,7 +88,8 @@ class Trace(Sequence):
         recorder, self._recorder = self._recorder, None
         sys.settrace(self._room.leave(recorder))
         self._module = self._module and weakref.ref(self._module())  # for a second block, and not to keep it
-        recorder.finish(error, traceback)
+        with torch._C.DisableTorchFunction():
+            recorder.finish(error, traceback)
         self._followed, self._outside = recorder.followed, tuple(recorder.outside)
         self._left = recorder.lines[-1].error if error is not None else None
 

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.modules import module as torch_module
+from torch.overrides import TorchFunctionMode
 
 from helpers import Step, parting, trace
 from helpers.torch_source import FILE, module_source
@@ -605,6 +606,28 @@ def test_hostile_names_and_values_are_described_and_not_run():
         module.note = Value()
     assert {"</script><b>", "odd", "note"} <= set(steps[-1].after["__dict__"])
     assert steps[-1].after["_modules"]["guest"].words == "Mine"
+
+
+def test_a_mode_of_the_reader_hears_what_it_hears_without_a_trace():
+    class Listening(TorchFunctionMode):
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+
+        def __torch_function__(self, function, kinds, args=(), kwargs=None):
+            self.heard.append(function.__name__)
+            return function(*args, **(kwargs or {}))
+
+    def work(module):
+        with Listening() as mode:
+            module.new = nn.Parameter(torch.ones(1))
+            module.to(torch.float64)
+        return mode.heard
+
+    expected, module = work(made()), made()
+    with trace(module) as steps:
+        heard = work(module)
+    assert heard == expected and steps.home("new") == "_parameters"
 
 
 def test_a_test_that_raises_has_no_outcome():
