@@ -469,9 +469,11 @@ WRONG = {
         ("by-value", [("        memo = set()\n", "        memo = []\n"), ("memo.add(value)", "memo.append(value)")]),
         ("by-value", [("value not in memo", "value.data_ptr() not in memo"), ("memo.add(value)",
                       "memo.add(value.data_ptr())")]),
-        ("buffers-by-value", [("        memo = set()\n        for path", "        memo = set() if box == '_parameters' else []\n"
-                       "        for path"), ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)"
-                       )]),
+        ("buffers-by-value", [("        memo = set()\n        for path", "        memo = set() if box == '_parameters' "
+                               "else []\n        for path"),
+                              ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)")]),
+        ("hidden-buffers", [("if value is not None and value not in memo:", "if value is not None and value not in memo "
+                             "and name not in module._non_persistent_buffers_set:")]),
         ("duplicates", [("if remove_duplicate:\n                        memo.add(value)", "if True:\n"
                          "                        memo.add(value)")]),
         ("duplicates", [("            if remove_duplicate:\n                memo.add(self)",
@@ -488,6 +490,8 @@ WRONG = {
         ("nested", [('state.update(module.state_dict(prefix + name + ".", keep_vars))',
                      'state = {**module.state_dict(prefix + name + ".", keep_vars), **state}')]),
         ("hidden", [(" and name not in self._non_persistent_buffers_set", "")]),
+        ("frozen", [("if value is not None and", "if value is not None and (value.requires_grad or name in self._buffers)"
+                     " and")]),
         ("hidden", [("def state_dict(self, prefix=\"\", keep_vars=False)", "def state_dict(self, prefix='', "
                      "keep_vars=False, hidden=None)"), ("        state = {}\n", "        state = {}\n        hidden = "
                      "self._non_persistent_buffers_set if hidden is None else hidden\n"), ("name not in "
@@ -518,8 +522,8 @@ WRONG = {
         ("other-dtype", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].clone()")]),
         ("dict-changed", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype)")]),
         ("dict-changed", [("        return missing", "        state_dict.clear()\n        return missing")]),
-        ("dict-changed", [("        if errors:\n", "        if not strict:\n            [state_dict.pop(key) for key in "
-                           "unexpected]\n        if errors:\n")]),
+        ("dict-changed", [("        if errors:\n", "        if not strict:\n            [state_dict.pop(key) for key "
+                           "in unexpected]\n        if errors:\n")]),
         ("memory", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype).clone()")]),
         ("no-mapping", [("isinstance(state_dict, Mapping)", "isinstance(state_dict, dict)")]),
         ("no-mapping", [("if not isinstance(state_dict, Mapping):", "if False:")]),
@@ -609,8 +613,9 @@ def test_the_stub_is_not_solved_yet_and_does_not_count(key):
 
 @pytest.mark.parametrize(
     ("answer", "mistake"),
-    [(3, "an-instance"), (type("Module", (), {"__init__": object.__init__}), "torchs-own"), (nn.Linear(1, 1), "an-instance"), (nn.Module, "torchs-own"), (nn.Linear, "torchs-own")],
-)
+    [(3, "an-instance"), (type("Module", (), {"__init__": object.__init__}), "torchs-own"),
+     (nn.Linear(1, 1), "an-instance"), (nn.Module, "torchs-own"), (nn.Linear, "torchs-own")],
+)  # fmt: skip
 def test_what_is_no_class_of_your_own_is_told(answer, mistake):
     assert [check(key, answer).mistake for key in IDS] == [mistake] * 9
 
