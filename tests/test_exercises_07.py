@@ -472,8 +472,8 @@ WRONG = {
         ("buffers-by-value", [("        memo = set()\n        for path", "        memo = set() if box == '_parameters' "
                                "else []\n        for path"),
                               ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)")]),
-        ("hidden-buffers", [("if value is not None and value not in memo:", "if value is not None and value not in memo "
-                             "and name not in module._non_persistent_buffers_set:")]),
+        ("hidden-buffers", [("if value is not None and value not in memo:", "if value is not None and value not in "
+                             "memo and name not in module._non_persistent_buffers_set:")]),
         ("duplicates", [("if remove_duplicate:\n                        memo.add(value)", "if True:\n"
                          "                        memo.add(value)")]),
         ("duplicates", [("            if remove_duplicate:\n                memo.add(self)",
@@ -490,8 +490,8 @@ WRONG = {
         ("nested", [('state.update(module.state_dict(prefix + name + ".", keep_vars))',
                      'state = {**module.state_dict(prefix + name + ".", keep_vars), **state}')]),
         ("hidden", [(" and name not in self._non_persistent_buffers_set", "")]),
-        ("frozen", [("if value is not None and", "if value is not None and (value.requires_grad or name in self._buffers)"
-                     " and")]),
+        ("frozen", [("if value is not None and", "if value is not None and (value.requires_grad or name in "
+                     "self._buffers) and")]),
         ("hidden", [("def state_dict(self, prefix=\"\", keep_vars=False)", "def state_dict(self, prefix='', "
                      "keep_vars=False, hidden=None)"), ("        state = {}\n", "        state = {}\n        hidden = "
                      "self._non_persistent_buffers_set if hidden is None else hidden\n"), ("name not in "
