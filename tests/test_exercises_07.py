@@ -200,8 +200,8 @@ class Module(Step6):
     "7.8": """class Module(Step7):
     @torch.no_grad()
     def load_state_dict(self, state_dict, strict=True):
-        if not isinstance(state_dict, dict):
-            raise TypeError("no dict")
+        if not isinstance(state_dict, Mapping):
+            raise TypeError("no mapping")
         left, missing, wrong = dict(state_dict), [], []
         for key, value in self.state_dict().items():
             new = left.pop(key, None)
@@ -256,7 +256,7 @@ RIGHT = {
         lambda: typed(solution("7.1")),
         lambda: typed(OWN["7.1"]),
         lambda: typed("""from collections import OrderedDict
-class Module:
+class Module(Base):
     def __init__(self):
         for name in ("_parameters", "_buffers", "_modules"):
             object.__setattr__(self, name, OrderedDict())
@@ -266,7 +266,7 @@ class Module:
     "7.2": [
         lambda: typed(solution("7.2")),
         lambda: typed(OWN["7.2"]),
-        lambda: changed("7.2", ("super().__setattr__(name, value)", "own.__setitem__(name, value)"),
+        lambda: changed("7.2", ("super().__setattr__(name, value)", "object.__setattr__(self, name, value)"),
                         ("vars(self), container_for", "self.__dict__, container_for")),
     ],
     "7.3": [
@@ -325,6 +325,8 @@ class Module:
     "7.9": [
         lambda: typed(solution("7.9")),
         lambda: typed(OWN["7.9"]),
+        lambda: changed("7.9", ("parameter.data = fn(parameter.data)", "parameter.data = fn(parameter)"),
+                        ("convert(tensor)", "convert(tensor, keep=False)")),
         lambda: changed("7.9", ("module.train(mode)", "module.eval() if not mode else module.train()"),
                         ("self._buffers[name] = fn(buffer)", "setattr(self, name, fn(buffer))")),
     ],
@@ -344,6 +346,15 @@ WRONG = {
     ],
     "7.2": [
         ("plain", [("super().__setattr__(name, value)", "None")]),
+        ("property", [("super().__setattr__(name, value)", "own.__setitem__(name, value)")]),
+        ("stored-first", [("        if box != \"_buffers\":\n", "        if box == '_parameters':\n            "
+                           "self.register_parameter(name, value)\n        if box != '_buffers':\n")]),
+        ("buffer-clears", [('        if box != "_buffers":\n', "        if box == '_buffers':\n            "
+                            "own.pop(name, None)\n        else:\n")]),
+        ("module-slot", [("    if isinstance(value, Base) or taken", "    if isinstance(value, nn.Buffer):\n        "
+                          "return '_buffers'\n    if isinstance(value, Base) or taken")]),
+        ("persistence", [('getattr(value, "persistent", as_before)', 'getattr(value, "persistent", as_before or '
+                          'value is None)')]),
         ("parameter", [('"_parameters": nn.Parameter', '"_parameters": nn.Module')]),
         ("module", [("isinstance(value, Base) or ", "")]),
         ("kin", [("isinstance(value, Base)", "isinstance(value, Module)")]),
@@ -375,6 +386,8 @@ WRONG = {
         ("not-found", [('raise AttributeError(f"{type(self)', 'raise KeyError(f"{type(self)')]),
         ("early", [("vars(self).get(box, {})", "vars(self)[box]")]),
         ("early", [("vars(self).get(box, {})", "getattr(self, box)")]),
+        ("early", [("(self._parameters, self._buffers, self._modules)", "(vars(self)[one] for one in "
+                    "('_parameters', '_buffers', '_modules'))")]),
         ("delete", [("                del box[name]\n", "")]),
         ("delete", [("                del box[name]\n", "                box[name] = None\n")]),
         ("delete-hidden", [("                self._non_persistent_buffers_set.discard(name)\n", "")]),
@@ -393,6 +406,8 @@ WRONG = {
         ("dotted", [("raise KeyError(f\"{name!r} is no name", "raise ValueError(f\"{name!r} is no name")]),
         ("taken", [("hasattr(self, name)", "name in dir(type(self))")]),
         ("taken", [('is taken")', 'is taken")'), ("hasattr(self, name)", "name in vars(self)")]),
+        ("taken", [("hasattr(self, name) and", "(hasattr(type(self), name) or name in {**vars(self), "
+                    "**self._parameters, **self._modules}) and")]),
         ("taken-by-class", [("hasattr(self, name)", "(name in vars(self) or any(name in vars(self)[one] for one in "
                              "('_parameters', '_buffers', '_modules')))")]),
         ("wrong-value", [("isinstance(param, nn.Parameter)", "isinstance(param, torch.Tensor)")]),
@@ -426,6 +441,9 @@ WRONG = {
         ("no-path", [("getattr(module, name)", "getattr(module, name, module)")]),
         ("no-path", [("if not isinstance(module, Base):", "if False:")]),
         ("no-path", [("getattr(module, name)", "module._modules[name]")]),
+        ("no-path", [("module = getattr(module, name)", "module = getattr(module, name)\n            if name in "
+                      "self._modules:\n                continue")]),
+        ("taken", [("hasattr(self, name) and", "(name in dir(self) or name in self._parameters) and")]),
     ],
     "7.6": [
         ("modules", [("            yield prefix, self\n", "")]),
@@ -449,6 +467,13 @@ WRONG = {
         ("by-value", [("value not in memo", "not any(one.shape == value.shape and one.eq(value).all() for one in "
                        "memo)")]),
         ("by-value", [("        memo = set()\n", "        memo = []\n"), ("memo.add(value)", "memo.append(value)")]),
+        ("by-value", [("value not in memo", "value.data_ptr() not in memo"), ("memo.add(value)",
+                      "memo.add(value.data_ptr())")]),
+        ("buffers-by-value", [("        memo = set()\n        for path", "        memo = set() if box == '_parameters' "
+                               "else []\n        for path"),
+                              ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)")]),
+        ("hidden-buffers", [("if value is not None and value not in memo:", "if value is not None and value not in "
+                             "memo and name not in module._non_persistent_buffers_set:")]),
         ("duplicates", [("if remove_duplicate:\n                        memo.add(value)", "if True:\n"
                          "                        memo.add(value)")]),
         ("duplicates", [("            if remove_duplicate:\n                memo.add(self)",
@@ -465,6 +490,14 @@ WRONG = {
         ("nested", [('state.update(module.state_dict(prefix + name + ".", keep_vars))',
                      'state = {**module.state_dict(prefix + name + ".", keep_vars), **state}')]),
         ("hidden", [(" and name not in self._non_persistent_buffers_set", "")]),
+        ("frozen", [("if value is not None and", "if value is not None and (value.requires_grad or name in "
+                     "self._buffers) and")]),
+        ("hidden", [("def state_dict(self, prefix=\"\", keep_vars=False)", "def state_dict(self, prefix='', "
+                     "keep_vars=False, hidden=None)"), ("        state = {}\n", "        state = {}\n        hidden = "
+                     "self._non_persistent_buffers_set if hidden is None else hidden\n"), ("name not in "
+                     "self._non_persistent_buffers_set", "name not in hidden"), ('".", keep_vars', '".", keep_vars, '
+                     'hidden')]),
+        ("not-detached", [("value.detach()", "value.detach() if isinstance(value, nn.Parameter) else value")]),
         ("empty-slot", [("if value is not None and", "if")]),
         ("empty-slot", [("if module is not None:", "if True:")]),
         ("tied", [("        return state", "        seen = {}\n        return {key: seen.setdefault(id(one), one) for "
@@ -489,6 +522,10 @@ WRONG = {
         ("other-dtype", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].clone()")]),
         ("dict-changed", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype)")]),
         ("dict-changed", [("        return missing", "        state_dict.clear()\n        return missing")]),
+        ("dict-changed", [("        if errors:\n", "        if not strict:\n            [state_dict.pop(key) for key "
+                           "in unexpected]\n        if errors:\n")]),
+        ("memory", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype).clone()")]),
+        ("no-mapping", [("isinstance(state_dict, Mapping)", "isinstance(state_dict, dict)")]),
         ("no-mapping", [("if not isinstance(state_dict, Mapping):", "if False:")]),
         ("missing", [('errors = [f"missing {key}" for key in missing] if strict else []', "errors = []")]),
         ("unexpected", [('errors += [f"unexpected {key}" for key in unexpected] if strict else []', "errors += []")]),
@@ -516,6 +553,12 @@ WRONG = {
                          "                self._buffers")]),
         ("to", [("return tensor if keep else tensor.to(target)", "return tensor if keep or not to_dtype else "
                  "tensor.double() if target == torch.float16 else tensor.half()")]),
+        ("to", [("tensor.to(target)", "tensor.to(target) if to_dtype else tensor")]),
+        ("to", [("keep = to_dtype and not", "keep = not")]),
+        ("empty-slot", [("        for module in self.children():\n            module.train(mode)", "        for module "
+                         "in self._modules.values():\n            module.train(mode)")]),
+        ("gradient", [("            if parameter.grad is not None:\n                parameter.grad.data = "
+                       "fn(parameter.grad.data)\n", "")]),
         ("to", [("return self._apply(convert)", "self._apply(convert)")]),
         ("integers", [("return tensor if keep else tensor.to(target)", "return tensor.to(target)")]),
         ("refused", [("if to_dtype and not", "if False and not")]),
@@ -570,8 +613,9 @@ def test_the_stub_is_not_solved_yet_and_does_not_count(key):
 
 @pytest.mark.parametrize(
     ("answer", "mistake"),
-    [(3, "an-instance"), (nn.Linear(1, 1), "an-instance"), (nn.Module, "torchs-own"), (nn.Linear, "torchs-own")],
-)
+    [(3, "an-instance"), (type("Module", (), {"__init__": object.__init__}), "torchs-own"),
+     (nn.Linear(1, 1), "an-instance"), (nn.Module, "torchs-own"), (nn.Linear, "torchs-own")],
+)  # fmt: skip
 def test_what_is_no_class_of_your_own_is_told(answer, mistake):
     assert [check(key, answer).mistake for key in IDS] == [mistake] * 9
 
@@ -592,7 +636,7 @@ def test_a_kind_of_error_is_compared_and_its_words_are_not():
 
 def test_the_actions_that_are_told_are_those_that_made_a_difference():
     wrong = changed("7.4", ("hasattr(self, name)", "name in dir(type(self))"))
-    setup, action = "`m.a, m.b, m.c = 3, parameter, child`", '`m.register_parameter("a", parameter)`'
+    setup, action = "`m.a, m.b, m.c, m.d = 3, parameter, child, buffer`", '`m.register_parameter("a", parameter)`'
     assert check("7.4", wrong).expected == f"after {setup}, {action}, torch raises `KeyError`"
     wrong = changed("7.2", ('"persistent", as_before)', '"persistent", True)'))
     told = check("7.2", wrong).expected
