@@ -47,7 +47,7 @@ def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit
     seen["errors"] = jupyterlab.errors(page)
     seen["widgets"] = jupyterlab.widget_outputs(page)
     seen["faults"] = _photograph(page, folder, "after")
-    jupyterlab.projector_screenshots(page, folder, "projector")
+    jupyterlab.projector_screenshots(page, folder, "projector", ".inm:not(.inm-quiz)")
     dialogs += page.locator(".jp-Dialog").all_inner_texts()
     yield Visit(path=path, dialogs=dialogs, problems=lab.problems(page), **seen)
     lab.close(page)
