@@ -8,8 +8,8 @@ from torch import nn
 
 from helpers import exercises
 from helpers.exercises import Feedback, check
-from helpers.tasks import _ALWAYS, all_tasks
-from tests.test_exercises import ODD, first_attempt  # noqa: F401 (a fixture for every test)
+from helpers.tasks import all_tasks
+from tests.test_exercises import ODD
 
 FUNCTION, NONE, DICT = "not-a-function", "nothing-returned", "not-a-dict"
 IDS = ["2.1", "2.2", "2.3", "2.4", "2.5"]
@@ -345,28 +345,6 @@ WRONG = {
         (FUNCTION, "names"),
     ],
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("key,answer", [(key, answer) for key in RIGHT for answer in RIGHT[key]])
-def test_a_right_answer_of_any_style_is_right(key, answer):
-    feedback = check(key, answer)
-    assert feedback == Feedback(key, "right", tried=feedback.tried), feedback
-    assert len(feedback.tried.split()) > 5
-
-
-@pytest.mark.parametrize("key,mistake,answer", [(key, *wrong) for key in WRONG for wrong in WRONG[key]])
-def test_a_near_miss_is_wrong_for_its_own_reason_and_gets_the_fitting_hint(key, mistake, answer):
-    feedback = check(key, answer)
-    assert (feedback.status, feedback.mistake) == ("wrong", mistake), feedback
-    assert feedback.hint == all_tasks()[key].fitting[mistake]
-    assert feedback.expected and feedback.found and " at 0x" not in repr(feedback)
-
-
-def test_there_are_enough_right_and_wrong_answers_and_every_written_hint_is_reached():
-    assert [key for key in all_tasks() if key.startswith("2.")] == IDS
-    for key in IDS:
-        assert len(RIGHT[key]) >= 3 and len(WRONG[key]) >= 6
-        assert {mistake for mistake, _ in WRONG[key]} | set(_ALWAYS) == set(all_tasks()[key].fitting), key
 
 
 @pytest.mark.parametrize("key", IDS)
