@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
 from tests.browser.jupyterlab import (
@@ -22,6 +22,8 @@ from tests.browser.jupyterlab import (
     replace_cells,
     run_all,
     set_theme,
+    trust,
+    trusted_outputs,
 )
 from tests.refresh_notebooks import METADATA
 
@@ -99,3 +101,18 @@ def notebook(lab: Lab, request: pytest.FixtureRequest) -> Callable[..., Page]:
         return page
 
     return make
+
+
+@pytest.fixture
+def still(notebook: Callable[..., Page]) -> Callable[..., Page]:
+    """A page with one saved output, `html`, of a cell that was not run here; with `trusted`, the reader trusts it."""
+
+    def show(html: str, *, trusted: bool = False, theme: str = "light") -> Page:
+        face = new_output("display_data", data={"text/html": str(html)})
+        page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False, theme=theme)
+        if trusted:
+            trust(page)
+        assert trusted_outputs(page) == trusted
+        return page
+
+    return show

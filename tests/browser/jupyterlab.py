@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
@@ -328,3 +328,14 @@ def projector_screenshots(page: Page, folder: Path, name: str, selector: str = "
         page.wait_for_timeout(60)
         page.screenshot(path=folder / f"{name}-{number + 1:02}.png")
     page.set_viewport_size(DESKTOP)
+
+
+# A name that would run code if any view took it for more than text.
+STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
+
+
+def stays_text(lab: Lab, view: Locator) -> bool:
+    """Whether `STRUCK` is seen in `view` as the text that it is: no element came of it, nothing ran, nothing failed."""
+    expect(view).to_contain_text(STRUCK[:40])
+    struck = view.page.evaluate("() => window.struck !== undefined")
+    return view.locator("img, script").count() == 0 and not struck and lab.problems(view.page) == []

@@ -1,6 +1,9 @@
 """The eyes of the browser tests see what is wrong: each of them is shown something broken once."""
 
+from html import escape
+
 from tests.browser import jupyterlab
+from tests.browser.jupyterlab import STRUCK
 
 BROKEN_VIEW = """\
 import anywidget
@@ -25,3 +28,10 @@ def test_a_broken_view_an_error_and_a_fault_of_access_are_all_noticed(lab, noteb
     assert jupyterlab.errors(page) == ["KeyError: 'lost'"]
     rules = {fault.split(":")[0] for fault in jupyterlab.accessibility_faults(page)}
     assert rules == {"button-name", "color-contrast"}
+
+
+def test_a_face_that_is_more_than_text_is_noticed(lab, still):
+    page = still(f"<p>{escape(STRUCK)}</p><p>{STRUCK}</p>")
+    assert not jupyterlab.stays_text(lab, page.locator(".jp-RenderedHTML"))
+    lab.forget_problems(page)  # the picture that is not there
+    assert jupyterlab.stays_text(lab, page.locator(".jp-RenderedHTML p").first)

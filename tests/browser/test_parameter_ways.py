@@ -5,16 +5,15 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
 from helpers.views.parameter_ways import static_face
 from helpers.ways import WAYS, ways
 from tests.browser import jupyterlab
+from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
 
-HOSTILE = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
 MODEL = """\
 import torch
 from torch import nn
@@ -31,7 +30,7 @@ HOSTILE_MODEL = f"""\
 from torch import nn
 from helpers import ParameterWays
 model = nn.Module()
-model._parameters[{HOSTILE!r}] = nn.Linear(1, 1).weight
+model._parameters[{STRUCK!r}] = nn.Linear(1, 1).weight
 ParameterWays(model)"""
 SCREENSHOTS = ROOT / ".screenshots" / "parameter_ways"
 
@@ -175,29 +174,22 @@ def test_a_large_model_is_cut_with_the_rest_counted(notebook):
 
 
 @pytest.mark.parametrize("form", ["live", "static", "trusted"])
-def test_hostile_names_stay_text(lab, notebook, form):
+def test_hostile_names_stay_text(lab, notebook, still, form):
     if form == "live":
         page = notebook(HOSTILE_MODEL)
         view = page.locator(".inm-ways")
         cell(page, "1 × 1").click()
     else:
         module = nn.Module()
-        module._parameters[HOSTILE] = nn.Linear(1, 1).weight
-        face = new_output("display_data", data={"text/html": str(static_face(vars(ways(module))))})
-        page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False)
-        if form == "trusted":
-            jupyterlab.trust(page)
+        module._parameters[STRUCK] = nn.Linear(1, 1).weight
+        page = still(static_face(vars(ways(module))), trusted=form == "trusted")
         view = page.locator(".jp-RenderedHTML")
-    expect(view).to_contain_text("<img")
-    assert view.locator("img, script").count() == 0
-    assert page.evaluate("() => window.struck === undefined")
-    assert lab.problems(page) == []
+    assert jupyterlab.stays_text(lab, view)
 
 
-def test_the_static_face_is_a_table_that_is_seen_before_trust(notebook):
+def test_the_static_face_is_a_table_that_is_seen_before_trust(still):
     found = vars(ways(model()))
-    face = new_output("display_data", data={"text/html": str(static_face(found))})
-    page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False)
+    page = still(static_face(found))
     table = page.locator(".jp-RenderedHTML table")
     expect(table.locator("thead th")).to_have_count(1 + len(WAYS))
     expect(table.locator("tbody tr")).to_have_count(len(found["rows"]))

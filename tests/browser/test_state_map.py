@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from helpers import StateMap
 from tests.browser import jupyterlab
+from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES
 
@@ -35,7 +36,6 @@ from helpers import StateMap
 with torch.device("meta"):
     model = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(30_000)))
 StateMap(model)"""
-STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
 HOSTILE = f"""\
 import torch
 from torch import nn

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
 from helpers import Trace, TracePlayer, trace
 from tests.browser import jupyterlab
+from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
 
-STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.struck = true</script>"
 RECORD = """\
 import torch
 from torch import nn
@@ -332,7 +331,7 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
 
 
 @pytest.mark.parametrize("form", ["live", "static", "trusted"])
-def test_hostile_names_and_values_stay_text(lab, notebook, form):
+def test_hostile_names_and_values_stay_text(lab, notebook, still, form):
     if form == "live":
         page = notebook(HOSTILE)
         view = page.locator(".inm-player")
@@ -342,21 +341,14 @@ def test_hostile_names_and_values_stay_text(lab, notebook, form):
         module = nn.Module()
         with trace(module) as steps:
             setattr(module, STRUCK, STRUCK)
-        face = new_output("display_data", data={"text/html": str(TracePlayer(steps).face)})
-        page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False)
-        if form == "trusted":
-            jupyterlab.trust(page)
+        page = still(TracePlayer(steps).face, trusted=form == "trusted")
         view = page.locator(".jp-RenderedHTML")
-    expect(view).to_contain_text("<img")
-    assert view.locator("img, script").count() == 0
-    assert page.evaluate("() => window.struck === undefined")
-    assert lab.problems(page) == []
+    assert jupyterlab.stays_text(lab, view)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(notebook, theme):
-    face = new_output("display_data", data={"text/html": str(TracePlayer(recorded()).face)})
-    page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False, theme=theme)
+def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still, theme):
+    page = still(TracePlayer(recorded()).face, theme=theme)
     decided, boxes = page.locator(".jp-RenderedHTML table").all()
     expect(decided.locator("tbody tr").first).to_contain_text("isinstance(value, Parameter)")
     expect(decided.locator("tbody tr").last).to_contain_text("scale came into _parameters")
