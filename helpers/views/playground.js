@@ -2,7 +2,7 @@
 
 function render({ model, el }) {
   const words = node("p", { class: "inm-outcome", role: "status" });
-  const menus = Object.fromEntries(["value", "home", "route"].map((name) => [name, node("select", { "aria-label": name })]));
+  const menus = Object.fromEntries(["value", "home", "route"].map((name) => [name, node("select", { class: "inm-field", "aria-label": name })]));
   const labels = Object.entries(menus).map(([name, menu]) => node("label", "", name, menu));
   const root = node("div", "inm inm-playground", ...labels, words);
   const listening = new AbortController();

@@ -6,12 +6,6 @@ function prose(words) {
   return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));
 }
 
-function button(type, className, label) {
-  const element = node("button", className, label);
-  element.type = type;
-  return element;
-}
-
 function render({ model, el }) {
   const options = model.get("options");
   const answer = model.get("answer");
@@ -35,12 +29,10 @@ function render({ model, el }) {
   if (model.get("code")) group.append(node("pre", "inm-quiz-code", model.get("code")));
   group.append(...rows.map(({ row }) => row));
 
-  const check = button("submit", "inm-quiz-check", "Check");
-  const show = button("button", "inm-quiz-show", "Show the answer");
+  const check = node("button", { type: "submit", class: "inm-button inm-quiz-check" }, "Check");
+  const show = node("button", { type: "button", class: "inm-button inm-quiz-show" }, "Show the answer");
   show.hidden = true;
-  const feedback = node("div", "inm-quiz-feedback");
-  feedback.setAttribute("role", "status");
-  feedback.setAttribute("aria-live", "polite");
+  const feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
   const actions = node("div", "inm-quiz-actions", check, show);
   const form = node("form", "inm inm-quiz", node("div", "inm-quiz-kicker", "Predict"), group, actions, feedback);
 

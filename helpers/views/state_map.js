@@ -36,34 +36,21 @@ function render({ model, el }) {
 
   // --- the page -------------------------------------------------------------------------------------------------
   const sums = node("dl", "inm-map-totals");
-  const input = node("input", "inm-map-filter");
-  Object.assign(input, { type: "search", placeholder: "Filter by name ( / )", spellcheck: false, autocomplete: "off" });
-  input.setAttribute("aria-label", "Filter by name");
-  const refresh = node("button", "inm-map-button", "Refresh");
-  Object.assign(refresh, { type: "button", title: "Read the model again" });
-  const status = node("div", "inm-map-status");
-  status.setAttribute("role", "status");
-  const spacer = node("div", "inm-map-spacer");
-  spacer.setAttribute("role", "presentation");
-  const tree = node("div", "inm-map-tree", spacer);
-  tree.tabIndex = 0;
-  tree.setAttribute("role", "tree");
-  tree.setAttribute("aria-label", "State of the model");
-  const details = node("div", "inm-map-details");
-  details.tabIndex = 0;
-  details.setAttribute("role", "region");
-  details.setAttribute("aria-label", "Details of what is selected");
+  const input = node("input", { class: "inm-field inm-map-filter", type: "search", placeholder: "Filter by name ( / )",
+    spellcheck: "false", autocomplete: "off", "aria-label": "Filter by name" }); // prettier-ignore
+  const refresh = node("button", { class: "inm-button", type: "button", title: "Read the model again" }, "Refresh");
+  const status = node("div", { class: "inm-map-status", role: "status" });
+  const spacer = node("div", { class: "inm-map-spacer", role: "presentation" });
+  const tree = node("div", { class: "inm-map-tree", tabindex: 0, role: "tree", "aria-label": "State of the model" }, spacer);
+  const details = node("div", { class: "inm-map-details", tabindex: 0, role: "region",
+    "aria-label": "Details of what is selected" }); // prettier-ignore
   const legend = node("div", "inm-map-legend");
   for (const sign of Object.values(signs)) legend.append(node("span", "", glyph(sign), sign.label));
   const bar = node("div", "inm-map-bar", input, refresh, status);
   const root = node("div", "inm inm-map", sums, bar, node("div", "inm-map-body", tree, details), legend);
 
   function glyph(sign) {
-    const mark = node("span", "inm-map-sign", sign.glyph);
-    mark.style.color = sign.colour;
-    mark.title = sign.label;
-    mark.setAttribute("aria-hidden", "true");
-    return mark;
+    return mark(sign, "inm-map-sign");
   }
 
   // --- facts ----------------------------------------------------------------------------------------------------
@@ -354,9 +341,8 @@ function render({ model, el }) {
     const lines = sees[row.empty ? "empty" : row.kind];
     const gradient = row.dtype && row.grad !== null ? [sees[String(row.grad)]] : [];
     const seen = [...lines, ...gradient].map(([yes, words]) => {
-      const mark = node("span", "inm-map-mark", yes ? "✓" : "–");
-      mark.setAttribute("aria-hidden", "true");
-      return node("li", yes ? "" : "inm-map-no", mark, words);
+      const sign = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, yes ? "✓" : "–");
+      return node("li", yes ? "" : "inm-map-no", sign, words);
     });
     details.append(node("h4", "", "Who sees it"), node("ul", "inm-map-sees", ...seen));
     if (row.dtype) details.append(previewOf(row));
@@ -396,8 +382,7 @@ function render({ model, el }) {
 
   function previewOf(row) {
     if (row.preview !== undefined) return node("pre", "inm-map-preview", row.preview);
-    const button = node("button", "inm-map-button", "Show the first numbers");
-    button.type = "button";
+    const button = node("button", { class: "inm-button", type: "button" }, "Show the first numbers");
     button.addEventListener("click", () => {
       details.focus(); // the button goes when the numbers come
       ask({ type: "preview", id: row.id, path: row.path });
