@@ -58,10 +58,8 @@ function render({ model, el }) {
   }
 
   function tensorCell(row) {
-    const mark = Object.assign(node("span", "inm-ways-sign", signs[row.kind].glyph), { title: signs[row.kind].label });
-    mark.style.color = signs[row.kind].colour;
     const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
-    const cell = Object.assign(node("th", "", mark, partOf(row) + kind), { scope: "row" });
+    const cell = Object.assign(node("th", "", mark(signs[row.kind], "inm-ways-sign"), partOf(row) + kind), { scope: "row" });
     cell.setAttribute("aria-label", `${signs[row.kind].label}, ${partOf(row)}`);
     return cell;
   }
