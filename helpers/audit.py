@@ -12,14 +12,14 @@ from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 
 from helpers.findings import CODES, Finding, Findings
-from helpers.holders import AGAIN, Held, Holders, Place, Record, held_by_optimizer, kept_by_torch
-from helpers.reading import ATOMS, CONTAINERS, collector_paused, contents, facts, require_module, text, type_name
+from helpers.holders import AGAIN, Attribute, Holders, Place, Record, held_by_optimizer, kept_by_torch
+from helpers.reading import ATOMS, COLLECTIONS, collector_paused, contents, facts, require_module, text, type_name
 from helpers.state import plain_names, transient_names
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
 _is_leaf = torch._C.TensorBase.is_leaf.__get__
 _STAYS = "state_dict() does not save it and .to() leaves it where it is"
-_WORTH_JUDGING = (torch.Tensor, nn.Module, *CONTAINERS)
+_WORTH_JUDGING = (torch.Tensor, nn.Module, *COLLECTIONS)
 
 
 def audit(module: nn.Module, optimizer: Any = None) -> Findings:
@@ -122,7 +122,7 @@ def _buffer(model: Holders, place: Place, value: torch.Tensor, persistent: bool)
         yield _finding("uninitialized", model.path(place), message, "model(batch)")
 
 
-def _plain(model: Holders, place: Place, value: Any, found: Held) -> Iterator[Finding]:
+def _plain(model: Holders, place: Place, value: Any, found: Attribute) -> Iterator[Finding]:
     """The findings about one plain attribute that holds tensors, or modules that are registered nowhere."""
     path, name, line = model.path(place), place[1], _read(place[1])
     kind = None if issubclass(type(value), (torch.Tensor, nn.Module)) else type_name(value)[:60]
@@ -171,11 +171,11 @@ def _plain(model: Holders, place: Place, value: Any, found: Held) -> Iterator[Fi
 
 def _registering(name: str, value: Any, hidden: list, family: str, word: str) -> str:
     """The line that registers what a plain attribute hides."""
-    if not issubclass(type(value), CONTAINERS):
+    if not issubclass(type(value), COLLECTIONS):
         return f"{_assign(name, _read(name))}  # an ordinary assignment registers it"
     mapping = issubclass(type(value), dict)
-    size = next(base for base in CONTAINERS if issubclass(type(value), base)).__len__(value)
-    flat = size == len(hidden) == sum(not issubclass(type(item), CONTAINERS) for _, item in contents(value))
+    size = next(base for base in COLLECTIONS if issubclass(type(value), base)).__len__(value)
+    flat = size == len(hidden) == sum(not issubclass(type(item), COLLECTIONS) for _, item in contents(value))
     if flat and not (mapping and not all(type(key) is str for key in dict.keys(value))):
         return _assign(name, f"nn.{family}{'Dict' if mapping else 'List'}({_read(name)})")
     return f"self.register_{word}({f'{_free(name)}_0'!r}, {word})  # each, in place of the {type_name(value)[:60]}"

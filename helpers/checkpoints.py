@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.advice import Advice, advise
 from helpers.reading import brief, require_module, text, type_name
-from helpers.rehearsal import Held, Reply, StandIn, held, pairs, rehearse, stand_in, without_numbers
+from helpers.rehearsal import Reply, Slot, StandIn, pairs, rehearse, slot_of, stand_in, without_numbers
 
 
 class Mismatch(NamedTuple):
@@ -32,7 +32,7 @@ class Comparison:
     `non_tensors`: (key, class name) of entries that are no tensors, extra state left out. `dtypes`, `devices`: among
     the matched, where the values would be converted or moved. `errors`: what else torch would raise, in its words.
     `own_rules`: (class name, method or hook) by which a class of the module may decide otherwise; they were not asked.
-    `advice`: steps in order. `expected` and `found` map every key of the module, of the state_dict, to its `Held`.
+    `advice`: steps in order. `expected` and `found` map every key of the module, of the state_dict, to its `Slot`.
     """
 
     type: str
@@ -47,8 +47,8 @@ class Comparison:
     errors: list[str]
     own_rules: list[tuple[str, str]]
     advice: list[Advice]
-    expected: dict[str, Held]
-    found: dict[str, Held]
+    expected: dict[str, Slot]
+    found: dict[str, Slot]
 
     @property
     def loads(self) -> bool:
@@ -83,7 +83,7 @@ def compare_checkpoint(module: nn.Module, state_dict: Mapping[str, Any]) -> Comp
     _require_mapping(state_dict)
     with torch._C.DisableTorchFunction():  # no function of a tensor subclass runs
         entries = pairs(state_dict)
-        found = {text(key): held(value) for key, value in entries.items()}
+        found = {text(key): slot_of(value) for key, value in entries.items()}
         model, given = stand_in(module), without_numbers(state_dict)
     reply = rehearse(model.twin, given)
     return _told(type_name(module), model, reply, found, advise(model, given, reply))
@@ -101,7 +101,7 @@ def _require_mapping(state_dict: object) -> None:
     raise TypeError(f"compare_checkpoint() takes a state_dict after the module, got {brief(state_dict)}: {advice}.")
 
 
-def _told(name: str, model: StandIn, reply: Reply, found: dict[str, Held], advice: list[Advice]) -> Comparison:
+def _told(name: str, model: StandIn, reply: Reply, found: dict[str, Slot], advice: list[Advice]) -> Comparison:
     """The answer of torch, and beside it what only the two sides together tell."""
     expected, unexpected = model.expected, set(reply.unexpected)
     other = {key for key, _, _ in reply.sizes}.union(reply.missing)

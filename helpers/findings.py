@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helpers.markup import SOFT, Markup, tag
+from helpers.markup import SOFT, Markup, clip, tag
 from helpers.signs import SIGNS
 
 # What each code is about: how severe it is, and the sign of that kind of state.
@@ -74,17 +74,13 @@ class Findings(list):
 def _row(one: Finding) -> Markup:
     sign = SIGNS[CODES[one.code][1]]
     glyph = tag("span", sign.glyph, title=sign.label, style=f"color:{sign.colour};margin-right:0.5em")
-    path = tag("span", _clip(one.path) or "the model", style=_NAME if one.path else SOFT)
+    path = tag("span", clip(one.path, _LONGEST) or "the model", style=_NAME if one.path else SOFT)
     place = tag("div", glyph, path, style="max-width:21em")
     code = tag("div", one.code, style=f"{SOFT};font-size:0.9em;white-space:nowrap")
-    fix = tag("code", _clip(one.fix, 2 * _LONGEST), style=f"{_NAME};{_LINES};background:none")
+    fix = tag("code", clip(one.fix, 2 * _LONGEST), style=f"{_NAME};{_LINES};background:none")
     return tag(
         "tr",
         tag("td", _WORDS[one.severity][0], style=f"{_CELL};font-weight:{400 if one.severity == 'info' else 600}"),
         tag("th", place, code, scope="row", style=f"{_CELL};font-weight:400"),
-        tag("td", tag("div", _clip(one.message, 3 * _LONGEST)), fix, style=f"{_CELL};max-width:54em"),
+        tag("td", tag("div", clip(one.message, 3 * _LONGEST)), fix, style=f"{_CELL};max-width:54em"),
     )
-
-
-def _clip(words: str, longest: int = _LONGEST) -> str:
-    return words if len(words) <= longest else f"{words[: longest // 2]}…{words[-longest // 2 + 1 :]}"

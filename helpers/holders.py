@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from helpers.reading import (
-    CONTAINERS,
+    COLLECTIONS,
     attributes,
     bases,
     class_name,
@@ -44,7 +44,7 @@ class Record(NamedTuple):
     taken: set[str]
 
 
-class Held(NamedTuple):
+class Attribute(NamedTuple):
     """What a plain attribute holds: tensors of each sort, and the modules that are registered nowhere."""
 
     aliases: list[tuple[torch.Tensor, Place]]
@@ -66,7 +66,7 @@ class Holders:
         self.names: dict[int, list[Place]] = {}  # id of a parameter -> its names
         self.registered: dict[int, tuple[Place, torch.Tensor]] = {}  # id of a parameter or buffer -> its first name
         self._known: dict[int, Record] = {}  # id of a module -> its record
-        self._judged: dict[int, tuple[Any, Held]] = {}  # id of a plain attribute's value -> itself, what it holds
+        self._judged: dict[int, tuple[Any, Attribute]] = {}  # id of a plain attribute's value -> itself, what it holds
         self._read: Counter[int] = Counter()
         self._memory: dict[int | None, Place] | None = None
         visits: Counter[int] = Counter()
@@ -119,11 +119,11 @@ class Holders:
             self._memory.pop(None, None)
         return self._memory.get(_memory_of(tensor))
 
-    def held(self, value: Any) -> Held:
+    def held(self, value: Any) -> Attribute:
         """What `value`, a plain attribute, holds in any nesting. A value under several attributes is read once."""
         if id(value) in self._judged:
             return self._judged[id(value)][1]
-        found = Held([], [], [], [])
+        found = Attribute([], [], [], [])
         pending, entered = [value], set()
         while pending:
             one = pending.pop()
@@ -140,7 +140,7 @@ class Holders:
                     found.aliases.append((one, place))
                 else:
                     (found.parameters if is_parameter(one) else found.tensors).append(one)
-            elif issubclass(kind, CONTAINERS) and self._read[id(one)] < AGAIN:
+            elif issubclass(kind, COLLECTIONS) and self._read[id(one)] < AGAIN:
                 self._read[id(one)] += 1
                 pending += reversed([item for _, item in contents(one, lasting_order=False)])
         self._judged[id(value)] = (value, found)
@@ -179,7 +179,7 @@ def kept_by_torch(record: Record, name: str, value: Any) -> bool:
     A class keeps what its own code mentions. A learner may use such a name too, so it has to be a private one, or that
     of a container on a module whose class is torch's, as the lists of buffers in DistributedDataParallel.
     """
-    if name.startswith("_") or (from_torch(record.kind) and issubclass(type(value), CONTAINERS)):
+    if name.startswith("_") or (from_torch(record.kind) and issubclass(type(value), COLLECTIONS)):
         for base in bases(record.kind):
             if base is not nn.Module and from_torch(base):
                 functions = [member for member in vars(base).values() if type(member) is FunctionType]
@@ -216,7 +216,7 @@ def held_by_optimizer(optimizer: Any) -> dict[int, str]:
     held: dict[int, str] = {}
     for number, group in enumerate(list.__iter__(groups)):
         tensors = dict.get(group, "params") if issubclass(type(group), dict) else None
-        for position, one in contents(tensors, lasting_order=False) if issubclass(type(tensors), CONTAINERS) else ():
+        for position, one in contents(tensors, lasting_order=False) if issubclass(type(tensors), COLLECTIONS) else ():
             held.setdefault(id(one), f"param_groups[{number}]['params'][{position}]")
     return held
 

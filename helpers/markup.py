@@ -26,6 +26,12 @@ def writable(words: str) -> str:
     return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def clip(words: str, limit: int = 300) -> str:
+    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would read."""
+    words, tail = writable(words), min(60, limit // 2)
+    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
+
+
 def text(value: object) -> Markup:
     """`value` as HTML text: & < > " ' are escaped, so it is safe as content and as an attribute."""
     return value if isinstance(value, Markup) else Markup(escape(writable(str(value)), quote=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import GetSetDescriptorType
 from typing import Any
@@ -21,8 +21,8 @@ class_name = type.__dict__["__name__"].__get__
 bases = type.__dict__["__mro__"].__get__  # of a class, itself first; what type.mro() would compute anew
 
 ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device})
-CONTAINERS = (dict, list, tuple, set, frozenset, deque)
-_WORTH_ENTERING = (torch.Tensor, nn.Module, *CONTAINERS)
+COLLECTIONS = (dict, list, tuple, set, frozenset, deque)
+_WORTH_ENTERING = (torch.Tensor, nn.Module, *COLLECTIONS)
 
 
 def type_name(value: object) -> str:
@@ -87,7 +87,7 @@ def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     pending, entered = [(path, value)], set()
     while pending:
         path, value = pending.pop()
-        container = issubclass(type(value), CONTAINERS)
+        container = issubclass(type(value), COLLECTIONS)
         if not (container and entered):  # the outermost container has an entry, those nested in it have none
             yield path, value
         if not container or id(value) in entered:
@@ -101,7 +101,7 @@ def contents(container: Any, *, lasting_order: bool = True) -> list[tuple[object
 
     A set has no order that lasts: its items come in the order of their facts, or as they stand if that is not needed.
     """
-    base = next(base for base in CONTAINERS if issubclass(type(container), base))
+    base = next(base for base in COLLECTIONS if issubclass(type(container), base))
     items = list(dict.values(container) if base is dict else base.__iter__(container))
     # Most containers hold numbers: one pass over the types tells, however long they are.
     if not any(issubclass(kind, _WORTH_ENTERING) for kind in set(map(type, items))):
@@ -150,8 +150,8 @@ def brief(value: object, limit: int = 60) -> str:
         return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
     name = type_name(value)
     size = ""
-    if issubclass(kind, CONTAINERS):
-        base = next(base for base in CONTAINERS if issubclass(kind, base))
+    if issubclass(kind, COLLECTIONS):
+        base = next(base for base in COLLECTIONS if issubclass(kind, base))
         size = f" of {base.__len__(value)}"
     elif kind is type(brief):
         return f"function {str.__str__(value.__name__)[:limit]}"
@@ -205,6 +205,11 @@ def facts(tensor: object) -> tuple:
     elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
         readers = (_shape, _dtype, lambda fake: fake.device, _requires_grad, _numel, _nbytes)
     return tuple([_guarded(read, tensor) for read in readers])
+
+
+def shape_in_words(shape: Iterable[int] | None) -> str:
+    """The sizes of a tensor: "2 × 3", "scalar", or "no shape yet" for a lazy one."""
+    return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
 
 
 def message_of(error: BaseException) -> str:

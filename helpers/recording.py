@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.reading import ATOMS, brief, facts, instance_dict, message_of, text, type_name
+from helpers.reading import ATOMS, brief, facts, instance_dict, message_of, shape_in_words, text, type_name
 from helpers.torch_source import FILE
 
 # The containers by the names they have in `__dict__`; "__dict__" itself stands for the plain attributes.
@@ -280,10 +280,10 @@ def _in_words(value: Any, about: tuple) -> tuple[str, str]:
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
     shape, dtype, device, grad = about
-    size = "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
     parameter = issubclass(kind, nn.Parameter)
     more = [", frozen"] * (parameter and not grad) + [f", {device}"] * (str(device) != "cpu")
-    return "parameter" if parameter else "plain tensor", f"{name}, {size}, {str(dtype)[6:]}" + "".join(more)
+    words = ", ".join([name, shape_in_words(shape), str(dtype)[6:]]) + "".join(more)
+    return "parameter" if parameter else "plain tensor", words
 
 
 def _without_traceback(error: BaseException) -> BaseException:

@@ -19,7 +19,7 @@ _NEEDED = ("_parameters", "_buffers", "_modules")
 _name_of = type.__dict__["__name__"].__get__
 
 
-class Held(NamedTuple):
+class Slot(NamedTuple):
     """What stands under a key; `shape`, `dtype` and `device` are None where it is no tensor, or has none yet."""
 
     type: str
@@ -48,16 +48,16 @@ class StandIn(NamedTuple):
     """
 
     twin: nn.Module
-    expected: dict[str, Held]
+    expected: dict[str, Slot]
     buffers: set[str]
     transient: set[str]
     rules: list[tuple[str, str]]
 
 
-def held(value: object) -> Held:
+def slot_of(value: object) -> Slot:
     """The facts of a tensor, or the class name alone of anything else."""
     shape, dtype, device, *_ = facts(value)
-    return Held(type_name(value), None if shape is None else tuple(shape), dtype, device)
+    return Slot(type_name(value), None if shape is None else tuple(shape), dtype, device)
 
 
 def pairs(mapping: Mapping) -> dict:
@@ -72,7 +72,7 @@ def pairs(mapping: Mapping) -> dict:
 def without_numbers(value: Any, depth: int = 5) -> Any:
     """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions."""
     if issubclass(type(value), torch.Tensor):
-        one = held(value)
+        one = slot_of(value)
         return _meta(one.shape) if one.shape is None or one.device != _META else _meta(one.shape).as_subclass(_Empty)
     kind = type(value)
     if depth and (depth == 5 or issubclass(kind, dict)):
@@ -133,7 +133,7 @@ def stand_in(module: nn.Module) -> StandIn:
         transient = twin._non_persistent_buffers_set
         transient.update(transient_names(own))
         for slots, real in ((twin._parameters, parameters), (twin._buffers, buffers)):
-            known = {key: held(one) for key, one in real.items() if one is not None}
+            known = {key: slot_of(one) for key, one in real.items() if one is not None}
             slots.update((key, _meta(known[key].shape) if key in known else None) for key in real)
             for key in (key for key, one in known.items() if one.device == _META):
                 slots[key].on_meta = True
@@ -142,7 +142,7 @@ def stand_in(module: nn.Module) -> StandIn:
             saved.update(prefix + key for key in known if real is buffers and key not in silent)
             unsaved.update(prefix + key for key in silent)
         if kinds[kind].set_extra_state is not nn.Module.set_extra_state:
-            expected[f"{prefix}_extra_state"] = Held("extra state", None, None, None)
+            expected[f"{prefix}_extra_state"] = Slot("extra state", None, None, None)
         for hook in _hooks_of(current, own, rules):
             twin._register_load_state_dict_pre_hook(hook, with_module=hook is _take_shape)
         inside = above | {id(current)}

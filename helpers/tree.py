@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from helpers.markup import clip
 from helpers.reading import brief, collector_paused, preview, type_name
 from helpers.state import EmptySlot, Entry, Snapshot, list_own, snapshot, submodule
 from helpers.totals import totals
 
 # What `list_own` tells of one member: its facts and the object itself (None for an empty slot).
-Held = tuple[Entry | EmptySlot, Any]
+Part = tuple[Entry | EmptySlot, Any]
 
 
 class Member(NamedTuple):
@@ -47,7 +48,7 @@ def root(module: nn.Module) -> Member:
     return Member(row, "", module, None)
 
 
-def members(module: nn.Module, path: str, start: int = 0, stop: int | None = None) -> tuple[list[Held], int]:
+def members(module: nn.Module, path: str, start: int = 0, stop: int | None = None) -> tuple[list[Part], int]:
     """What `module`, found at `path`, holds from position `start` to `stop`, and how many there are in all.
 
     Parameters come first, then buffers, plain attributes and submodules, each in torch's order; the empty slots of
@@ -56,7 +57,7 @@ def members(module: nn.Module, path: str, start: int = 0, stop: int | None = Non
     entries, values, empty = [], [], []
     with torch._C.DisableTorchFunction():
         modules = list_own(module, path, entries, values, empty)
-    own: list[Held] = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
+    own: list[Part] = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
     if empty:
         own.sort(key=lambda held: _RANK[held[0].kind])
     # Positions among the submodules; those of a large model are not listed to show a page of them.
@@ -66,7 +67,7 @@ def members(module: nn.Module, path: str, start: int = 0, stop: int | None = Non
     return found, len(own) + len(modules)
 
 
-def _member(held: Held, position: int, owner: Member) -> Member:
+def _member(held: Part, position: int, owner: Member) -> Member:
     """The member with its row, `held` being the one at `position` in `owner`."""
     (entry, value), outer = held, owner.row["id"]
     address = f"{outer}.{position}" if outer else str(position)
@@ -96,12 +97,6 @@ def _member(held: Held, position: int, owner: Member) -> Member:
             "nbytes": entry.nbytes if type(entry.nbytes) is int else None,
         }
     return Member(row, entry.path, value, owner)
-
-
-def clip(name: str, limit: int = 300) -> str:
-    """`name` as UTF-8 can hold it, its middle left out if it is longer than a reader would read."""
-    name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return name if len(name) <= limit else f"{name[: limit - 60]}…{name[-59:]}"
 
 
 def opened(module: nn.Module, budget: int, page: int) -> tuple[list[dict], bool]:
@@ -178,7 +173,7 @@ class Index:
     """The paths of everything in a module, for a filter that a reader types: made once, asked at every key."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._members: list[tuple[Held, int, int]] = []  # in the order of the tree: what, its place, its owner here
+        self._members: list[tuple[Part, int, int]] = []  # in the order of the tree: what, its place, its owner here
         self._paths: list[str] = []
         above: set[int] = set()
         pending = [((_ROOT, module), 0, -1)]

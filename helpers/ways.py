@@ -11,8 +11,8 @@ from itertools import product
 
 from torch import nn
 
+from helpers.markup import clip
 from helpers.reading import facts, require_module, text, type_name
-from helpers.tree import clip
 
 WAYS = ("_parameters", "named_parameters", "parameters", "state_dict")
 _NAMES = 8  # of one tensor in one cell

@@ -19,7 +19,7 @@ from helpers import Trace, TracePlayer, compare, trace
 from helpers.recording import CONTAINERS
 from helpers.torch_source import source_lines
 from helpers.views.trace_film import film
-from helpers.views.trace_player import Comparison
+from helpers.views.trace_player import TracePair
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, modules
@@ -50,7 +50,7 @@ def built(layers: int) -> Trace:
     return steps
 
 
-def faces(view: TracePlayer | Comparison) -> dict:
+def faces(view: TracePlayer | TracePair) -> dict:
     shown = view._repr_mimebundle_()
     return shown[0] if isinstance(shown, tuple) else shown
 

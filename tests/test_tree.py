@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import tree
+from helpers.markup import clip
 from helpers.reading import brief, preview
 from helpers.state import snapshot
 from tests.modules import Hostile, LongRepr, fingerprint, hostile_module, modules
@@ -46,7 +47,7 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
     assert len({row["id"] for row in rows}) == len(rows)
     assert sum("empty" in row for row in rows) == len(found.empty)
     expected = [
-        (tree.clip(one.path), one.shape, one.dtype and str(one.dtype).removeprefix("torch."), one.requires_grad,
+        (clip(one.path), one.shape, one.dtype and str(one.dtype).removeprefix("torch."), one.requires_grad,
          one.numel, one.nbytes) for one in found.entries]  # fmt: skip
     listed = [facts(row) for row in rows if "empty" not in row]
     plain = [(path, None if shape is None else tuple(shape), *rest) for path, shape, *rest in expected]

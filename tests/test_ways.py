@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import ParameterWays
-from helpers.tree import clip
+from helpers.markup import clip
 from helpers.ways import WAYS, Ways, ways
 from tests.html_page import Page
 from tests.modules import NAMES, database, fingerprint, modules

@@ -7,11 +7,10 @@ from dataclasses import asdict
 import anywidget
 from traitlets import Dict
 
-from helpers.checkpoints import Comparison, Held
-from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
-from helpers.reading import type_name
+from helpers.checkpoints import Comparison, Slot
+from helpers.markup import BOX, CODE, SOFT, Markup, clip, join, tag
+from helpers.reading import shape_in_words, type_name
 from helpers.signs import GREY, Sign
-from helpers.tree import clip
 from helpers.views import front_end
 
 STATES: dict[str, Sign] = {
@@ -93,13 +92,12 @@ def _cut(code: str) -> str:
 _ENOUGH = "Then module.load_state_dict(state_dict) loads strictly."
 
 
-def _words(held: Held | None) -> str:
+def _words(held: Slot | None) -> str:
     """What stands on one side; "–" for nothing."""
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)
-    shape = "no shape yet" if held.shape is None else " × ".join(map(str, held.shape)) or "scalar"
     device = "" if held.device is None or held.device.type == "cpu" else f", {held.device}"
-    return f"{shape}, {held.dtype}{device}".replace("torch.", "")
+    return f"{shape_in_words(held.shape)}, {held.dtype}{device}".replace("torch.", "")
 
 
 def static_face(table: dict) -> Markup:

@@ -12,7 +12,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
-from helpers.reading import require_module, type_name
+from helpers.reading import require_module, shape_in_words, type_name
 from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot
 from helpers.totals import totals
@@ -180,10 +180,8 @@ def note(row: dict) -> str:
     """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
     if "dtype" not in row:
         return row.get("value") or row["type"]
-    shape = row["shape"]
-    shown = "no shape yet" if shape is None else " × ".join(map(str, shape)) if shape else "scalar"
     frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
-    return f"{shown}, {row['dtype']}{frozen}"
+    return f"{shape_in_words(row['shape'])}, {row['dtype']}{frozen}"
 
 
 def sign_of(kind: str) -> Markup:

@@ -58,7 +58,7 @@ class TracePlayer(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": self.face}, metadata
 
 
-class Comparison(widgets.VBox):
+class TracePair(widgets.VBox):
     """What `compare` makes: `words`, which say where two paths part, and two `players`, side by side where they fit."""
 
     def __init__(self, left: Trace, right: Trace) -> None:
@@ -78,14 +78,14 @@ class Comparison(widgets.VBox):
         return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self), "text/html": html}
 
 
-def compare(left: Trace, right: Trace) -> Comparison:
+def compare(left: Trace, right: Trace) -> TracePair:
     """Two traces side by side: a line that says where their paths part, and two players that are opened there.
 
     `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else.
     """
     for steps in (left, right):
         _require_trace(steps, "compare")
-    return Comparison(left, right)
+    return TracePair(left, right)
 
 
 def _require_trace(steps: object, caller: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from helpers.markup import SOFT, Markup, tag
+from helpers.markup import SOFT, Markup, clip, tag
 from helpers.reading import require_module, type_name
 from helpers.signs import SIGNS
 from helpers.visibility import own_rules, visibility
@@ -44,11 +44,11 @@ class VisibilityTable:
             if missing:
                 raise ValueError(f"the column {call!r} says nothing about the tensor {missing[0]!r}")
         silent = {s.path for s in found if s.in_buffers and not s.in_state_dict}
-        self.title = f"Who sees the tensors of {_clip(type_name(module))}"
+        self.title = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
         self.calls = list(outcomes)
         self.tensors = [(s.path, "non-persistent buffer" if s.path in silent else s.kind) for s in found]
         self.answers = [[bool(outcomes[call][sight.path]) for call in outcomes] for sight in found]
-        self.rules = [_clip(f"{name}.{rule}") for name, rule in own_rules(module)]
+        self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     def __repr__(self) -> str:
         return f"{' '.join(self.title.split())}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
@@ -78,13 +78,9 @@ class VisibilityTable:
 def _tensor(path: str, kind: str, scope: str) -> Markup:
     glyph = tag("span", SIGNS[kind].glyph, style=f"color:{SIGNS[kind].colour};margin-right:0.5em")
     label = tag("div", SIGNS[kind].label, style=f"{SOFT};font-weight:400;font-size:0.9em")
-    name = tag("span", _clip(path), style="font-family:monospace")
+    name = tag("span", clip(path, _LONGEST), style="font-family:monospace")
     return tag("th", glyph, name, label, scope=scope, style=f"{_CELL};overflow-wrap:anywhere")
 
 
 def _mark(yes: bool) -> Markup:
     return tag("td", "✓ yes" if yes else "– no", style=_CELL if yes else f"{_CELL};{SOFT}")
-
-
-def _clip(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 + 1 :]}"
