@@ -149,6 +149,12 @@ def same(left: object, right: object) -> bool:
     return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
 
 
+def close(result: object, wanted: torch.Tensor, atol: float = 1e-8) -> bool:
+    """Is `result` a tensor of the shape and dtype of `wanted`, with numbers as near as rounding leaves them?"""
+    alike = isinstance(result, torch.Tensor) and (result.dtype, result.shape) == (wanted.dtype, wanted.shape)
+    return alike and torch.allclose(result, wanted, atol=atol)
+
+
 def listed(names: Iterable[object]) -> str:
     """The names in a few words, "none" if there are none."""
     return ", ".join(describe(name) for name in names) or "none"
