@@ -12,6 +12,7 @@ _VOID = frozenset({"br", "hr", "img"})
 # white and on black: grey lines, and softer words by opacity instead of a colour.
 BOX = "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
 SOFT = "opacity:0.8"
+CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 MONO = "font-family:monospace"
 CODE = f"{MONO};font-weight:600"
 

@@ -222,8 +222,8 @@ def message_of(error: BaseException) -> str:
         return f"(its message could not be read: {type_name(second)})"
 
 
-def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
-    """The first numbers of `tensor` as text: at most `rows` × `columns` of its first matrix, four digits each.
+def preview(tensor: torch.Tensor) -> str:
+    """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
 
     Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class of its own.
     """
@@ -240,7 +240,7 @@ def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]
-            part = part[:rows, :columns] if part.dim() == 2 else part.reshape(1, -1)[:, :columns]
+            part = part[:3, :6] if part.dim() == 2 else part.reshape(1, -1)[:, :6]
             lines, cut = part.tolist(), part.numel() < tensor.numel()
     except Exception as error:
         return f"no preview: {type_name(error)}"

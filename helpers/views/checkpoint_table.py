@@ -8,7 +8,7 @@ import anywidget
 from traitlets import Dict
 
 from helpers.checkpoints import Comparison, Slot
-from helpers.markup import BOX, CODE, SOFT, Markup, clip, join, table, tag
+from helpers.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
 from helpers.reading import shape_in_words, type_name
 from helpers.signs import GREY, Sign
 from helpers.views import ThreeFaces, front_end
@@ -22,7 +22,6 @@ STATES: dict[str, Sign] = {
     "matched": Sign("✓", "#0072B2", "matched"),
 }
 _LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
-_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 _PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
 _HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
@@ -34,8 +33,7 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
     attention comes first, what matches is folded; a filter finds keys. The view keeps text and numbers only.
     """
 
-    _esm, _own_css = front_end("checkpoint_table")
-    _css = f"{front_end('parameter_ways')[1]}\n{_own_css}"  # its table looks as that of the three ways does
+    _esm, _css = front_end("checkpoint_table")
 
     table = Dict().tag(sync=True)
     signs = Dict({state: asdict(sign) for state, sign in STATES.items()}).tag(sync=True)
@@ -112,7 +110,7 @@ def _words(held: Slot | None) -> str:
 
 
 def _rows(rows: list[dict], known: int) -> Markup:
-    drawn = table(_HEADS, map(_row, rows[:_STATIC_ROWS]), _CELL, style="margin:0.4em 0;font-size:1em")
+    drawn = table(_HEADS, map(_row, rows[:_STATIC_ROWS]), CELL, style="margin:0.4em 0;font-size:1em")
     left = known - min(len(rows), _STATIC_ROWS)
     more = tag("div", f"… and {left:,} more keys", style=SOFT) if left else ""
     return join([drawn, more])
@@ -121,6 +119,6 @@ def _rows(rows: list[dict], known: int) -> Markup:
 def _row(row: dict) -> Markup:
     sign = STATES[row["state"]]
     mark = tag("span", sign.glyph, style=f"color:{sign.colour};display:inline-block;width:1.3em")
-    key = tag("th", row["key"], scope="row", style=f"{_CELL};{CODE}")
-    cells = [tag("td", part, style=_CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
+    key = tag("th", row["key"], scope="row", style=f"{CELL};{CODE}")
+    cells = [tag("td", part, style=CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
     return tag("tr", key, *cells)

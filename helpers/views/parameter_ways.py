@@ -8,16 +8,15 @@ import anywidget
 from torch import nn
 from traitlets import Dict
 
-from helpers.markup import BOX, CODE, MONO, SOFT, Markup, join, table, tag
+from helpers.markup import BOX, CELL, CODE, MONO, SOFT, Markup, join, table, tag
 from helpers.reading import require_module
-from helpers.signs import SIGNS
+from helpers.signs import AS_JSON, SIGNS
 from helpers.views import ThreeFaces, front_end
 from helpers.views.state_map import note, sign_of
 from helpers.ways import WAYS, ways
 
 _STATIC_ROWS = 40
 _UNITS = ("entries", "pairs", "tensors", "entries")
-_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 
 
 class ParameterWays(ThreeFaces, anywidget.AnyWidget):
@@ -31,11 +30,11 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
     _esm, _css = front_end("parameter_ways")
 
     ways = Dict().tag(sync=True)
-    signs = Dict().tag(sync=True)
+    signs = Dict(AS_JSON).tag(sync=True)
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "ParameterWays")
-        super().__init__(ways=asdict(ways(module)), signs={kind: asdict(sign) for kind, sign in SIGNS.items()})
+        super().__init__(ways=asdict(ways(module)))
 
     def __repr__(self) -> str:
         counts = zip(_calls(), self.ways["frames"]["TT"]["counts"], strict=True)
@@ -55,7 +54,7 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
         ]
         left_out = self.ways["more"] + len(self.ways["rows"]) - len(rows)
         words = f"… and {left_out:,} more tensors. " if left_out else ""
-        drawn = table(["tensor", *heads], body, _CELL, style="margin:0;font-size:1em")
+        drawn = table(["tensor", *heads], body, CELL, style="margin:0;font-size:1em")
         defaults = tag("span", 'prefix="", recurse=True, remove_duplicate=True', style=MONO)
         return tag(
             "div",
@@ -74,16 +73,16 @@ def _calls() -> list[str]:
 def _head(row: dict) -> Markup:
     words = "None" if row.get("empty") else note(row)
     words += "" if row["kind"] == "parameter" else f", {SIGNS[row['kind']].label}"
-    return tag("th", sign_of(row["kind"]), words, scope="row", style=_CELL)
+    return tag("th", sign_of(row["kind"]), words, scope="row", style=CELL)
 
 
 def _cell(row: dict, cell: dict) -> Markup:
     if not cell["at"]:
-        return tag("td", tag("span", "–", title="not there", style=SOFT), style=_CELL)
+        return tag("td", tag("span", "–", title="not there", style=SOFT), style=CELL)
     none = ": None" if row.get("empty") else ""
     lines = [
         tag("div", tag("span", position, " ", style=SOFT), tag("span", name + none or row["type"], style=MONO))
         for position, name in cell["at"]
     ]
     more = tag("div", f"… and {cell['more']:,} more names", style=SOFT) if cell["more"] else ""
-    return tag("td", *lines, more, style=_CELL)
+    return tag("td", *lines, more, style=CELL)

@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, List, Unicode
 from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, shape_in_words, type_name
-from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
+from helpers.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot
 from helpers.totals import totals
 from helpers.views import ThreeFaces, front_end
@@ -23,7 +23,7 @@ _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a 
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
-_WORDS = json.dumps({"signs": {kind: asdict(sign) for kind, sign in SIGNS.items()}, "sees": WHO_SEES | GRADIENT})
+_WORDS = json.dumps({"signs": AS_JSON, "sees": WHO_SEES | GRADIENT})
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):

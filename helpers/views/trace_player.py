@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import groupby
 
 import anywidget
@@ -12,7 +11,7 @@ from traitlets import Dict, Int, Unicode
 from helpers.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
 from helpers.reading import brief
 from helpers.recording import CONTAINERS
-from helpers.signs import SIGNS
+from helpers.signs import AS_JSON
 from helpers.tracing import Trace, parting
 from helpers.views import ThreeFaces, front_end
 from helpers.views.state_map import sign_of
@@ -37,7 +36,7 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
     _esm, _css = front_end("trace_player")
 
     film = Dict().tag(sync=True)
-    signs = Dict().tag(sync=True)
+    signs = Dict(AS_JSON).tag(sync=True)
     start = Int().tag(sync=True)
     nothing = Unicode(_NOTHING).tag(sync=True)
 
@@ -46,8 +45,7 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
         if not isinstance(start, int):
             raise TypeError(f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}.")
         self._words, self.face = repr(steps), static_face(steps)
-        signs = {kind: asdict(sign) for kind, sign in SIGNS.items()}
-        super().__init__(film=film(steps), signs=signs, start=max(0, min(start, len(steps) - 1)))
+        super().__init__(film=film(steps), start=max(0, min(start, len(steps) - 1)))
 
     def __repr__(self) -> str:
         return f"TracePlayer, {self._words}"
