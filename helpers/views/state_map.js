@@ -209,12 +209,12 @@ function render({ model, el }) {
       return node("div", { ...line, class: "inm-map-row inm-map-more" }, `… and ${count(item.more)} more: show the next`);
     }
     const isOpen = filter ? filter.rows.has(items[place + 1]?.id) && items[place + 1].depth > item.depth : open.has(item.id);
-    const around = filter && !filter.matches.has(item.id) ? "inm-map-around" : "";
-    return node("div", { ...line, class: `inm-map-row ${around}`, "aria-selected": String(item.id === selected),
-      "aria-expanded": isModule(row) && String(isOpen), "aria-label": `${row.name}, ${signs[row.kind].label}, ${noteOf(row)}` },
-      node("span", { class: "inm-map-fold", "aria-hidden": "true" }, isModule(row) ? (isOpen ? "▾" : "▸") : ""),
-      mark(signs[row.kind], SIGN), node("span", { class: "inm-map-name", title: row.path || row.name }, row.name),
-      node("span", "inm-map-note", noteOf(row))); // prettier-ignore
+    const fold = node("span", { class: "inm-map-fold", "aria-hidden": "true" }, isModule(row) ? (isOpen ? "▾" : "▸") : "");
+    const name = node("span", { class: "inm-map-name", title: row.path || row.name }, row.name);
+    const around = filter && !filter.matches.has(item.id) ? " inm-map-around" : "";
+    Object.assign(line, { class: `inm-map-row${around}`, "aria-label": `${row.name}, ${signs[row.kind].label}, ${noteOf(row)}`,
+      "aria-selected": String(item.id === selected), "aria-expanded": isModule(row) && String(isOpen) }); // prettier-ignore
+    return node("div", line, fold, mark(signs[row.kind], SIGN), name, node("span", "inm-map-note", noteOf(row)));
   }
 
   function scrollTo(id) {
