@@ -237,11 +237,7 @@ def _to_buffer(answer: object) -> str:
         call, parameter = f'to_buffer(module, "{name}")', getattr(module, name)
         numbers = parameter.detach().clone()
         before = _rest(module, name)
-        try:
-            result = ask(call, answer, module, name)
-        except Mistake as mistake:
-            slip = "taken" if "already exists" in mistake.found or "as parameter" in mistake.found else mistake.name
-            raise Mistake(slip, mistake.expected, mistake.found) from None
+        result = ask(call, answer, module, name, mistake={"already exists": "taken", "as parameter": "taken"})
         buffer, of = module._buffers.get(name), f"`{name}` of a `{type(module).__name__}`"
         expect(name not in module._parameters, "still-a-parameter", f"{of} is no parameter", "it is one")
         expect(buffer is not None, "not-a-buffer", f"{of} is a buffer", "it is not among the buffers")
