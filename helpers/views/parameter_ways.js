@@ -100,13 +100,9 @@ function render({ model, el }) {
     const moves = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1],
       ArrowRight: [row, column + 1], Home: [0, column], End: [rows.length - 1, column] }; // prettier-ignore
     if (event.key in moves) cells[moves[event.key][0]]?.[moves[event.key][1]]?.focus();
-    else if (event.key === "Escape") deselect();
+    else if (event.key === "Escape") selected = null;
     else return;
     event.preventDefault();
-  }
-
-  function deselect() {
-    selected = null;
     light();
   }
 

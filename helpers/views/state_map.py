@@ -109,19 +109,18 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         return " ".join(words.split())
 
     def static_face(self) -> Markup:
-        """The map as `<details>` in HTML: the rows given, cut at about 50, with what was left out counted."""
-        rows = self.rows
-        by_id = {row["id"]: row for row in rows}
-        shown, waiting = set(), [rows[0]]
+        """The map as `<details>` in HTML, cut at about 50 rows, with what was left out counted."""
+        top, by_id = self.rows[0], {row["id"]: row for row in self.rows}
+        shown, waiting = set(), [top]
         for row in waiting:  # level by level, so that the cut takes depth before breadth
             inside = row.get("children", [])
-            if len(shown) + len(inside) <= _STATIC_ROWS or row is rows[0]:
+            if len(shown) + len(inside) <= _STATIC_ROWS or row is top:
                 kept = inside[:_STATIC_ROWS]
                 shown.update(kept)
                 waiting += [by_id[one] for one in kept]
         return tag(
             "div",
-            _details(rows[0], by_id, shown, is_open=True),
+            _details(top, by_id, shown, is_open=True),
             tag("div", _totals_line(self.totals), style=f"{SOFT};margin-top:0.7em"),
             tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
             class_="inm-map-static",
