@@ -29,6 +29,7 @@ SIGNS: dict[str, Sign] = {
     "plain value": Sign("·", GREY, "plain value"),
 }
 
+# The same for the browser, which takes no dataclass.
 AS_JSON: dict[str, dict[str, str]] = {kind: asdict(sign) for kind, sign in SIGNS.items()}
 
 # What each call of torch does with a name of each kind, in words. A test asks the installed torch for every line.
