@@ -12,11 +12,10 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from helpers.reading import ATOMS, containers, facts, own_dict, text, type_name
+from helpers.reading import ATOMS, class_dict, class_name, containers, facts, own_dict, text, type_name
 from helpers.state import transient_names
 
 _NEEDED = ("_parameters", "_buffers", "_modules")
-_name_of = type.__dict__["__name__"].__get__
 
 
 class Slot(NamedTuple):
@@ -69,23 +68,32 @@ def pairs(mapping: Mapping) -> dict:
     return {plain[key]: value for key, value in found}
 
 
-def without_numbers(value: Any, depth: int = 5) -> Any:
-    """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions."""
+def without_numbers(value: Any, depth: int = 5, copied: bool = True) -> Any:
+    """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions.
+
+    A dictionary that was once loaded with `assign=True` notes it, and torch assigns at each later load of it. To assign
+    asks less than to copy: a tensor on meta will do. So the note is left out, and `copied` is False for its entries.
+    """
     if issubclass(type(value), torch.Tensor):
         one = slot_of(value)
-        return _meta(one.shape) if one.shape is None or one.device != _META else _meta(one.shape).as_subclass(_Empty)
+        empty = copied and one.shape is not None and one.device == _META
+        return _meta(one.shape).as_subclass(_Empty) if empty else _meta(one.shape)
     kind = type(value)
     if depth and (depth == 5 or issubclass(kind, dict)):
+        notes = getattr(value, "_metadata", None)
+        notes = dict(notes) if issubclass(type(notes), dict) else {}
+        notes = {key: dict(one) for key, one in notes.items() if issubclass(type(one), dict)}
+        copied = copied and not any([one.pop(_ASSIGNED, False) is True for one in notes.values()])
         made = (dict if kind is dict else OrderedDict if issubclass(kind, OrderedDict) else _like(kind, dict))()
-        made.update((key, without_numbers(one, depth - 1)) for key, one in pairs(value).items())
-        metadata = getattr(value, "_metadata", None)
-        if issubclass(type(metadata), dict):
-            made._metadata = {key: dict(one) for key, one in metadata.items() if issubclass(type(one), dict)}
+        made.update((key, without_numbers(one, depth - 1, copied)) for key, one in pairs(value).items())
+        if notes:
+            made._metadata = notes
         return made
     return value if kind in ATOMS else _like(kind, object)()
 
 
 _META = torch.device("meta")
+_ASSIGNED = "assign_to_params_buffers"
 
 
 class _Empty(torch.Tensor):
@@ -101,7 +109,7 @@ class _Empty(torch.Tensor):
 def _like(kind: type, base: type) -> type:
     """A class that goes by the name of `kind`, which is all that torch says of it, and has nothing else of it."""
     names = {key: type.__getattribute__(kind, key) for key in ("__module__", "__qualname__")}
-    return type(_name_of(kind), (base,), {key: name for key, name in names.items() if type(name) is str})
+    return type(class_name(kind), (base,), {key: name for key, name in names.items() if type(name) is str})
 
 
 def _meta(shape: tuple[int, ...] | None) -> torch.Tensor:
@@ -156,16 +164,16 @@ def _class_for(kind: type, rules: dict) -> type:
     """A class that loads as `kind` does, with methods of torch.nn alone; what it leaves out goes to `rules`."""
     base, extra = nn.Module, {}
     for one in reversed(kind.__mro__[:-1]):
-        space = type.__dict__["__dict__"].__get__(one)
+        space = class_dict(one)
         if not f"{space.get('__module__')}.".startswith("torch.nn."):
             calls = ("load_state_dict", "_load_from_state_dict")
-            rules |= {(_name_of(one), call): None for call in calls if call in space}
+            rules |= {(class_name(one), call): None for call in calls if call in space}
         elif "_load_from_state_dict" in space:
             base = one
         if "set_extra_state" in space and one is not nn.Module:
             ignored = space["set_extra_state"] is nn.Module.set_extra_state
             extra = {} if ignored else {"set_extra_state": lambda self, state: None, "get_extra_state": lambda self: 0}
-    return type(_name_of(kind), (base,), {**extra, "__module__": __name__})
+    return type(class_name(kind), (base,), {**extra, "__module__": __name__})
 
 
 def _hooks_of(module: nn.Module, own: dict, rules: dict) -> list[Callable]:
