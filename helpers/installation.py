@@ -29,7 +29,7 @@ def look() -> tuple[str, bool]:
 
     If all is well the words are the same on every machine. ✗ marks what stops the lessons, ! what does not.
     """
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036  (whoever has an older Python did not come here through pip)
         return _old_python(), False
     lines, wanted = [], []
     lines.append("✓ Python 3.10 or later")
@@ -47,7 +47,7 @@ def _old_python() -> str:
     return "\n".join((
         f"✗ This is Python {platform.python_version()}, and the lessons need 3.10 or later.",
         f"  Remove the folder {ROOT / '.venv'}, if there is one. Paste the first command of README.md again, with a",
-        "  newer Python's name in its first part: python3.12 in place of python3, on Windows py -3.12 in place of py -3.",
+        "  newer Python's name in its first part: python3.12 for python3, or on Windows py -3.12 for py -3.",
     ))  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def _package(name: str, lines: list[str]) -> list[str]:
         if error.name == name:
             lines.append(f"✗ {name} is not installed in this kernel's Python.")
             if (name, sys.platform, platform.machine()) == ("torch", "darwin", "x86_64"):
-                lines.append(f"  For Macs with an Intel processor there is no torch {oldest}: use another machine, or Colab.")
+                lines.append("  For Macs with an Intel processor none is new enough: use another machine.")
             return [name + asked]
         return _broken(name, asked, error, lines)
     except Exception as error:  # a library that cannot be loaded raises whatever it likes

@@ -1,4 +1,5 @@
-// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel.
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A card with the trait
+// `chosen` has no answer, no button and no whys: it hands over what is chosen, and Python makes of it what it likes.
 // Every text from the question is set as text content, never parsed.
 
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.
@@ -9,6 +10,7 @@ function prose(words) {
 function render({ model, el }) {
   const options = model.get("options");
   const answer = model.get("answer");
+  const asks = model.get("chosen") !== undefined;
   const letter = (index) => String.fromCharCode(65 + index);
   let misses = 0;
   let solved = false;
@@ -19,6 +21,7 @@ function render({ model, el }) {
     radio.type = "radio";
     radio.name = "option";
     radio.value = String(index);
+    radio.checked = index === model.get("chosen");
     const mark = node("span", "inm-quiz-mark");
     const words = node("span", "inm-quiz-text", ...prose(option.text));
     const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);
@@ -34,7 +37,9 @@ function render({ model, el }) {
   show.hidden = true;
   const feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
   const actions = node("div", "inm-quiz-actions", check, show);
-  const form = node("form", "inm inm-quiz", node("div", "inm-quiz-kicker", "Predict"), group, actions, feedback);
+  const kicker = node("div", "inm-quiz-kicker", asks ? model.get("kicker") : "Predict");
+  const form = node("form", `inm inm-quiz${asks ? " inm-quiz-small" : ""}`, kicker, group);
+  if (!asks) form.append(actions, feedback);
 
   function say(state, verdict, ...words) {
     feedback.dataset.state = state;
@@ -58,8 +63,14 @@ function render({ model, el }) {
     });
   }
 
+  function onChange() {
+    model.set("chosen", rows.findIndex(({ radio }) => radio.checked));
+    model.save_changes();
+  }
+
   function onCheck(event) {
     event.preventDefault();
+    if (asks) return;
     const chosen = rows.findIndex(({ radio }) => radio.checked);
     if (chosen < 0) {
       say("empty", "Choose an option first.");
@@ -84,6 +95,7 @@ function render({ model, el }) {
   const listening = new AbortController();
   const { signal } = listening;
   form.addEventListener("submit", onCheck, { signal });
+  if (asks) form.addEventListener("change", onChange, { signal });
   show.addEventListener("click", onShow, { signal });
   form.addEventListener("keydown", keepKey, { signal });
   el.append(form);
