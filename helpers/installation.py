@@ -96,8 +96,9 @@ def _helpers(lines: list[str], ready: bool) -> list[str]:
             lines.append("✗ helpers, the package of this course, is not installed in this kernel's Python.")
             return ["-e", str(ROOT)]
         place = Path(spec.origin or list(spec.submodule_search_locations)[0]).resolve()
-        if ROOT not in place.parents:
+        if place.parent != ROOT / "helpers":
             lines.append(f"✗ helpers is another package here: {place}. The one of this course is {ROOT / 'helpers'}.")
+            lines.append("  Take the other one out of the way (pip uninstall it, or rename it). Then:")
             return ["-e", str(ROOT)]
         if ready:
             importlib.import_module("helpers")

@@ -210,10 +210,15 @@ def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine
     assert machine.command(lines, 1)[:2] == [machine.python, "-m"]
 
 
-def test_another_package_called_helpers_is_not_taken_for_the_course(machine):
-    (machine.site / "helpers.py").touch()
+@pytest.mark.parametrize("inside", ["", ".venv"])
+def test_another_package_called_helpers_is_not_taken_for_the_course(machine, inside):
+    other = machine.course / inside / "helpers.py" if inside else machine.site / "helpers.py"
+    other.parent.mkdir(exist_ok=True)
+    other.touch()
+    machine.path.insert(0, other.parent)
     lines, well = machine.look()
-    assert not well and f"helpers is another package here: {machine.site / 'helpers.py'}" in faults(lines)[0]
+    assert not well and f"helpers is another package here: {other}" in faults(lines)[0]
+    assert machine.command(lines)[-2:] == ["-e", str(machine.course)]
 
 
 @pytest.mark.parametrize("broken,words", [
