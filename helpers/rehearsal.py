@@ -69,23 +69,32 @@ def pairs(mapping: Mapping) -> dict:
     return {plain[key]: value for key, value in found}
 
 
-def without_numbers(value: Any, depth: int = 5) -> Any:
-    """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions."""
+def without_numbers(value: Any, depth: int = 5, copied: bool = True) -> Any:
+    """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions.
+
+    A dictionary that was once loaded with `assign=True` notes it, and torch assigns at each later load of it. To assign
+    asks less than to copy: a tensor on meta will do. So the note is left out, and `copied` is False for its entries.
+    """
     if issubclass(type(value), torch.Tensor):
         one = slot_of(value)
-        return _meta(one.shape) if one.shape is None or one.device != _META else _meta(one.shape).as_subclass(_Empty)
+        empty = copied and one.shape is not None and one.device == _META
+        return _meta(one.shape).as_subclass(_Empty) if empty else _meta(one.shape)
     kind = type(value)
     if depth and (depth == 5 or issubclass(kind, dict)):
+        notes = getattr(value, "_metadata", None)
+        notes = dict(notes) if issubclass(type(notes), dict) else {}
+        notes = {key: dict(one) for key, one in notes.items() if issubclass(type(one), dict)}
+        copied = copied and not any([one.pop(_ASSIGNED, False) is True for one in notes.values()])
         made = (dict if kind is dict else OrderedDict if issubclass(kind, OrderedDict) else _like(kind, dict))()
-        made.update((key, without_numbers(one, depth - 1)) for key, one in pairs(value).items())
-        metadata = getattr(value, "_metadata", None)
-        if issubclass(type(metadata), dict):
-            made._metadata = {key: dict(one) for key, one in metadata.items() if issubclass(type(one), dict)}
+        made.update((key, without_numbers(one, depth - 1, copied)) for key, one in pairs(value).items())
+        if notes:
+            made._metadata = notes
         return made
     return value if kind in ATOMS else _like(kind, object)()
 
 
 _META = torch.device("meta")
+_ASSIGNED = "assign_to_params_buffers"
 
 
 class _Empty(torch.Tensor):

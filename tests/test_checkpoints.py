@@ -628,6 +628,21 @@ def test_nothing_is_copied_out_of_a_tensor_on_meta_and_torchs_own_words_say_so(m
         assert found.advice[-1].enough == (load(module, ready, strict=True)[1] == "") is False
 
 
+@pytest.mark.parametrize("make", [mixed, lambda: on_meta(mixed)])
+@pytest.mark.parametrize("saved", [
+    old_checkpoint, lambda: on_meta(old_checkpoint), lambda: without(old_checkpoint(), "scale"),
+])  # fmt: skip
+def test_a_dictionary_that_was_once_assigned_is_told_as_torch_assigns_it_again(make, saved):
+    assert "scale" in old_checkpoint()
+    state_dict = saved()
+    make().load_state_dict(state_dict, strict=False, assign=True)
+    assert state_dict._metadata[""]["assign_to_params_buffers"]
+    found = compare_checkpoint(make(), state_dict)
+    assert_as_torch(make(), state_dict, found)
+    assert found.loads == ("scale" in state_dict)
+    assert state_dict._metadata[""]["assign_to_params_buffers"]
+
+
 def test_a_model_on_meta_is_told_that_a_load_copies_nothing_into_it():
     told = CheckpointTable(compare_checkpoint(on_meta(mixed), old_checkpoint())).table["notes"]
     assert any("With assign=True" in note for note in told)
