@@ -8,6 +8,7 @@ from helpers.state import Entry, Snapshot, snapshot
 from helpers.tracing import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
+from helpers.views.placement import Placement
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
@@ -24,6 +25,7 @@ __all__ = [
     "Mismatch",
     "OutcomeTable",
     "ParameterWays",
+    "Placement",
     "Playground",
     "Redraw",
     "Sight",

@@ -256,3 +256,11 @@ def test_the_playground_has_three_faces_and_the_still_ones_do_not_answer():
 
 def test_the_public_names_are_there():
     assert playground.run is run and playground.grid is grid
+
+
+def test_it_opens_where_it_is_told():
+    view = Playground(value="number", route="register_buffer")
+    assert (view.outcome.value, view.outcome.home, view.outcome.route) == ("number", "nowhere", "register_buffer")
+    assert view.outcome.error == "TypeError" and len(view.children) == 2
+    with pytest.raises(ValueError, match="there is no route 'assign'"):
+        Playground(route="assign")

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
-LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "lesson_06", "lesson_07")
+LESSONS = tuple(f"lesson_{number:02}" for number in range(8))
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,11 @@ class Playground(ThreeFaces, widgets.VBox):
     """Three menus (a value, where the name already lives, a route), and what torch does with them, line by line.
 
     Each choice is run for real in a fresh module. Before it is run, the static face lists what can be chosen.
+    `chosen` says what stands in the menus at first: value="number". ValueError: there is no such thing in that menu.
     """
 
-    def __init__(self) -> None:
-        self.menus = Menus()
+    def __init__(self, **chosen: str) -> None:
+        self.menus = Menus(**chosen)
         super().__init__([self.menus])
         self.menus.observe(lambda change: self.show(), names=["value", "home", "route"])
         self.show()

@@ -1,4 +1,5 @@
-// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel.
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A card with the trait
+// `chosen` has no answer, no button and no whys: it hands over what is chosen, and Python makes of it what it likes.
 // Every text from the question is set as text content, never parsed.
 
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.
@@ -9,13 +10,15 @@ function prose(words) {
 function render({ model, el }) {
   const options = model.get("options");
   const answer = model.get("answer");
+  const asks = model.get("chosen") !== undefined;
   const letter = (index) => String.fromCharCode(65 + index);
   let misses = 0;
   let solved = false;
 
   // Radio names are private to their form, so two cards on a page stay apart.
   const rows = options.map((option, index) => {
-    const radio = node("input", { type: "radio", name: "option", value: index });
+    const chosen = index === model.get("chosen");
+    const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
     const mark = node("span", "inm-quiz-mark");
     const words = node("span", "inm-quiz-text", ...prose(option.text));
     const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);
@@ -30,7 +33,9 @@ function render({ model, el }) {
   const show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
   const feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
   const actions = node("div", "inm-quiz-actions", check, show);
-  const form = node("form", "inm inm-quiz", node("div", "inm-quiz-kicker", "Predict"), group, actions, feedback);
+  const kicker = node("div", "inm-quiz-kicker", asks ? model.get("kicker") : "Predict");
+  const form = node("form", `inm inm-quiz${asks ? " inm-quiz-small" : ""}`, kicker, group);
+  if (!asks) form.append(actions, feedback);
 
   function say(state, verdict, ...words) {
     feedback.dataset.state = state;
@@ -54,8 +59,14 @@ function render({ model, el }) {
     });
   }
 
+  function onChange() {
+    model.set("chosen", rows.findIndex(({ radio }) => radio.checked));
+    model.save_changes();
+  }
+
   function onCheck(event) {
     event.preventDefault();
+    if (asks) return;
     const chosen = rows.findIndex(({ radio }) => radio.checked);
     if (chosen < 0) {
       say("empty", "Choose an option first.");
@@ -79,6 +90,7 @@ function render({ model, el }) {
 
   const { on, leave } = enter(el, form);
   on(form, "submit", onCheck);
+  if (asks) on(form, "change", onChange);
   on(show, "click", onShow);
   return leave;
 }

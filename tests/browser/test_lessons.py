@@ -114,7 +114,7 @@ def test_run_all_ends_without_an_error(visit):
 
 
 def test_after_run_all_every_view_is_alive(visit):
-    views = "quiz|StateMap|ParameterWays|Redraw|TracePlayer|compare|Playground|CheckpointTable"
+    views = "quiz|StateMap|ParameterWays|Redraw|TracePlayer|compare|Playground|CheckpointTable|Placement"
     calls = re.compile(rf"^(?:{views})\(", re.MULTILINE)
     shown = sum(bool(calls.search(text(cell["source"]))) for _, cell in code_cells(read(visit.path)))
     assert len(visit.widgets) >= shown > 0
