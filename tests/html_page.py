@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """`tags` holds (name, attributes) of every element, `words` all text, `unclosed` what was left open."""
+    """`tags` holds (name, attributes) of every element, `words` all text seen, `unclosed` what was left open."""
 
     _VOID = frozenset({"br", "hr", "img"})
 
@@ -27,4 +27,5 @@ class Page(HTMLParser):
         assert self.unclosed.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words += data
+        if self.unclosed[-1:] != ["style"]:
+            self.words += data
