@@ -39,7 +39,8 @@ PROJECTOR = {"width": 1280, "height": 720}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 RUN_SECONDS = 300
 LAB, NOTEBOOK_7 = "lab/tree", "notebooks"  # where the server has either front end
-VIEWS = ".inm, .jp-OutputArea-output.jp-RenderedHTML"  # the live views and the static faces
+LIVE_VIEWS = ".inm"
+VIEWS = f"{LIVE_VIEWS}, .jp-OutputArea-output.jp-RenderedHTML"  # and the static faces
 
 # All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by itself.
 SETTINGS = {

@@ -54,14 +54,17 @@ def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit
 
 
 def _photograph(page: jupyterlab.Page, folder: Path, moment: str) -> list[str]:
-    """Screenshots, after the run in both themes, and what axe-core finds in either."""
-    faults = []
+    """Screenshots, after the run in both themes, and what axe-core finds in either.
+
+    After the run it looks at the live views alone: what is HTML then was the same HTML before.
+    """
+    faults, looked_at = [], jupyterlab.VIEWS if moment == "before" else jupyterlab.LIVE_VIEWS
     for theme in ("dark", "light"):
         jupyterlab.set_theme(page, theme)
         if (moment, theme) != ("before", "dark"):
             jupyterlab.screenshots(page, folder, f"{moment}-{theme}")
-        if page.locator(jupyterlab.VIEWS).count():
-            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page)]
+        if page.locator(looked_at).count():
+            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page, looked_at)]
     return faults
 
 
