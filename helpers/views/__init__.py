@@ -30,7 +30,7 @@ class ThreeFaces:
         data, metadata = live if isinstance(live, tuple) else (live, {})  # of an anywidget, of a plain widget
         data = {**data, "text/plain": repr(self), "text/html": self.static_face()}
         if _nobody_is_there():
-            del data[_LIVE]
+            data.pop(_LIVE, None)
         return data, metadata
 
 
