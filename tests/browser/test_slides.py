@@ -46,7 +46,7 @@ LOOK = r"""async () => {
     document.head.append(still);
     Reveal.configure({transition: 'none'});
     await document.fonts.ready;
-    await Promise.all(Array.from(document.images, image => image.decode()));
+    await Promise.all(Array.from(document.images, image => image.decode().catch(() => {})));  // a missing one is told
     window.Reveal = Reveal;
 
     const folded = node => {
