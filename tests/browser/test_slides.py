@@ -21,12 +21,12 @@ from nbconvert import SlidesExporter
 from playwright.sync_api import Browser, Page, Route
 
 from helpers.questions import all_questions
+from tests.browser.conftest import NO_PACKAGES
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, text
 
 PACKAGES = ("reveal.js@4.0.2", "requirejs@2.1.10")
-NO_PACKAGES = "npm cannot get the slide library on this machine: install npm to run the slide tests"
 SCREENSHOTS = ROOT / ".screenshots" / "slides"
 ADDRESS = "http://slides.test/lesson.slides.html"
 STAND_INS = {
