@@ -12,6 +12,9 @@ from tests.lesson_kernel import ROOT
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FILE_KB, OUTPUT_KB, CELL_LINES, IGNORED_CELLS = 400, 120, 25, 2
 
+# Where a cell stands when a lesson is shown as slides: the choices of JupyterLab's Property Inspector.
+SLIDE_TYPES = ("slide", "subslide", "fragment", "-", "skip", "notes")
+
 # The rows of the two source articles that a lesson shows: each stands on a cell tagged with its name.
 ROWS = {
     "00_start_here": set(),
@@ -92,6 +95,28 @@ def findings(path: Path) -> Iterator[str]:
             yield from (f"cell {position}: {fault}" for fault in _markdown_faults(path, text(cell["source"])))
     for expected, (position, cell) in enumerate(code_cells(notebook), start=1):
         yield from (f"cell {position}: {fault}" for fault in _code_faults(cell, expected))
+    yield from _slide_faults(cells)
+
+
+def slide_type(cell: dict) -> str | None:
+    """The slide type of a cell, None if it has none."""
+    return cell.get("metadata", {}).get("slideshow", {}).get("slide_type")
+
+
+def _slide_faults(cells: list[dict]) -> Iterator[str]:
+    after_quiz = False
+    for position, cell in enumerate(cells):
+        kind, source = slide_type(cell), text(cell["source"])
+        if kind not in SLIDE_TYPES:
+            yield f"cell {position}: its slide type is {kind!r}, not one of {', '.join(SLIDE_TYPES)}: choose one"
+        if kind in ("skip", "notes"):
+            continue
+        if "solution" in tags(cell):
+            yield f"cell {position}: a solution is shown on a slide: skip it"
+        heading = cell["cell_type"] == "markdown" and re.match("#{1,2} ", source)
+        if heading and kind != "slide" or after_quiz and kind not in ("slide", "subslide"):
+            yield f"cell {position}: a heading, and what follows a quiz, begins a slide of its own"
+        after_quiz = bool(re.search(r"^quiz\(", source, re.MULTILINE))
 
 
 def _markdown_faults(path: Path, source: str) -> Iterator[str]:

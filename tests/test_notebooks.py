@@ -48,11 +48,11 @@ def test_at_most_two_cells_of_the_course_are_not_compared():
     assert len(ignored) <= IGNORED_CELLS, ignored
 
 
-def code(source: str, *outputs: dict, count: int | None = 1, **metadata) -> dict:
+def code(source: str, *outputs: dict, count: int | None = 1, slide: str = "-", **metadata) -> dict:
     return {
         "cell_type": "code",
         "id": f"c{count}",
-        "metadata": metadata,
+        "metadata": {"slideshow": {"slide_type": slide}, **metadata},
         "source": source,
         "outputs": list(outputs),
         "execution_count": count,
@@ -74,7 +74,12 @@ CLEAN = {
     "nbformat_minor": 5,
     "metadata": {},
     "cells": [
-        {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "# Title [here](lesson.ipynb#part)"},
+        {
+            "cell_type": "markdown",
+            "id": "m",
+            "metadata": {"slideshow": {"slide_type": "slide"}},
+            "source": "# Title [here](lesson.ipynb#part)",
+        },
         code("x = 1\nassert x == 1", tags=["row-A1"]),
         code("x", shows(plain="1", html="<details><b>1</b> on=1</details>"), count=2),
     ],
@@ -108,6 +113,8 @@ def test_a_clean_notebook_has_no_findings(tmp_path):
         (code("x", shows(plain="1" * 121 * 1024), count=2), "text/plain is 121 KB"),
         (code("# NBVAL_IGNORE_OUTPUT\nx", count=2), "no comment says why"),
         (code("x = 2", count=2, tags=["row-A2"]), "tagged row-A2 and asserts nothing"),
+        (code("x", count=2, slide=""), "slide type is '', not one of slide, subslide, fragment"),
+        (code("x", count=2, tags=["solution"]), "a solution is shown on a slide"),
     ],
 )
 def test_each_fault_of_a_code_cell_is_found(cell, fault, tmp_path):
@@ -134,6 +141,18 @@ def _no_title(notebook):
     notebook["cells"][0]["source"] = "## Part"
 
 
+def _no_slide_type(notebook):
+    del notebook["cells"][1]["metadata"]["slideshow"]
+
+
+def _heading_inside_a_slide(notebook):
+    notebook["cells"][0]["metadata"]["slideshow"]["slide_type"] = "-"
+
+
+def _answer_beside_its_quiz(notebook):
+    notebook["cells"][1]["source"] += '\nquiz("01-key")'
+
+
 def _dead_link(notebook):
     notebook["cells"][0]["source"] += " [there](02_missing.ipynb)"
 
@@ -149,6 +168,9 @@ def _too_large(notebook):
         (_widget_state, "widget state"),
         (_same_id, "missing or repeat"),
         (_no_title, "not a title"),
+        (_no_slide_type, "cell 1: its slide type is None"),
+        (_heading_inside_a_slide, "cell 0: a heading"),
+        (_answer_beside_its_quiz, "cell 2: a heading, and what follows a quiz, begins a slide"),
         (_dead_link, "02_missing.ipynb leads nowhere"),
         (_too_large, "more than 400"),
     ],

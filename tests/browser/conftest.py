@@ -28,14 +28,16 @@ from tests.browser.jupyterlab import (
 from tests.refresh_notebooks import METADATA
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
+NO_PACKAGES = "npm cannot get the slide library on this machine: install npm to run the slide tests"
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say in one line that the browser tests were skipped; the dots do not."""
+    """Say in one line that browser tests were skipped, and why; the dots do not."""
     skipped = terminalreporter.getreports("skipped")
-    count = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
-    if count:
-        terminalreporter.write_line(f"{count} browser tests skipped: {NO_BROWSER}")
+    for reason in (NO_BROWSER, NO_PACKAGES):
+        count = sum(reason in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(f"{count} browser tests skipped: {reason}")
 
 
 @pytest.fixture(scope="package")
