@@ -13,6 +13,7 @@ from helpers.reading import (
     COLLECTIONS,
     attributes,
     bases,
+    class_dict,
     class_name,
     containers,
     contents,
@@ -223,5 +224,5 @@ def held_by_optimizer(optimizer: Any) -> dict[int, str]:
 
 def _passes_on(kind: type) -> bool:
     """Does a class without groups of its own answer for `param_groups`, as a wrapper does?"""
-    members = [name for base in bases(kind) for name in type.__dict__["__dict__"].__get__(base)]
+    members = [name for base in bases(kind) for name in class_dict(base)]
     return not issubclass(kind, nn.Module) and not {"param_groups", "__getattr__"}.isdisjoint(members)

@@ -12,7 +12,9 @@ _VOID = frozenset({"br", "hr", "img"})
 # white and on black: grey lines, and softer words by opacity instead of a colour.
 BOX = "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
 SOFT = "opacity:0.8"
-CODE = "font-family:monospace;font-weight:600"
+CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+MONO = "font-family:monospace"
+CODE = f"{MONO};font-weight:600"
 
 
 class Markup(str):
@@ -58,3 +60,10 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     if name in _VOID:
         return Markup(f"<{opening}>")
     return Markup(f"<{opening}>{join(children)}</{name}>")
+
+
+def table(heads: Iterable[object], rows: Iterable[Markup], cell: str, *, style: str = "margin:0",
+          caption: Markup | str = "") -> Markup:  # fmt: skip
+    """A table of `rows`, which are `<tr>`, under `heads`; each of these has the style `cell`."""
+    head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
+    return tag("table", caption, head, tag("tbody", *rows), style=f"border-collapse:collapse;{style}")

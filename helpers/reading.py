@@ -17,6 +17,8 @@ from torch.nn.parameter import UninitializedTensorMixin
 # Module and its subclasses may define properties, __getattribute__ or even a property called __dict__. This
 # descriptor reads the instance dictionary beneath all of them.
 instance_dict = nn.Module.__dict__["__dict__"].__get__
+# The same for a class, whose metaclass may define them too.
+class_dict = type.__dict__["__dict__"].__get__
 class_name = type.__dict__["__name__"].__get__
 bases = type.__dict__["__mro__"].__get__  # of a class, itself first; what type.mro() would compute anew
 
@@ -128,7 +130,7 @@ def collector_paused() -> Iterator[None]:
 def attributes(thing: object) -> dict:
     """The instance dictionary of any object, read without running code of its class; {} if it has none."""
     for base in bases(type(thing)):
-        getter = type.__dict__["__dict__"].__get__(base).get("__dict__")
+        getter = class_dict(base).get("__dict__")
         if type(getter) is GetSetDescriptorType:
             own = getter.__get__(thing)
             return own if type(own) is dict else {}
@@ -222,8 +224,8 @@ def message_of(error: BaseException) -> str:
         return f"(its message could not be read: {type_name(second)})"
 
 
-def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
-    """The first numbers of `tensor` as text: at most `rows` × `columns` of its first matrix, four digits each.
+def preview(tensor: torch.Tensor) -> str:
+    """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
 
     Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class of its own.
     """
@@ -240,7 +242,7 @@ def preview(tensor: torch.Tensor, rows: int = 3, columns: int = 6) -> str:
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]
-            part = part[:rows, :columns] if part.dim() == 2 else part.reshape(1, -1)[:, :columns]
+            part = part[:3, :6] if part.dim() == 2 else part.reshape(1, -1)[:, :6]
             lines, cut = part.tolist(), part.numel() < tensor.numel()
     except Exception as error:
         return f"no preview: {type_name(error)}"

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from helpers.reading import ATOMS, containers, facts, own_dict, text, type_name
+from helpers.reading import ATOMS, class_dict, class_name, containers, facts, own_dict, text, type_name
 from helpers.state import transient_names
 
 _NEEDED = ("_parameters", "_buffers", "_modules")
-_name_of = type.__dict__["__name__"].__get__
 
 
 class Slot(NamedTuple):
@@ -110,7 +109,7 @@ class _Empty(torch.Tensor):
 def _like(kind: type, base: type) -> type:
     """A class that goes by the name of `kind`, which is all that torch says of it, and has nothing else of it."""
     names = {key: type.__getattribute__(kind, key) for key in ("__module__", "__qualname__")}
-    return type(_name_of(kind), (base,), {key: name for key, name in names.items() if type(name) is str})
+    return type(class_name(kind), (base,), {key: name for key, name in names.items() if type(name) is str})
 
 
 def _meta(shape: tuple[int, ...] | None) -> torch.Tensor:
@@ -165,16 +164,16 @@ def _class_for(kind: type, rules: dict) -> type:
     """A class that loads as `kind` does, with methods of torch.nn alone; what it leaves out goes to `rules`."""
     base, extra = nn.Module, {}
     for one in reversed(kind.__mro__[:-1]):
-        space = type.__dict__["__dict__"].__get__(one)
+        space = class_dict(one)
         if not f"{space.get('__module__')}.".startswith("torch.nn."):
             calls = ("load_state_dict", "_load_from_state_dict")
-            rules |= {(_name_of(one), call): None for call in calls if call in space}
+            rules |= {(class_name(one), call): None for call in calls if call in space}
         elif "_load_from_state_dict" in space:
             base = one
         if "set_extra_state" in space and one is not nn.Module:
             ignored = space["set_extra_state"] is nn.Module.set_extra_state
             extra = {} if ignored else {"set_extra_state": lambda self, state: None, "get_extra_state": lambda self: 0}
-    return type(_name_of(kind), (base,), {**extra, "__module__": __name__})
+    return type(class_name(kind), (base,), {**extra, "__module__": __name__})
 
 
 def _hooks_of(module: nn.Module, own: dict, rules: dict) -> list[Callable]:

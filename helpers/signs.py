@@ -6,7 +6,7 @@ A glyph never stands for its kind alone: the label is beside it or in its title.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 GREY = "#767676"
 
@@ -28,6 +28,9 @@ SIGNS: dict[str, Sign] = {
     "plain tensor": Sign("✕", "#D55E00", "plain tensor"),
     "plain value": Sign("·", GREY, "plain value"),
 }
+
+# The same for the browser, which takes no dataclass.
+AS_JSON: dict[str, dict[str, str]] = {kind: asdict(sign) for kind, sign in SIGNS.items()}
 
 # What each call of torch does with a name of each kind, in words. A test asks the installed torch for every line.
 WHO_SEES: dict[str, tuple[tuple[bool, str], ...]] = {

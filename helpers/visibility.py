@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.reading import facts, instance_dict, require_module, type_name
+from helpers.reading import bases, class_dict, class_name, facts, instance_dict, require_module, type_name
 from helpers.state import Entry, list_own, submodule
 
 
@@ -160,10 +160,10 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
         if id(current) in seen:
             continue
         seen.add(id(current))
-        for kind in type.__dict__["__mro__"].__get__(type(current)):
-            space = type.__dict__["__dict__"].__get__(kind)
+        for kind in bases(type(current)):
+            space = class_dict(kind)
             if not f"{space.get('__module__', '')}.".startswith("torch."):
-                found |= {(type.__dict__["__name__"].__get__(kind), call): None for call in _CALLS if call in space}
+                found |= {(class_name(kind), call): None for call in _CALLS if call in space}
         hooks = ((hook, instance_dict(current).get(hook)) for hook in _HOOKS)
         set_up = [hook for hook, held in hooks if issubclass(type(held), dict) and dict.__len__(held)]
         found |= {(type_name(current), hook): None for hook in set_up}

@@ -740,13 +740,10 @@ def test_the_clean_modules_are_many():
 
 
 def test_no_instance_of_torchs_own_database_raises_an_alarm_alone_or_with_its_optimizer():
-    count = 0
     for name, module in database():
         parameters = list(module.parameters())
         assert not alarms(audit(module)), name
         assert not (parameters and alarms(audit(module, sgd(*parameters)))), name
-        count += 1
-    assert count > 300
 
 
 @given(modules())

@@ -16,7 +16,7 @@ from torch import nn
 from helpers import tree
 from helpers.state import Entry, snapshot
 from helpers.totals import totals
-from tests.modules import HostileModule, database, fingerprint, hostile_module, modules
+from tests.modules import HostileModule, database, fingerprint, hostile_module, modules, untouched
 
 
 def entries_of(module: nn.Module, kind: str) -> list[Entry]:
@@ -54,17 +54,10 @@ def assert_agrees_with_torch(module: nn.Module) -> None:
 
 
 def test_every_instance_of_torchs_module_database_agrees_and_stays_unchanged():
-    count, classes = 0, set()
     for name, module in database():
-        called = []
-        module.register_forward_hook(lambda *_: called.append("forward"))  # noqa: B023
-        module._register_state_dict_hook(lambda *_: called.append("state_dict"))  # noqa: B023
-        before = fingerprint(module)
-        snapshot(module)
-        assert (fingerprint(module), called) == (before, []), name
+        with untouched(module, name):
+            snapshot(module)
         assert_agrees_with_torch(module)
-        count, classes = count + 1, classes | {name}
-    assert count > 1_800 and len(classes) > 100
 
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))

@@ -15,7 +15,7 @@ from helpers import VisibilityTable, tree
 from helpers.state import snapshot
 from helpers.views import visibility_table
 from helpers.visibility import Sight, own_rules, visibility
-from tests.modules import NAMES, database, fingerprint, hostile_module, modules
+from tests.modules import NAMES, database, fingerprint, hostile_module, modules, untouched
 
 
 def tensors(module: nn.Module) -> list[torch.Tensor]:
@@ -75,14 +75,10 @@ def assert_gradients_agree(module: nn.Module, found: list[Sight]) -> None:
 
 
 def test_every_instance_of_torchs_module_database_is_seen_as_torch_sees_it():
-    count, classes = 0, set()
     for name, module in database():
-        called = []
-        hook = module.register_forward_hook(lambda *_: called.append("forward"))  # noqa: B023
-        before = fingerprint(module)
-        found = visibility(module)
-        assert (fingerprint(module), called, own_rules(module)) == (before, [], []), name
-        hook.remove()
+        with untouched(module, name):
+            found = visibility(module)
+        assert own_rules(module) == [], name
         assert [(sight.path, sight.kind) for sight in found] == [
             (entry.path, entry.kind)
             for entry in snapshot(module).entries
@@ -92,8 +88,6 @@ def test_every_instance_of_torchs_module_database_is_seen_as_torch_sees_it():
         if not any(map(nn.parameter.is_lazy, tensors(module))):
             assert_gradients_agree(copy.deepcopy(module), found)
         assert_moves_agree(copy.deepcopy(module), found)
-        count, classes = count + 1, classes | {name}
-    assert count > 1_800 and len(classes) > 100
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

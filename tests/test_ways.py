@@ -16,18 +16,10 @@ from helpers import ParameterWays
 from helpers.markup import clip
 from helpers.ways import WAYS, Ways, ways
 from tests.html_page import Page
-from tests.modules import NAMES, database, fingerprint, modules
+from tests.modules import NAMES, database, fingerprint, modules, reader
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {"FT"[recurse] + "FT"[once]: (recurse, once) for recurse, once in product((True, False), repeat=2)}
-
-
-def reader() -> nn.Module:
-    mix, model = nn.Linear(4, 4), nn.Module()
-    model.embed, model.blocks = nn.Embedding(6, 4), nn.Sequential(mix, nn.ReLU(), mix)
-    model.norm, model.head = nn.BatchNorm1d(4).requires_grad_(False), nn.Linear(4, 6, bias=False)
-    model.head.weight = model.embed.weight
-    return model
 
 
 def torchs(module: nn.Module, recurse: bool, once: bool) -> list[list[tuple[str, object]]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from helpers.plots.figure import figure_class, shown
+from helpers.plots.figure import BELOW, figure_of, plain, shown
 from helpers.signs import SIGNS, bytes_in_words
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _unit(nbytes: int) -> int:
 
 def _draw(bars: list[Bar]) -> Figure:
     power = _unit(max(bar.total for bar in bars))
-    figure = figure_class()(figsize=(9, 1.5 + 0.36 * len(bars)), facecolor="white", layout="constrained")
+    figure = figure_of(_finding(bars), height=1.5 + 0.36 * len(bars))
     axes = figure.add_subplot(facecolor="white")
     left = [0.0] * len(bars)  # where each bar ends so far
     for kind, hatch in _HATCHES.items():
@@ -161,8 +161,6 @@ def _draw(bars: list[Bar]) -> Figure:
     axes.set_xlim(0, 1.25 * max(left))
     axes.set_xlabel(f"size of the tensors ({_UNITS[power]})", fontsize=12)
     axes.set_ylabel("part of the module", fontsize=12, labelpad=12)
-    axes.spines[["top", "right"]].set_visible(False)
-    # A name may hold a dollar sign, which matplotlib would read as mathematics.
-    figure.suptitle(_finding(bars), fontsize=14, fontweight="bold", parse_math=False)
-    figure.legend(loc="outside lower center", ncols=len(_HATCHES), fontsize=11, frameon=False)
+    plain(axes)
+    figure.legend(ncols=len(_HATCHES), fontsize=11, **BELOW)
     return figure

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LONGEST_LABEL = 36
@@ -32,6 +33,26 @@ def figure_class() -> type[Figure]:
     # The plain face names the class: a reader knows matplotlib's name, and it is one.
     NotebookFigure.__name__ = NotebookFigure.__qualname__ = "Figure"
     return NotebookFigure
+
+
+# The legend of a figure stands below its panels.
+BELOW = {"loc": "outside lower center", "frameon": False}
+
+
+def figure_of(title: str, width: float = 9, height: float = 4) -> Figure:
+    """An empty figure, so many inches wide and high, whose title states the finding."""
+    made = figure_class()(figsize=(width, height), facecolor="white", layout="constrained")
+    # A name may hold a dollar sign, which matplotlib would read as mathematics.
+    made.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
+    return made
+
+
+def plain(axes: Axes, grid: str = "") -> None:
+    """No frame but the two axes; with `grid` ("y" or "both") light lines behind what is drawn."""
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(axis=grid, color="#dddddd")
+        axes.set_axisbelow(True)
 
 
 def shown(label: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers.plots.figure import figure_class, shown
+from helpers.plots.figure import BELOW, figure_of, plain, shown
 from helpers.signs import SIGNS
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ def curves(lines: Mapping[str, Sequence[float]], *, kinds: Mapping[str, str], ti
     missing = [label for label in lines if kinds.get(label) not in SIGNS]
     if missing or not lines:
         raise ValueError(f"kinds does not say what {missing[0]!r} is" if missing else "there is no line to draw")
-    figure = figure_class()(figsize=(9, 4), facecolor="white", layout="constrained")
+    figure = figure_of(title)
     _draw_lines(figure.add_subplot(facecolor="white"), lines, kinds, x, y)
-    figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
-    figure.legend(loc="outside lower center", ncols=len(lines), fontsize=11, frameon=False)
+    figure.legend(ncols=len(lines), fontsize=11, **BELOW)
     return figure
 
 
@@ -51,9 +50,7 @@ def _draw_lines(axes: Any, lines: Mapping[str, Sequence[float]], kinds: Mapping[
     axes.tick_params(labelsize=11)
     axes.set_xlabel(x, fontsize=12)
     axes.set_ylabel(y, fontsize=12)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd")
-    axes.set_axisbelow(True)
+    plain(axes, "y")
 
 
 def running_means(checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: str, x: str = "training step") -> Figure:
@@ -65,17 +62,16 @@ def running_means(checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: s
     names = [name for name in (checkpoints[0] if checkpoints else {}) if name.split(".")[-1] == "running_mean"]
     if not names:
         raise ValueError("no running_mean in these checkpoints: save the state_dict of a model with batch norm layers")
-    figure = figure_class()(figsize=(9, 4), facecolor="white", layout="constrained")
+    figure = figure_of(title)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         channels = zip(*(state[name].tolist() for state in checkpoints), strict=True)
         lines = {f"channel {number}": values for number, values in enumerate(channels)}
         _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"), x, "")
         axes.set_title(shown(name), fontsize=12, parse_math=False)
-    figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
     figure.supylabel("running mean (units of the layer's input)", fontsize=12)
     widest = max((axes.get_legend_handles_labels() for axes in panels), key=lambda found: len(found[0]))
-    figure.legend(*widest, loc="outside lower center", ncols=6, fontsize=11, frameon=False)
+    figure.legend(*widest, ncols=6, fontsize=11, **BELOW)
     return figure
 
 
@@ -91,7 +87,7 @@ def resumed(
     """
     if not continued or not 0 <= step < len(whole):
         raise ValueError(f"nothing continued, or no step {step} in a run of {len(whole)} steps")
-    figure = figure_class()(figsize=(9, 4), facecolor="white", layout="constrained")
+    figure = figure_of(title)
     panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]
     for axes, (label, values) in zip(panels, continued.items(), strict=True):
         axes.plot(range(len(whole)), whole, color="#9ecae9", linewidth=6, label="never stopped")
@@ -101,11 +97,9 @@ def resumed(
         axes.set_title(shown(label), fontsize=12, parse_math=False)
         axes.set_xlabel("training step", fontsize=12)
         axes.tick_params(labelsize=11)
-        axes.grid(axis="y", color="#dddddd")
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes, "y")
     panels[0].set_ylabel(y, fontsize=12)
-    figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
-    figure.legend(handles=panels[0].get_lines()[:2], loc="outside lower center", ncols=2, fontsize=11, frameon=False)
+    figure.legend(handles=panels[0].get_lines()[:2], ncols=2, fontsize=11, **BELOW)
     return figure
 
 
@@ -116,7 +110,7 @@ def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
     """
     if not pictures or any(picture.dim() != 2 for picture in pictures.values()):
         raise ValueError("images takes at least one tensor of shape (height, width)")
-    figure = figure_class()(figsize=(9, 3.8), facecolor="white", layout="constrained")
+    figure = figure_of(title, height=3.8)
     panels = figure.subplots(1, len(pictures), squeeze=False)[0]
     for axes, (label, picture) in zip(panels, pictures.items(), strict=True):
         drawn = axes.imshow(picture.tolist(), cmap="gray", interpolation="nearest")
@@ -124,5 +118,4 @@ def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
         axes.set_xlabel("column (pixels)", fontsize=11)
         axes.set_ylabel("row (pixels)", fontsize=11)
         figure.colorbar(drawn, ax=axes, shrink=0.7).ax.tick_params(labelsize=11)
-    figure.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
     return figure

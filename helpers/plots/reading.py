@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.plots.figure import figure_class
+from helpers.plots.figure import BELOW, figure_of, plain
 from helpers.signs import GREY
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
         raise ValueError(f"over is one of {', '.join(map(repr, names))}, got {over!r}")
     if len({getattr(cost, over) for cost in costs}) < 2:
         raise ValueError(f"cost_of_reading compares models of different {over}: pass costs of two or more")
-    figure = figure_class()(figsize=(10, 4.2), facecolor="white", layout="constrained")
+    figure = figure_of(_growth(costs, over), 10, 4.2)
     panels = figure.subplots(1, 2)
     facts = (("allocated", "memory allocated (bytes)", 1), ("seconds", "time (µs)", 1e6))
     for axes, (fact, label, scale) in zip(panels, facts, strict=True):
@@ -41,12 +41,9 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
         axes.set_yscale("log" if all(getattr(cost, fact) for cost in costs) else "symlog")  # which has a 0
         axes.set_xlabel(names[over], fontsize=12)
         axes.set_ylabel(label, fontsize=12)
-        axes.grid(color="#dddddd")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(_growth(costs, over), fontsize=14, fontweight="bold")
+        plain(axes, "both")
     lines = panels[0].get_lines()
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12, frameon=False)
+    figure.legend(handles=lines, ncols=len(lines), fontsize=12, **BELOW)
     return figure
 
 
@@ -66,7 +63,7 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
         raise ValueError("cost_of_access compares two things or more by the same verb, each time above 0")
     ratio, verb = max((max(times.values()) / min(times.values()), verb) for verb, times in verbs.items())
     least, most = (pick(verbs[verb], key=verbs[verb].get) for pick in (min, max))
-    figure = figure_class()(figsize=(10, 1.8 + 0.45 * len(seconds)), facecolor="white", layout="constrained")
+    figure = figure_of(f"To {verb} {most} takes {ratio:,.0f} × as long as {least}", 10, 1.8 + 0.45 * len(seconds))
     axes = figure.subplots()
     for (word, times), (colour, marker, _) in zip(verbs.items(), _LINES, strict=False):
         rows = [list(seconds).index(thing) for thing in times]
@@ -78,11 +75,8 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("time (µs)", fontsize=12)
-    axes.grid(color="#dddddd")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"To {verb} {most} takes {ratio:,.0f} × as long as {least}", fontsize=14, fontweight="bold")
-    figure.legend(loc="outside lower center", ncols=len(verbs), fontsize=12, frameon=False)
+    plain(axes, "both")
+    figure.legend(ncols=len(verbs), fontsize=12, **BELOW)
     return figure
 
 

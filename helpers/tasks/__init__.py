@@ -92,17 +92,22 @@ def in_words(error: BaseException) -> str:
     return f"`{type(error).__name__}`" + (f": {message}" if message else "")
 
 
-def ask(call: str, function: Callable, *args: object, mistake: str = "raises", **named: object) -> object:
+def ask(
+    call: str, function: Callable, *args: object, mistake: str | dict[str, str] = "raises", **named: object
+) -> object:
     """What the learner's `function` returns; `call` is the call in words.
 
-    `Unsolved` if it returns `...`. A `Mistake` if it returns None, or if it raises (its name is `mistake`).
+    `Unsolved` if it returns `...`. A `Mistake` if it returns None, or if it raises: its name is `mistake`, or in a
+    dict that of the first key which the error has in its words.
     """
     try:
         result = function(*args, **named)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise Mistake(mistake, f"`{call}` runs to its end", f"it raised {in_words(error)}") from None
+        found, slips = in_words(error), {"": mistake} if isinstance(mistake, str) else {**mistake, "": "raises"}
+        slip = next(slip for words, slip in slips.items() if words in found)
+        raise Mistake(slip, f"`{call}` runs to its end", f"it raised {found}") from None
     if result is ...:
         raise Unsolved
     expect(result is not None, "nothing-returned", f"`{call}` returns a value", "it returned `None`")
@@ -149,6 +154,12 @@ def same(left: object, right: object) -> bool:
     return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
 
 
+def close(result: object, wanted: torch.Tensor, atol: float = 1e-8) -> bool:
+    """Is `result` a tensor of the shape and dtype of `wanted`, with numbers as near as rounding leaves them?"""
+    alike = isinstance(result, torch.Tensor) and (result.dtype, result.shape) == (wanted.dtype, wanted.shape)
+    return alike and torch.allclose(result, wanted, atol=atol)
+
+
 def listed(names: Iterable[object]) -> str:
     """The names in a few words, "none" if there are none."""
     return ", ".join(describe(name) for name in names) or "none"
@@ -166,11 +177,8 @@ def built(answer: object, name: str, *args: object, **named: object) -> nn.Modul
     if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
         raise Unsolved
     call = f"{name}({', '.join([*map(repr, args), *(f'{key}={value!r}' for key, value in named.items())])})"
-    try:
-        model = ask(call, answer, *args, **named)
-    except Mistake as mistake:  # torch's own words when something is assigned too early
-        early = "Module.__init__()" in mistake.found
-        raise Mistake("no-super" if early else mistake.name, mistake.expected, mistake.found) from None
+    early = {"Module.__init__()": "no-super"}  # torch's own words when something is assigned too early
+    model = ask(call, answer, *args, mistake=early, **named)
     expect("_parameters" in vars(model), "no-super", "a module", "`super().__init__()` was not called")
     return model
 

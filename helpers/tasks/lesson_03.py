@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from helpers.tasks import Mistake, ask, built, describe, expect, listed, photo, same, want_function
+from helpers.tasks import Mistake, ask, built, close, describe, expect, listed, photo, same, want_function
 
 _NORM = nn.modules.batchnorm._BatchNorm  # what the three batch norms have in common
 
@@ -65,9 +65,8 @@ def _positions(answer: object) -> str:
     expect(not keys, "saved", "an old `state_dict`, without `table`, loads strictly", f"it asks for {listed(keys)}")
     for x in (torch.zeros(2, 6, 4), torch.ones(3, 4)):
         result, wanted = ask("positions(x)", model, x), x + right[: x.shape[-2]]
-        close = isinstance(result, torch.Tensor) and result.shape == wanted.shape and torch.allclose(result, wanted)
         found = f"{describe(result)} with other numbers"
-        expect(close, "wrong-numbers", "`x` plus the first rows of the table", found)
+        expect(close(result, wanted), "wrong-numbers", "`x` plus the first rows of the table", found)
     model.to(torch.float64)
     found, moved = describe(model.table), model.table.dtype == torch.float64
     expect(moved, "stays-behind", "`table` is `float64` after `.to(torch.float64)`", found)
@@ -87,14 +86,13 @@ def _memory(answer: object) -> str:
     for first, last in ((0, 2), (2, 3), (3, 4)):
         given = rows[first:last] * 1
         before, result = given.detach().clone(), ask("memory(rows)", model, given)
-        expect(same(given.detach(), before), "rows-changed", "the rows that were given stay", "they were changed")
+        expect(same(given, before), "rows-changed", "the rows that were given stay", "they were changed")
         seen, right = _kept(model, "seen", call), rows[:last].detach()
         expect(not model.state_dict(), "saved-later", "nothing is saved, after a call too", listed(model.state_dict()))
-        held = isinstance(seen, torch.Tensor) and same(seen.detach(), right)
-        expect(held, "wrong-rows", f"`seen` holds the {last} rows so far, in order", describe(seen))
+        expect(same(seen, right), "wrong-rows", f"`seen` holds the {last} rows so far, in order", describe(seen))
         expect(not seen.requires_grad, "holds-the-graph", "`seen` requires no gradient", "it has a graph")
-        best = isinstance(result, torch.Tensor) and same(result.detach(), right.amax(0))
-        expect(best, "wrong-result", f"`{right.amax(0).tolist()}`, the largest of each column", describe(result))
+        best = right.amax(0)
+        expect(same(result, best), "wrong-result", f"`{best.tolist()}`, the largest of each column", describe(result))
     expect(other.seen.shape == (0, 2), "shared", "a second memory is empty", describe(other.seen))
     model.to(torch.float64)
     ask("memory(rows)", model, torch.zeros(1, 2, dtype=torch.float64))
@@ -119,12 +117,12 @@ def _scaler(answer: object) -> str:
         batch.grad = None
         old, result = model.low.detach().clone(), ask("scaler(x)", model, batch)
         wanted, found = f"`low` is `{low.tolist()}` after this batch", f"`{model.low.tolist()}`"
-        expect(not same(model.low.detach(), old), "no-update", wanted, found)
+        expect(not same(model.low, old), "no-update", wanted, found)
         clean = not model.low.requires_grad and not model.high.requires_grad
         expect(clean, "holds-the-graph", "`low` and `high` require no gradient", "they have a graph")
         right = torch.allclose(model.low, low) and torch.allclose(model.high, high)
         expect(right, "wrong-numbers", f"`low`, `high` are `{low.tolist()}`, `{high.tolist()}`", found)
-        right = isinstance(result, torch.Tensor) and torch.allclose(result, (seen - low) / (high - low))
+        right = close(result, (seen - low) / (high - low))
         expect(right, "wrong-numbers", "(x - low) / (high - low) with the new values", describe(result))
         expect(result.requires_grad, "gradient-lost", "a gradient reaches `x`", "the result has none")
         result.sum().backward()

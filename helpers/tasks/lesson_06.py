@@ -10,12 +10,7 @@ from torch.nn.functional import linear
 from torch.optim import SGD, Adam, Optimizer
 
 from helpers.state import snapshot
-from helpers.tasks import ask, built, describe, entries, expect, holding, listed, photo, same, want_function
-
-
-def _close(result: object, wanted: torch.Tensor) -> bool:
-    alike = isinstance(result, torch.Tensor) and result.shape == wanted.shape and result.dtype == wanted.dtype
-    return alike and torch.allclose(result, wanted)
+from helpers.tasks import ask, built, close, describe, entries, expect, holding, listed, photo, same, want_function
 
 
 def _copied(model: nn.Module) -> dict:
@@ -61,7 +56,7 @@ def _stack(answer: object) -> str:
         for name in names[:-1]:
             wanted = linear(wanted, state[f"{name}.weight"], state[f"{name}.bias"]).relu()
         wanted, result = linear(wanted, state["head.weight"], state["head.bias"]), ask(f"{call}(x)", model, x)
-        expect(_close(result, wanted), "other-result", "what `Deep` computes", f"{describe(result)}, other numbers")
+        expect(close(result, wanted), "other-result", "what `Deep` computes", f"{describe(result)}, other numbers")
         _learns(result, model, list(state))
     return "one layer and three: every parameter is listed, saved and trainable, and the result is that of `Deep`"
 
@@ -81,12 +76,12 @@ def _scales(answer: object) -> str:
     for name in names:
         wanted = linear(x, state["body.weight"], state["body.bias"]) * state[f"scale.{name}"]
         result = ask(f"scales(x, {name!r})", model, x, name)
-        expect(_close(result, wanted), "other-result", "what `Colours` computes", describe(result))
+        expect(close(result, wanted), "other-result", "what `Colours` computes", describe(result))
         _learns(result, model, [f"scale.{name}", "body.weight", "body.bias"])
     model.load_state_dict({key: torch.full_like(value, 3.0) for key, value in state.items()}, assign=True)
     wanted = 3 * linear(x, torch.full((2, 2), 3.0), torch.full((2,), 3.0))
     result, now = ask("scales(x, 'red')", model, x, "red"), "the parameters of now, after a load with `assign=True`"
-    expect(_close(result, wanted), "stale", now, f"{describe(result)}, of other numbers")
+    expect(close(result, wanted), "stale", now, f"{describe(result)}, of other numbers")
     return "both scales are listed, saved, loaded and trainable, and the result is that of `Colours`"
 
 
@@ -152,9 +147,9 @@ def _filter_bank(answer: object) -> str:
         wanted = torch.stack([(x.to(one.dtype) * one).sum(-1) for one in filters], dim=-1)
         result = ask("bank(x)", model, x.to(wanted.dtype))
         other = isinstance(result, torch.Tensor) and result.dtype != wanted.dtype
-        alike = other and _close(result.to(wanted.dtype), wanted)
+        alike = other and close(result.to(wanted.dtype), wanted)
         expect(not alike, "other-result", f"{describe(wanted)}, {when}", describe(result))
-        expect(_close(result, wanted), slip, f"the buffers of now, {when}", f"{describe(result)}, of other numbers")
+        expect(close(result, wanted), slip, f"the buffers of now, {when}", f"{describe(result)}, of other numbers")
 
     judge("at first", "other-result", model, *model.state_dict().values())
     twin, first = copy.deepcopy(model), _copied(model)
@@ -227,8 +222,9 @@ def _sizes(model: nn.Module) -> dict:
 
 def _average(answer: object) -> str:
     call, model, fresh = "Average(2)", built(answer, "Average", 2), built(answer, "Average", 2)
-    trained = set(dict(model.named_parameters()))
-    expect(trained == {"layer.weight", "layer.bias"}, "trained", "the parameters of `layer` alone", listed(trained))
+    trained = [name for name, _ in model.named_parameters()]
+    own = set(trained) == {"layer.weight", "layer.bias"}
+    expect(own, "trained", "the parameters of `layer` alone", listed(trained))
     shapes, rows = _sizes(model), torch.randn(7, 2, requires_grad=True)
 
     def judge(model: nn.Module, first: int, last: int, slip: str) -> None:
@@ -274,7 +270,7 @@ def _rolling(answer: object) -> str:
         held = model.past.requires_grad
         expect(not held, "holds-the-graph", "`past` requires no gradient, whatever `x` does", "it has a graph")
         mean = f"the mean, `{wanted.mean().item():.4f}`, {describe(wanted.mean())}"
-        expect(_close(result, wanted.mean()), "other-result", mean, describe(result))
+        expect(close(result, wanted.mean()), "other-result", mean, describe(result))
     listed_now = "past" in dict(model.named_buffers())
     expect(listed_now, "stays-behind", "`past` is a buffer", "it is not")
     return "a load of an old file, three numbers and a move: the window, its mean, and nothing that trains"

@@ -4,7 +4,7 @@ function render({ model, el }) {
   const { title, advice, notes, rows, more, matched, heads } = model.get("table");
   const signs = model.get("signs");
 
-  const filter = node("input", { type: "text", spellcheck: "false", autocomplete: "off" });
+  const filter = node("input", { class: "inm-field", type: "text", spellcheck: "false", autocomplete: "off" });
   const fold = node("input", { type: "checkbox", disabled: !matched });
   const label = (...parts) => node("label", "inm-ways-switch", ...parts);
   const bar = node("div", "inm-ways-bar", label("filter", filter), label(fold, `show what matched: ${count(matched)}`));
@@ -38,22 +38,16 @@ function render({ model, el }) {
   }
 
   function onKey(event) {
-    keepKey(event);
     if (event.key !== "Escape" || !filter.value) return;
     filter.value = "";
     show();
   }
 
-  const listening = new AbortController();
-  const { signal } = listening;
-  for (const input of [filter, fold]) input.addEventListener("input", show, { signal });
-  root.addEventListener("keydown", onKey, { signal });
-  el.append(root);
+  const { on, leave } = enter(el, root);
+  for (const input of [filter, fold]) on(input, "input", show);
+  on(root, "keydown", onKey);
   show();
-  return () => {
-    listening.abort();
-    root.remove();
-  };
+  return leave;
 }
 
 export default { render };

@@ -8,10 +8,10 @@ import anywidget
 from traitlets import Dict
 
 from helpers.checkpoints import Comparison, Slot
-from helpers.markup import BOX, CODE, SOFT, Markup, clip, join, tag
+from helpers.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
 from helpers.reading import shape_in_words, type_name
 from helpers.signs import GREY, Sign
-from helpers.views import front_end
+from helpers.views import ThreeFaces, front_end
 
 STATES: dict[str, Sign] = {
     "mismatched": Sign("≠", "#D55E00", "mismatched"),
@@ -22,21 +22,18 @@ STATES: dict[str, Sign] = {
     "matched": Sign("✓", "#0072B2", "matched"),
 }
 _LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
-_CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
-_TABLE = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
 _PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
 _HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
 
-class CheckpointTable(anywidget.AnyWidget):
+class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
     """What a load would do with each key: the model's tensor beside that of the checkpoint, and the advice.
 
     `comparison` is what `compare_checkpoint(module, state_dict)` returned; TypeError for anything else. What needs
     attention comes first, what matches is folded; a filter finds keys. The view keeps text and numbers only.
     """
 
-    _esm, _own_css = front_end("checkpoint_table")
-    _css = f"{front_end('parameter_ways')[1]}\n{_own_css}"  # its table looks as that of the three ways does
+    _esm, _css = front_end("checkpoint_table")
 
     table = Dict().tag(sync=True)
     signs = Dict({state: asdict(sign) for state, sign in STATES.items()}).tag(sync=True)
@@ -50,9 +47,21 @@ class CheckpointTable(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return " ".join(f"CheckpointTable: {self.table['title']}".split())
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": static_face(self.table)}, metadata
+    def static_face(self) -> Markup:
+        """The rows that need attention, and in a fold those that match, each cut with the rest counted."""
+        steps = [
+            tag("div", one["words"], tag("pre", one["code"], style=_PRE), one["enough"], style="margin-top:0.6em")
+            for one in self.table["advice"]
+        ]
+        notes = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note in self.table["notes"]]
+        trouble = [row for row in self.table["rows"] if row["state"] != "matched"]
+        fits = [row for row in self.table["rows"] if row["state"] == "matched"]
+        fold = tag("details", tag("summary", f"{self.table['matched']:,} matched", style="cursor:pointer"),
+                   _rows(fits, self.table["matched"]), style="margin-top:0.4em") if fits else ""  # fmt: skip
+        known = len(self.table["rows"]) + self.table["more"] - self.table["matched"]
+        return tag("div", tag("div", self.table["title"], style="font-weight:600"), *steps, *notes,
+                   _rows(trouble, known) if trouble else "", fold,
+                   class_="inm-fit-static", style=f"{BOX};max-width:80em;overflow-wrap:anywhere")  # fmt: skip
 
 
 def _table(found: Comparison) -> dict:
@@ -100,32 +109,16 @@ def _words(held: Slot | None) -> str:
     return f"{shape_in_words(held.shape)}, {held.dtype}{device}".replace("torch.", "")
 
 
-def static_face(table: dict) -> Markup:
-    """The rows that need attention, and in a fold those that match, each cut with the rest counted."""
-    steps = [tag("div", step["words"], tag("pre", step["code"], style=_PRE), step["enough"], style="margin-top:0.6em")
-             for step in table["advice"]]  # fmt: skip
-    notes = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note in table["notes"]]
-    trouble = [row for row in table["rows"] if row["state"] != "matched"]
-    fits = [row for row in table["rows"] if row["state"] == "matched"]
-    fold = tag("details", tag("summary", f"{table['matched']:,} matched", style="cursor:pointer"),
-               _rows(fits, table["matched"]), style="margin-top:0.4em") if fits else ""  # fmt: skip
-    known = len(table["rows"]) + table["more"] - table["matched"]
-    return tag("div", tag("div", table["title"], style="font-weight:600"), *steps, *notes,
-               _rows(trouble, known) if trouble else "", fold,
-               class_="inm-fit-static", style=f"{BOX};max-width:80em;overflow-wrap:anywhere")  # fmt: skip
-
-
 def _rows(rows: list[dict], known: int) -> Markup:
-    heads = tag("thead", tag("tr", *(tag("th", head, scope="col", style=_CELL) for head in _HEADS)))
-    body = tag("tbody", *map(_row, rows[:_STATIC_ROWS]))
+    drawn = table(_HEADS, map(_row, rows[:_STATIC_ROWS]), CELL, style="margin:0.4em 0;font-size:1em")
     left = known - min(len(rows), _STATIC_ROWS)
     more = tag("div", f"… and {left:,} more keys", style=SOFT) if left else ""
-    return join([tag("table", heads, body, style=_TABLE), more])
+    return join([drawn, more])
 
 
 def _row(row: dict) -> Markup:
     sign = STATES[row["state"]]
     mark = tag("span", sign.glyph, style=f"color:{sign.colour};display:inline-block;width:1.3em")
-    key = tag("th", row["key"], scope="row", style=f"{_CELL};{CODE}")
-    cells = [tag("td", part, style=_CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
+    key = tag("th", row["key"], scope="row", style=f"{CELL};{CODE}")
+    cells = [tag("td", part, style=CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
     return tag("tr", key, *cells)

@@ -30,3 +30,16 @@ function tensorOf(row) {
 function keepKey(event) {
   if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
 }
+
+// Puts a view on the page. `on` adds a listener; `leave`, which a render returns, ends all of them and takes it away.
+function enter(el, root) {
+  const listening = new AbortController();
+  const on = (target, type, handler) => target.addEventListener(type, handler, { signal: listening.signal });
+  const leave = () => {
+    listening.abort();
+    root.remove();
+  };
+  on(root, "keydown", keepKey);
+  el.append(root);
+  return { on, leave };
+}

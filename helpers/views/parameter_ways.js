@@ -14,17 +14,15 @@ function render({ model, el }) {
   let standing = [0, 0]; // row and column of the cell that Tab comes to
   let cells = [];
 
-  const prefix = Object.assign(node("input"), { type: "text", spellcheck: false, autocomplete: "off" });
-  const [recurse, once] = [0, 1].map(() => Object.assign(node("input"), { type: "checkbox", checked: true }));
+  const prefix = node("input", { class: "inm-field", type: "text", spellcheck: "false", autocomplete: "off" });
+  const [recurse, once] = [0, 1].map(() => node("input", { type: "checkbox", checked: true }));
   const label = (name, input) => node("label", "inm-ways-switch", input, node("code", "", name));
   const bar = node("div", "inm-ways-bar", label("recurse", recurse), label("remove_duplicate", once),
     node("label", "inm-ways-switch", node("code", "", "prefix"), prefix)); // prettier-ignore
   const [head, body] = [node("thead"), node("tbody")];
-  const table = node("table", "inm-ways-table", head, body);
-  table.setAttribute("role", "grid");
-  table.setAttribute("aria-label", "What each way returns, a row for each tensor");
-  const status = node("div", "inm-ways-status");
-  status.setAttribute("role", "status");
+  const table = node("table", { class: "inm-ways-table", role: "grid",
+    "aria-label": "What each way returns, a row for each tensor" }, head, body); // prettier-ignore
+  const status = node("div", { class: "inm-ways-status", role: "status" });
   const rest = node("div", "inm-ways-rest", more ? `… and ${count(more)} more tensors` : "");
   const root = node("div", "inm inm-ways", bar, node("div", "inm-ways-scroll", table), rest, status);
 
@@ -46,11 +44,10 @@ function render({ model, el }) {
   function show() {
     const { counts, cells: found } = frame();
     const heads = NAMES.map((_, way) => {
-      const sum = `${returns[way]}, ${counts[way].toLocaleString("en-US")} ${UNITS[way]}`;
-      return node("th", "", node("code", "", callOf(way)), node("div", "inm-ways-soft", sum));
+      const sum = `${returns[way]}, ${count(counts[way])} ${UNITS[way]}`;
+      return node("th", { scope: "col" }, node("code", "", callOf(way)), node("div", "inm-ways-soft", sum));
     });
-    head.replaceChildren(node("tr", "", node("th", "", "tensor"), ...heads));
-    for (const one of head.querySelectorAll("th")) one.scope = "col";
+    head.replaceChildren(node("tr", "", node("th", { scope: "col" }, "tensor"), ...heads));
     cells = rows.map((row, place) => [tensorCell(row), ...found[place].map((cell, way) => wayCell(row, way, cell))]);
     cells.forEach((line, row) => line.forEach((cell, column) => Object.assign(cell.dataset, { row, column })));
     body.replaceChildren(...cells.map((line) => node("tr", "", ...line)));
@@ -59,9 +56,8 @@ function render({ model, el }) {
 
   function tensorCell(row) {
     const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
-    const cell = Object.assign(node("th", "", mark(signs[row.kind], "inm-ways-sign"), partOf(row) + kind), { scope: "row" });
-    cell.setAttribute("aria-label", `${signs[row.kind].label}, ${partOf(row)}`);
-    return cell;
+    const label = `${signs[row.kind].label}, ${partOf(row)}`;
+    return node("th", { scope: "row", "aria-label": label }, mark(signs[row.kind], "inm-ways-sign"), partOf(row) + kind);
   }
 
   function wayCell(row, way, { at, more: left }) {
@@ -69,10 +65,8 @@ function render({ model, el }) {
       const words = nameOf(way, name) + (row.empty ? ": None" : "") || row.type;
       return node("div", "inm-ways-item", node("span", "inm-ways-soft", `${position} `), node("code", "", words));
     });
-    const cell = node("td", "", ...(items.length ? items : ["–"]));
-    if (!items.length) cell.setAttribute("aria-label", "not there");
-    if (left) cell.append(node("div", "inm-ways-soft", `… and ${left.toLocaleString("en-US")} more names`));
-    return cell;
+    if (!items.length) return node("td", { "aria-label": "not there" }, "–");
+    return node("td", "", ...items, left ? node("div", "inm-ways-soft", `… and ${count(left)} more names`) : "");
   }
 
   // Marks the row of the selected tensor, and says in words where each way has it.
@@ -106,28 +100,18 @@ function render({ model, el }) {
     const moves = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1],
       ArrowRight: [row, column + 1], Home: [0, column], End: [rows.length - 1, column] }; // prettier-ignore
     if (event.key in moves) cells[moves[event.key][0]]?.[moves[event.key][1]]?.focus();
-    else if (event.key === "Escape") deselect();
+    else if (event.key === "Escape") selected = null;
     else return;
     event.preventDefault();
-  }
-
-  function deselect() {
-    selected = null;
     light();
   }
 
-  const listening = new AbortController();
-  const { signal } = listening;
-  for (const input of [recurse, once, prefix]) input.addEventListener("input", show, { signal });
-  body.addEventListener("focusin", onFocus, { signal });
-  body.addEventListener("keydown", onKey, { signal });
-  root.addEventListener("keydown", keepKey, { signal });
-  el.append(root);
+  const { on, leave } = enter(el, root);
+  for (const input of [recurse, once, prefix]) on(input, "input", show);
+  on(body, "focusin", onFocus);
+  on(body, "keydown", onKey);
   show();
-  return () => {
-    listening.abort();
-    root.remove();
-  };
+  return leave;
 }
 
 export default { render };

@@ -5,7 +5,7 @@ function render({ model, el }) {
   const menus = Object.fromEntries(["value", "home", "route"].map((name) => [name, node("select", { class: "inm-field", "aria-label": name })]));
   const labels = Object.entries(menus).map(([name, menu]) => node("label", "", name, menu));
   const root = node("div", "inm inm-playground", ...labels, words);
-  const listening = new AbortController();
+  const { on, leave } = enter(el, root);
 
   function offer() {
     for (const [name, menu] of Object.entries(menus)) {
@@ -22,18 +22,15 @@ function render({ model, el }) {
   }
 
   for (const [name, menu] of Object.entries(menus)) {
-    menu.addEventListener("change", () => { model.set(name, menu.value); model.save_changes(); }, listening); // prettier-ignore
+    on(menu, "change", () => { model.set(name, menu.value); model.save_changes(); }); // prettier-ignore
   }
-  root.addEventListener("keydown", keepKey, listening);
   model.on("change:choices", offer);
   model.on("change:words change:value change:home change:route", say);
   offer();
-  el.append(root);
   return () => {
-    listening.abort();
     model.off("change:choices", offer);
     model.off("change:words change:value change:home change:route", say);
-    root.remove();
+    leave();
   };
 }
 

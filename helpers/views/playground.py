@@ -8,10 +8,10 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
-from helpers.markup import CODE, SOFT, Markup, join, tag
+from helpers.markup import CODE, SOFT, Markup, join, table, tag
 from helpers.playground import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.signs import SIGNS, Sign
-from helpers.views import front_end
+from helpers.views import ThreeFaces, front_end
 from helpers.views.trace_player import TracePlayer
 
 _CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
@@ -56,13 +56,11 @@ class OutcomeTable:
         for value in dict.fromkeys(one.value for one in here):
             by_home = {one.home: _cell(one) for one in here if one.value == value}
             lines.setdefault(tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []).append(value)
-        top = (tag("th", home, scope="col", style=_CELL) for home in ("value", *homes))
         body = (tag("tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells)
                 for cells, values in lines.items())  # fmt: skip
         caption = tag("caption", "by ", tag("span", route, style=CODE), ", when the name is already …",
                       style="text-align:left;caption-side:top")  # fmt: skip
-        head, style = tag("thead", tag("tr", *top)), "border-collapse:collapse;margin:0"
-        return tag("table", caption, head, tag("tbody", *body), style=style)
+        return table(["value", *homes], body, _CELL, caption=caption)
 
 
 def _cell(outcome: Outcome) -> Markup:
@@ -86,7 +84,7 @@ class Menus(anywidget.AnyWidget):
     words = Unicode().tag(sync=True)
 
 
-class Playground(widgets.VBox):
+class Playground(ThreeFaces, widgets.VBox):
     """Three menus (a value, where the name already lives, a route), and what torch does with them, line by line.
 
     Each choice is run for real in a fresh module. Before it is run, the static face lists what can be chosen.
@@ -117,15 +115,10 @@ class Playground(widgets.VBox):
     def __repr__(self) -> str:
         return f"Playground: {len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": _static_face()}
-
-
-def _static_face() -> Markup:
-    rows = (
-        tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(known), style=_CELL))
-        for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
-    )
-    words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
-    return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)
+    def static_face(self) -> Markup:
+        rows = (
+            tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(known), style=_CELL))
+            for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
+        )
+        words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
+        return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)

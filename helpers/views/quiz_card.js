@@ -17,24 +17,20 @@ function render({ model, el }) {
 
   // Radio names are private to their form, so two cards on a page stay apart.
   const rows = options.map((option, index) => {
-    const radio = node("input");
-    radio.type = "radio";
-    radio.name = "option";
-    radio.value = String(index);
-    radio.checked = index === model.get("chosen");
+    const checked = index === model.get("chosen");
+    const radio = node("input", { type: "radio", name: "option", value: index, checked });
     const mark = node("span", "inm-quiz-mark");
     const words = node("span", "inm-quiz-text", ...prose(option.text));
     const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);
     return { row, radio, mark };
   });
-  const group = node("fieldset", "inm-quiz-options", node("legend", "inm-quiz-prompt", ...prose(model.get("prompt"))));
-  group.setAttribute("role", "radiogroup");
+  const prompt = node("legend", "inm-quiz-prompt", ...prose(model.get("prompt")));
+  const group = node("fieldset", { class: "inm-quiz-options", role: "radiogroup" }, prompt);
   if (model.get("code")) group.append(node("pre", "inm-quiz-code", model.get("code")));
   group.append(...rows.map(({ row }) => row));
 
   const check = node("button", { type: "submit", class: "inm-button inm-quiz-check" }, "Check");
-  const show = node("button", { type: "button", class: "inm-button inm-quiz-show" }, "Show the answer");
-  show.hidden = true;
+  const show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
   const feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
   const actions = node("div", "inm-quiz-actions", check, show);
   const kicker = node("div", "inm-quiz-kicker", asks ? model.get("kicker") : "Predict");
@@ -92,17 +88,11 @@ function render({ model, el }) {
     say("shown", `The answer is ${letter(answer)}`, ...prose(options[answer].why));
   }
 
-  const listening = new AbortController();
-  const { signal } = listening;
-  form.addEventListener("submit", onCheck, { signal });
-  if (asks) form.addEventListener("change", onChange, { signal });
-  show.addEventListener("click", onShow, { signal });
-  form.addEventListener("keydown", keepKey, { signal });
-  el.append(form);
-  return () => {
-    listening.abort();
-    form.remove();
-  };
+  const { on, leave } = enter(el, form);
+  on(form, "submit", onCheck);
+  if (asks) on(form, "change", onChange);
+  on(show, "click", onShow);
+  return leave;
 }
 
 export default { render };

@@ -9,11 +9,10 @@ import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.markup import BOX, SOFT, Markup, join, tag
-from helpers.views import front_end
+from helpers.views import ThreeFaces, front_end
 
 if TYPE_CHECKING:
     from helpers.questions import Question
-
 
 
 def prose(words: str) -> Markup:
@@ -26,7 +25,7 @@ def prose(words: str) -> Markup:
     return join(tag("code", part) if i % 2 else part for i, part in enumerate(parts))
 
 
-class QuizCard(anywidget.AnyWidget):
+class QuizCard(ThreeFaces, anywidget.AnyWidget):
     """A question whose options, explanations and answer travel to the browser once; nothing comes back.
 
     The static face (`text/html`) shows the question and its options, never the answer nor an explanation.
@@ -51,11 +50,7 @@ class QuizCard(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return " ".join(f"Quiz {self._key}: {self.prompt}".split())
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/html": self._static_face()}, metadata
-
-    def _static_face(self) -> Markup:
+    def static_face(self) -> Markup:
         letters = (tag("b", chr(65 + i), style="margin-right:0.6em") for i in range(len(self.options)))
         rows = (
             tag("li", letter, " ", prose(option["text"]), style="margin:0.35em 0")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from helpers.markup import SOFT, Markup, tag
+from helpers.views import ThreeFaces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Redraw(widgets.VBox):
+class Redraw(ThreeFaces, widgets.VBox):
     """A slider called `label` with the positions `values`, and under it the figure that `draw(value)` returns.
 
     `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says so. What it raises
@@ -48,10 +49,6 @@ class Redraw(widgets.VBox):
     def __repr__(self) -> str:
         return f"Redraw: a slider for {self._range}"
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": self._static_face()}
-
-    def _static_face(self) -> Markup:
+    def static_face(self) -> Markup:
         words = f"Here stands a slider for {self._range}. Run this cell to move it."
         return tag("p", words, style=SOFT)

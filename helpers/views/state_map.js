@@ -2,6 +2,7 @@
 // large model when they are opened, for a filter over one, and for a preview. Only the rows in sight are in the page.
 // Every text that comes from the model is set as text content, never parsed.
 
+const SIGN = "inm-map-sign";
 let maps = 0; // for ids of rows within this page
 
 const parentOf = (id) => (id === "" ? null : id.includes(".") ? id.slice(0, id.lastIndexOf(".")) : "");
@@ -45,13 +46,9 @@ function render({ model, el }) {
   const details = node("div", { class: "inm-map-details", tabindex: 0, role: "region",
     "aria-label": "Details of what is selected" }); // prettier-ignore
   const legend = node("div", "inm-map-legend");
-  for (const sign of Object.values(signs)) legend.append(node("span", "", glyph(sign), sign.label));
+  for (const sign of Object.values(signs)) legend.append(node("span", "", mark(sign, SIGN), sign.label));
   const bar = node("div", "inm-map-bar", input, refresh, status);
   const root = node("div", "inm inm-map", sums, bar, node("div", "inm-map-body", tree, details), legend);
-
-  function glyph(sign) {
-    return mark(sign, "inm-map-sign");
-  }
 
   // --- facts ----------------------------------------------------------------------------------------------------
   const isModule = (row) => row.kind === "module" && !row.empty && !row.again;
@@ -206,27 +203,18 @@ function render({ model, el }) {
 
   function rowElement(item, place) {
     const row = rowOf(item.id);
-    const element = node("div", "inm-map-row");
-    element.id = `${prefix}-${place}`;
-    element.dataset.place = place;
-    element.style.top = `${place * rowHeight}px`;
-    element.style.paddingLeft = `${0.4 + item.depth * 1.25}em`;
-    element.setAttribute("role", "treeitem");
-    element.setAttribute("aria-level", item.depth + 1);
-    if (item.more) element.classList.add("inm-map-more");
-    if (item.more) element.append(`… and ${count(item.more)} more: show the next`);
-    if (item.more) return element;
+    const line = { id: `${prefix}-${place}`, "data-place": place, role: "treeitem", "aria-level": item.depth + 1,
+      style: `top:${place * rowHeight}px;padding-left:${0.4 + item.depth * 1.25}em` }; // prettier-ignore
+    if (item.more) {
+      return node("div", { ...line, class: "inm-map-row inm-map-more" }, `… and ${count(item.more)} more: show the next`);
+    }
     const isOpen = filter ? filter.rows.has(items[place + 1]?.id) && items[place + 1].depth > item.depth : open.has(item.id);
-    const fold = node("span", "inm-map-fold", isModule(row) ? (isOpen ? "▾" : "▸") : "");
-    fold.setAttribute("aria-hidden", "true");
-    const name = node("span", "inm-map-name", row.name);
-    name.title = row.path || row.name;
-    element.append(fold, glyph(signs[row.kind]), name, node("span", "inm-map-note", noteOf(row)));
-    element.setAttribute("aria-label", `${row.name}, ${signs[row.kind].label}, ${noteOf(row)}`);
-    element.setAttribute("aria-selected", item.id === selected);
-    if (isModule(row)) element.setAttribute("aria-expanded", isOpen);
-    if (filter && !filter.matches.has(item.id)) element.classList.add("inm-map-around");
-    return element;
+    const fold = node("span", { class: "inm-map-fold", "aria-hidden": "true" }, isModule(row) ? (isOpen ? "▾" : "▸") : "");
+    const name = node("span", { class: "inm-map-name", title: row.path || row.name }, row.name);
+    const around = filter && !filter.matches.has(item.id) ? " inm-map-around" : "";
+    Object.assign(line, { class: `inm-map-row${around}`, "aria-label": `${row.name}, ${signs[row.kind].label}, ${noteOf(row)}`,
+      "aria-selected": String(item.id === selected), "aria-expanded": isModule(row) && String(isOpen) }); // prettier-ignore
+    return node("div", line, fold, mark(signs[row.kind], SIGN), name, node("span", "inm-map-note", noteOf(row)));
   }
 
   function scrollTo(id) {
@@ -335,7 +323,7 @@ function render({ model, el }) {
     if (!row) return;
     const name = row.path ? node("code", "", row.path) : "The model itself";
     const kind = row.empty ? `${signs[row.kind].label}, empty` : row.id === "" ? "module" : signs[row.kind].label;
-    const head = node("div", "inm-map-head", glyph(signs[row.kind]), name);
+    const head = node("div", "inm-map-head", mark(signs[row.kind], SIGN), name);
     details.replaceChildren(head, node("div", "inm-map-kind", kind), factList(row));
     if (row.dtype) details.append(namesOf(row));
     const lines = sees[row.empty ? "empty" : row.kind];
@@ -391,15 +379,13 @@ function render({ model, el }) {
   }
 
   // --- life -----------------------------------------------------------------------------------------------------
-  const listening = new AbortController();
-  const { signal } = listening;
-  tree.addEventListener("scroll", draw, { signal });
-  tree.addEventListener("click", onClick, { signal });
-  tree.addEventListener("keydown", onTreeKey, { signal });
-  input.addEventListener("input", onFilter, { signal });
-  input.addEventListener("keydown", onInputKey, { signal });
-  root.addEventListener("keydown", keepKey, { signal });
-  refresh.addEventListener("click", () => ask({ type: "refresh" }), { signal });
+  const { on, leave } = enter(el, root);
+  on(tree, "scroll", draw);
+  on(tree, "click", onClick);
+  on(tree, "keydown", onTreeKey);
+  on(input, "input", onFilter);
+  on(input, "keydown", onInputKey);
+  on(refresh, "click", () => ask({ type: "refresh" }));
   model.on("msg:custom", onMessage);
   model.on("change:rows", readRows);
   // Row heights follow the font size, which is known once the view is on the page and changes with the theme.
@@ -407,15 +393,13 @@ function render({ model, el }) {
     rowHeight = 0;
     show();
   });
-  el.append(root);
   readRows();
   resized.observe(tree);
   return () => {
-    listening.abort();
     resized.disconnect();
     model.off("msg:custom", onMessage);
     model.off("change:rows", readRows);
-    root.remove();
+    leave();
   };
 }
 

@@ -13,20 +13,20 @@ from traitlets import Bool, Dict, List, Unicode
 from helpers import tree
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.reading import require_module, shape_in_words, type_name
-from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
+from helpers.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 from helpers.state import snapshot
 from helpers.totals import totals
-from helpers.views import front_end
+from helpers.views import ThreeFaces, front_end
 
 _PAGE = 100  # rows of one module sent at a time
 _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
-_WORDS = json.dumps({"signs": {kind: asdict(sign) for kind, sign in SIGNS.items()}, "sees": WHO_SEES | GRADIENT})
+_WORDS = json.dumps({"signs": AS_JSON, "sees": WHO_SEES | GRADIENT})
 
 
-class StateMap(anywidget.AnyWidget):
+class StateMap(ThreeFaces, anywidget.AnyWidget):
     """A live map of what a module holds: parameters, buffers, submodules and plain attributes, with their facts.
 
     `module` is any `nn.Module` instance; TypeError for anything else. It is read, never changed. The map shows the
@@ -108,9 +108,24 @@ class StateMap(anywidget.AnyWidget):
         )
         return " ".join(words.split())
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": static_face(self.rows, self.totals)}, metadata
+    def static_face(self) -> Markup:
+        """The map as `<details>` in HTML, cut at about 50 rows, with what was left out counted."""
+        top, by_id = self.rows[0], {row["id"]: row for row in self.rows}
+        shown, waiting = set(), [top]
+        for row in waiting:  # level by level, so that the cut takes depth before breadth
+            inside = row.get("children", [])
+            if len(shown) + len(inside) <= _STATIC_ROWS or row is top:
+                kept = inside[:_STATIC_ROWS]
+                shown.update(kept)
+                waiting += [by_id[one] for one in kept]
+        return tag(
+            "div",
+            _details(top, by_id, shown, is_open=True),
+            tag("div", _totals_line(self.totals), style=f"{SOFT};margin-top:0.7em"),
+            tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
+            class_="inm-map-static",
+            style=f"{BOX};overflow-wrap:anywhere",
+        )
 
 
 def _read(module: nn.Module) -> dict:
@@ -124,26 +139,6 @@ def _read(module: nn.Module) -> dict:
             if "dtype" in row:
                 row["names"] = names.get(row["path"], [])
     return {"rows": rows, "whole": whole, "totals": asdict(sums)}
-
-
-def static_face(rows: list[dict], sums: dict) -> Markup:
-    """The map as `<details>` in HTML: the rows given, cut at about 50, with what was left out counted."""
-    by_id = {row["id"]: row for row in rows}
-    shown, waiting = set(), [rows[0]]
-    for row in waiting:  # level by level, so that the cut takes depth before breadth
-        inside = row.get("children", [])
-        if len(shown) + len(inside) <= _STATIC_ROWS or row is rows[0]:
-            kept = inside[:_STATIC_ROWS]
-            shown.update(kept)
-            waiting += [by_id[one] for one in kept]
-    return tag(
-        "div",
-        _details(rows[0], by_id, shown, is_open=True),
-        tag("div", _totals_line(sums), style=f"{SOFT};margin-top:0.7em"),
-        tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
-        class_="inm-map-static",
-        style=f"{BOX};overflow-wrap:anywhere",
-    )
 
 
 _INDENT = "margin-left:1.5em"

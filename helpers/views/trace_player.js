@@ -185,21 +185,17 @@ function render({ model, el }) {
     act(action);
   }
 
-  const listening = new AbortController();
-  const { signal } = listening;
-  for (const one of bar.querySelectorAll("button")) one.addEventListener("click", () => act(one.dataset.action), { signal });
-  slider.addEventListener("input", () => (stop(), go(Number(slider.value))), { signal });
-  root.addEventListener("keydown", onKey, { signal });
-  root.addEventListener("keydown", keepKey, { signal });
+  const { on, leave } = enter(el, root);
+  for (const one of bar.querySelectorAll("button")) on(one, "click", () => act(one.dataset.action));
+  on(slider, "input", () => (stop(), go(Number(slider.value))));
+  on(root, "keydown", onKey);
   const resized = new ResizeObserver(() => showSource(film.steps[position])); // its lines wrap anew
-  el.append(root);
   go(position);
   resized.observe(source);
   return () => {
     stop();
     resized.disconnect();
-    listening.abort();
-    root.remove();
+    leave();
   };
 }
 

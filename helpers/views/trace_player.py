@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import groupby
 
 import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Int, Unicode
 
-from helpers.markup import BOX, CODE, SOFT, Markup, tag
+from helpers.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
 from helpers.reading import brief
 from helpers.recording import CONTAINERS
-from helpers.signs import SIGNS
+from helpers.signs import AS_JSON
 from helpers.tracing import Trace, parting
-from helpers.views import front_end
+from helpers.views import ThreeFaces, front_end
 from helpers.views.state_map import sign_of
 from helpers.views.trace_film import changes_of, entry_of, film, in_words, names_of, short_name
 
@@ -23,11 +22,10 @@ _NOTHING = (
     "no line of torch ran. Either the block has not run yet, or what it did is not written in torch's module.py: "
     "Python itself finds a plain attribute, and the forward of a layer is in a file of its own."
 )
-_MONO = "font-family:monospace"
 _CELL = "padding:0.25em 0.8em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 
 
-class TracePlayer(anywidget.AnyWidget):
+class TracePlayer(ThreeFaces, anywidget.AnyWidget):
     """The lines of a trace, stepped through in the browser: source, path of calls, local names and containers.
 
     `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is shown first, an int;
@@ -38,7 +36,7 @@ class TracePlayer(anywidget.AnyWidget):
     _esm, _css = front_end("trace_player")
 
     film = Dict().tag(sync=True)
-    signs = Dict().tag(sync=True)
+    signs = Dict(AS_JSON).tag(sync=True)
     start = Int().tag(sync=True)
     nothing = Unicode(_NOTHING).tag(sync=True)
 
@@ -47,18 +45,16 @@ class TracePlayer(anywidget.AnyWidget):
         if not isinstance(start, int):
             raise TypeError(f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}.")
         self._words, self.face = repr(steps), static_face(steps)
-        signs = {kind: asdict(sign) for kind, sign in SIGNS.items()}
-        super().__init__(film=film(steps), signs=signs, start=max(0, min(start, len(steps) - 1)))
+        super().__init__(film=film(steps), start=max(0, min(start, len(steps) - 1)))
 
     def __repr__(self) -> str:
         return f"TracePlayer, {self._words}"
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": self.face}, metadata
+    def static_face(self) -> Markup:
+        return self.face
 
 
-class TracePair(widgets.VBox):
+class TracePair(ThreeFaces, widgets.VBox):
     """What `compare` makes: `words`, which say where two paths part, and two `players`, side by side where they fit."""
 
     def __init__(self, left: Trace, right: Trace) -> None:
@@ -72,10 +68,9 @@ class TracePair(widgets.VBox):
     def __repr__(self) -> str:
         return f"Comparison of two traces: {self.words}"
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict:
+    def static_face(self) -> Markup:
         faces = [tag("div", player.face, style="margin-top:0.8em") for player in self.players]
-        html = tag("div", tag("b", self.words), *faces)
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self), "text/html": html}
+        return tag("div", tag("b", self.words), *faces)
 
 
 def compare(left: Trace, right: Trace) -> TracePair:
@@ -117,7 +112,7 @@ def static_face(steps: Trace) -> Markup:
     told = [(functions[at], *words) for at, *words in sorted(events, key=lambda event: event[0])]
     rows = [(*one, sum(1 for _ in same)) for one, same in groupby(told)]
     body = [
-        tag("tr", tag("td", name, style=f"{_CELL};{_MONO}"), tag("td", line, style=f"{_CELL};{_MONO}"),
+        tag("tr", tag("td", name, style=f"{_CELL};{MONO}"), tag("td", line, style=f"{_CELL};{MONO}"),
             tag("td", words, tag("span", f" × {times:,}", style=SOFT) if times > 1 else "", style=_CELL))
         for name, line, words, times in rows[:_STATIC_ROWS]
     ]  # fmt: skip
@@ -134,9 +129,8 @@ def static_face(steps: Trace) -> Markup:
 
 
 def _table(heads: tuple[str, ...], body: list[Markup]) -> Markup:
-    head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=f"{_CELL};{SOFT}") for words in heads)))
-    table = tag("table", head, tag("tbody", *body), style="border-collapse:collapse;margin:0;font-size:1em")
-    return tag("div", table, style="overflow-x:auto;margin-bottom:0.8em")
+    drawn = table(heads, body, f"{_CELL};{SOFT}", style="margin:0;font-size:1em")
+    return tag("div", drawn, style="overflow-x:auto;margin-bottom:0.8em")
 
 
 def _before_and_after(steps: Trace, touched: set) -> Markup:
@@ -145,7 +139,7 @@ def _before_and_after(steps: Trace, touched: set) -> Markup:
     body = []
     for box in CONTAINERS:
         cells = [tag("td", *_names(box, state, touched), style=_CELL) for state in sides.values()]
-        body.append(tag("tr", tag("th", box, scope="row", style=f"{_CELL};{_MONO}"), *cells))
+        body.append(tag("tr", tag("th", box, scope="row", style=f"{_CELL};{MONO}"), *cells))
     return _table(("container", *sides), body)
 
 
@@ -153,7 +147,7 @@ def _names(box: str, state: dict, touched: set) -> list[Markup]:
     names, more = names_of(box, state, touched, _STATIC_NAMES)
     lines = []
     for name, kind, words in (entry_of(box, name, state[box][name], state) for name in names):
-        style = CODE if (box, name) in touched else _MONO
+        style = CODE if (box, name) in touched else MONO
         lines.append(tag("div", sign_of(kind), tag("span", name, style=style), " ", tag("span", words, style=SOFT)))
     if not names:
         lines.append(tag("span", "empty" if box in state else "not there", style=SOFT))

@@ -21,8 +21,7 @@ _COLUMNS = {
     "gets_gradient": "gets a gradient",
 }
 _MOST, _LONGEST = 60, 80
-_LINE = "border:0;border-bottom:1px solid #8a8a8a"
-_CELL = f"{_LINE};padding:0.25em 0.9em;text-align:left;background:none"
+_CELL = "border:0;border-bottom:1px solid #8a8a8a;padding:0.25em 0.9em;text-align:left;background:none"
 
 
 class VisibilityTable:

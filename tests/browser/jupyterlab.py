@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image  # matplotlib brings it
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.lesson_kernel import ROOT
@@ -297,6 +299,16 @@ def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
         for fault in found
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def picture(view: Locator, name: str) -> None:
+    """Write `view` alone as .screenshots/`name`.png, in few colours and so small. The README shows a copy of it."""
+    view.page.mouse.move(0, 0)
+    view.page.evaluate("() => document.activeElement.blur()")
+    seen = Image.open(io.BytesIO(view.screenshot())).convert("RGB").quantize(128, Image.Quantize.FASTOCTREE)
+    folder = ROOT / ".screenshots"
+    folder.mkdir(exist_ok=True)
+    seen.save(folder / f"{name}.png", optimize=True)
 
 
 def screenshots(page: Page, folder: Path, name: str) -> None:

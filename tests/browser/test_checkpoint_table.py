@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.views.checkpoint_table import CheckpointTable, static_face
+from helpers.views.checkpoint_table import CheckpointTable
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
@@ -123,13 +123,13 @@ def test_hostile_keys_stay_text(lab, notebook, still, form):
         page = notebook(SHOW)
         view = page.locator(".inm-fit")
     else:
-        page = still(static_face(made().table), trusted=form == "trusted")
+        page = still(made().static_face(), trusted=form == "trusted")
         view = page.locator(".jp-RenderedHTML")
     assert jupyterlab.stays_text(lab, view)
 
 
 def test_the_static_face_is_seen_before_trust_and_folds_what_matches(still):
-    page = still(static_face(made().table))
+    page = still(made().static_face())
     view = page.locator(".jp-RenderedHTML")
     expect(view.locator("table").first.locator("tbody tr")).to_have_count(len(TROUBLE))
     expect(view.locator("pre").first).to_contain_text("state_dict = ")

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
-from helpers.views.parameter_ways import static_face
-from helpers.ways import WAYS, ways
+from helpers.views.parameter_ways import ParameterWays
+from helpers.ways import WAYS
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
@@ -182,15 +182,15 @@ def test_hostile_names_stay_text(lab, notebook, still, form):
     else:
         module = nn.Module()
         module._parameters[STRUCK] = nn.Linear(1, 1).weight
-        page = still(static_face(vars(ways(module))), trusted=form == "trusted")
+        page = still(ParameterWays(module).static_face(), trusted=form == "trusted")
         view = page.locator(".jp-RenderedHTML")
     assert jupyterlab.stays_text(lab, view)
 
 
 def test_the_static_face_is_a_table_that_is_seen_before_trust(still):
-    found = vars(ways(model()))
-    page = still(static_face(found))
+    view = ParameterWays(model())
+    page = still(view.static_face())
     table = page.locator(".jp-RenderedHTML table")
     expect(table.locator("thead th")).to_have_count(1 + len(WAYS))
-    expect(table.locator("tbody tr")).to_have_count(len(found["rows"]))
+    expect(table.locator("tbody tr")).to_have_count(len(view.ways["rows"]))
     assert jupyterlab.accessibility_faults(page, ".jp-RenderedHTML") == []

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 from helpers import StateMap
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
-from tests.lesson_kernel import ROOT
 from tests.modules import NAMES
 
 SMALL = """\
@@ -75,8 +74,7 @@ def active(page: Page) -> str:
 def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     page = notebook(SMALL)
     row(page, "weight").click()
-    # The README shows a copy of this picture, kept in notebooks/images.
-    page.locator(".inm-map").screenshot(path=ROOT / ".screenshots" / "state_map.png")
+    jupyterlab.picture(page.locator(".inm-map"), "state_map")
     row(page, "tied").click()
     expect(details(page)).to_contain_text("Linear")
     page.keyboard.press("ArrowRight")

@@ -39,6 +39,18 @@ COMPARE = f"""\
 {RECORD}with trace(layer) as other:
     layer.gain = torch.ones(3)
 compare(steps, other)"""
+README = """\
+import torch
+from torch import nn
+from helpers import TracePlayer, trace
+model = nn.Module()
+model.bias = nn.Parameter(torch.zeros(2))
+model.register_buffer("weight", torch.ones(2, 3))
+model.register_buffer("mean", torch.zeros(3), persistent=False)
+model.act = nn.ReLU()
+with trace(model) as steps:
+    model.weight = nn.Parameter(torch.ones(2, 3))
+TracePlayer(steps)"""
 SCREENSHOTS = ROOT / ".screenshots" / "trace_player"
 
 
@@ -204,6 +216,19 @@ def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
     came = page.locator(".inm-player-box[data-box=_parameters] li[data-change=came]")
     expect(came).to_have_text("■scale Parameter, 3, float32came in")
     expect(status).to_contain_text("→ scale came into _parameters")
+
+
+def test_the_picture_of_the_readme_shows_a_parameter_that_takes_over_the_name_of_a_buffer(notebook):
+    page = notebook(README)
+    press(page, "Next change")
+    for question, answer in (("isinstance(value, Parameter)", "True"), ("if params is None", "False")):
+        line = page.locator(".inm-player-line", has_text=question)
+        expect(line.locator(".inm-player-note")).to_have_text(answer)
+    expect(page.get_by_role("status")).to_contain_text("del d[name] → weight left _buffers")
+    expect(page.locator(".inm-player-box[data-box=_buffers] li").last).to_have_attribute("data-change", "left")
+    jupyterlab.picture(page.locator(".inm-player"), "trace_player")
+    press(page, "Last step")
+    expect(page.locator(".inm-player-box[data-box=_parameters] li").last).to_contain_text("came in")
 
 
 def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(notebook):

@@ -5,15 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tests.modules import reader
 from tests.proofs import the_true_one
-
-
-def _reader() -> nn.Module:
-    mix, model = nn.Linear(4, 4), nn.Module()
-    model.embed, model.blocks = nn.Embedding(6, 4), nn.Sequential(mix, nn.ReLU(), mix)
-    model.norm, model.head = nn.BatchNorm1d(4).requires_grad_(False), nn.Linear(4, 6, bias=False)
-    model.head.weight = model.embed.weight
-    return model
 
 
 def _used_up() -> int:
@@ -23,13 +16,13 @@ def _used_up() -> int:
 
 
 def _own() -> int:
-    own, model = list(_reader()._parameters), _reader()
+    own, model = list(reader()._parameters), reader()
     every = [[name for name, _ in model.named_parameters(remove_duplicate=once)] for once in (True, False)]
     return the_true_one(own == every[0], own == every[1], own == [], False)
 
 
 def _tied() -> int:
-    model = _reader()
+    model = reader()
     listings = (model.named_parameters(), model.named_parameters(remove_duplicate=False),
                 model.state_dict(keep_vars=True).items())  # fmt: skip
     found = [sum(one is model.head.weight for _, one in listing) for listing in listings]
@@ -37,7 +30,7 @@ def _tied() -> int:
 
 
 def _freeze_tied() -> int:
-    model = _reader()
+    model = reader()
     for name, parameter in model.named_parameters():
         if name.startswith("head."):
             parameter.requires_grad_(False)
