@@ -1,8 +1,27 @@
-"""What holds for every test."""
+"""What holds for every test, and the order in which they start."""
 
 import pytest
 
 from helpers import exercises
+
+# What takes longest starts first, so that two processes end together; and the browser tests stand side by side, since
+# each time a process leaves them it stops JupyterLab, and starts it again for the next.
+FIRST = (
+    "tests/browser/test_lessons.py",
+    "tests/browser/",
+    "tests/test_regression_run.py",
+    "tests/test_own_module.py",
+    "notebooks/",
+)
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # left alone, xdist starts with the files of many tests, which are quick
+
+
+def pytest_collection_modifyitems(items):
+    places = {start: place for place, start in enumerate(FIRST)}
+    items.sort(key=lambda item: next((places[start] for start in FIRST if item.nodeid.startswith(start)), len(FIRST)))
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
+
+from tests.notebook_files import code_cells, faces, read
 
 
 class Page(HTMLParser):
-    """`tags` holds (name, attributes) of every element, `words` all text, `unclosed` what was left open."""
+    """`tags` holds (name, attributes) of every element, `words` all text seen, `unclosed` what was left open."""
 
     _VOID = frozenset({"br", "hr", "img"})
 
@@ -27,4 +30,12 @@ class Page(HTMLParser):
         assert self.unclosed.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words += data
+        if self.unclosed[-1:] != ["style"]:
+            self.words += data
+
+
+def saved_static_faces(path: Path) -> list[str]:
+    """The text of every text/html output saved in the notebook at `path`, spaces and line ends made one."""
+    outputs = [output for _, cell in code_cells(read(path)) for output in cell["outputs"]]
+    shown = (html for output in outputs for kind, html in faces(output) if kind == "text/html")
+    return [" ".join(Page(html).words.split()) for html in shown]

@@ -247,7 +247,7 @@ def test_no_player_is_left_over():
 
 
 def test_the_playground_has_three_faces_and_the_still_ones_do_not_answer():
-    first, second = (Playground()._repr_mimebundle_() for _ in range(2))
+    first, second = (Playground()._repr_mimebundle_()[0] for _ in range(2))
     assert first["text/html"] == second["text/html"] and len(first) == 3
     assert first["text/plain"] == "Playground: 8 values, 7 homes of the name, 6 routes"
     words = Page(first["text/html"]).words

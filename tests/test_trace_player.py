@@ -51,8 +51,7 @@ def built(layers: int) -> Trace:
 
 
 def faces(view: TracePlayer | TracePair) -> dict:
-    shown = view._repr_mimebundle_()
-    return shown[0] if isinstance(shown, tuple) else shown
+    return view._repr_mimebundle_()[0]
 
 
 def assert_safe(html: str) -> Page:

@@ -1,8 +1,13 @@
 """The views: one anywidget class each, with a small ES module and a style sheet beside it."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
+from IPython import get_ipython
+
 _HERE = Path(__file__).parent
+_LIVE = "application/vnd.jupyter.widget-view+json"
 
 
 def front_end(name: str) -> tuple[str, str]:
@@ -14,9 +19,23 @@ def front_end(name: str) -> tuple[str, str]:
 
 
 class ThreeFaces:
-    """A widget with two more faces: HTML that its `static_face()` gives, and its repr, one line of text."""
+    """A widget with two more faces: HTML that its `static_face()` gives, and its repr, one line of text.
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict | tuple[dict, dict]:
-        live, faces = super()._repr_mimebundle_(**kwargs), {"text/plain": repr(self), "text/html": self.static_face()}
-        # A plain widget gives its data, an anywidget its metadata too.
-        return ({**live[0], **faces}, live[1]) if isinstance(live, tuple) else {**live, **faces}
+    Run by `jupyter nbconvert --execute` it shows these two alone: nbconvert would prefer the live face, and the page
+    has no kernel behind it.
+    """
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
+        live = super()._repr_mimebundle_(**kwargs)
+        data, metadata = live if isinstance(live, tuple) else (live, {})  # of an anywidget, of a plain widget
+        data = {**data, "text/plain": repr(self), "text/html": self.static_face()}
+        if _nobody_is_there():
+            data.pop(_LIVE, None)
+        return data, metadata
+
+
+def _nobody_is_there() -> bool:
+    """Whether the running cell was sent by a program that cannot answer input(), and so has no reader at hand."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    request = kernel.get_parent("shell") if kernel else {}
+    return request.get("content", {}).get("allow_stdin") is False

@@ -27,9 +27,7 @@ function tensorOf(row) {
 }
 
 // Arrows and letters belong to a view while it has the focus, not to the notebook's shortcuts.
-function keepKey(event) {
-  if (!(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)) event.stopPropagation();
-}
+const ownKey = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
 
 // Puts a view on the page. `on` adds a listener; `leave`, which a render returns, ends all of them and takes it away.
 function enter(el, root) {
@@ -39,7 +37,12 @@ function enter(el, root) {
     listening.abort();
     root.remove();
   };
-  on(root, "keydown", keepKey);
+  on(root, "keydown", (event) => ownKey(event) && event.stopPropagation());
+  // Jupyter Notebook hears a key before the view does: this attribute of the element with the focus says "not yours".
+  const tell = (event) => {
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ownKey(event));
+  };
+  window.addEventListener("keydown", tell, { capture: true, signal: listening.signal });
   el.append(root);
   return { on, leave };
 }

@@ -10,6 +10,7 @@ from traitlets import Int, Unicode
 from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.placement import Placed, place, placing_questions
 from helpers.questions import Option, Question
+from helpers.views import ThreeFaces
 from helpers.views.quiz_card import QuizCard, prose
 
 _UNKNOWN = Option("I don't know", "")
@@ -27,7 +28,7 @@ class PlacingCard(QuizCard):
         self.kicker = kicker
 
 
-class Placement(widgets.VBox):
+class Placement(ThreeFaces, widgets.VBox):
     """Ten questions, a button, and under it the lesson to begin with, and why. Any question may stay open.
 
     Before it is run, the static face shows the questions and their options.
@@ -50,11 +51,7 @@ class Placement(widgets.VBox):
     def __repr__(self) -> str:
         return f"Placement: {len(self.cards)} questions, and the lesson to begin with"
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self), "text/html": self._static_face()}
-
-    def _static_face(self) -> Markup:
+    def static_face(self) -> Markup:
         asked = (
             tag("li", tag("b", prose(card.prompt)), tag("pre", card.code, style="margin:0.3em 0") if card.code else "",
                 tag("ul", *(tag("li", prose(option["text"])) for option in card.options), style="margin:0 0 0.7em"))

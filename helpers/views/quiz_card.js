@@ -17,8 +17,8 @@ function render({ model, el }) {
 
   // Radio names are private to their form, so two cards on a page stay apart.
   const rows = options.map((option, index) => {
-    const checked = index === model.get("chosen");
-    const radio = node("input", { type: "radio", name: "option", value: index, checked });
+    const chosen = index === model.get("chosen");
+    const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
     const mark = node("span", "inm-quiz-mark");
     const words = node("span", "inm-quiz-text", ...prose(option.text));
     const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);

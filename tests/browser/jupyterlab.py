@@ -1,4 +1,4 @@
-"""Drive a real JupyterLab in a real Chromium: start it, open a notebook, run it, look at it."""
+"""Drive a real JupyterLab, or Jupyter Notebook 7, in a real Chromium: start it, open a notebook, run it, look at it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ DESKTOP = {"width": 1280, "height": 1400}
 PROJECTOR = {"width": 1280, "height": 720}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 RUN_SECONDS = 300
-VIEWS = ".inm, .jp-OutputArea-output.jp-RenderedHTML"  # the live views and the static faces
+LAB, NOTEBOOK_7 = "lab/tree", "notebooks"  # where the server has either front end
+LIVE_VIEWS = ".inm"
+VIEWS = f"{LIVE_VIEWS}, .jp-OutputArea-output.jp-RenderedHTML"  # and the static faces
 
 # All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by itself.
 SETTINGS = {
@@ -65,6 +67,7 @@ def chromium(executable: str) -> Iterator[Browser]:
 class Lab:
     """A JupyterLab server on 127.0.0.1 that serves a copy of the checkout, with settings of its own.
 
+    It serves Jupyter Notebook 7 as well, which is built of the same parts.
     The learner's settings and trust database are not seen and not touched, and so is the checkout.
     """
 
@@ -99,7 +102,8 @@ class Lab:
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
             *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}"),
-            *("--expose-app-in-browser", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
+            *("--expose-app-in-browser", "--JupyterNotebookApp.expose_app_in_browser=True"),
+            *("--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
             "--ServerApp.terminals_enabled=False",
             "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         ]
@@ -165,10 +169,13 @@ class Lab:
 _PANEL = "const panel = window.jupyterapp?.shell?.currentWidget;"
 
 
-def open_notebook(page: Page, path: str, theme: str = "light") -> None:
-    """Show the notebook at `path` (from the served root) in `page`, side bars folded, its kernel ready."""
+def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = LAB) -> None:
+    """Show the notebook at `path` (from the served root) in `page`, side bars folded, its kernel ready.
+
+    `place` is LAB or NOTEBOOK_7, the front end.
+    """
     origin = "/".join(page.url.split("/")[:3])
-    page.goto(f"{origin}/lab/tree/{path}?reset")
+    page.goto(f"{origin}/{place}/{path}?reset")
     page.wait_for_function(
         f"() => {{ {_PANEL} return panel?.context?.isReady && panel.content.widgets.length > 0"
         " && panel.sessionContext.session?.kernel?.status === 'idle'; }"

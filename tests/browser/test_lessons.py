@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from tests.browser import jupyterlab
+from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
-from tests.notebook_files import code_cells, faces, lessons, read, text
+from tests.notebook_files import code_cells, lessons, read, text
 
 SCREENSHOTS = ROOT / ".screenshots"
 
@@ -54,55 +54,23 @@ def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit
 
 
 def _photograph(page: jupyterlab.Page, folder: Path, moment: str) -> list[str]:
-    """Screenshots, after the run in both themes, and what axe-core finds in either."""
-    faults = []
+    """Screenshots, after the run in both themes, and what axe-core finds in either.
+
+    After the run it looks at the live views alone: what is HTML then was the same HTML before.
+    """
+    faults, looked_at = [], jupyterlab.VIEWS if moment == "before" else jupyterlab.LIVE_VIEWS
     for theme in ("dark", "light"):
         jupyterlab.set_theme(page, theme)
         if (moment, theme) != ("before", "dark"):
             jupyterlab.screenshots(page, folder, f"{moment}-{theme}")
-        if page.locator(jupyterlab.VIEWS).count():
-            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page)]
+        if page.locator(looked_at).count():
+            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page, looked_at)]
     return faults
-
-
-class _Text(HTMLParser):
-    """The text of a piece of HTML, style sheets left out."""
-
-    def __init__(self):
-        super().__init__()
-        self.parts, self.in_style = [], False
-
-    def handle_starttag(self, tag, attributes):
-        self.in_style = tag == "style"
-
-    def handle_endtag(self, tag):
-        self.in_style = False
-
-    def handle_data(self, data):
-        if not self.in_style:
-            self.parts.append(data)
-
-
-def _words(shown: str) -> str:
-    return " ".join(shown.split())
-
-
-def saved_static_faces(path: Path) -> list[str]:
-    """The text of every text/html output saved in the notebook at `path`."""
-    texts = []
-    for _, cell in code_cells(read(path)):
-        for output in cell["outputs"]:
-            for kind, shown in faces(output):
-                if kind == "text/html":
-                    parser = _Text()
-                    parser.feed(shown)
-                    texts.append("".join(parser.parts))
-    return texts
 
 
 def test_before_trust_every_static_face_is_seen_whole(visit):
     assert visit.trusted_before == 0
-    assert [_words(face) for face in visit.static_before] == list(map(_words, saved_static_faces(visit.path)))
+    assert [" ".join(face.split()) for face in visit.static_before] == saved_static_faces(visit.path)
 
 
 def test_nothing_asks_the_reader_for_trust_or_anything_else(visit):

@@ -81,7 +81,7 @@ def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook, theme)
 
 
 def test_the_still_faces_are_seen_whole_before_trust(notebook):
-    faces = [Playground()._repr_mimebundle_()["text/html"], OutcomeTable(grid())._repr_html_()]
+    faces = [Playground()._repr_mimebundle_()[0]["text/html"], OutcomeTable(grid())._repr_html_()]
     cells = [new_code_cell("...", outputs=[new_output("display_data", data={"text/html": str(face)})],
                            execution_count=place) for place, face in enumerate(faces, start=1)]  # fmt: skip
     page = notebook(*cells, run=False)
