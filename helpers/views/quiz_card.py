@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
@@ -14,18 +15,9 @@ from helpers.views import ThreeFaces, front_end
 if TYPE_CHECKING:
     from helpers.questions import Question
 
-# A lesson that nbconvert has made into a page is cut at the edge of the paper: these rules break long lines of code,
-# and keep together what belongs together. They travel with the questions, since every lesson asks one.
-_ON_PAPER = (
-    "@media print {"
-    ".jp-InputPrompt, .jp-OutputPrompt { display: none }"
-    ".jp-Notebook pre { white-space: pre-wrap !important }"
-    ".jp-Notebook th, .jp-Notebook td { white-space: normal !important; padding: 0.2em 0.4em !important }"
-    ".jp-OutputArea table { font-size: 0.85em !important }"
-    ".jp-InputArea-editor, .jp-OutputArea img, .jp-Notebook tr, .inm-quiz-static { break-inside: avoid }"
-    ".jp-Cell-inputWrapper, .jp-Notebook h2, .jp-Notebook h3 { break-after: avoid }"
-    "}"
-)
+# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every lesson asks one.
+_EXPORTED = Markup((Path(__file__).parent / "exported.css").read_text(encoding="utf-8"))
+
 
 def prose(words: str) -> Markup:
     """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is markup.
@@ -75,7 +67,7 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
             tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
-            tag("style", _ON_PAPER),
+            tag("style", _EXPORTED),
             class_="inm-quiz-static",
             style=f"{BOX};border-left:4px solid #1976d2",
         )
