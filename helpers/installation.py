@@ -38,7 +38,7 @@ def look() -> tuple[str, bool]:
     wanted += _helpers(lines, ready=not any(line.startswith("✗") for line in lines))
     if wanted:  # the extensions come with these packages, so they are looked at afterwards
         lines += _install(wanted)
-    else:
+    else:  # the lessons run without them, and JupyterLab may have been started from another environment, which has them
         lines += _views() or ["✓ the JupyterLab extensions that draw the views"]
     return "\n".join(lines), not any(line.startswith("✗") for line in lines)
 
@@ -133,7 +133,8 @@ def _views() -> list[str]:
     try:
         from jupyter_core.paths import jupyter_config_dir, jupyter_config_path, jupyter_path
     except ImportError:
-        return ["✗ Jupyter is not installed in this kernel's Python.", *_install(["jupyterlab"])]
+        return ["! Jupyter is not installed in this kernel's Python, so views may stay still.",
+                *_install(["jupyterlab"])]  # fmt: skip
     switched = {}  # name of an extension: the file that says whether it is off; the last word counts
     folders = [Path(folder) / "labconfig" for folder in jupyter_config_path()]
     for folder in reversed([*folders, *map(Path, jupyter_path("lab", "settings"))]):
@@ -143,13 +144,14 @@ def _views() -> list[str]:
     for name, package in EXTENSIONS.items():
         if not any((Path(folder) / name / "package.json").exists() for folder in jupyter_path("labextensions")):
             again = _command(sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps", package)
-            lines += [f"✗ JupyterLab's extension {name} is missing. In a terminal, run:", f"      {again}"]
+            lines.append(f"! JupyterLab's extension {name} is missing, so views may stay still. In a terminal, run:")
+            lines.append(f"      {again}")
         elif switched.get(name):
             file = switched[name]
             level = "user" if Path(jupyter_config_dir()) in file.parents else "sys_prefix"
             level = level if level == "user" or Path(sys.prefix) in file.parents else "system"
             enable = _command(sys.executable, "-m", "jupyter", "labextension", "enable", f"--level={level}", name)
-            lines += [f"✗ JupyterLab's extension {name} is disabled, in {file}. In a terminal, run:", f"      {enable}"]
+            lines += [f"! JupyterLab's extension {name} is disabled, in {file}. In a terminal, run:", f"      {enable}"]
     if lines:
         lines.append("  then close JupyterLab, start it again, and reload this page in the browser.")
     return lines

@@ -117,6 +117,10 @@ def faults(lines):
     return [line for line in lines if line.startswith("✗")]
 
 
+def notes(lines):
+    return [line for line in lines if line.startswith("!")]
+
+
 def test_where_all_is_well_the_words_name_nothing_of_the_machine(machine):
     lines, well = machine.look()
     assert well and lines == WELL.splitlines()
@@ -237,7 +241,7 @@ def test_a_course_that_cannot_be_imported_says_why(machine, broken, words):
 def test_an_extension_that_is_missing_is_put_back(machine, name, package):
     (machine.labextensions / name / "package.json").unlink()
     lines, well = machine.look()
-    assert not well and faults(lines)[0].startswith(f"✗ JupyterLab's extension {name} is missing.")
+    assert well and notes(lines)[0].startswith(f"! JupyterLab's extension {name} is missing,")
     assert machine.command(lines)[-3:] == ["--force-reinstall", "--no-deps", package] and "start it again" in lines[-1]
 
 
@@ -248,8 +252,8 @@ def test_an_extension_that_is_disabled_is_enabled_where_it_was_disabled(machine,
     disable(folder, said)
     lines, well = machine.look()
     place = folder / "labconfig" / "page_config.json"
-    said = f"✗ JupyterLab's extension {MANAGER} is disabled, in {place}. In a terminal, run:"
-    assert not well and faults(lines) == [said]
+    said = f"! JupyterLab's extension {MANAGER} is disabled, in {place}. In a terminal, run:"
+    assert well and notes(lines) == [said]
     enable = ["-m", "jupyter", "labextension", "enable", f"--level={level}", MANAGER]
     assert machine.command(lines) == [machine.python, *enable]
 
