@@ -24,6 +24,7 @@ from tests.browser.jupyterlab import (
     set_theme,
     trust,
     trusted_outputs,
+    wait_until_drawn,
 )
 from tests.refresh_notebooks import METADATA
 
@@ -79,28 +80,19 @@ def workbench(lab: Lab) -> Iterator[Page]:
 
 
 @pytest.fixture
-def notebook(lab: Lab, request: pytest.FixtureRequest) -> Callable[..., Page]:
-    """A page with a notebook made of `cells` (a code cell's source, or a cell).
+def notebook(lab: Lab, workbench: Page) -> Callable[..., Page]:
+    """The page of the `workbench` with a notebook made of `cells` (a code cell's source, or a cell), run or as saved.
 
-    It is run on the `workbench`, whose page and kernel are there already; with `run` False it is opened as a file,
-    untrusted and not run, in a page of its own.
+    A notebook that is not run is untrusted, as one that somebody else has saved.
     """
 
     def make(*cells: str | nbformat.NotebookNode, run: bool = True, theme: str = "light") -> Page:
         nodes = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-        made = new_notebook(cells=nodes, metadata=METADATA)
-        if run:
-            page = request.getfixturevalue("workbench")
-            lab.forget_problems(page)
-            set_theme(page, theme)
-            replace_cells(page, made)
-            run_all(page)
-            return page
-        page = request.getfixturevalue("page")
-        path = lab.root / "notebooks" / "made_by_a_test.ipynb"
-        nbformat.write(made, path)
-        open_notebook(page, f"notebooks/{path.name}", theme)
-        return page
+        lab.forget_problems(workbench)
+        set_theme(workbench, theme)
+        replace_cells(workbench, new_notebook(cells=nodes, metadata=METADATA))
+        run_all(workbench) if run else wait_until_drawn(workbench)
+        return workbench
 
     return make
 
