@@ -121,11 +121,9 @@ def test_no_question_is_one_of_the_lessons():
 
 def test_it_has_three_faces_and_the_still_ones_ask_and_are_always_the_same():
     view = Placement()
-    bundle = view._repr_mimebundle_()
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    bundle, _ = view._repr_mimebundle_()
     view.cards[0].chosen = 1
-    again = view._repr_mimebundle_()
-    assert (again[0] if isinstance(again, tuple) else again) == bundle and len(bundle) == 3
+    assert view._repr_mimebundle_()[0] == bundle and len(bundle) == 3
     assert bundle["text/plain"] == repr(view) == "Placement: 10 questions, and the lesson to begin with"
     page = Page(bundle["text/html"])
     for question in QUESTIONS:

@@ -32,6 +32,7 @@ LESSONS = ("lesson_01", "lesson_02", "lesson_03", "lesson_04", "lesson_05", "les
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
+    "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "cannot-be-made": "Make one in a cell of its own, `Module()`, to see where the error comes from.",

@@ -1,4 +1,4 @@
-"""The views: one anywidget class each, with a small ES module and a style sheet beside it."""
+"""The views, and what they share: an ES module and a style sheet each, and three faces."""
 
 from __future__ import annotations
 

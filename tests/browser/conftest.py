@@ -29,7 +29,7 @@ from tests.browser.jupyterlab import (
 from tests.refresh_notebooks import METADATA
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
-NO_PACKAGES = "npm cannot get the slide library on this machine: install npm to run the slide tests"
+NO_PACKAGES = "the slide tests need npm, and a network from which it gets the slide library"
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -108,7 +108,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of `PACKAGES`, each under its package and path: "reveal.js@4.0.2/dist/reveal.js"."""
     folder, npm = tmp_path_factory.mktemp("packages"), shutil.which("npm")
     done = npm and subprocess.run(
-        [npm, "pack", *PACKAGES, "--pack-destination", str(folder)], cwd=folder, capture_output=True, text=True
+        [npm, "pack", *PACKAGES, "--fetch-retries=0", "--pack-destination", str(folder)],
+        cwd=folder, capture_output=True, text=True,
     )
     if not done or done.returncode:
         words = NO_PACKAGES + (f"\n{done.stderr}" if done else "")
