@@ -39,7 +39,10 @@ def look() -> tuple[str, bool]:
     if wanted:  # the extensions come with these packages, so they are looked at afterwards
         lines += _install(wanted)
     else:  # the lessons run without them, and JupyterLab may have been started from another environment, which has them
-        lines += _views() or ["✓ the JupyterLab extensions that draw the views"]
+        try:
+            lines += _views() or ["✓ the JupyterLab extensions that draw the views"]
+        except Exception as error:  # a folder or a file that may not be read, or that is not what it should be
+            lines.append(f"! JupyterLab's extensions cannot be looked at: {type(error).__name__}: {_first_line(error)}")
     return "\n".join(lines), not any(line.startswith("✗") for line in lines)
 
 
@@ -57,6 +60,8 @@ def _package(name: str, lines: list[str]) -> list[str]:
     oldest = OLDEST_TORCH if name == "torch" else re.sub(r"^\D*([\d.]*).*", r"\1", asked)
     try:
         module = importlib.import_module(name)
+        found = getattr(module, "__version__", None)
+        found = found if found is None else str(found)
     except ModuleNotFoundError as error:
         if error.name == name:
             lines.append(f"✗ {name} is not installed in this kernel's Python.")
@@ -66,7 +71,6 @@ def _package(name: str, lines: list[str]) -> list[str]:
         return _broken(name, asked, error, lines)
     except Exception as error:  # a library that cannot be loaded raises whatever it likes
         return _broken(name, asked, error, lines)
-    found = getattr(module, "__version__", None)
     if found is None:
         place = getattr(module, "__file__", None) or list(getattr(module, "__path__", "?"))[0]
         lines.append(f"✗ {name} is not the package of that name here, but {place}: rename that, {_AGAIN}.")
@@ -96,17 +100,21 @@ def _helpers(lines: list[str], ready: bool) -> list[str]:
             lines.append("✗ helpers, the package of this course, is not installed in this kernel's Python.")
             return ["-e", str(ROOT)]
         place = Path(spec.origin or list(spec.submodule_search_locations)[0]).resolve()
-        if place.parent != ROOT / "helpers":
+        if (place.parent if spec.origin else place) != ROOT / "helpers":
             lines.append(f"✗ helpers is another package here: {place}. The one of this course is {ROOT / 'helpers'}.")
             lines.append("  Take the other one out of the way (pip uninstall it, or rename it). Then:")
             return ["-e", str(ROOT)]
+        if not spec.origin:
+            raise ImportError(f"{place / '__init__.py'} is missing")
         if ready:
             importlib.import_module("helpers")
             lines.append("✓ helpers, the package of this course")
-    except ModuleNotFoundError as error:
-        lines.append(f"✗ helpers cannot be imported: {error.name} is missing.")
-        return [str(error.name) + _requirements().get(str(error.name), "")]
     except Exception as error:
+        name = str(getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
+        top = name.partition(".")[0]
+        if top not in ("", "helpers"):
+            lines.append(f"✗ helpers cannot be imported: {name} is missing.")
+            return [*(["--force-reinstall"] if top != name else []), top + _requirements().get(top, "")]
         lines.append(f"✗ helpers cannot be imported: {type(error).__name__}: {_first_line(error)}")
         lines.append(f"  Get a fresh copy of the course, or see what git status says in {ROOT}; {_AGAIN}.")
     return []
@@ -117,7 +125,7 @@ def _install(wanted: list[str]) -> list[str]:
     own, lines = ROOT / ".venv", []
     if (own / "pyvenv.cfg").exists() and own.resolve() != Path(sys.prefix).resolve():
         jupyter = own / ("Scripts" if os.name == "nt" else "bin") / "jupyter"
-        start = _command(str(jupyter), "lab", str(ROOT / "notebooks" / "00_start_here.ipynb"))
+        start = _command(str(jupyter), "lab", f"--notebook-dir={ROOT}", str(ROOT / "notebooks" / "00_start_here.ipynb"))
         lines += ["  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:",
                   f"      {start}", "  Or install what is missing for this kernel, too:"]  # fmt: skip
     else:
@@ -139,19 +147,19 @@ def _views() -> list[str]:
     folders = [Path(folder) / "labconfig" for folder in jupyter_config_path()]
     for folder in reversed([*folders, *map(Path, jupyter_path("lab", "settings"))]):
         for name, off in _disabled(folder / "page_config.json").items():
-            switched[name.partition(":")[0]] = folder / "page_config.json" if off else None
+            switched[str(name)] = folder / "page_config.json" if off else None
     lines = []
     for name, package in EXTENSIONS.items():
         if not any((Path(folder) / name / "package.json").exists() for folder in jupyter_path("labextensions")):
             again = _command(sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps", package)
             lines.append(f"! JupyterLab's extension {name} is missing, so views may stay still. In a terminal, run:")
             lines.append(f"      {again}")
-        elif switched.get(name):
-            file = switched[name]
+        for part in (one for one, file in switched.items() if file and one.partition(":")[0] == name):
+            file = switched[part]
             level = "user" if Path(jupyter_config_dir()) in file.parents else "sys_prefix"
             level = level if level == "user" or Path(sys.prefix) in file.parents else "system"
-            enable = _command(sys.executable, "-m", "jupyter", "labextension", "enable", f"--level={level}", name)
-            lines += [f"! JupyterLab's extension {name} is disabled, in {file}. In a terminal, run:", f"      {enable}"]
+            enable = _command(sys.executable, "-m", "jupyter", "labextension", "enable", f"--level={level}", part)
+            lines += [f"! JupyterLab's extension {part} is disabled, in {file}. In a terminal, run:", f"      {enable}"]
     if lines:
         lines.append("  then close JupyterLab, start it again, and reload this page in the browser.")
     return lines
@@ -169,23 +177,27 @@ def _disabled(file: Path) -> dict[str, bool]:
 def _requirements() -> dict[str, str]:
     """What requirements.txt asks of each package, such as {"matplotlib": ">=3.8,<4"}."""
     try:
-        words = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+        words = (ROOT / "requirements.txt").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
     return dict(re.findall(r"^([\w-]+)([=<>~!][^\s#]*)", words, re.MULTILINE))
 
 
 def _numbers(version: object) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", str(version).partition("+")[0])[:3]]
+    return [int(number) for number in re.findall(r"\d{1,9}", str(version).partition("+")[0])[:3]]
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")[:300]
+    try:
+        words = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+    except Exception:
+        words = ""
+    return next(iter(words.splitlines()), "")[:300]
 
 
 def _command(*words: str) -> str:
     """The words as one line for the terminal of this system; on Windows that is PowerShell, as in README.md."""
     if os.name != "nt":
         return " ".join(map(shlex.quote, words))
-    quoted = [word if re.fullmatch(r"[\w.:\\/=-]+", word) else f'"{word}"' for word in words]
-    return ("& " if quoted[0].startswith('"') else "") + " ".join(quoted)
+    quoted = [word if re.fullmatch(r"[\w.:\\/=-]+", word) else "'" + word.replace("'", "''") + "'" for word in words]
+    return ("& " if quoted[0].startswith("'") else "") + " ".join(quoted)

@@ -15,8 +15,8 @@ LESSONS = ("01_state_dict", "02_reading_parameters", "03_buffers", "04_setattr",
 class Placed:
     """Where to begin, and why. `lesson` is a name of `LESSONS`, or "" if every answer was right.
 
-    `missed` and `open` name what the questions are about that were answered wrongly or by "I don't know", and those
-    that were not answered: pairs of a lesson and a few words, in the order of the questions.
+    `missed` and `open` name what the questions are about that were answered wrongly, and those that were not answered
+    or not known: pairs of a lesson and a few words, in the order of the questions.
     """
 
     lesson: str
@@ -42,8 +42,9 @@ def place(answers: Sequence[int | None]) -> Placed:
     pairs = list(zip(placing_questions(), answers, strict=True))
     left = {question: answer for question, answer in pairs if answer != question.answer}
     about = {one: (lesson_of(one), one.options[one.answer].why) for one in left}
+    unknown = [one for one, answer in left.items() if answer is None or answer >= len(one.options)]
     return Placed(
         lesson=next((lesson for lesson, _ in about.values()), ""),
-        missed=tuple(about[one] for one, answer in left.items() if answer is not None),
-        open=tuple(about[one] for one, answer in left.items() if answer is None),
+        missed=tuple(about[one] for one in left if one not in unknown),
+        open=tuple(about[one] for one in unknown),
     )

@@ -72,7 +72,8 @@ def without_numbers(value: Any, depth: int = 5, copied: bool = True) -> Any:
     """`value` with a meta tensor for each tensor, in mappings inside it too, and what they say of versions.
 
     A dictionary that was once loaded with `assign=True` notes it, and torch assigns at each later load of it. To assign
-    asks less than to copy: a tensor on meta will do. So the note is left out, and `copied` is False for its entries.
+    asks less than to copy: a tensor on meta will do. So the note of a module is left out, and `copied` is False for the
+    tensors of that module.
     """
     if issubclass(type(value), torch.Tensor):
         one = slot_of(value)
@@ -83,9 +84,12 @@ def without_numbers(value: Any, depth: int = 5, copied: bool = True) -> Any:
         notes = getattr(value, "_metadata", None)
         notes = dict(notes) if issubclass(type(notes), dict) else {}
         notes = {key: dict(one) for key, one in notes.items() if issubclass(type(one), dict)}
-        copied = copied and not any([one.pop(_ASSIGNED, False) is True for one in notes.values()])
+        said = {key: one.pop(_ASSIGNED, False) for key, one in notes.items()}
+        assigned = {key for key, word in said.items() if type(word) not in ATOMS or word}
         made = (dict if kind is dict else OrderedDict if issubclass(kind, OrderedDict) else _like(kind, dict))()
-        made.update((key, without_numbers(one, depth - 1, copied)) for key, one in pairs(value).items())
+        for key, one in pairs(value).items():
+            module = key.rpartition(".")[0] if type(key) is str else key
+            made[key] = without_numbers(one, depth - 1, copied=module not in assigned)
         if notes:
             made._metadata = notes
         return made

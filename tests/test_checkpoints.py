@@ -643,6 +643,17 @@ def test_a_dictionary_that_was_once_assigned_is_told_as_torch_assigns_it_again(m
     assert state_dict._metadata[""]["assign_to_params_buffers"]
 
 
+def test_the_note_of_one_module_says_nothing_of_another():
+    file = on_meta(old_checkpoint)
+    part = nn.Module()
+    part.stem = nn.Linear(2, 3)
+    part.load_state_dict(file, strict=False, assign=True)
+    assert [key for key, one in file._metadata.items() if one.get("assign_to_params_buffers")] == ["", "stem"]
+    found = compare_checkpoint(mixed(), file)
+    assert_as_torch(mixed(), file, found)
+    assert found.errors and not any("stem" in error or "scale" in error for error in found.errors)
+
+
 def test_a_model_on_meta_is_told_that_a_load_copies_nothing_into_it():
     told = CheckpointTable(compare_checkpoint(on_meta(mixed), old_checkpoint())).table["notes"]
     assert any("With assign=True" in note for note in told)

@@ -85,8 +85,8 @@ def test_the_readme_states_the_time_that_the_lesson_states(stem):
 
 def test_the_first_command_of_the_readme_opens_the_first_notebook():
     bash, powershell = (re.search(rf"```{name}\n(.*?)```", README, re.DOTALL)[1] for name in ("bash", "powershell"))
-    assert bash.rstrip().endswith(f"jupyter lab notebooks/{START}.ipynb")
-    assert powershell.rstrip(" }\n").endswith(rf"jupyter lab notebooks\{START}.ipynb")
+    assert bash.rstrip().endswith(f"jupyter lab --notebook-dir=. notebooks/{START}.ipynb")
+    assert powershell.rstrip(" }\n").endswith(rf"jupyter lab --notebook-dir=. notebooks\{START}.ipynb")
 
 
 def test_the_readme_lists_every_name_of_the_package_once_and_no_other():
@@ -139,7 +139,8 @@ def test_the_short_plan_takes_the_sections_that_the_lesson_names_for_a_class(ste
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_link_of_the_guide_leads_to_the_section_question_or_cell_that_it_names(stem):
-    wrong = []
+    wrong = [link for link in re.findall(r"\]\((\w+\.ipynb[^)]*)\)", GUIDE)
+             if not re.match(rf"({'|'.join(STEMS)})\.ipynb#cell-id=.", link)]  # fmt: skip
     for words, _, cell in (found for found in CELL_LINK.findall(GUIDE) if found[1] == stem):
         source, name = cells(stem).get(cell, ""), re.fullmatch(r"`([\w-]+)`", words)
         if name:

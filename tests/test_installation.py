@@ -211,7 +211,7 @@ def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine
     (machine.course / ".venv" / "pyvenv.cfg").touch()
     lines, _ = machine.look()
     assert "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:" in lines
-    start = [str(machine.course / ".venv" / "bin" / "jupyter"), "lab"]
+    start = [str(machine.course / ".venv" / "bin" / "jupyter"), "lab", f"--notebook-dir={machine.course}"]
     assert machine.command(lines) == [*start, str(machine.course / "notebooks" / "00_start_here.ipynb")]
     assert machine.command(lines, 1)[:2] == [machine.python, "-m"]
 
@@ -230,11 +230,53 @@ def test_another_package_called_helpers_is_not_taken_for_the_course(machine, ins
 @pytest.mark.parametrize("broken,words", [
     ("import pygments_of_old", "✗ helpers cannot be imported: pygments_of_old is missing."),
     ("def (", "✗ helpers cannot be imported: SyntaxError: "),
+    ("import helpers.audit", "✗ helpers cannot be imported: ModuleNotFoundError: No module named 'helpers.audit'"),
 ])  # fmt: skip
 def test_a_course_that_cannot_be_imported_says_why(machine, broken, words):
     (machine.course / "helpers" / "__init__.py").write_text(broken)
     lines, well = machine.look()
     assert not well and faults(lines)[0].startswith(words)
+    assert "helpers" not in " ".join(line for line in lines if "pip install" in line)  # somebody else's, on the index
+
+
+def test_a_course_that_has_lost_a_file_is_told_to_get_it_again(machine):
+    (machine.course / "helpers" / "__init__.py").unlink()
+    lines, well = machine.look()
+    assert not well and faults(lines)[0].endswith("__init__.py is missing") and "fresh copy" in " ".join(lines)
+
+
+def test_the_environment_of_the_course_itself_is_not_called_the_wrong_one(machine):
+    (machine.site / "anywidget.py").unlink()
+    (machine.course / ".venv").symlink_to(machine.prefix)
+    lines, well = machine.look()
+    assert not well and "wrong kernel" not in " ".join(lines)
+    assert machine.command(lines)[0] == machine.python
+
+
+def test_without_jupyter_the_lessons_run_and_it_is_said_how_to_get_it(machine):
+    (machine.site / "jupyter_core").unlink()
+    lines, well = machine.look()
+    assert well and notes(lines)[0].startswith("! Jupyter is not installed in this kernel's Python")
+    assert machine.command(lines)[-1] == "jupyterlab"
+
+
+@pytest.mark.parametrize("torch", [
+    "def __getattr__(name): raise RuntimeError('no version')",
+    "class V:\n    def __str__(self): raise ValueError('no words')\n__version__ = V()",
+    "class E(Exception):\n    def __str__(self): raise ValueError('no words')\nraise E",
+    "raise OSError('\\udcff')",
+])  # fmt: skip
+def test_whatever_an_import_does_there_is_no_traceback(machine, torch):
+    (machine.site / "torch.py").write_text(torch)
+    lines, well = machine.look()
+    assert not well and faults(lines)[0].startswith("✗ torch is installed, and cannot be imported: ")
+
+
+def test_without_requirements_the_names_of_the_packages_are_enough(machine):
+    (machine.course / "requirements.txt").unlink()
+    (machine.site / "anywidget.py").unlink()
+    lines, well = machine.look()
+    assert not well and machine.command(lines)[-1] == "anywidget"
 
 
 @pytest.mark.parametrize("name,package", [(MANAGER, "jupyterlab_widgets"), ("anywidget", "anywidget")])
@@ -251,10 +293,9 @@ def test_an_extension_that_is_disabled_is_enabled_where_it_was_disabled(machine,
     folder = machine.config if level == "user" else machine.prefix / "etc" / "jupyter"
     disable(folder, said)
     lines, well = machine.look()
-    place = folder / "labconfig" / "page_config.json"
-    said = f"! JupyterLab's extension {MANAGER} is disabled, in {place}. In a terminal, run:"
-    assert well and notes(lines) == [said]
-    enable = ["-m", "jupyter", "labextension", "enable", f"--level={level}", MANAGER]
+    place, part = folder / "labconfig" / "page_config.json", next(iter(said))
+    assert well and notes(lines) == [f"! JupyterLab's extension {part} is disabled, in {place}. In a terminal, run:"]
+    enable = ["-m", "jupyter", "labextension", "enable", f"--level={level}", part]
     assert machine.command(lines) == [machine.python, *enable]
 
 
@@ -265,7 +306,7 @@ def test_an_extension_that_the_first_folder_enables_is_enabled(machine):
     assert machine.look() == (WELL.splitlines(), True)
 
 
-@pytest.mark.parametrize("words", ["{", "[]", '{"disabledExtensions": 3}'])
+@pytest.mark.parametrize("words", ["{", "[]", '{"disabledExtensions": 3}', '{"disabledExtensions": [1]}'])
 def test_a_configuration_that_cannot_be_read_is_passed_over(machine, words):
     (machine.config / "labconfig").mkdir(parents=True)
     (machine.config / "labconfig" / "page_config.json").write_text(words)
@@ -280,8 +321,8 @@ def disable(folder: Path, said) -> None:
 def test_on_windows_a_command_is_one_for_powershell(monkeypatch):
     command = runpy.run_path(str(SOURCE))["_command"]
     monkeypatch.setattr(os, "name", "nt")
-    assert command(r"C:\me\python.exe", "-m", "pip", "a>=3,<4") == r'C:\me\python.exe -m pip "a>=3,<4"'
-    assert command(r"C:\my env\python.exe", "-m", "pip") == r'& "C:\my env\python.exe" -m pip'
+    assert command(r"C:\me\python.exe", "-m", "pip", "a>=3,<4") == r"C:\me\python.exe -m pip 'a>=3,<4'"
+    assert command(r"C:\my $env's\python.exe", "-m", "pip") == r"& 'C:\my $env''s\python.exe' -m pip"
 
 
 def run_all(folder: Path) -> tuple[list[dict], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from IPython import get_ipython
@@ -37,5 +38,7 @@ class ThreeFaces:
 def _nobody_is_there() -> bool:
     """Whether the running cell was sent by a program that cannot answer input(), and so has no reader at hand."""
     kernel = getattr(get_ipython(), "kernel", None)
-    request = kernel.get_parent("shell") if kernel else {}
+    if not hasattr(kernel, "get_parent") or os.environ.get("SERVER_SOFTWARE", "").startswith("voila/"):
+        return False
+    request = kernel.get_parent("shell")
     return request.get("content", {}).get("allow_stdin") is False

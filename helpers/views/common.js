@@ -27,7 +27,8 @@ function tensorOf(row) {
 }
 
 // Arrows and letters belong to a view while it has the focus, not to the notebook's shortcuts.
-const ownKey = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
+const ownKey = (event) =>
+  !(event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter"));
 
 // Puts a view on the page. `on` adds a listener; `leave`, which a render returns, ends all of them and takes it away.
 function enter(el, root) {
@@ -38,9 +39,12 @@ function enter(el, root) {
     root.remove();
   };
   on(root, "keydown", (event) => ownKey(event) && event.stopPropagation());
-  // Jupyter Notebook hears a key before the view does: this attribute of the element with the focus says "not yours".
+  // Jupyter Notebook hears a key before the view does, and looks from the element with the focus upwards for this
+  // attribute, which says "not yours".
   const tell = (event) => {
-    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ownKey(event));
+    for (let at = event.target; root.contains(at); at = at.parentElement) {
+      at.toggleAttribute("data-lm-suppress-shortcuts", ownKey(event));
+    }
   };
   window.addEventListener("keydown", tell, { capture: true, signal: listening.signal });
   el.append(root);

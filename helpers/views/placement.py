@@ -42,6 +42,8 @@ class Placement(ThreeFaces, widgets.VBox):
         self.result = widgets.HTML()
         super().__init__([*self.cards, self.button, self.result])
         self.button.on_click(lambda button: self.show())
+        for card in self.cards:  # a choice may arrive after the button; and advice must not outlive its answers
+            card.observe(lambda change: self.result.value and self.show(), names="chosen")
 
     def show(self) -> None:
         """Say where to begin, by what is chosen now."""
@@ -64,17 +66,18 @@ def in_words(placed: Placed) -> Markup:
     """The recommendation as HTML."""
     if not placed.lesson:
         return _box(
-            tag("p", tag("b", "All ten are right: begin where you like. "), "Two lessons are worth it in any case: in ",
-                _named("06_clinic"), " you diagnose thirteen models and one of your own, and ",
-                _named("07_build_your_own_module"), ", where you write the class, none of the questions was about."),
-            tag("p", "Of the others, read the recap table at the end. Begin where a line surprises you."),
+            tag("p", tag("b", "All ten are right: begin where you like. "), "Two lessons are worth it in any case: ",
+                _named("06_clinic"), ", where you diagnose thirteen models and one of your own, and ",
+                _named("07_build_your_own_module"), ", where you write the class. No question was about that one."),
+            tag("p", "Of the others, read the recap table at the end, and begin with the lesson in which a line ",
+                "surprises you."),
         )  # fmt: skip
     parts = [tag("p", tag("b", "Begin with ", _named(placed.lesson), "."))]
     if placed.missed:
         parts += [tag("p", "Worth another look:"), _topics(placed.missed)]
     if placed.open:
         count = "1 question is" if len(placed.open) == 1 else f"{len(placed.open)} questions are"
-        parts += [tag("p", f"{count} open, and taken for not known yet:"), _topics(placed.open)]
+        parts += [tag("p", f"{count} open or not known:"), _topics(placed.open)]
     return _box(*parts)
 
 

@@ -64,6 +64,11 @@ function render({ model, el }) {
     model.save_changes();
   }
 
+  // The same card may be on the page twice.
+  function mirror() {
+    rows.forEach(({ radio }, index) => { radio.checked = index === model.get("chosen"); });
+  }
+
   function onCheck(event) {
     event.preventDefault();
     if (asks) return;
@@ -90,9 +95,15 @@ function render({ model, el }) {
 
   const { on, leave } = enter(el, form);
   on(form, "submit", onCheck);
-  if (asks) on(form, "change", onChange);
+  if (asks) {
+    on(form, "change", onChange);
+    model.on("change:chosen", mirror);
+  }
   on(show, "click", onShow);
-  return leave;
+  return () => {
+    model.off("change:chosen", mirror);
+    leave();
+  };
 }
 
 export default { render };

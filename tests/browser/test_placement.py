@@ -34,6 +34,18 @@ def test_with_the_mouse_it_goes_from_open_questions_to_a_lesson(lab, notebook):
     assert lab.problems(page) == []
 
 
+def test_advice_follows_the_answers_and_one_set_of_cards_shown_twice_stays_one(lab, notebook):
+    page = notebook(f"{SHOW.replace('Placement()', 'once = Placement()')}\nonce", "once")
+    first, second = page.locator(".inm-quiz").nth(0), page.locator(".inm-quiz").nth(len(RIGHT))
+    page.get_by_role("button", name="Where do I begin?").first.click()
+    expect(result(page).first).to_contain_text("10 questions are open")
+    for choice in (0, 1, 2, 1):  # faster than a kernel answers
+        first.get_by_role("radio").nth(choice).check()
+    expect(second.get_by_role("radio").nth(1)).to_be_checked()
+    expect(result(page).first).to_contain_text("9 questions are open")
+    assert lab.problems(page) == []
+
+
 def test_the_keyboard_alone_is_enough(lab, notebook):
     page = notebook(SHOW, "1 + 1")
     cards = page.locator(".inm-quiz")
@@ -43,7 +55,7 @@ def test_the_keyboard_alone_is_enough(lab, notebook):
         for _ in range(right):
             page.keyboard.press("ArrowDown")
         expect(cards.nth(number).get_by_role("radio").nth(right)).to_be_checked()
-        for key in "abx":  # JupyterLab's commands for cells: insert above, insert below, cut
+        for key in ("a", "b", "x", "Shift+M"):  # JupyterLab's commands: a cell above, a cell below, cut, merge
             page.keyboard.press(key)
         page.keyboard.press("Tab")
     expect(cards.nth(9).get_by_role("radio").first).to_be_focused()
