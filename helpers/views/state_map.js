@@ -189,13 +189,22 @@ function render({ model, el }) {
     probe.remove();
   }
 
-  function draw() {
+  function draw(event) {
     if (!rowHeight) return;
     const first = Math.max(0, Math.floor(tree.scrollTop / rowHeight) - 4);
     const last = Math.min(items.length, first + Math.ceil(tree.clientHeight / rowHeight) + 8);
-    const made = [];
-    for (let place = first; place < last; place += 1) made.push(rowElement(items[place], place));
-    spacer.replaceChildren(...made);
+    // What stays in sight while it scrolls stays the element that it is: else a press under way would lose its click.
+    const kept = new Map();
+    for (const row of [...spacer.children]) {
+      const place = Number(row.dataset.place);
+      if (event?.type === "scroll" && place >= first && place < last) kept.set(place, row);
+      else row.remove();
+    }
+    let next = spacer.firstChild;
+    for (let place = first; place < last; place += 1) {
+      if (kept.has(place)) next = kept.get(place).nextSibling;
+      else spacer.insertBefore(rowElement(items[place], place), next);
+    }
     const active = items.findIndex((item) => item.id === selected && !item.more);
     if (active >= first && active < last) tree.setAttribute("aria-activedescendant", `${prefix}-${active}`);
     else tree.removeAttribute("aria-activedescendant");

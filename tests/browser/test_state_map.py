@@ -71,6 +71,17 @@ def active(page: Page) -> str:
     return tree(page).evaluate("node => document.getElementById(node.getAttribute('aria-activedescendant')).ariaLabel")
 
 
+def test_a_press_while_the_tree_scrolls_is_still_a_click(notebook):
+    page = notebook(SMALL)
+    box = row(page, "weight").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.evaluate("() => { document.querySelector('.inm-map-tree').scrollTop += 4; }")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+    page.mouse.up()
+    expect(details(page)).to_contain_text("head.weight")
+
+
 def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     page = notebook(SMALL)
     row(page, "weight").click()
