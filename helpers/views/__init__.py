@@ -36,9 +36,12 @@ class ThreeFaces:
 
 
 def _nobody_is_there() -> bool:
-    """Whether the running cell was sent by a program that cannot answer input(), and so has no reader at hand."""
+    """Whether the running cell was sent by a program that cannot answer input(), and so has no reader at hand.
+
+    Voila runs a notebook in this way too, and then shows it to a reader, with the kernel behind it.
+    """
     kernel = getattr(get_ipython(), "kernel", None)
     if not hasattr(kernel, "get_parent") or os.environ.get("SERVER_SOFTWARE", "").startswith("voila/"):
         return False
-    request = kernel.get_parent("shell")
+    request = kernel.get_parent("shell") or {}
     return request.get("content", {}).get("allow_stdin") is False
