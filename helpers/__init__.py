@@ -1,11 +1,14 @@
-"""Inside nn.Module: helpers for the lessons. Each name below answers one question; see its docstring."""
+"""Inside nn.Module: helpers for the lessons. Each name below answers one question; see its
+docstring.
+"""
 
-from helpers.audit import audit
-from helpers.checkpoints import Advice, Comparison, Mismatch, compare_checkpoint
-from helpers.exercises import check, quiz
-from helpers.findings import Finding
-from helpers.state import Entry, Snapshot, snapshot
-from helpers.tracing import Step, Trace, parting, trace
+from helpers.checkpoints.comparison import Advice, Comparison, Mismatch, compare_checkpoint
+from helpers.exercises.feedback import check, quiz
+from helpers.state.audit import audit
+from helpers.state.findings import Finding
+from helpers.state.snapshot import Entry, Snapshot, snapshot
+from helpers.state.visibility import Sight, visibility
+from helpers.tracing.trace import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.placement import Placement
@@ -14,7 +17,6 @@ from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.trace_player import TracePlayer, compare
 from helpers.views.visibility_table import VisibilityTable
-from helpers.visibility import Sight, visibility
 
 __all__ = [
     "Advice",

@@ -2,10 +2,11 @@
 
 import pytest
 
-from helpers import exercises
+from helpers.exercises import feedback
 
-# What takes longest starts first, so that two processes end together; and the browser tests stand side by side, since
-# each time a process leaves them it stops JupyterLab, and starts it again for the next.
+# What takes longest starts first, so that two processes end together; and the browser tests stand
+# side by side, since each time a process leaves them it stops JupyterLab, and starts it again for
+# the next.
 FIRST = (
     "tests/browser/test_lessons.py",
     "tests/browser/",
@@ -16,15 +17,21 @@ FIRST = (
 
 
 def pytest_configure(config):
-    config.option.loadscopereorder = False  # left alone, xdist starts with the files of many tests, which are quick
+    config.option.loadscopereorder = (
+        False  # left alone, xdist starts with the files of many tests, which are quick
+    )
 
 
 def pytest_collection_modifyitems(items):
     places = {start: place for place, start in enumerate(FIRST)}
-    items.sort(key=lambda item: next((places[start] for start in FIRST if item.nodeid.startswith(start)), len(FIRST)))
+    items.sort(
+        key=lambda item: next(
+            (places[start] for start in FIRST if item.nodeid.startswith(start)), len(FIRST)
+        )
+    )
 
 
 @pytest.fixture(autouse=True)
 def first_attempt():
     """No hint was shown before."""
-    exercises._shown.clear()
+    feedback._shown.clear()

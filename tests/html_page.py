@@ -9,7 +9,9 @@ from tests.notebook_files import code_cells, faces, read
 
 
 class Page(HTMLParser):
-    """`tags` holds (name, attributes) of every element, `words` all text seen, `unclosed` what was left open."""
+    """`tags` holds (name, attributes) of every element, `words` all text seen, `unclosed` what was
+    left open.
+    """
 
     _VOID = frozenset({"br", "hr", "img"})
 
@@ -35,7 +37,9 @@ class Page(HTMLParser):
 
 
 def saved_static_faces(path: Path) -> list[str]:
-    """The text of every text/html output saved in the notebook at `path`, spaces and line ends made one."""
+    """The text of every text/html output saved in the notebook at `path`, spaces and line ends made
+    one.
+    """
     outputs = [output for _, cell in code_cells(read(path)) for output in cell["outputs"]]
     shown = (html for output in outputs for kind, html in faces(output) if kind == "text/html")
     return [" ".join(Page(html).words.split()) for html in shown]

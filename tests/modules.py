@@ -1,4 +1,6 @@
-"""Modules for the tests: torch's own database, generated trees, hostile guests, and a bit-for-bit comparison."""
+"""Modules for the tests: torch's own database, generated trees, hostile guests, and a bit-for-bit
+comparison.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from torch import nn
 
 
 def database() -> Iterator[tuple[str, nn.Module]]:
-    """(name, module) for every instance of torch's own module database, in training and in eval configuration."""
+    """(name, module) for every instance of torch's own module database, in training and in eval
+    configuration.
+    """
     from torch.testing._internal.common_modules import module_db
 
     count = 0
@@ -41,10 +45,14 @@ def reader() -> nn.Module:
 
 @contextmanager
 def untouched(module: nn.Module, name: str) -> Iterator[None]:
-    """What runs inside changes nothing about `module` and calls neither its forward nor its state_dict."""
+    """What runs inside changes nothing about `module` and calls neither its forward nor its
+    state_dict.
+    """
     called = []
-    hooks = [module.register_forward_hook(lambda *_: called.append("forward")),
-             module._register_state_dict_hook(lambda *_: called.append("state_dict"))]  # fmt: skip
+    hooks = [
+        module.register_forward_hook(lambda *_: called.append("forward")),
+        module._register_state_dict_hook(lambda *_: called.append("state_dict")),
+    ]
     before = fingerprint(module)
     yield
     assert (fingerprint(module), called) == (before, []), name
@@ -53,10 +61,11 @@ def untouched(module: nn.Module, name: str) -> Iterator[None]:
 
 
 def fingerprint(module: nn.Module) -> list:
-    """Everything about `module` that a helper might change: objects, keys and their order, bytes, modes, hooks.
+    """Everything about `module` that a helper might change: objects, keys and their order, bytes,
+    modes, hooks.
 
-    Equal before and after means: the same objects under the same keys, every byte of every tensor the same.
-    """
+    Equal before and after means: the same objects under the same keys, every byte of every tensor
+    the same."""
     seen, pending, found = set(), [module], []
     while pending:
         one = pending.pop()
@@ -66,7 +75,10 @@ def fingerprint(module: nn.Module) -> list:
         own = nn.Module.__dict__["__dict__"].__get__(one)
         for key, value in own.items():
             found.append((id(one), key if type(key) is str else id(key), id(value)))
-            if issubclass(type(value), dict) and type(value).__module__ in ("builtins", "collections"):
+            if issubclass(type(value), dict) and type(value).__module__ in (
+                "builtins",
+                "collections",
+            ):
                 found += [(id(value), id(name), id(item)) for name, item in value.items()]
                 values = list(value.values())
             else:
@@ -77,20 +89,39 @@ def fingerprint(module: nn.Module) -> list:
                 if issubclass(type(item), nn.Module):
                     pending.append(item)
                 elif issubclass(type(item), torch.Tensor):
-                    found.append((id(item), type(item), item.requires_grad, id(item.grad), item._version, _bytes(item)))
+                    found.append(
+                        (
+                            id(item),
+                            type(item),
+                            item.requires_grad,
+                            id(item.grad),
+                            item._version,
+                            _bytes(item),
+                        )
+                    )
     return found
 
 
 def _bytes(tensor: torch.Tensor) -> bytes | None:
-    if nn.parameter.is_lazy(tensor) or tensor.device.type != "cpu" or tensor.layout != torch.strided:
+    if (
+        nn.parameter.is_lazy(tensor)
+        or tensor.device.type != "cpu"
+        or tensor.layout != torch.strided
+    ):
         return None
     if type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
         return None
-    return tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+    return (
+        tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        if tensor.numel()
+        else b""
+    )
 
 
 class Ran(BaseException):
-    """Raised by code of a guest that no helper may run. Not an Exception, so that no guard can hide it."""
+    """Raised by code of a guest that no helper may run. Not an Exception, so that no guard can hide
+    it.
+    """
 
 
 class Hostile:
@@ -137,7 +168,9 @@ class HostileModule(nn.Module):
 
 
 def hostile_module() -> HostileModule:
-    """An initialised `HostileModule` with a parameter, a buffer, a submodule and two plain attributes."""
+    """An initialised `HostileModule` with a parameter, a buffer, a submodule and two plain
+    attributes.
+    """
     module = HostileModule.__new__(HostileModule)
     plain = nn.Module()
     plain.register_parameter("scale", nn.Parameter(torch.ones(2)))
@@ -156,25 +189,52 @@ class LongRepr:
         return "x" * 3_000_000
 
 
-NAMES = ["weight", "a", "b", "0", "a.b", "it's", '"quoted"', "<script>alert(1)</script>", "<img src=x onerror=boom>",
-         "line\nbreak", "\u202ereversed", "naïve", "x" * 10_000, "", " "]  # fmt: skip
-# Hypothesis draws texts that stand in our own source too. A name by which torch itself works, as `modules` or
-# `_modules`, would break torch's answers, which the tests compare with.
+NAMES = [
+    "weight",
+    "a",
+    "b",
+    "0",
+    "a.b",
+    "it's",
+    '"quoted"',
+    "<script>alert(1)</script>",
+    "<img src=x onerror=boom>",
+    "line\nbreak",
+    "\u202ereversed",
+    "naïve",
+    "x" * 10_000,
+    "",
+    " ",
+]
+# Hypothesis draws texts that stand in our own source too. A name by which torch itself works, as
+# `modules` or `_modules`, would break torch's answers, which the tests compare with.
 _TAKEN = {*dir(nn.Module), *vars(nn.Module())}
 _names = st.sampled_from(NAMES) | st.text(max_size=8).filter(lambda name: name not in _TAKEN)
 
 
 @st.composite
 def modules(draw: st.DrawFn) -> nn.Module:
-    """A generated module: trees with ties, repeated and recursive submodules, hostile names and values."""
+    """A generated module: trees with ties, repeated and recursive submodules, hostile names and
+    values.
+    """
     pool = [nn.Module()]
-    tensors = [torch.zeros(2), nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(1), requires_grad=False)]
+    tensors = [
+        torch.zeros(2),
+        nn.Parameter(torch.ones(3)),
+        nn.Parameter(torch.ones(1), requires_grad=False),
+    ]
     for _ in range(draw(st.integers(0, 14))):
         owner = vars(draw(st.sampled_from(pool)))
         name = draw(_names)
-        what = draw(st.sampled_from(["parameter", "buffer", "module", "plain", "container", "tie", "again"]))
+        what = draw(
+            st.sampled_from(["parameter", "buffer", "module", "plain", "container", "tie", "again"])
+        )
         if what == "parameter":
-            tensor = draw(st.sampled_from([None, nn.Parameter(torch.rand(2, 3)), nn.Parameter(torch.empty(0))]))
+            tensor = draw(
+                st.sampled_from(
+                    [None, nn.Parameter(torch.rand(2, 3)), nn.Parameter(torch.empty(0))]
+                )
+            )
             owner["_parameters"][name] = tensor
             tensors.append(torch.zeros(1) if tensor is None else tensor)
         elif what == "buffer":
@@ -192,11 +252,26 @@ def modules(draw: st.DrawFn) -> nn.Module:
         elif what == "again":
             owner["_modules"][name] = draw(st.sampled_from(pool))
         elif what == "plain":
-            value = [3, None, "text", Hostile(), LongRepr(), 10**5000, torch.zeros(2, 2), tensors[-1], nn.ReLU(), len]
-            owner[name] = value[draw(st.integers(0, len(value) - 1))]  # hypothesis would look into what it samples
+            value = [
+                3,
+                None,
+                "text",
+                Hostile(),
+                LongRepr(),
+                10**5000,
+                torch.zeros(2, 2),
+                tensors[-1],
+                nn.ReLU(),
+                len,
+            ]
+            owner[name] = value[
+                draw(st.integers(0, len(value) - 1))
+            ]  # hypothesis would look into what it samples
         else:
             last = tensors[-1]
-            inner = [[last], (last, 3), {"k": [last]}, [pool[-1], Hostile()]][draw(st.integers(0, 3))]
+            inner = [[last], (last, 3), {"k": [last]}, [pool[-1], Hostile()]][
+                draw(st.integers(0, 3))
+            ]
             if draw(st.booleans()) and isinstance(inner, list):
                 inner.append(inner)
             owner[name] = [inner, [inner], {"<b>": inner}, {1, 2}][draw(st.integers(0, 3))]

@@ -1,4 +1,6 @@
-"""The lessons read as files: what a reader of the repository would trip over, without running a cell."""
+"""The lessons read as files: what a reader of the repository would trip over, without running a
+cell.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,12 @@ from tests.lesson_kernel import ROOT
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FILE_KB, OUTPUT_KB, CELL_LINES, IGNORED_CELLS = 400, 120, 25, 2
 
-# Where a cell stands when a lesson is shown as slides: the choices of JupyterLab's Property Inspector.
+# Where a cell stands when a lesson is shown as slides: the choices of JupyterLab's Property
+# Inspector.
 SLIDE_TYPES = ("slide", "subslide", "fragment", "-", "skip", "notes")
 
-# The rows of the two source articles that a lesson shows: each stands on a cell tagged with its name.
+# The rows of the two source articles that a lesson shows: each stands on a cell tagged with its
+# name.
 ROWS = {
     "01_state_dict": {"row-A1", "row-A2", "row-A3", "row-A4"},
     "02_reading_parameters": {f"row-{row}" for row in "A6 A7 A8 A9 B5 B6 B7 B8 B9 C1 C2".split()},
@@ -24,10 +28,14 @@ ROWS = {
     "05_save_and_load": {"row-A4", "row-A5", "row-C4", "row-C5", "row-C6"},
 }
 
-_IGNORE_COMMENT = re.compile(r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
+_IGNORE_COMMENT = re.compile(
+    r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$"
+)
 _IGNORE_TAGS = {"nbval-ignore-output", "nbval-skip", "pytest-validate-ignore-output"}
 _RAISES_TAGS = {"raises-exception", "nbval-raises-exception"}
-_PERSONAL = re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|work|private|var/folders)/[\w.-]+|[A-Z]:\\+Users")
+_PERSONAL = re.compile(
+    r"(?<![\w.])/(?:home|root|tmp|Users|work|private|var/folders)/[\w.-]+|[A-Z]:\\+Users"
+)
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _ACTIVE = re.compile(r"<\s*(?:script|svg|iframe|object|embed)\b|<[^>]*\son\w+\s*=", re.IGNORECASE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -60,7 +68,9 @@ def code_cells(notebook: dict) -> Iterator[tuple[int, dict]]:
 
 
 def faces(output: dict) -> Iterator[tuple[str, str]]:
-    """Kind and text of everything in `output` that is compared or shown as text; pictures are left out."""
+    """Kind and text of everything in `output` that is compared or shown as text; pictures are left
+    out.
+    """
     if output["output_type"] == "stream":
         yield output["name"], text(output["text"])
     elif output["output_type"] == "error":
@@ -85,11 +95,18 @@ def findings(path: Path) -> Iterator[str]:
     ids = [cell.get("id") for cell in cells]
     if None in ids or len(set(ids)) != len(ids):
         yield "cell ids are missing or repeat"
-    if not cells or cells[0]["cell_type"] != "markdown" or not text(cells[0]["source"]).startswith("# "):
+    if (
+        not cells
+        or cells[0]["cell_type"] != "markdown"
+        or not text(cells[0]["source"]).startswith("# ")
+    ):
         yield "the first cell is not a title"
     for position, cell in enumerate(cells):
         if cell["cell_type"] == "markdown":
-            yield from (f"cell {position}: {fault}" for fault in _markdown_faults(path, text(cell["source"])))
+            yield from (
+                f"cell {position}: {fault}"
+                for fault in _markdown_faults(path, text(cell["source"]))
+            )
     for expected, (position, cell) in enumerate(code_cells(notebook), start=1):
         yield from (f"cell {position}: {fault}" for fault in _code_faults(cell, expected))
     yield from _slide_faults(cells)
@@ -118,7 +135,11 @@ def _slide_faults(cells: list[dict]) -> Iterator[str]:
 
 def _markdown_faults(path: Path, source: str) -> Iterator[str]:
     for target in _LINK.findall(source):
-        if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists():
+        if (
+            "://" not in target
+            and not target.startswith("mailto:")
+            and not (path.parent / target).exists()
+        ):
             yield f"the link to {target} leads nowhere"
     if _PERSONAL.search(source):
         yield f"shows a path of one machine: {_PERSONAL.search(source)[0]}"
@@ -167,5 +188,7 @@ def is_ignored(cell: dict) -> bool:
 
 def ignore_reason(cell: dict) -> str:
     """The other comment lines of a cell whose output is ignored."""
-    comments = [line.strip() for line in text(cell["source"]).splitlines() if line.strip().startswith("#")]
+    comments = [
+        line.strip() for line in text(cell["source"]).splitlines() if line.strip().startswith("#")
+    ]
     return " ".join(line.lstrip("# ") for line in comments if not _IGNORE_COMMENT.match(line))

@@ -19,7 +19,9 @@ def folded() -> list[str]:
 
 @cache
 def space() -> dict:
-    """The names of the lesson after its given classes, with every step taken as given and no answer of a reader."""
+    """The names of the lesson after its given classes, with every step taken as given and no answer
+    of a reader.
+    """
     names = {f"step{number}": SimpleNamespace(status="unsolved") for number in STEPS}
     for _, cell in code_cells(read(PATH)):
         if {"solution", "given"} & tags(cell):

@@ -1,8 +1,9 @@
-"""Re-execute the lessons in order and save them clean: `python -m tests.refresh_notebooks [PATH ...]`.
+"""Re-execute the lessons in order and save them clean: `python -m tests.refresh_notebooks [PATH
+...]`.
 
-Each lesson runs from the top in a fresh kernel of this environment. What is random or belongs to one machine
-is dropped before it is saved, and the picture of a measurement is kept as it was, so a second run leaves no
-difference. A cell that fails stops everything; its notebook is left as it was.
+Each lesson runs from the top in a fresh kernel of this environment. What is random or belongs to
+one machine is dropped before it is saved, and the picture of a measurement is kept as it was, so a
+second run leaves no difference. A cell that fails stops everything; its notebook is left as it was.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Drop, in place, what differs between two runs or two machines; ids, tags and static faces stay."""
+    """Drop, in place, what differs between two runs or two machines; ids, tags and static faces
+    stay.
+    """
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
@@ -62,7 +65,9 @@ def clean(notebook: nbformat.NotebookNode) -> None:
 
 
 def _keep(output: nbformat.NotebookNode) -> bool:
-    """Whether `output` still shows something once the live widget, whose id is random, is taken out of it."""
+    """Whether `output` still shows something once the live widget, whose id is random, is taken out
+    of it.
+    """
     if "data" not in output:
         return True
     output.data.pop(WIDGET_VIEW, None)
@@ -72,8 +77,8 @@ def _keep(output: nbformat.NotebookNode) -> bool:
 def keep_measured(notebook: nbformat.NotebookNode, saved: nbformat.NotebookNode) -> None:
     """Put back, in place, the saved pictures of cells tagged `measured` whose source is as it was.
 
-    They show times, which differ at each run. To draw such a picture anew, clear the outputs of its cell.
-    """
+    They show times, which differ at each run. To draw such a picture anew, clear the outputs of its
+    cell."""
     before = {cell.id: cell for cell in saved.cells if "measured" in cell.metadata.get("tags", [])}
     for cell in notebook.cells:
         old = before.get(cell.id)
@@ -82,11 +87,15 @@ def keep_measured(notebook: nbformat.NotebookNode, saved: nbformat.NotebookNode)
         for output, picture in zip(cell.outputs, old.outputs, strict=True):
             if "image/png" in output.get("data", {}) and "image/png" in picture.get("data", {}):
                 output.data["image/png"] = picture.data["image/png"]
-                output.metadata = picture.metadata  # its words in place of the picture may tell a time, too
+                output.metadata = (
+                    picture.metadata
+                )  # its words in place of the picture may tell a time, too
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> bool:
-    """Write `notebook` to `path` if its bytes differ, all at once or not at all; True if it was written."""
+    """Write `notebook` to `path` if its bytes differ, all at once or not at all; True if it was
+    written.
+    """
     nbformat.validate(notebook)
     content = (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
     if path.read_bytes() == content:

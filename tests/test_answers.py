@@ -1,18 +1,18 @@
-"""check on the answers of every lesson: right ones of any style pass, and each near miss meets its own hint.
+"""check on the answers of every lesson: right ones of any style pass, and each near miss meets its
+own hint.
 
-The answers stand in the file of their lesson: `RIGHT`, `WRONG` with the name of the mistake, and for the lessons whose
-cells are read here `NAMES`, what a stub or a solution defines.
-"""
+The answers stand in the file of their lesson: `RIGHT`, `WRONG` with the name of the mistake, and
+for the lessons whose cells are read here `NAMES`, what a stub or a solution defines."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-import helpers.tasks
-from helpers import exercises
-from helpers.exercises import Feedback, check
-from helpers.tasks import all_tasks
+import helpers.exercises.engine
+from helpers.exercises import feedback
+from helpers.exercises.engine import all_tasks
+from helpers.exercises.feedback import Feedback, check
 from tests import (
     test_exercises,
     test_exercises_02,
@@ -24,8 +24,15 @@ from tests import (
 )
 from tests.test_exercises import source
 
-LESSONS = [test_exercises, test_exercises_02, test_exercises_03, test_exercises_04, test_exercises_05,
-           test_exercises_06, test_exercises_07]  # fmt: skip
+LESSONS = [
+    test_exercises,
+    test_exercises_02,
+    test_exercises_03,
+    test_exercises_04,
+    test_exercises_05,
+    test_exercises_06,
+    test_exercises_07,
+]
 READ_HERE = [lesson for lesson in LESSONS if hasattr(lesson, "NAMES")]
 RIGHT = {key: answers for lesson in LESSONS for key, answers in lesson.RIGHT.items()}
 WRONG = {key: answers for lesson in LESSONS for key, answers in lesson.WRONG.items()}
@@ -34,11 +41,19 @@ NAMES = {key: (lesson, names) for lesson in READ_HERE for key, names in lesson.N
 
 def numbered(answers: dict) -> list:
     """One case for each answer: its exercise and its number."""
-    return [pytest.param(key, number, id=f"{key}-{number}") for key in answers for number in range(len(answers[key]))]
+    return [
+        pytest.param(key, number, id=f"{key}-{number}")
+        for key in answers
+        for number in range(len(answers[key]))
+    ]
 
 
 def defined(code: str, names: str | tuple[str, ...]) -> object:
-    return tuple(source(code, name) for name in names) if isinstance(names, tuple) else source(code, names)
+    return (
+        tuple(source(code, name) for name in names)
+        if isinstance(names, tuple)
+        else source(code, names)
+    )
 
 
 @pytest.mark.parametrize("key,number", numbered(RIGHT))
@@ -59,13 +74,18 @@ def test_a_near_miss_is_wrong_for_its_own_reason_and_gets_the_fitting_hint(key, 
 
 
 def test_every_exercise_has_its_answers_and_they_stand_in_order():
-    assert list(all_tasks()) == list(RIGHT) == list(WRONG) == [key for lesson in LESSONS for key in lesson.IDS]
+    assert (
+        list(all_tasks())
+        == list(RIGHT)
+        == list(WRONG)
+        == [key for lesson in LESSONS for key in lesson.IDS]
+    )
 
 
 @pytest.mark.parametrize("key", RIGHT)
 def test_there_are_enough_right_and_wrong_answers_and_every_written_hint_is_reached(key):
     assert len(RIGHT[key]) >= 3 and len(WRONG[key]) >= 6
-    reached = {mistake for mistake, _ in WRONG[key]} | set(helpers.tasks._ALWAYS)
+    reached = {mistake for mistake, _ in WRONG[key]} | set(helpers.exercises.engine._ALWAYS)
     assert reached == set(all_tasks()[key].fitting)
 
 
@@ -74,7 +94,7 @@ def test_the_stub_of_the_lesson_is_not_solved_yet_and_does_not_count(key):
     lesson, names = NAMES[key]
     stub = defined(lesson.cell(f"ex-{key.replace('.', '-')}"), names)
     assert check(key, stub).status == check(key, stub).status == "unsolved"
-    assert exercises._shown == {}
+    assert feedback._shown == {}
 
 
 @pytest.mark.parametrize("key", NAMES)

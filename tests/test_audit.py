@@ -1,4 +1,6 @@
-"""`audit`: patients with their findings and healthy twins, clean modules of every kind, and torch as the judge."""
+"""`audit`: patients with their findings and healthy twins, clean modules of every kind, and torch
+as the judge.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from torch.nn.utils import parametrizations, prune
 
 import helpers
 from helpers import Finding, audit
-from helpers.findings import CODES
+from helpers.state.findings import CODES
 from tests.modules import NAMES, Hostile, database, fingerprint, hostile_module, modules
 
 
@@ -73,7 +75,9 @@ def tied() -> nn.Module:
 
 
 def shadow(name: str, value: object) -> nn.Module:
-    module = put(buffered(mean=torch.zeros(2)), weight=parameter(), child=nn.Linear(1, 1, bias=False))
+    module = put(
+        buffered(mean=torch.zeros(2)), weight=parameter(), child=nn.Linear(1, 1, bias=False)
+    )
     vars(module)[name] = value
     return module
 
@@ -141,7 +145,8 @@ def parent_in_list(registered: bool) -> nn.Module:
     return model
 
 
-# name: (the patient, what audit says of it as (code, path), the healthy twin: the same with the fix applied)
+# name: (the patient, what audit says of it as (code, path), the healthy twin: the same with the fix
+# applied)
 PATIENTS = {
     "a mask": (
         lambda: made(mask=torch.ones(2)),
@@ -168,7 +173,11 @@ PATIENTS = {
         {("plain-tensor", "cache")},
         lambda: made(cache=buffered(k=torch.ones(2))),
     ),
-    "a tensor in a set": (lambda: made(seen={torch.ones(2)}), {("plain-tensor", "seen")}, lambda: made(seen=set())),
+    "a tensor in a set": (
+        lambda: made(seen={torch.ones(2)}),
+        {("plain-tensor", "seen")},
+        lambda: made(seen=set()),
+    ),
     "a tensor in a deque": (
         lambda: made(queue=deque([torch.ones(2)], maxlen=3)),
         {("plain-tensor", "queue")},
@@ -252,7 +261,9 @@ PATIENTS = {
     "layers in lists in a list": (
         lambda: made(stages=[[nn.ReLU()], [nn.ReLU()]]),
         {("hidden-module", "stages")},
-        lambda: made(stages=nn.ModuleList([nn.ModuleList([nn.ReLU()]), nn.ModuleList([nn.ReLU()])])),
+        lambda: made(
+            stages=nn.ModuleList([nn.ModuleList([nn.ReLU()]), nn.ModuleList([nn.ReLU()])])
+        ),
     ),
     "a module that went past __setattr__": (
         lambda: past_setattr(nn.Module(), "child", nn.Linear(2, 2)),
@@ -280,7 +291,10 @@ PATIENTS = {
         lambda: alias_of_buffer(lambda buffer: None),
     ),
     "a dict of parameters": (
-        lambda: put(nn.Linear(2, 3), groups=None) and best_weights(lambda m: {"decay": [m.weight], "rest": [m.bias]}),
+        lambda: (
+            put(nn.Linear(2, 3), groups=None)
+            and best_weights(lambda m: {"decay": [m.weight], "rest": [m.bias]})
+        ),
         {("stale-alias", "best")},
         lambda: best_weights(lambda model: {"decay": ["weight"], "rest": ["bias"]}),
     ),
@@ -305,7 +319,9 @@ PATIENTS = {
         lambda: alias_of_buffer(lambda buffer: nn.Parameter(buffer.clone())),
     ),
     "a parent's buffer, kept by a child": (
-        lambda: (lambda model: put(model, child=made(ref=(model.mean,))))(buffered(mean=torch.zeros(2))),
+        lambda: (lambda model: put(model, child=made(ref=(model.mean,))))(
+            buffered(mean=torch.zeros(2))
+        ),
         {("stale-alias", "child.ref")},
         lambda: put(buffered(mean=torch.zeros(2)), child=made(ref=())),
     ),
@@ -334,7 +350,11 @@ PATIENTS = {
         {("shadowed-name", "bias")},
         lambda: nn.Linear(2, 2, bias=False),
     ),
-    "tied weights": (tied, {("tied-parameter", "encoder.weight")}, lambda: made(a=nn.Linear(2, 3), b=nn.Linear(3, 2))),
+    "tied weights": (
+        tied,
+        {("tied-parameter", "encoder.weight")},
+        lambda: made(a=nn.Linear(2, 3), b=nn.Linear(3, 2)),
+    ),
     "one layer twice": (
         lambda: twice(lambda layer: layer),
         {("tied-parameter", "first.weight")},
@@ -397,9 +417,13 @@ PATIENTS = {
         lambda: with_optimizer(nn.Linear(2, 3), lambda model: sgd(model.weight, model.bias)),
     ),
     "groups that leave one out": (
-        lambda: with_optimizer(made(a=nn.Linear(1, 1), b=parameter()), lambda m: two_groups(m, "a.weight", "b")),
+        lambda: with_optimizer(
+            made(a=nn.Linear(1, 1), b=parameter()), lambda m: two_groups(m, "a.weight", "b")
+        ),
         {("optimizer-misses", "a.bias")},
-        lambda: with_optimizer(made(a=parameter(), b=parameter()), lambda model: two_groups(model, "a", "b")),
+        lambda: with_optimizer(
+            made(a=parameter(), b=parameter()), lambda model: two_groups(model, "a", "b")
+        ),
     ),
     "tied weights that no group has": (
         lambda: with_optimizer(put(tied(), extra=parameter()), lambda model: sgd(model.extra)),
@@ -407,12 +431,18 @@ PATIENTS = {
         lambda: with_optimizer(made(extra=parameter()), lambda model: sgd(model.extra)),
     ),
     "a hidden parameter handed over by hand": (
-        lambda: with_optimizer(made(w=parameter(), kept=[parameter()]), lambda model: sgd(model.w, model.kept[0])),
+        lambda: with_optimizer(
+            made(w=parameter(), kept=[parameter()]), lambda model: sgd(model.w, model.kept[0])
+        ),
         {("hidden-parameter", "kept"), ("optimizer-stale", "param_groups[0]['params'][1]")},
-        lambda: with_optimizer(made(kept=nn.ParameterList([parameter()])), lambda model: sgd(model.kept[0])),
+        lambda: with_optimizer(
+            made(kept=nn.ParameterList([parameter()])), lambda model: sgd(model.kept[0])
+        ),
     ),
     "the optimizer of another copy": (
-        lambda: with_optimizer(nn.Linear(2, 2, bias=False), lambda model: sgd(copy.deepcopy(model).weight)),
+        lambda: with_optimizer(
+            nn.Linear(2, 2, bias=False), lambda model: sgd(copy.deepcopy(model).weight)
+        ),
         {("optimizer-misses", "weight"), ("optimizer-stale", "param_groups[0]['params'][0]")},
         lambda: with_optimizer(nn.Linear(2, 2, bias=False), lambda model: sgd(model.weight)),
     ),
@@ -471,10 +501,18 @@ def test_the_patients_show_every_code_and_are_many():
 
 
 def tensors_in(value: object) -> list[torch.Tensor]:
-    """The tensors and modules in `value`: the tests' own reading, for containers that do not hold themselves."""
+    """The tensors and modules in `value`: the tests' own reading, for containers that do not hold
+    themselves.
+    """
     if isinstance(value, (torch.Tensor, nn.Module)):
         return [value]
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple, set, deque)) else ()
+    items = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, (list, tuple, set, deque))
+        else ()
+    )
     return [part for item in items if item is not value for part in tensors_in(item)]
 
 
@@ -488,9 +526,15 @@ def prove(one: Finding, module: nn.Module, optimizer) -> None:
     owner = module.get_submodule(where) if one.code != "optimizer-stale" else None
     held = tensors_in(vars(owner).get(name)) if owner is not None else []
     registered = [*module.parameters(), *module.buffers()]
-    spaces = {tensor.untyped_storage()._cdata for tensor in registered if not nn.parameter.is_lazy(tensor)}
+    spaces = {
+        tensor.untyped_storage()._cdata for tensor in registered if not nn.parameter.is_lazy(tensor)
+    }
     if one.code == "plain-tensor":
-        plain = [t for t in held if isinstance(t, torch.Tensor) and t.untyped_storage()._cdata not in spaces]
+        plain = [
+            t
+            for t in held
+            if isinstance(t, torch.Tensor) and t.untyped_storage()._cdata not in spaces
+        ]
         plain = [tensor for tensor in plain if not isinstance(tensor, nn.Parameter)]
         dtypes = [tensor.dtype for tensor in plain]
         module.to(torch.float64)
@@ -548,27 +592,44 @@ def test_what_a_finding_says_happens_in_torch(name):
     build, expected, _ = PATIENTS[name]
     for code, path in expected:
         module, optimizer = patient(build)
-        found = next(one for one in audit(module, optimizer) if (one.code, one.path) == (code, path))
+        found = next(
+            one for one in audit(module, optimizer) if (one.code, one.path) == (code, path)
+        )
         prove(found, module, optimizer)
 
 
 @named
 def test_the_line_to_write_takes_the_finding_away(name):
-    """Lines with a placeholder get what they ask for: the tensor, module or Parameter in place of the attribute."""
+    """Lines with a placeholder get what they ask for: the tensor, module or Parameter in place of
+    the attribute.
+    """
     build, expected, _ = PATIENTS[name]
     for code, path in expected:
         module, optimizer = patient(build)
-        fix = next(one.fix for one in audit(module, optimizer) if (one.code, one.path) == (code, path))
+        fix = next(
+            one.fix for one in audit(module, optimizer) if (one.code, one.path) == (code, path)
+        )
         line = fix.removeprefix("if not meant: ").removeprefix("if it should be saved: ")
         where, _, name = path.rpartition(".")
         owner = module.get_submodule(where) if code != "optimizer-stale" else module
-        scope = {"self": owner, "nn": nn, "torch": torch, "model": module, "optimizer": optimizer, "device": "meta"}
+        scope = {
+            "self": owner,
+            "nn": nn,
+            "torch": torch,
+            "model": module,
+            "optimizer": optimizer,
+            "device": "meta",
+        }
         scope |= {"batch": torch.ones(1, 2)}
         if line.startswith("register copy.deepcopy"):
             module.second = copy.deepcopy(module.first)
         elif "in place of" in line:
             parts = tensors_in(vars(owner).pop(name))
-            kinds = {"plain-tensor": torch.Tensor, "hidden-parameter": nn.Parameter, "hidden-module": nn.Module}
+            kinds = {
+                "plain-tensor": torch.Tensor,
+                "hidden-parameter": nn.Parameter,
+                "hidden-module": nn.Module,
+            }
             part = next(one for one in parts if isinstance(one, kinds[code]))
             scope |= dict.fromkeys(("tensor", "parameter", "module"), part)
             exec(line, scope)
@@ -636,7 +697,9 @@ def distributed() -> nn.Module:
 
     distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
     try:
-        return nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3)))
+        return nn.parallel.DistributedDataParallel(
+            nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3))
+        )
     finally:
         distributed.destroy_process_group()
 
@@ -645,7 +708,9 @@ def stacked() -> nn.Module:
     """As `torch.func` uses a model: called with other weights, its own are back afterwards."""
     model = nn.Linear(2, 2)
     batched, _ = torch.func.stack_module_state([model, nn.Linear(2, 2)])
-    torch.func.functional_call(model, {name: value[0] for name, value in batched.items()}, torch.ones(1, 2))
+    torch.func.functional_call(
+        model, {name: value[0] for name, value in batched.items()}, torch.ones(1, 2)
+    )
     return model
 
 
@@ -657,12 +722,16 @@ CLEAN = {
     "embedding bag": lambda: nn.EmbeddingBag(5, 2),
     "multi-head attention": lambda: nn.MultiheadAttention(4, 2, kdim=3, vdim=5),
     "transformer": lambda: nn.Transformer(8, 2, 1, 1, 16),
-    "an LSTM after a run": lambda: ran(nn.LSTM(2, 3, 2, bidirectional=True, proj_size=2), torch.ones(1, 1, 2)),
+    "an LSTM after a run": lambda: ran(
+        nn.LSTM(2, 3, 2, bidirectional=True, proj_size=2), torch.ones(1, 1, 2)
+    ),
     "a GRU, moved": lambda: nn.GRU(2, 3).double(),
     "a learner's LSTM": OwnLSTM,
     "an LSTM with an assigned state": lambda: _with_assigned_state(nn.LSTM(2, 3)),
     "a copied RNN": lambda: copy.deepcopy(nn.RNN(2, 3)),
-    "containers": lambda: nn.Sequential(nn.ModuleList([nn.ReLU()]), nn.ModuleDict({"a": nn.Linear(1, 1)})),
+    "containers": lambda: nn.Sequential(
+        nn.ModuleList([nn.ReLU()]), nn.ModuleDict({"a": nn.Linear(1, 1)})
+    ),
     "parameter containers": lambda: made(
         a=nn.ParameterList([torch.ones(2), 3]), b=nn.ParameterDict({"k": parameter()})
     ),
@@ -670,26 +739,42 @@ CLEAN = {
     "spectral_norm": lambda: ran(parametrizations.spectral_norm(nn.Linear(2, 3)), torch.ones(1, 2)),
     "orthogonal": lambda: parametrizations.orthogonal(nn.Linear(3, 3)),
     "weight_norm on an LSTM": lambda: parametrizations.weight_norm(nn.LSTM(2, 3), "weight_hh_l0"),
-    "the old weight_norm": lambda: ran(old_norm(nn.utils.weight_norm, nn.Linear(2, 3)), torch.ones(1, 2)),
-    "the old weight_norm on an LSTM": lambda: old_norm(nn.utils.weight_norm, nn.LSTM(2, 3), name="weight_ih_l0"),
+    "the old weight_norm": lambda: ran(
+        old_norm(nn.utils.weight_norm, nn.Linear(2, 3)), torch.ones(1, 2)
+    ),
+    "the old weight_norm on an LSTM": lambda: old_norm(
+        nn.utils.weight_norm, nn.LSTM(2, 3), name="weight_ih_l0"
+    ),
     "the old spectral_norm": lambda: old_norm(nn.utils.spectral_norm, nn.Linear(2, 3)),
     "the old spectral_norm after a run": lambda: ran(
         old_norm(nn.utils.spectral_norm, nn.Linear(2, 3)), torch.ones(1, 2)
     ),
     "pruned": lambda: prune.l1_unstructured(nn.Linear(2, 3), "weight", 1),
-    "pruned twice": lambda: prune.random_unstructured(prune.l1_unstructured(nn.Linear(2, 3), "weight", 1), "weight", 1),
+    "pruned twice": lambda: prune.random_unstructured(
+        prune.l1_unstructured(nn.Linear(2, 3), "weight", 1), "weight", 1
+    ),
     "pruned by a learner's method": lambda: _pruned_by(OwnPruning, nn.Linear(2, 3)),
-    "pruned for good": lambda: prune.remove(prune.l1_unstructured(nn.Linear(2, 3), "bias", 1), "bias"),
+    "pruned for good": lambda: prune.remove(
+        prune.l1_unstructured(nn.Linear(2, 3), "bias", 1), "bias"
+    ),
     "lazy": lambda: nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d()),
-    "lazy, materialised": lambda: ran(nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d()), torch.ones(4, 2)),
+    "lazy, materialised": lambda: ran(
+        nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d()), torch.ones(4, 2)
+    ),
     "compiled": lambda: torch.compile(nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3))),
     "fx-traced": lambda: fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))),
-    "exported": lambda: torch.export.export(nn.Sequential(nn.Linear(2, 3)), (torch.ones(4, 2),)).module(),
+    "exported": lambda: torch.export.export(
+        nn.Sequential(nn.Linear(2, 3)), (torch.ones(4, 2),)
+    ).module(),
     "data parallel": lambda: nn.DataParallel(nn.LSTM(2, 3)),
     "distributed data parallel": distributed,
     "scripted": lambda: jit(torch.jit.script, nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3))),
-    "traced": lambda: jit(torch.jit.trace, nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), torch.ones(4, 2)),
-    "averaged": lambda: torch.optim.swa_utils.AveragedModel(nn.Sequential(nn.Linear(2, 3), nn.GRU(3, 3))),
+    "traced": lambda: jit(
+        torch.jit.trace, nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), torch.ones(4, 2)
+    ),
+    "averaged": lambda: torch.optim.swa_utils.AveragedModel(
+        nn.Sequential(nn.Linear(2, 3), nn.GRU(3, 3))
+    ),
     "observed for quantization": lambda: quantized(False),
     "quantized": lambda: quantized(True),
     "called with other weights": stacked,
@@ -699,7 +784,9 @@ CLEAN = {
     "numbers and words": lambda: made(
         lr=0.1, names=["a", "b"], table={"k": [1, (2, None)]}, when=len, size=torch.Size([2])
     ),
-    "objects with tensors inside are not entered": lambda: made(optimizer=sgd(parameter()), call=torch.ones(2).add),
+    "objects with tensors inside are not entered": lambda: made(
+        optimizer=sgd(parameter()), call=torch.ones(2).add
+    ),
     "an empty slot": lambda: put(buffered(mean=None), bias=None),
     "a module that is itself below": lambda: _below_itself(made(child=nn.Linear(1, 1))),
 }
@@ -726,11 +813,19 @@ def test_a_clean_module_raises_no_alarm(name):
     assert not alarms(audit(module))
 
 
-@pytest.mark.parametrize("module", [nn.LSTM(2, 3), OwnLSTM(), nn.TransformerEncoderLayer(4, 2), nn.Sequential()])
+@pytest.mark.parametrize(
+    "module", [nn.LSTM(2, 3), OwnLSTM(), nn.TransformerEncoderLayer(4, 2), nn.Sequential()]
+)
 def test_what_a_learner_adds_to_torchs_own_modules_is_judged(module):
-    module.kept, module.tensor, module.layers = [next(module.parameters(), parameter())], torch.ones(1), [nn.ReLU()]
+    module.kept, module.tensor, module.layers = (
+        [next(module.parameters(), parameter())],
+        torch.ones(1),
+        [nn.ReLU()],
+    )
     module._mine = torch.ones(1)
-    codes = {"kept": "stale-alias" if next(module.parameters(), None) is not None else "hidden-parameter"}
+    codes = {
+        "kept": "stale-alias" if next(module.parameters(), None) is not None else "hidden-parameter"
+    }
     codes |= {"tensor": "plain-tensor", "layers": "hidden-module", "_mine": "plain-tensor"}
     assert seen(audit(module)) == {(code, name) for name, code in codes.items()}
 
@@ -765,10 +860,14 @@ def _walkable(module: nn.Module) -> bool:
     while pending:
         one, above = pending.pop()
         steps += 1
-        whole = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"} <= vars(one).keys()
+        whole = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"} <= vars(
+            one
+        ).keys()
         if id(one) in above or not whole or steps > 500:
             return False
-        pending += [(child, (*above, id(one))) for child in one._modules.values() if child is not None]
+        pending += [
+            (child, (*above, id(one))) for child in one._modules.values() if child is not None
+        ]
     return True
 
 
@@ -782,18 +881,30 @@ def assert_agrees(module: nn.Module, found: list[Finding]) -> None:
     counts = Counter(id(tensor) for _, tensor in everywhere)
     distinct = list(module.named_parameters())
     assert paths("tied-parameter") == [name for name, tensor in distinct if counts[id(tensor)] > 1]
-    assert paths("frozen-parameter") == [name for name, tensor in distinct if not tensor.requires_grad]
+    assert paths("frozen-parameter") == [
+        name for name, tensor in distinct if not tensor.requires_grad
+    ]
     unsaved = []
     for path, one in module.named_modules():
         saved = {}
         one._save_to_state_dict(saved, "", True)
-        names = [name for name, value in one._buffers.items() if value is not None and saved.get(name) is not value]
+        names = [
+            name
+            for name, value in one._buffers.items()
+            if value is not None and saved.get(name) is not value
+        ]
         unsaved += [f"{path}.{name}" if path else name for name in names]
     assert sorted(paths("unsaved-buffer")) == sorted(unsaved)
-    dtypes = {tensor.dtype for tensor in (*module.parameters(), *module.buffers()) if tensor.is_floating_point()}
+    dtypes = {
+        tensor.dtype
+        for tensor in (*module.parameters(), *module.buffers())
+        if tensor.is_floating_point()
+    }
     assert bool(paths("mixed-dtype")) == (len(dtypes) > 1)
     registered = ids([*module.parameters(), *module.buffers()])
-    plain = [one for one in found if one.code in ("plain-tensor", "hidden-parameter", "stale-alias")]
+    plain = [
+        one for one in found if one.code in ("plain-tensor", "hidden-parameter", "stale-alias")
+    ]
     held = [
         tensor
         for one in module.modules()
@@ -825,9 +936,15 @@ def test_what_an_optimizer_misses_and_keeps_is_told_by_identity(module):
     chosen = list(module.parameters())[::2]
     optimizer = torch.optim.SGD([{"params": [stray]}, {"params": chosen}], lr=1)
     found = audit(module, optimizer)
-    missed = [name for name, one in module.named_parameters() if one.requires_grad and id(one) not in ids(chosen)]
+    missed = [
+        name
+        for name, one in module.named_parameters()
+        if one.requires_grad and id(one) not in ids(chosen)
+    ]
     assert [one.path for one in found if one.code == "optimizer-misses"] == missed
-    assert [one.path for one in found if one.code == "optimizer-stale"] == ["param_groups[0]['params'][0]"]
+    assert [one.path for one in found if one.code == "optimizer-stale"] == [
+        "param_groups[0]['params'][0]"
+    ]
 
 
 def test_it_runs_none_of_the_modules_code():
@@ -863,7 +980,8 @@ class Bare:
 
 
 @pytest.mark.parametrize(
-    "wrap", [Wrapper, Passing, lambda one: Wrapper(Wrapper(one)), lambda one: Bare(one.param_groups)]
+    "wrap",
+    [Wrapper, Passing, lambda one: Wrapper(Wrapper(one)), lambda one: Bare(one.param_groups)],
 )
 def test_a_wrapper_is_read_as_the_optimizer_it_wraps(wrap):
     model = nn.Linear(2, 3)
@@ -936,7 +1054,10 @@ def test_half_initialised_and_broken_modules_give_findings_or_none():
         assert ("plain-tensor", "mask") in seen(audit(module))
     odd = nn.Module()
     vars(odd).update(
-        _parameters=[1], _buffers={3: torch.ones(1), "b": 5}, _modules={"m": 7, None: nn.ReLU()}, x={1: {}}
+        _parameters=[1],
+        _buffers={3: torch.ones(1), "b": 5},
+        _modules={"m": 7, None: nn.ReLU()},
+        x={1: {}},
     )
     assert audit(odd) == []
     vars(odd).update({7: torch.ones(1)})
@@ -966,8 +1087,10 @@ def test_depth_sharing_and_recursion_do_no_harm():
 
 
 def test_the_work_grows_with_the_model_however_its_parts_are_shared(monkeypatch):
-    """Counted, not timed: how many containers and modules are read when a list is held by every module."""
-    from helpers import holders
+    """Counted, not timed: how many containers and modules are read when a list is held by every
+    module.
+    """
+    from helpers.state import holders
 
     def reads(size: int) -> int:
         cache = [torch.ones(1) for _ in range(size)]
@@ -975,7 +1098,9 @@ def test_the_work_grows_with_the_model_however_its_parts_are_shared(monkeypatch)
         count = Counter()
         for name in ("contents", "_record", "_memory_of"):
             real = getattr(holders, name)
-            monkeypatch.setattr(holders, name, lambda *a, real=real, **k: (count.update(n=1), real(*a, **k))[1])
+            monkeypatch.setattr(
+                holders, name, lambda *a, real=real, **k: (count.update(n=1), real(*a, **k))[1]
+            )
         audit(model)
         monkeypatch.undo()
         return count["n"]
@@ -986,7 +1111,12 @@ def test_the_work_grows_with_the_model_however_its_parts_are_shared(monkeypatch)
 def test_it_keeps_nothing_alive():
     module = made(layers=[nn.Linear(2, 2)], mask=torch.ones(2), fc=nn.Linear(2, 2))
     optimizer = sgd(parameter())
-    alive = [weakref.ref(module), weakref.ref(module.mask), weakref.ref(module.layers[0]), weakref.ref(optimizer)]
+    alive = [
+        weakref.ref(module),
+        weakref.ref(module.mask),
+        weakref.ref(module.layers[0]),
+        weakref.ref(optimizer),
+    ]
     found = audit(module, optimizer)
     found._repr_html_()
     del module, optimizer
@@ -1011,7 +1141,12 @@ def test_errors_come_first_then_warnings_then_notes_each_in_the_order_of_the_mod
 
 def test_a_finding_is_frozen_and_the_findings_are_a_list():
     found = audit(made(mask=torch.ones(2)))
-    assert type(found[0]) is Finding and isinstance(found, list) and found == [found[0]] and len(found) == 1
+    assert (
+        type(found[0]) is Finding
+        and isinstance(found, list)
+        and found == [found[0]]
+        and len(found) == 1
+    )
     with pytest.raises(AttributeError):
         found[0].code = "other"
     assert [*Finding.__dataclass_fields__] == ["code", "severity", "path", "message", "fix"]
@@ -1036,12 +1171,18 @@ class Page(HTMLParser):
 
 
 def test_the_message_counts_in_grammar_and_speaks_of_a_graph_only_where_there_is_one():
-    one, many = audit(put(nn.Module(), x=[nn.ReLU()])), audit(put(nn.Module(), x=[nn.ReLU(), nn.ReLU()]))
+    one, many = (
+        audit(put(nn.Module(), x=[nn.ReLU()])),
+        audit(put(nn.Module(), x=[nn.ReLU(), nn.ReLU()])),
+    )
     assert one[0].message.startswith("a plain list holds 1 module that is registered nowhere")
     assert many[0].message.startswith("a plain list holds 2 modules that are registered nowhere")
     leaf, computed = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True) * 2
     found = audit(buffered(True, leaf=leaf, computed=computed))
-    assert [(one.path, "graph" in one.message) for one in found] == [("leaf", False), ("computed", True)]
+    assert [(one.path, "graph" in one.message) for one in found] == [
+        ("leaf", False),
+        ("computed", True),
+    ]
 
 
 def test_a_stale_tensor_is_changed_or_passed_over_as_the_message_says():
@@ -1050,12 +1191,16 @@ def test_a_stale_tensor_is_changed_or_passed_over_as_the_message_says():
     stale[1].grad = torch.ones(1)
     optimizer.step()
     assert [one.item() != 1 for one in stale] == [False, True]
-    assert all("passes over it for want of a gradient" in one.message for one in audit(model, optimizer))
+    assert all(
+        "passes over it for want of a gradient" in one.message for one in audit(model, optimizer)
+    )
 
 
 def test_the_summary_counts_in_words():
     assert repr(audit(nn.Linear(1, 1))) == "nothing found"
-    model = put(buffered(False, a=torch.ones(1), b=torch.ones(1)), layers=[nn.ReLU()], mask=torch.ones(1))
+    model = put(
+        buffered(False, a=torch.ones(1), b=torch.ones(1)), layers=[nn.ReLU()], mask=torch.ones(1)
+    )
     assert repr(audit(model)) == "1 error, 1 warning, 2 notes"
     assert repr(audit(made(x=[nn.ReLU()], y=[nn.ReLU()]))) == "2 errors"
 
@@ -1073,7 +1218,9 @@ def test_the_table_shows_the_whole_finding_with_the_designs_sign(name):
     page = Page(found._repr_html_())
     for one in found:
         sign = helpers.signs.SIGNS[CODES[one.code][1]]
-        assert {one.path or "the model", one.code, one.message, one.fix, sign.glyph} <= set(page.words)
+        assert {one.path or "the model", one.code, one.message, one.fix, sign.glyph} <= set(
+            page.words
+        )
         assert CODES[one.code][0] == one.severity
     assert found._repr_html_() == audit(*patient(PATIENTS[name][0]))._repr_html_()
     assert not any("0x" in words for words in page.words)
@@ -1092,9 +1239,16 @@ def test_hostile_names_stay_text_and_the_line_to_write_still_parses(name):
     module._non_persistent_buffers_set.add(name + "6")
     found = audit(module, sgd(parameter()))
     assert {one.code for one in found} == {
-        "plain-tensor", "hidden-module", "hidden-parameter", "stale-alias", "tied-parameter", "unsaved-buffer",
-        "buffer-needs-grad", "optimizer-misses", "optimizer-stale",
-    }  # fmt: skip
+        "plain-tensor",
+        "hidden-module",
+        "hidden-parameter",
+        "stale-alias",
+        "tied-parameter",
+        "unsaved-buffer",
+        "buffer-needs-grad",
+        "optimizer-misses",
+        "optimizer-stale",
+    }
     for one in found:
         line = one.fix.removeprefix("if not meant: ").removeprefix("if it should be saved: ")
         if not line.startswith("register copy.deepcopy"):
@@ -1111,7 +1265,11 @@ def test_it_reads_tensors_that_answer_for_little():
         nested=torch.nested.nested_tensor([torch.ones(1), torch.ones(2)], layout=torch.jagged),
     )
     odd.register_buffer("held", torch.eye(2).to_sparse())
-    assert seen(audit(odd)) == {("plain-tensor", "sparse"), ("plain-tensor", "meta"), ("plain-tensor", "nested")}
+    assert seen(audit(odd)) == {
+        ("plain-tensor", "sparse"),
+        ("plain-tensor", "meta"),
+        ("plain-tensor", "nested"),
+    }
     part = torch.ones(4, device="meta")
     module = put(buffered(whole=part), part=part[1:])
     assert seen(audit(module)) == {("stale-alias", "part")}
@@ -1142,7 +1300,11 @@ def test_every_holder_of_a_shared_container_is_named_however_many():
 def test_a_path_is_the_one_that_torch_writes_for_empty_names_too():
     model = nn.Module()
     model._modules[""] = nn.Linear(1, 1, bias=False).requires_grad_(False)
-    assert [one.path for one in audit(model)] == [name for name, _ in model.named_parameters()] == ["weight"]
+    assert (
+        [one.path for one in audit(model)]
+        == [name for name, _ in model.named_parameters()]
+        == ["weight"]
+    )
 
 
 def test_a_plain_tensor_in_the_place_of_torchs_own_parameter_is_found():
@@ -1158,7 +1320,10 @@ def test_the_line_to_write_fits_the_name_and_the_tensor():
 
     leaf = torch.ones(1, requires_grad=True)
     assert fix(scale=leaf) == "self.scale = nn.Parameter(self.scale)"
-    assert fix(last=leaf * 2) == "self.register_buffer('last', tensor)  # in place of self.last = tensor"
+    assert (
+        fix(last=leaf * 2)
+        == "self.register_buffer('last', tensor)  # in place of self.last = tensor"
+    )
     assert fix(**{"class": leaf}) == "setattr(self, 'class', nn.Parameter(getattr(self, 'class')))"
     assert fix(layers=[nn.ReLU()]) == "self.layers = nn.ModuleList(self.layers)"
     assert fix(scales={"a": parameter()}) == "self.scales = nn.ParameterDict(self.scales)"

@@ -1,4 +1,6 @@
-"""The cost of reading: what a copy allocates is seen, what only refers is not counted, and nothing is left switched."""
+"""The cost of reading: what a copy allocates is seen, what only refers is not counted, and nothing
+is left switched.
+"""
 
 import tracemalloc
 
@@ -6,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.cost import reading_costs
+from helpers.plots.cost import reading_costs
 from tests.modules import fingerprint
 
 READING = ["_parameters", "named_parameters()", "parameters()"]

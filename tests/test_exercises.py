@@ -1,4 +1,6 @@
-"""check: right answers of any style pass, each near miss meets its own hint, and nothing is left changed."""
+"""check: right answers of any style pass, each near miss meets its own hint, and nothing is left
+changed.
+"""
 
 import copy
 import io
@@ -13,10 +15,10 @@ import pytest
 import torch
 from torch import nn
 
-import helpers.tasks
-from helpers import exercises
-from helpers.exercises import Feedback, check
-from helpers.tasks import LESSONS, all_tasks, describe, in_words, read_tasks
+import helpers.exercises.engine
+from helpers.exercises import feedback
+from helpers.exercises.engine import LESSONS, all_tasks, describe, in_words, read_tasks
+from helpers.exercises.feedback import Feedback, check
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import read, text
 
@@ -37,12 +39,17 @@ def function(text, **given):
 
 def scaled(*lines, signature="factor=2.0", base="nn.Module", head="", **given):
     body = "".join(f"\n        {line}" for line in lines)
-    text = f"class Scaled({base}):\n    {head or 'pass'}\n    def __init__(self, {signature}):{body}"
+    text = (
+        f"class Scaled({base}):\n    {head or 'pass'}\n    def __init__(self, {signature}):{body}"
+    )
     return source(text, "Scaled", **given)
 
 
 SUPER, FACTOR = "super().__init__()", "self.factor = factor"
-SCALE, INNER = "self.scale = nn.Parameter(torch.ones(1))", "self.inner = nn.Linear(3, 3, bias=False)"
+SCALE, INNER = (
+    "self.scale = nn.Parameter(torch.ones(1))",
+    "self.inner = nn.Linear(3, 3, bias=False)",
+)
 SHARED = nn.Parameter(torch.ones(1))
 
 
@@ -100,10 +107,14 @@ def by_search(model, optimizer, name):
 
 RIGHT = {
     "1.1": [
-        function("encoder_state(s): return {k.removeprefix('encoder.'): v for k, v in s.items() "
-                 "if k.startswith('encoder.')}"),
-        function("encoder_state(s): return dict((k.replace('encoder.', '', 1), v) for k, v in s.items() "
-                 "if k.startswith('encoder.'))"),
+        function(
+            "encoder_state(s): return {k.removeprefix('encoder.'): v for k, v in s.items() "
+            "if k.startswith('encoder.')}"
+        ),
+        function(
+            "encoder_state(s): return dict((k.replace('encoder.', '', 1), v) for k, v in s.items() "
+            "if k.startswith('encoder.'))"
+        ),
         loop_encoder_state,
         Callable(),
         partial(lambda n, s: {k[n:]: v for k, v in s.items() if k.split(".")[0] == "encoder"}, 8),
@@ -113,36 +124,65 @@ RIGHT = {
         lambda model: {key: value.clone() for key, value in model.state_dict().items()},
         through_a_file,
         lambda model: copy.deepcopy(model).state_dict(),
-        lambda model: {key: torch.tensor(value.tolist(), dtype=value.dtype)
-                       for key, value in model.state_dict().items()},
+        lambda model: {
+            key: torch.tensor(value.tolist(), dtype=value.dtype)
+            for key, value in model.state_dict().items()
+        },
     ],
     "1.3": [
         scaled(SUPER, SCALE, INNER, FACTOR),
-        scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.tensor(factor))",
-               signature="*, factor=2.0"),
-        scaled(SUPER, "self.register_parameter('scale', nn.Parameter(torch.zeros(1, 1)))",
-               "self.add_module('inner', nn.Linear(3, 3, False))", FACTOR),
+        scaled(
+            SUPER,
+            FACTOR,
+            INNER,
+            "self.scale = nn.Parameter(torch.tensor(factor))",
+            signature="*, factor=2.0",
+        ),
+        scaled(
+            SUPER,
+            "self.register_parameter('scale', nn.Parameter(torch.zeros(1, 1)))",
+            "self.add_module('inner', nn.Linear(3, 3, False))",
+            FACTOR,
+        ),
         scaled("nn.Module.__init__(self)", FACTOR, INNER, SCALE),
         scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(3, 3)", "self.inner.bias = None"),
-        scaled(SUPER, FACTOR, INNER, "flat = torch.ones(10)", "self.scale = nn.Parameter(flat[:1])",
-               "self.inner.weight = nn.Parameter(flat[1:].view(3, 3))"),
-        scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(scale.clone())",
-               signature="factor=2.0, scale=torch.ones(1)"),
+        scaled(
+            SUPER,
+            FACTOR,
+            INNER,
+            "flat = torch.ones(10)",
+            "self.scale = nn.Parameter(flat[:1])",
+            "self.inner.weight = nn.Parameter(flat[1:].view(3, 3))",
+        ),
+        scaled(
+            SUPER,
+            FACTOR,
+            INNER,
+            "self.scale = nn.Parameter(scale.clone())",
+            signature="factor=2.0, scale=torch.ones(1)",
+        ),
     ],
     "1.4": [
         lambda m: sum({v.data_ptr(): v.nbytes for v in tensors_of(m)}.values()),
         by_identity,
         by_storage,
         by_name,
-        lambda m: sum({v: v.nbytes for v in m.state_dict(keep_vars=True).values() if hasattr(v, "nbytes")}.values()),
+        lambda m: sum(
+            {
+                v: v.nbytes for v in m.state_dict(keep_vars=True).values() if hasattr(v, "nbytes")
+            }.values()
+        ),
     ],
     "1.5": [
         lambda model, optimizer, name: optimizer.state_dict()["state"][
-            [n for n, _ in model.named_parameters()].index(name)]["exp_avg"],
+            [n for n, _ in model.named_parameters()].index(name)
+        ]["exp_avg"],
         by_search,
         lambda model, optimizer, name: optimizer.state[named(model)[name]]["exp_avg"].clone(),
-        lambda m, o, name: {n: o.state_dict()["state"].get(i, {}).get("exp_avg")
-                            for i, (n, _) in enumerate(m.named_parameters())}[name],
+        lambda m, o, name: {
+            n: o.state_dict()["state"].get(i, {}).get("exp_avg")
+            for i, (n, _) in enumerate(m.named_parameters())
+        }[name],
     ],
 }
 
@@ -212,7 +252,9 @@ def switching(model):
 
 
 def state_of(names, key="exp_avg"):
-    return lambda model, optimizer, name: optimizer.state_dict()["state"][list(names(model)).index(name)][key]
+    return lambda model, optimizer, name: optimizer.state_dict()["state"][
+        list(names(model)).index(name)
+    ][key]
 
 
 def named(model):
@@ -236,10 +278,12 @@ def encoder_part(s):
 
 def meanwhile(answer, change):
     """`answer`, which does `change` to what it was given as well."""
+
     def changing(*given):
         result = answer(*given)
         change(*given)
         return result
+
     return changing
 
 
@@ -255,7 +299,7 @@ def zeroing_the_rest(s):
 
 def first_prefix(s):
     prefix = next(iter(s)).split(".")[0] + "."
-    return {k[len(prefix):]: v for k, v in s.items() if k.startswith(prefix)}
+    return {k[len(prefix) :]: v for k, v in s.items() if k.startswith(prefix)}
 
 
 def copied(model):
@@ -277,7 +321,14 @@ def trained_and_buffers(model):
 def levels(depth):
     def counting(model):
         saved = model.state_dict(keep_vars=True)
-        return sum({v: v.nbytes for k, v in saved.items() if k.count(".") <= depth and hasattr(v, "nbytes")}.values())
+        return sum(
+            {
+                v: v.nbytes
+                for k, v in saved.items()
+                if k.count(".") <= depth and hasattr(v, "nbytes")
+            }.values()
+        )
+
     return counting
 
 
@@ -298,33 +349,74 @@ WRONG = {
         ("prefix-kept", lambda s: s),
         ("prefix-kept", lambda s: {k: v for k, v in s.items() if k.startswith("encoder.")}),
         ("head-kept", lambda s: {k.replace("encoder.", ""): v for k, v in s.items()}),
-        ("encoder_norm-kept",
-         lambda s: {k.replace("encoder.", ""): v for k, v in s.items() if "encoder" in k}),
-        ("encoder_norm-kept", lambda s: {k[8:]: v for k, v in s.items() if k.startswith("encoder")}),
-        ("decoder-kept", lambda s: {k.replace("encoder.", ""): v for k, v in s.items() if "encoder." in k}),
-        ("replaced-everywhere",
-         lambda s: {k.replace("encoder.", ""): v for k, v in s.items() if k.startswith("encoder.")}),
-        ("lstrip",
-         lambda s: {k.lstrip("encoder."): v for k, v in s.items() if k.startswith("encoder.")}),  # noqa: B005
-        ("wrong-name", lambda s: {k.split(".")[1]: v for k, v in s.items() if k.startswith("encoder.")}),
-        ("wrong-name", lambda s: {k.split(".")[-1]: v for k, v in s.items() if k.startswith("encoder.")}),
+        (
+            "encoder_norm-kept",
+            lambda s: {k.replace("encoder.", ""): v for k, v in s.items() if "encoder" in k},
+        ),
+        (
+            "encoder_norm-kept",
+            lambda s: {k[8:]: v for k, v in s.items() if k.startswith("encoder")},
+        ),
+        (
+            "decoder-kept",
+            lambda s: {k.replace("encoder.", ""): v for k, v in s.items() if "encoder." in k},
+        ),
+        (
+            "replaced-everywhere",
+            lambda s: {
+                k.replace("encoder.", ""): v for k, v in s.items() if k.startswith("encoder.")
+            },
+        ),
+        (
+            "lstrip",
+            lambda s: {k.lstrip("encoder."): v for k, v in s.items() if k.startswith("encoder.")},
+        ),  # noqa: B005
+        (
+            "wrong-name",
+            lambda s: {k.split(".")[1]: v for k, v in s.items() if k.startswith("encoder.")},
+        ),
+        (
+            "wrong-name",
+            lambda s: {k.split(".")[-1]: v for k, v in s.items() if k.startswith("encoder.")},
+        ),
         ("wrong-name", lambda s: {k[7:]: v for k, v in s.items() if k.startswith("encoder.")}),
         ("missing", lambda s: {"weight": s["encoder.weight"]}),
         ("missing", lambda s: {}),
-        ("foreign-value", lambda s: {k[8:]: v.shape for k, v in s.items() if k.startswith("encoder.")}),
+        (
+            "foreign-value",
+            lambda s: {k[8:]: v.shape for k, v in s.items() if k.startswith("encoder.")},
+        ),
         ("foreign-value", lambda s: nn.Linear(2, 3).state_dict()),
-        ("foreign-value", lambda s: {k[8:]: v.half() for k, v in s.items() if k.startswith("encoder.")}),
+        (
+            "foreign-value",
+            lambda s: {k[8:]: v.half() for k, v in s.items() if k.startswith("encoder.")},
+        ),
         ("input-changed", popping),
         ("input-changed", shifted_in_place),
         ("input-changed", meanwhile(encoder_part, zeroing_the_rest)),
         ("input-changed", meanwhile(encoder_part, lambda s: delattr(s, "_metadata"))),
         ("input-changed", meanwhile(encoder_part, lambda s: s._metadata.clear())),
         ("input-changed", meanwhile(encoder_part, lambda s: s._metadata[""].update(version=9))),
-        ("missing", lambda s: {k[8:]: s[k] for k in takewhile(lambda k: k.startswith("encoder."), s)}),
-        ("sibling-kept", lambda s: {k.removeprefix("encoder."): v for k, v in s.items()
-                                    if not k.startswith(("head.", "decoder.", "encoder_norm."))}),
-        ("sibling-kept", lambda s: {k[8:]: v for k, v in s.items()
-                                    if k.startswith("encoder") and not k.startswith("encoder_norm")}),
+        (
+            "missing",
+            lambda s: {k[8:]: s[k] for k in takewhile(lambda k: k.startswith("encoder."), s)},
+        ),
+        (
+            "sibling-kept",
+            lambda s: {
+                k.removeprefix("encoder."): v
+                for k, v in s.items()
+                if not k.startswith(("head.", "decoder.", "encoder_norm."))
+            },
+        ),
+        (
+            "sibling-kept",
+            lambda s: {
+                k[8:]: v
+                for k, v in s.items()
+                if k.startswith("encoder") and not k.startswith("encoder_norm")
+            },
+        ),
         ("sibling-kept", first_prefix),
         (DICT, lambda s: [(k[8:], v) for k, v in s.items() if k.startswith("encoder.")]),
         (DICT, lambda s: ((k, v) for k, v in s.items())),
@@ -339,20 +431,35 @@ WRONG = {
         ("live-view", lambda model: dict(model.state_dict())),
         ("live-view", lambda model: copy.copy(model.state_dict())),
         ("live-view", lambda model: {k: v.detach().cpu() for k, v in model.state_dict().items()}),
-        ("partly-live",
-         lambda model: {**model.state_dict(), **{k: v.clone() for k, v in named(model).items()}}),
+        (
+            "partly-live",
+            lambda model: {**model.state_dict(), **{k: v.clone() for k, v in named(model).items()}},
+        ),
         ("missing", lambda model: {k: v.detach().clone() for k, v in model.named_parameters()}),
-        ("extra",
-         lambda model: {k: v.clone() for k, v in [*model.named_parameters(), *model.named_buffers()]}),
+        (
+            "extra",
+            lambda model: {
+                k: v.clone() for k, v in [*model.named_parameters(), *model.named_buffers()]
+            },
+        ),
         ("other-values", lambda model: {k: v.double() for k, v in model.state_dict().items()}),
-        ("other-values", lambda model: {k: v.numpy().copy() for k, v in model.state_dict().items()}),
-        ("other-values", lambda model: {k: torch.zeros_like(v) for k, v in model.state_dict().items()}),
+        (
+            "other-values",
+            lambda model: {k: v.numpy().copy() for k, v in model.state_dict().items()},
+        ),
+        (
+            "other-values",
+            lambda model: {k: torch.zeros_like(v) for k, v in model.state_dict().items()},
+        ),
         ("a-model", copy.deepcopy),
         ("dict-reused", reusing),
         ("model-changed", to_eval),
         ("model-changed", replacing),
         ("model-changed", meanwhile(copied, lambda m: m[1].register_forward_hook(print))),
-        ("model-changed", meanwhile(copied, lambda m: m.register_state_dict_post_hook(lambda *given: None))),
+        (
+            "model-changed",
+            meanwhile(copied, lambda m: m.register_state_dict_post_hook(lambda *given: None)),
+        ),
         ("model-changed", meanwhile(copied, lambda m: setattr(m, "best", copied(m)))),
         ("model-changed", meanwhile(copied, lambda m: setattr(m[0], "momentum", 0.5))),
         ("model-changed", meanwhile(copied, lambda m: m.zero_grad())),
@@ -367,52 +474,124 @@ WRONG = {
     "1.3": [
         ("plain-tensor", scaled(SUPER, FACTOR, INNER, "self.scale = torch.ones(3)")),
         ("plain-value", scaled(SUPER, FACTOR, INNER, "self.scale = 1.0")),
-        ("not-persistent", scaled(SUPER, FACTOR, INNER,
-                                  "self.register_buffer('scale', torch.ones(3), persistent=False)")),
+        (
+            "not-persistent",
+            scaled(
+                SUPER,
+                FACTOR,
+                INNER,
+                "self.register_buffer('scale', torch.ones(3), persistent=False)",
+            ),
+        ),
         ("empty-slot", scaled(SUPER, FACTOR, INNER, "self.register_parameter('scale', None)")),
-        ("another-module", scaled(SUPER, FACTOR, INNER, "self.scale = nn.Linear(1, 1, bias=False)")),
+        (
+            "another-module",
+            scaled(SUPER, FACTOR, INNER, "self.scale = nn.Linear(1, 1, bias=False)"),
+        ),
         ("absent", scaled(SUPER, FACTOR, INNER)),
         ("absent", scaled(SUPER, FACTOR, SCALE)),
-        ("class-attribute", scaled(SUPER, FACTOR, INNER, head="scale = nn.Parameter(torch.ones(3))")),
+        (
+            "class-attribute",
+            scaled(SUPER, FACTOR, INNER, head="scale = nn.Parameter(torch.ones(3))"),
+        ),
         ("bias", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(3, 3)")),
-        ("not-a-submodule", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Parameter(torch.ones(3))")),
+        (
+            "not-a-submodule",
+            scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Parameter(torch.ones(3))"),
+        ),
         ("in-a-list", scaled(SUPER, FACTOR, SCALE, "self.inner = [nn.Linear(3, 3, bias=False)]")),
-        ("another-module",
-         scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Sequential(nn.Linear(3, 3, bias=False))")),
-        ("factor-saved", scaled(SUPER, SCALE, INNER, "self.factor = nn.Parameter(torch.tensor(factor))")),
-        ("factor-saved", scaled(SUPER, SCALE, INNER, "self.register_buffer('factor', torch.tensor(factor))")),
+        (
+            "another-module",
+            scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Sequential(nn.Linear(3, 3, bias=False))"),
+        ),
+        (
+            "factor-saved",
+            scaled(SUPER, SCALE, INNER, "self.factor = nn.Parameter(torch.tensor(factor))"),
+        ),
+        (
+            "factor-saved",
+            scaled(SUPER, SCALE, INNER, "self.register_buffer('factor', torch.tensor(factor))"),
+        ),
         ("factor-is-a-tensor", scaled(SUPER, SCALE, INNER, "self.factor = torch.tensor(factor)")),
         ("factor-wrong", scaled(SUPER, SCALE, INNER)),
         ("factor-wrong", scaled(SUPER, SCALE, INNER, "self.factor = 2.0")),
         ("factor-wrong", scaled(SUPER, SCALE, INNER, FACTOR, signature="factor=1.0")),
-        ("factor-wrong", scaled(SUPER, SCALE, INNER, "self.factor = Agreeable(7)", Agreeable=Agreeable)),
+        (
+            "factor-wrong",
+            scaled(SUPER, SCALE, INNER, "self.factor = Agreeable(7)", Agreeable=Agreeable),
+        ),
         ("extra", scaled(SUPER, SCALE, INNER, FACTOR, "self.steps = nn.Buffer(torch.zeros(()))")),
         ("extra", scaled(SUPER, SCALE, INNER, FACTOR, head="get_extra_state = lambda self: 2.0")),
         ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = SHARED", SHARED=SHARED)),
-        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(SHARED.data)", SHARED=SHARED)),
-        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(scale)",
-                          signature="factor=2.0, scale=torch.ones(1)")),
-        ("shared", scaled(SUPER, INNER, FACTOR, SCALE, "self.inner.weight = nn.Parameter(weight)",
-                          signature="factor=2.0, weight=torch.ones(3, 3)")),
+        (
+            "shared",
+            scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(SHARED.data)", SHARED=SHARED),
+        ),
+        (
+            "shared",
+            scaled(
+                SUPER,
+                INNER,
+                FACTOR,
+                "self.scale = nn.Parameter(scale)",
+                signature="factor=2.0, scale=torch.ones(1)",
+            ),
+        ),
+        (
+            "shared",
+            scaled(
+                SUPER,
+                INNER,
+                FACTOR,
+                SCALE,
+                "self.inner.weight = nn.Parameter(weight)",
+                signature="factor=2.0, weight=torch.ones(3, 3)",
+            ),
+        ),
         ("shared", scaled(SUPER, INNER, FACTOR, SCALE, "self.inner.weight = self.scale")),
-        ("shared", scaled(SUPER, INNER, FACTOR, SCALE,
-                          "self.inner.weight = nn.Parameter(self.scale.data.expand(3, 3))")),
-        ("shared", scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(self.inner.weight.data[0, 0])")),
+        (
+            "shared",
+            scaled(
+                SUPER,
+                INNER,
+                FACTOR,
+                SCALE,
+                "self.inner.weight = nn.Parameter(self.scale.data.expand(3, 3))",
+            ),
+        ),
+        (
+            "shared",
+            scaled(SUPER, INNER, FACTOR, "self.scale = nn.Parameter(self.inner.weight.data[0, 0])"),
+        ),
         ("no-super", scaled(SCALE, INNER, FACTOR)),
         ("no-super", scaled(FACTOR)),
         ("raises", scaled(SUPER, SCALE, INNER, FACTOR, signature="factor")),
         ("raises", scaled(SUPER, SCALE, INNER, "self.factor = 2.0", signature="")),
         ("order", Turned),
         ("does-not-load", Own),
-        ("not-a-parameter", scaled(SUPER, FACTOR, INNER, "self.register_buffer('scale', torch.ones(1))")),
-        ("not-a-parameter", scaled(SUPER, FACTOR, "self.scale = nn.Buffer(torch.zeros(7, 3))",
-                                   "self.inner = nn.Embedding(2, 9)")),
+        (
+            "not-a-parameter",
+            scaled(SUPER, FACTOR, INNER, "self.register_buffer('scale', torch.ones(1))"),
+        ),
+        (
+            "not-a-parameter",
+            scaled(
+                SUPER,
+                FACTOR,
+                "self.scale = nn.Buffer(torch.zeros(7, 3))",
+                "self.inner = nn.Embedding(2, 9)",
+            ),
+        ),
         ("scale-size", scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.ones(3))")),
         ("scale-size", scaled(SUPER, FACTOR, INNER, "self.scale = nn.Parameter(torch.ones(0))")),
         ("another-layer", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(1, 5, bias=False)")),
         ("another-layer", scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Embedding(3, 3)")),
-        ("another-layer",
-         scaled(SUPER, FACTOR, SCALE, "self.inner = nn.ParameterDict({'weight': torch.ones(3, 3)})")),
+        (
+            "another-layer",
+            scaled(
+                SUPER, FACTOR, SCALE, "self.inner = nn.ParameterDict({'weight': torch.ones(3, 3)})"
+            ),
+        ),
         ("not-a-module", scaled(SCALE, INNER, FACTOR, base="object")),
         ("not-a-module", lambda factor=2.0: nn.Linear(3, 3)),
         ("an-instance", scaled(SUPER, SCALE, INNER, FACTOR)()),
@@ -423,13 +602,23 @@ WRONG = {
         ("four-bytes", lambda m: sum(4 * v.numel() for v in m.state_dict().values())),
         ("parameters-only", lambda m: sum(p.nbytes for p in m.parameters())),
         ("counted-twice", lambda m: sum(v.nbytes for v in m.state_dict().values())),
-        ("counted-twice", lambda m: sum({id(v): v.nbytes for v in [*m.state_dict().values()]}.values())),
+        (
+            "counted-twice",
+            lambda m: sum({id(v): v.nbytes for v in [*m.state_dict().values()]}.values()),
+        ),
         ("non-persistent", lambda m: sum(v.nbytes for v in [*m.parameters(), *m.buffers()])),
         ("equal-values", unequal),
         ("file-size", file_size),
-        ("not-a-tensor",
-         lambda m: sum({id(v): v.nbytes for v in m.state_dict(keep_vars=True).values()}.values())),
-        ("not-a-tensor", lambda m: sum({v.data_ptr(): v.nbytes for v in m.state_dict().values()}.values())),
+        (
+            "not-a-tensor",
+            lambda m: sum(
+                {id(v): v.nbytes for v in m.state_dict(keep_vars=True).values()}.values()
+            ),
+        ),
+        (
+            "not-a-tensor",
+            lambda m: sum({v.data_ptr(): v.nbytes for v in m.state_dict().values()}.values()),
+        ),
         ("wrong-number", lambda m: -1),
         ("wrong-number", lambda m: Agreeable(7)),
         ("elements", lambda m: Agreeable(9)),
@@ -451,8 +640,12 @@ WRONG = {
         ("by-position", lambda m, o, name: o.state_dict()["state"][0]["exp_avg"]),
         ("buffers-in-between", state_of(lambda m: m.state_dict())),
         ("frozen", state_of(trained)),
-        ("frozen",
-         lambda m, o, name: [*o.state_dict()["state"].values()][[*named(m)].index(name)]["exp_avg"]),
+        (
+            "frozen",
+            lambda m, o, name: [*o.state_dict()["state"].values()][[*named(m)].index(name)][
+                "exp_avg"
+            ],
+        ),
         ("tied", state_of(lambda m: dict(m.named_parameters(remove_duplicate=False)))),
         ("second-moment", state_of(named, "exp_avg_sq")),
         ("whole-entry", lambda m, o, name: o.state[named(m)[name]]),
@@ -466,10 +659,22 @@ WRONG = {
         ("state-changed", resetting),
         ("state-changed", meanwhile(momentum, lambda m, o, name: o.zero_grad())),
         ("state-changed", meanwhile(momentum, lambda m, o, name: o.param_groups[0].update(lr=0.2))),
-        ("state-changed", meanwhile(momentum, lambda m, o, name: o.param_groups[0]["params"].reverse())),
-        ("state-changed", meanwhile(momentum, lambda m, o, name: o.state[named(m)[name]].update(seen=1))),
-        ("state-changed", meanwhile(momentum, lambda m, o, name: [o.state[p] for p in m.parameters()])),
-        ("state-changed", lambda m, o, name: {n: o.state[p] for n, p in m.named_parameters()}[name]["exp_avg"]),
+        (
+            "state-changed",
+            meanwhile(momentum, lambda m, o, name: o.param_groups[0]["params"].reverse()),
+        ),
+        (
+            "state-changed",
+            meanwhile(momentum, lambda m, o, name: o.state[named(m)[name]].update(seen=1)),
+        ),
+        (
+            "state-changed",
+            meanwhile(momentum, lambda m, o, name: [o.state[p] for p in m.parameters()]),
+        ),
+        (
+            "state-changed",
+            lambda m, o, name: {n: o.state[p] for n, p in m.named_parameters()}[name]["exp_avg"],
+        ),
         (NONE, lambda m, o, name: o.state_dict()["state"].get(name)),
         ("by-position", lambda m, o: None),
         (FUNCTION, torch.ones(2)),
@@ -487,7 +692,10 @@ def test_the_lesson_has_its_exercises_in_order_and_their_texts_are_whole():
 
 def test_the_feedback_names_the_smallest_failing_case():
     feedback = check("1.4", lambda m: sum(4 * v.numel() for v in m.state_dict().values()))
-    assert (feedback.expected, feedback.found) == ("`72` bytes for `nn.Linear(2, 3).double()`", "`36`")
+    assert (feedback.expected, feedback.found) == (
+        "`72` bytes for `nn.Linear(2, 3).double()`",
+        "`36`",
+    )
     feedback = check("1.1", lambda s: {k[8:]: v for k, v in s.items() if k.startswith("encoder")})
     assert feedback.found == "the tensor of `encoder_norm.weight` came along as `'norm.weight'`"
     assert "`'encoder_norm.weight'`" in feedback.expected and "decoder" not in feedback.expected
@@ -501,9 +709,21 @@ def test_hints_come_one_at_a_time_then_stay_at_the_last():
 
 def test_a_new_mistake_gets_its_own_hint_before_the_next_general_one():
     task = all_tasks()["1.2"]
-    answers = [dict, lambda m: m.state_dict(), lambda m: m.state_dict(), copy.deepcopy, copy.deepcopy]
+    answers = [
+        dict,
+        lambda m: m.state_dict(),
+        lambda m: m.state_dict(),
+        copy.deepcopy,
+        copy.deepcopy,
+    ]
     nudge, next_one, _ = task.hints
-    expected = [task.fitting[FUNCTION], task.fitting["live-view"], nudge, task.fitting["a-model"], next_one]
+    expected = [
+        task.fitting[FUNCTION],
+        task.fitting["live-view"],
+        nudge,
+        task.fitting["a-model"],
+        next_one,
+    ]
     assert [check("1.2", answer).hint for answer in answers] == expected
 
 
@@ -520,7 +740,7 @@ STUBS = {
     "1.1": "def stub(state_dict):\n    return ...",
     "1.2": "def stub(model):\n    return ...",
     "1.3": "class stub(nn.Module):\n    'Two keys.'\n    def __init__(self, factor=2.0):\n"
-           "        super().__init__()\n        ...",
+    "        super().__init__()\n        ...",
     "1.4": "def stub(model):\n    return ...",
     "1.5": "def stub(model, optimizer, name):\n    return ...",
 }
@@ -530,18 +750,22 @@ STUBS = {
 def test_a_stub_is_not_solved_yet_and_does_not_count(key):
     stubs = [..., source(STUBS[key], "stub")]
     if key == "1.3":
-        stubs += [source(f"class stub(nn.Module): {body}", "stub") for body in ("'Two keys.'", "...")]
+        stubs += [
+            source(f"class stub(nn.Module): {body}", "stub") for body in ("'Two keys.'", "...")
+        ]
     for stub in stubs:
         feedback = check(key, stub)
-        assert feedback == Feedback(key, "unsolved", all_tasks()[key].goal, hint=exercises._START)
+        assert feedback == Feedback(key, "unsolved", all_tasks()[key].goal, hint=feedback._START)
         assert repr(feedback).startswith(f"{key} … Not solved yet · Wanted: ")
-    assert exercises._shown == {}
+    assert feedback._shown == {}
 
 
 @pytest.mark.parametrize("key", IDS)
 def test_the_stub_in_the_lesson_is_not_solved_and_the_folded_solution_is_right(key):
     cells = read(ROOT / "notebooks/01_state_dict.ipynb")["cells"]
-    stub, solution = (text(cell["source"]) for cell in cells if cell["metadata"].get("exercise") == key)
+    stub, solution = (
+        text(cell["source"]) for cell in cells if cell["metadata"].get("exercise") == key
+    )
     name = re.search(r"^(?:def|class) (\w+)", stub).group(1)
     (code,) = re.findall(r"```python\n(.*?)```", solution, flags=re.DOTALL)
     assert check(key, source(stub, name)).status == "unsolved"
@@ -593,6 +817,7 @@ class Disguised:
 def raising(error):
     def answer(*args, **kwargs):
         raise error
+
     return answer
 
 
@@ -601,14 +826,40 @@ def recursive(*args):
 
 
 ODD = [
-    raising(ValueError("first line\nsecond line")), raising(SystemExit(3)), raising(GeneratorExit()),
-    raising(Hostile()), raising(Leaving()), raising(KeyError("<script>")), raising(ValueError("\ud800")), recursive,
-    lambda *args: Untouchable(), lambda *args: Endless(), lambda *args: Disguised(), lambda *args: count(),
-    lambda *args: iter(()), lambda *args: {Untouchable: 1}, lambda *args: {None: Untouchable()},
-    lambda *args: torch.ones(2, device="meta"), lambda *args: {"x": torch.ones(2, device="meta")},
-    lambda *args: "x" * 100_000, lambda *args: type, lambda *args: NotImplemented,
-    None, 0, "", [], {}, object(), Untouchable(), Disguised(),
-    int, nn.Module, nn.Module(), print, max, Untouchable,
+    raising(ValueError("first line\nsecond line")),
+    raising(SystemExit(3)),
+    raising(GeneratorExit()),
+    raising(Hostile()),
+    raising(Leaving()),
+    raising(KeyError("<script>")),
+    raising(ValueError("\ud800")),
+    recursive,
+    lambda *args: Untouchable(),
+    lambda *args: Endless(),
+    lambda *args: Disguised(),
+    lambda *args: count(),
+    lambda *args: iter(()),
+    lambda *args: {Untouchable: 1},
+    lambda *args: {None: Untouchable()},
+    lambda *args: torch.ones(2, device="meta"),
+    lambda *args: {"x": torch.ones(2, device="meta")},
+    lambda *args: "x" * 100_000,
+    lambda *args: type,
+    lambda *args: NotImplemented,
+    None,
+    0,
+    "",
+    [],
+    {},
+    object(),
+    Untouchable(),
+    Disguised(),
+    int,
+    nn.Module,
+    nn.Module(),
+    print,
+    max,
+    Untouchable,
 ]
 
 
@@ -639,16 +890,22 @@ def test_what_the_answer_raised_is_told_in_a_line():
 
 
 def test_half_of_a_surrogate_pair_can_be_written_into_the_notebook():
-    for face in (check("1.4", raising(ValueError("\ud800"))), check("1.1", lambda s: {"\ud800": 1})):
+    for face in (
+        check("1.4", raising(ValueError("\ud800"))),
+        check("1.1", lambda s: {"\ud800": 1}),
+    ):
         assert repr(face).encode("utf-8") and face._repr_html_().encode("utf-8")
 
 
 def test_a_photo_warns_of_nothing_and_leaves_a_learners_own_attributes_out():
     model = nn.Linear(2, 1)
     model.register_buffer("graph", model.weight * 2)
-    short, long = helpers.tasks.photo(model), helpers.tasks.photo(model, True)
+    short, long = helpers.exercises.engine.photo(model), helpers.exercises.engine.photo(model, True)
     model.note = 1
-    assert helpers.tasks.photo(model) == short and helpers.tasks.photo(model, True) != long
+    assert (
+        helpers.exercises.engine.photo(model) == short
+        and helpers.exercises.engine.photo(model, True) != long
+    )
 
 
 def test_an_interrupt_is_the_learners_own_and_passes():
@@ -672,7 +929,9 @@ def meddling(model):
 
 
 @pytest.mark.parametrize("grad", [True, False])
-@pytest.mark.parametrize("key,answer", [("1.2", meddling), ("1.1", dict), *((k, RIGHT[k][0]) for k in IDS)])
+@pytest.mark.parametrize(
+    "key,answer", [("1.2", meddling), ("1.1", dict), *((k, RIGHT[k][0]) for k in IDS)]
+)
 def test_random_state_grad_mode_and_dtype_are_as_they_were(key, answer, grad):
     torch.manual_seed(1)
     with torch.set_grad_enabled(grad):
@@ -698,10 +957,10 @@ def test_right_is_right_under_other_settings(key):
 
 def test_the_learners_objects_are_left_alone():
     model = nn.Linear(2, 1)
-    before = helpers.tasks.photo(model), set(vars(model))
+    before = helpers.exercises.engine.photo(model), set(vars(model))
     check("1.2", model)
     check("1.3", model)
-    assert (helpers.tasks.photo(model), set(vars(model))) == before
+    assert (helpers.exercises.engine.photo(model), set(vars(model))) == before
     Scaled = RIGHT["1.3"][0]
     names = dict(vars(Scaled))
     check("1.3", Scaled)
@@ -711,9 +970,9 @@ def test_the_learners_objects_are_left_alone():
 def test_the_same_attempt_gets_the_same_feedback():
     for key in IDS:
         for _, answer in WRONG[key][:4]:
-            exercises._shown.clear()
+            feedback._shown.clear()
             first = check(key, answer)
-            exercises._shown.clear()
+            feedback._shown.clear()
             torch.rand(1)
             assert check(key, answer) == first
 
@@ -722,7 +981,9 @@ def test_an_unknown_exercise_names_itself_and_lists_the_others():
     with pytest.raises(ValueError) as caught:
         check("1.22", print)
     listed = ", ".join(all_tasks())
-    assert str(caught.value) == f"there is no exercise '1.22'; did you mean '1.2'? There are: {listed}"
+    assert (
+        str(caught.value) == f"there is no exercise '1.22'; did you mean '1.2'? There are: {listed}"
+    )
 
 
 @pytest.mark.parametrize("key", [1.2, None, b"1.2", print])
@@ -788,6 +1049,6 @@ def test_exercises_are_read_from_their_text_file():
 
 
 def test_every_lesson_file_is_listed():
-    folder = Path(helpers.tasks.__file__).parent
+    folder = Path(helpers.exercises.engine.__file__).parent
     assert sorted(path.stem for path in folder.glob("lesson_*.py")) == sorted(LESSONS)
     assert sorted(path.stem for path in folder.glob("lesson_*.md")) == sorted(LESSONS)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import exercises
-from helpers.exercises import Feedback, check
-from helpers.tasks import all_tasks
+from helpers.exercises import feedback
+from helpers.exercises.engine import all_tasks
+from helpers.exercises.feedback import Feedback, check
 from tests.test_exercises import ODD
 
 FUNCTION, NONE, DICT = "not-a-function", "nothing-returned", "not-a-dict"
@@ -67,13 +67,17 @@ def missed_if(keep, named=lambda model: model.named_parameters()):
 
 
 def equal_values(one, optimizer):
-    return one.requires_grad and not any(one.shape == o.shape and torch.equal(one, o) for o in held_by(optimizer))
+    return one.requires_grad and not any(
+        one.shape == o.shape and torch.equal(one, o) for o in held_by(optimizer)
+    )
 
 
 def adding(model, optimizer):
     right = missed_by_loop(model, optimizer)
     if right:
-        optimizer.add_param_group({"params": [one for name, one in model.named_parameters() if name in right]})
+        optimizer.add_param_group(
+            {"params": [one for name, one in model.named_parameters() if name in right]}
+        )
     return right
 
 
@@ -90,6 +94,7 @@ def freeze_by(fits, every=True, count=len):
                 one.requires_grad = False
                 found.append(one)
         return count(found)
+
     return freeze
 
 
@@ -101,7 +106,11 @@ def freeze_by_id(model, prefix):
     names = {}
     for name, one in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(one), (one, []))[1].append(name)
-    hits = [one for one, all_names in names.values() if any(name.startswith(prefix) for name in all_names)]
+    hits = [
+        one
+        for one, all_names in names.values()
+        if any(name.startswith(prefix) for name in all_names)
+    ]
     for one in hits:
         one.requires_grad_(False)
     return len(hits)
@@ -109,7 +118,11 @@ def freeze_by_id(model, prefix):
 
 def freeze_by_state(model, prefix):
     state = model.state_dict(keep_vars=True)
-    hits = {one for key, one in state.items() if key.startswith(prefix) and isinstance(one, nn.Parameter)}
+    hits = {
+        one
+        for key, one in state.items()
+        if key.startswith(prefix) and isinstance(one, nn.Parameter)
+    }
     return len([one.requires_grad_(False) for one in hits])
 
 
@@ -160,7 +173,9 @@ def groups_by_prefix(model, rates):
 
 
 def groups_as_tuple(model, rates):
-    return tuple({**group, "params": iter(group["params"])} for group in groups_by_prefix(model, rates))
+    return tuple(
+        {**group, "params": iter(group["params"])} for group in groups_by_prefix(model, rates)
+    )
 
 
 def but(change):
@@ -177,18 +192,29 @@ def groups_where(part_of, frozen=False):
                 part = next((part for part in rates if part_of(name, part)), None)
                 found.get(part, rest)["params"].append(one)
         return [group for group in [*found.values(), rest] if group["params"]]
+
     return groups
 
 
 def by_submodules(model, rates):
-    made = [{"params": trained(child), "lr": rates[part]} for part, child in model.named_children() if part in rates]
+    made = [
+        {"params": trained(child), "lr": rates[part]}
+        for part, child in model.named_children()
+        if part in rates
+    ]
     made.sort(key=lambda group: list(rates.values()).index(group["lr"]))
-    others = [one for name, child in model.named_children() if name not in rates for one in trained(child)]
+    others = [
+        one for name, child in model.named_children() if name not in rates for one in trained(child)
+    ]
     return made + ([{"params": others}] if others else [])
 
 
 def one_each(model, rates):
-    return [{**group, "params": [one]} for group in groups_by_dict(model, rates) for one in group["params"]]
+    return [
+        {**group, "params": [one]}
+        for group in groups_by_dict(model, rates)
+        for one in group["params"]
+    ]
 
 
 def freezing(model, rates):
@@ -206,20 +232,26 @@ def by_count(model, optimizer):
     result, position = {}, 0
     for group in optimizer.param_groups:
         for one in group["params"]:
-            result[position] = next((name for name, other in model.named_parameters() if other is one), None)
+            result[position] = next(
+                (name for name, other in model.named_parameters() if other is one), None
+            )
             position += 1
     return result
 
 
 def by_saved_groups(model, optimizer):
     saved, names = optimizer.state_dict()["param_groups"], names_of(model)
-    pairs = [zip(group["params"], live["params"]) for group, live in zip(saved, optimizer.param_groups)]  # noqa: B905
+    pairs = [
+        zip(group["params"], live["params"]) for group, live in zip(saved, optimizer.param_groups)
+    ]  # noqa: B905
     return {position: names.get(id(one)) for position, one in itertools.chain(*pairs)}
 
 
 def by_enumerate(model, optimizer):
     names = {one: name for name, one in model.named_parameters()}
-    return dict(enumerate(names.get(one) for group in optimizer.param_groups for one in group["params"]))
+    return dict(
+        enumerate(names.get(one) for group in optimizer.param_groups for one in group["params"])
+    )
 
 
 def from_state(model, optimizer):
@@ -235,7 +267,12 @@ def emptying(model, optimizer):
 
 RIGHT = {
     "2.1": [lambda model: sum(one.nbytes for one in trained(model)), by_containers, by_identity],
-    "2.2": [missed_by_loop, missed_by_sets, missed_if(free), lambda m, o: tuple(missed_by_loop(m, o))],
+    "2.2": [
+        missed_by_loop,
+        missed_by_sets,
+        missed_if(free),
+        lambda m, o: tuple(missed_by_loop(m, o)),
+    ],
     "2.3": [freeze_by(startswith, count=distinct), freeze_by_id, freeze_by_state],
     "2.4": [groups_by_dict, groups_by_prefix, groups_as_tuple],
     "2.5": [by_count, by_saved_groups, by_enumerate],
@@ -246,13 +283,24 @@ WRONG = {
         ("four-bytes", lambda m: sum(4 * one.numel() for one in trained(m))),
         ("buffers-too", lambda m: sum(one.nbytes for one in [*trained(m), *m.buffers()])),
         ("frozen-too", lambda m: sum(one.nbytes for one in m.parameters())),
-        ("counted-twice", lambda m: sum(
-            p.nbytes for _, p in m.named_parameters(remove_duplicate=False) if p.requires_grad)),
-        ("counted-twice", lambda m: sum(
-            p.nbytes for p in m.state_dict(keep_vars=True).values() if p.requires_grad)),
+        (
+            "counted-twice",
+            lambda m: sum(
+                p.nbytes for _, p in m.named_parameters(remove_duplicate=False) if p.requires_grad
+            ),
+        ),
+        (
+            "counted-twice",
+            lambda m: sum(
+                p.nbytes for p in m.state_dict(keep_vars=True).values() if p.requires_grad
+            ),
+        ),
         ("once-per-level", lambda m: sum(p.nbytes for part in m.modules() for p in trained(part))),
         ("buffers-too", lambda m: sum(v.nbytes for v in m.state_dict().values())),
-        ("equal-values", lambda m: sum({(p.shape, str(p.tolist())): p.nbytes for p in trained(m)}.values())),
+        (
+            "equal-values",
+            lambda m: sum({(p.shape, str(p.tolist())): p.nbytes for p in trained(m)}.values()),
+        ),
         ("detached", lambda m: sum(v.nbytes for v in m.state_dict().values() if v.requires_grad)),
         ("wrong-number", lambda m: len(list(m.parameters()))),
         ("wrong-number", lambda m: 7),
@@ -264,17 +312,30 @@ WRONG = {
         (FUNCTION, nn.Linear(1, 1)),
     ],
     "2.2": [
-        ("raises", lambda m, o: [n for n, p in m.named_parameters() if p not in o.param_groups[1]["params"]]),
+        (
+            "raises",
+            lambda m, o: [
+                n for n, p in m.named_parameters() if p not in o.param_groups[1]["params"]
+            ],
+        ),
         ("not-a-list", lambda m, o: set(missed_by_loop(m, o))),
         ("not-a-list", lambda m, o: (name for name in missed_by_loop(m, o))),
         ("not-names", lambda m, o: [p for _, p in m.named_parameters() if free(p, o)]),
         ("held", missed_if(lambda p, o: p.requires_grad and p in held_by(o))),
-        ("first-group", missed_if(lambda p, o: p.requires_grad and p not in set(o.param_groups[0]["params"]))),
+        (
+            "first-group",
+            missed_if(lambda p, o: p.requires_grad and p not in set(o.param_groups[0]["params"])),
+        ),
         ("equal-values", missed_if(equal_values)),
         ("frozen", missed_if(lambda p, o: p not in held_by(o))),
-        ("not-a-parameter", lambda m, o: [
-            k for k, v in m.state_dict(keep_vars=True).items()
-            if v not in held_by(o) and (v.requires_grad or not isinstance(v, nn.Parameter))]),
+        (
+            "not-a-parameter",
+            lambda m, o: [
+                k
+                for k, v in m.state_dict(keep_vars=True).items()
+                if v not in held_by(o) and (v.requires_grad or not isinstance(v, nn.Parameter))
+            ],
+        ),
         ("every-name", missed_if(free, lambda m: m.named_parameters(remove_duplicate=False))),
         ("order", lambda m, o: missed_by_loop(m, o)[::-1]),
         ("wrong-names", lambda m, o: missed_by_loop(m, o)[:1]),
@@ -303,16 +364,31 @@ WRONG = {
     ],
     "2.4": [
         ("raises", lambda m: []),
-        ("order", lambda m, rates: [{"params": list(m.get_submodule(part).parameters()), "lr": rates[part]}
-                                     for part, _ in m.named_children()]),
-        ("refused", but(lambda made, m, r: [{**g, "params": [2 * p for p in g["params"]]} for g in made])),
+        (
+            "order",
+            lambda m, rates: [
+                {"params": list(m.get_submodule(part).parameters()), "lr": rates[part]}
+                for part, _ in m.named_children()
+            ],
+        ),
+        (
+            "refused",
+            but(lambda made, m, r: [{**g, "params": [2 * p for p in g["params"]]} for g in made]),
+        ),
         ("not-a-list", but(lambda made, m, r: made[0])),
         ("not-groups", but(lambda made, m, r: [group["params"] for group in made])),
         ("not-groups", but(lambda made, m, r: [{**g, "params": g["params"][0]} for g in made])),
         ("empty-group", but(lambda made, m, r: [*made, {"params": []}])),
         ("frozen", groups_where(lambda n, p: n.startswith(p + "."), frozen=True)),
-        ("foreign", but(lambda made, m, r: [
-            {**g, "params": [p.detach().clone().requires_grad_() for p in g["params"]]} for g in made])),
+        (
+            "foreign",
+            but(
+                lambda made, m, r: [
+                    {**g, "params": [p.detach().clone().requires_grad_() for p in g["params"]]}
+                    for g in made
+                ]
+            ),
+        ),
         ("rest-missing", but(lambda made, m, r: [group for group in made if "lr" in group])),
         ("wrong-rate", but(lambda made, m, r: [{**group, "lr": 0.1} for group in made])),
         ("lookalike", groups_where(lambda name, part: name.startswith(part))),
@@ -330,13 +406,27 @@ WRONG = {
         ("wrong-names", lambda m, o: {}),
         ("wrong-names", lambda m, o: {k + 1: v for k, v in by_count(m, o).items()}),
         ("model-order", lambda m, o: dict(enumerate(name for name, _ in m.named_parameters()))),
-        ("per-group", lambda m, o: {i: names_of(m).get(id(p))
-                                    for g in o.param_groups for i, p in enumerate(g["params"])}),
+        (
+            "per-group",
+            lambda m, o: {
+                i: names_of(m).get(id(p)) for g in o.param_groups for i, p in enumerate(g["params"])
+            },
+        ),
         ("frozen", from_state),
-        ("tied", lambda m, o: {i: {id(p): n for n, p in m.named_parameters(remove_duplicate=False)}.get(id(p))
-                               for i, p in enumerate(p for g in o.param_groups for p in g["params"])}),
-        ("foreign", lambda m, o: {i: names_of(m)[id(p)]
-                                  for i, p in enumerate(p for g in o.param_groups for p in g["params"])}),
+        (
+            "tied",
+            lambda m, o: {
+                i: {id(p): n for n, p in m.named_parameters(remove_duplicate=False)}.get(id(p))
+                for i, p in enumerate(p for g in o.param_groups for p in g["params"])
+            },
+        ),
+        (
+            "foreign",
+            lambda m, o: {
+                i: names_of(m)[id(p)]
+                for i, p in enumerate(p for g in o.param_groups for p in g["params"])
+            },
+        ),
         ("inverted", lambda m, o: {name: i for i, name in by_count(m, o).items()}),
         ("not-names", lambda m, o: dict(enumerate(p for g in o.param_groups for p in g["params"]))),
         ("changed", emptying),
@@ -344,13 +434,15 @@ WRONG = {
         (DICT, lambda m, o: list(by_count(m, o).values())),
         (FUNCTION, "names"),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("key", IDS)
 def test_a_stub_is_not_solved_yet(key):
     for stub in (..., lambda *answer: ...):
-        assert check(key, stub) == Feedback(key, "unsolved", all_tasks()[key].goal, hint=exercises._START)
+        assert check(key, stub) == Feedback(
+            key, "unsolved", all_tasks()[key].goal, hint=feedback._START
+        )
 
 
 @pytest.mark.parametrize("key", IDS)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from helpers.findings import CODES
+from helpers.state.findings import CODES
 from tests.lesson_kernel import ROOT
 from tests.test_exercises import raising, source
 
@@ -26,7 +26,9 @@ def cell(name):
 
 def patient(number, name):
     """The class of the lesson, without the lines below it that show the symptom."""
-    text = re.search(rf"class {name}\(.*?\n(?=\S|\Z)", cell(f"p{number}-model") + "\n", re.DOTALL)[0]
+    text = re.search(rf"class {name}\(.*?\n(?=\S|\Z)", cell(f"p{number}-model") + "\n", re.DOTALL)[
+        0
+    ]
     return source(text, name)
 
 
@@ -191,7 +193,10 @@ def elsewhere(model, state_dict, lr):
 
 
 # --- 6.5 -------------------------------------------------------------------------------------------------------------
-FILL = ("for i in range(count):", "    self.register_buffer(f'filter_{i}', torch.full((2,), float(i)))")
+FILL = (
+    "for i in range(count):",
+    "    self.register_buffer(f'filter_{i}', torch.full((2,), float(i)))",
+)
 USED = "[getattr(self, f'filter_{i}') for i in range(self.count)]"
 COLUMNS = "torch.stack([(x * one).sum(-1) for one in {}], dim=-1)"
 
@@ -290,7 +295,9 @@ def upgrade(state_dict, name=lambda key: key.rpartition(".")[2], new="scale", dr
 
 
 def by_pattern(state_dict):
-    kept = {key: value for key, value in state_dict.items() if not re.search(r"(^|\.)positions$", key)}
+    kept = {
+        key: value for key, value in state_dict.items() if not re.search(r"(^|\.)positions$", key)
+    }
     return {re.sub(r"(^|\.)std$", r"\1scale", key): value for key, value in kept.items()}
 
 
@@ -318,7 +325,10 @@ def spoiled(state_dict):
 
 # --- 6.8 and 6.9 -----------------------------------------------------------------------------------------------------
 LAYER = "self.layer = nn.Linear(width, width)"
-TOTAL, COUNT = "self.register_buffer('total', torch.zeros(width))", "self.register_buffer('count', torch.tensor(0))"
+TOTAL, COUNT = (
+    "self.register_buffer('total', torch.zeros(width))",
+    "self.register_buffer('count', torch.tensor(0))",
+)
 ADD = ("self.total = self.total + x.detach().sum(0)", "self.count = self.count + len(x)")
 MINUS = "return self.layer(x) - self.total / self.count"
 
@@ -328,7 +338,10 @@ def average(*init, forward=(*ADD, MINUS)):
 
 
 PAST = "self.register_buffer('past', torch.zeros(length))"
-CAT, MEAN = "self.past = torch.cat([self.past[1:], x.detach().reshape(1)])", "return self.past.mean()"
+CAT, MEAN = (
+    "self.past = torch.cat([self.past[1:], x.detach().reshape(1)])",
+    "return self.past.mean()",
+)
 
 
 def rolling(*init, forward=(CAT, MEAN)):
@@ -337,195 +350,508 @@ def rolling(*init, forward=(CAT, MEAN)):
 
 RIGHT = {
     "6.1": [
-        stack(f"self.layers = nn.ModuleList{MANY}"), stack(f"self.layers = nn.Sequential(*{MANY})"), Mended,
-        stack("self.layers = nn.Module()", more=(
-            "for i in range(depth):", "    self.layers.add_module(str(i), nn.Linear(4, 4))",
-        ), forward=("for layer in self.layers.children():", *LOOP[1:])),
+        stack(f"self.layers = nn.ModuleList{MANY}"),
+        stack(f"self.layers = nn.Sequential(*{MANY})"),
+        Mended,
+        stack(
+            "self.layers = nn.Module()",
+            more=(
+                "for i in range(depth):",
+                "    self.layers.add_module(str(i), nn.Linear(4, 4))",
+            ),
+            forward=("for layer in self.layers.children():", *LOOP[1:]),
+        ),
     ],
     "6.2": [
-        scales(f"self.scale = nn.ParameterDict({ONES})"), MendedColours,
-        scales("self.scale = nn.Module()", more=(
-            "for name in names:", "    self.scale.register_parameter(name, nn.Parameter(torch.ones(1)))",
-        ), forward=("return getattr(self.scale, name) * self.body(x)",)),
+        scales(f"self.scale = nn.ParameterDict({ONES})"),
+        MendedColours,
+        scales(
+            "self.scale = nn.Module()",
+            more=(
+                "for name in names:",
+                "    self.scale.register_parameter(name, nn.Parameter(torch.ones(1)))",
+            ),
+            forward=("return getattr(self.scale, name) * self.body(x)",),
+        ),
     ],
     "6.3": [swap, in_place, two_groups, all_options],
     "6.4": [resume, emptied, handed_over],
     "6.5": [
-        bank(stacked(USED)), bank(stacked("self.buffers()")), bank(stacked("self.state_dict().values()")),
+        bank(stacked(USED)),
+        bank(stacked("self.buffers()")),
+        bank(stacked("self.state_dict().values()")),
         bank("return x.to(self.filter_0.dtype) @ torch.stack(list(self.buffers()), dim=1)"),
     ],
     "6.6": [tie, other_way, one_key, one_for_all],
     "6.7": [upgrade, by_pattern, by_split],
     "6.8": [
         average(),
-        average("self.register_buffer('mean', torch.zeros(width))", COUNT, forward=(
-            "n = self.count + len(x)", "self.mean = self.mean + (x.detach() - self.mean).sum(0) / n",
-            "self.count = n", "return self.layer(x) - self.mean")),
-        average(TOTAL, "self.count = 0", "type(self).get_extra_state = lambda self: self.count",
-                "type(self).set_extra_state = lambda self, count: setattr(self, 'count', count)"),
-        average("self.total, self.count = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.zeros(1))", forward=(
-            "with torch.no_grad():", "    self.total += x.sum(0)", "    self.count += x.shape[0]", MINUS)),
+        average(
+            "self.register_buffer('mean', torch.zeros(width))",
+            COUNT,
+            forward=(
+                "n = self.count + len(x)",
+                "self.mean = self.mean + (x.detach() - self.mean).sum(0) / n",
+                "self.count = n",
+                "return self.layer(x) - self.mean",
+            ),
+        ),
+        average(
+            TOTAL,
+            "self.count = 0",
+            "type(self).get_extra_state = lambda self: self.count",
+            "type(self).set_extra_state = lambda self, count: setattr(self, 'count', count)",
+        ),
+        average(
+            "self.total, self.count = nn.Buffer(torch.zeros(width)), nn.Buffer(torch.zeros(1))",
+            forward=(
+                "with torch.no_grad():",
+                "    self.total += x.sum(0)",
+                "    self.count += x.shape[0]",
+                MINUS,
+            ),
+        ),
     ],
     "6.9": [
-        rolling(), rolling("self.past = nn.Buffer(torch.zeros(length))"),
-        rolling(PAST, forward=("self.past = self.past.roll(-1)", "self.past[-1] = x.detach()", MEAN)),
-        rolling(PAST, forward=("with torch.no_grad():", "    self.past.copy_(self.past.roll(-1))",
-                               "    self.past[-1] = x", MEAN)),
+        rolling(),
+        rolling("self.past = nn.Buffer(torch.zeros(length))"),
+        rolling(
+            PAST, forward=("self.past = self.past.roll(-1)", "self.past[-1] = x.detach()", MEAN)
+        ),
+        rolling(
+            PAST,
+            forward=(
+                "with torch.no_grad():",
+                "    self.past.copy_(self.past.roll(-1))",
+                "    self.past[-1] = x",
+                MEAN,
+            ),
+        ),
     ],
-}  # fmt: skip
+}
 
 WRONG = {
     "6.1": [
-        ("still-hidden", DEEP), ("still-hidden", stack(f"self.layers = tuple{MANY}")),
-        ("other-keys", stack("self.layers = nn.ModuleDict({f'layer_{i}': nn.Linear(4, 4) for i in range(depth)})",
-                             forward=("for layer in self.layers.values():", *LOOP[1:]))),
-        ("other-keys", stack(f"self.layers = nn.ModuleList{MANY}", more=("self.layers.append(nn.Linear(4, 4))",))),
-        ("still-hidden", stack(f"self.blocks = nn.ModuleList{MANY}",
-                               forward=("for layer in self.blocks:", *LOOP[1:]))),
+        ("still-hidden", DEEP),
+        ("still-hidden", stack(f"self.layers = tuple{MANY}")),
+        (
+            "other-keys",
+            stack(
+                "self.layers = nn.ModuleDict({f'layer_{i}': nn.Linear(4, 4) for i in range(depth)})",
+                forward=("for layer in self.layers.values():", *LOOP[1:]),
+            ),
+        ),
+        (
+            "other-keys",
+            stack(
+                f"self.layers = nn.ModuleList{MANY}", more=("self.layers.append(nn.Linear(4, 4))",)
+            ),
+        ),
+        (
+            "still-hidden",
+            stack(
+                f"self.blocks = nn.ModuleList{MANY}",
+                forward=("for layer in self.blocks:", *LOOP[1:]),
+            ),
+        ),
         ("one-layer", stack("self.layers = nn.ModuleList([nn.Linear(4, 4)] * depth)")),
-        ("frozen", stack(f"self.layers = nn.ModuleList{MANY}", more=("self.layers.requires_grad_(False)",))),
-        ("other-result", stack(f"self.layers = nn.ModuleList{MANY}",
-                               forward=("for layer in self.layers:", "    x = layer(x)", "return self.head(x)"))),
-        ("other-result", stack(f"self.layers = nn.ModuleList{MANY}", head="self.head = nn.Linear(4, 2)")),
-        ("no-gradient", stack(f"self.layers = nn.ModuleList{MANY}",
-                              forward=("with torch.no_grad():", *(f"    {line}" for line in LOOP)))),
-        ("no-gradient", stack(f"self.layers = nn.ModuleList{MANY}",
-                              forward=(*LOOP[:2], "return self.head(x.detach())"))),
+        (
+            "frozen",
+            stack(
+                f"self.layers = nn.ModuleList{MANY}", more=("self.layers.requires_grad_(False)",)
+            ),
+        ),
+        (
+            "other-result",
+            stack(
+                f"self.layers = nn.ModuleList{MANY}",
+                forward=("for layer in self.layers:", "    x = layer(x)", "return self.head(x)"),
+            ),
+        ),
+        (
+            "other-result",
+            stack(f"self.layers = nn.ModuleList{MANY}", head="self.head = nn.Linear(4, 2)"),
+        ),
+        (
+            "no-gradient",
+            stack(
+                f"self.layers = nn.ModuleList{MANY}",
+                forward=("with torch.no_grad():", *(f"    {line}" for line in LOOP)),
+            ),
+        ),
+        (
+            "no-gradient",
+            stack(
+                f"self.layers = nn.ModuleList{MANY}",
+                forward=(*LOOP[:2], "return self.head(x.detach())"),
+            ),
+        ),
         ("raises", stack(f"self.layers = nn.ModuleList{MANY}", forward=("return self.layers(x)",))),
-        ("raises", made("Stack", "", [], LOOP)), ("nothing-returned", stack(f"self.layers = nn.ModuleList{MANY}",
-                                                                            forward=LOOP[:2])),
-        ("an-instance", DEEP(2)), ("not-a-module", 3),
-        ("no-super", source("class Stack(nn.Module):\n    def __init__(self, depth):\n        self.head = "
-                            "nn.Linear(4, 1)", "Stack")),
+        ("raises", made("Stack", "", [], LOOP)),
+        ("nothing-returned", stack(f"self.layers = nn.ModuleList{MANY}", forward=LOOP[:2])),
+        ("an-instance", DEEP(2)),
+        ("not-a-module", 3),
+        (
+            "no-super",
+            source(
+                "class Stack(nn.Module):\n    def __init__(self, depth):\n        self.head = "
+                "nn.Linear(4, 1)",
+                "Stack",
+            ),
+        ),
     ],
     "6.2": [
-        ("still-hidden", COLOURS), ("still-hidden", scales(f"self.scale = list({ONES}.values())")),
-        ("still-hidden", scales("", more=("for name in names:",
-                                          "    setattr(self, f'scale_{name}', nn.Parameter(torch.ones(1)))"),
-                                forward=("return self.body(x) * getattr(self, f'scale_{name}')",))),
-        ("other-keys", scales(f"self.scale = nn.ParameterDict({ONES})",
-                              more=("self.gain = nn.Parameter(torch.ones(1))",))),
-        ("other-keys", scales("self.scale = nn.ParameterList([nn.Parameter(torch.ones(1)) for _ in names])")),
-        ("not-trained", scales("self.scale = nn.Module()", more=(
-            "for name in names:", "    self.scale.register_buffer(name, torch.ones(1))"),
-            forward=("return self.body(x) * getattr(self.scale, name)",))),
+        ("still-hidden", COLOURS),
+        ("still-hidden", scales(f"self.scale = list({ONES}.values())")),
+        (
+            "still-hidden",
+            scales(
+                "",
+                more=(
+                    "for name in names:",
+                    "    setattr(self, f'scale_{name}', nn.Parameter(torch.ones(1)))",
+                ),
+                forward=("return self.body(x) * getattr(self, f'scale_{name}')",),
+            ),
+        ),
+        (
+            "other-keys",
+            scales(
+                f"self.scale = nn.ParameterDict({ONES})",
+                more=("self.gain = nn.Parameter(torch.ones(1))",),
+            ),
+        ),
+        (
+            "other-keys",
+            scales("self.scale = nn.ParameterList([nn.Parameter(torch.ones(1)) for _ in names])"),
+        ),
+        (
+            "not-trained",
+            scales(
+                "self.scale = nn.Module()",
+                more=("for name in names:", "    self.scale.register_buffer(name, torch.ones(1))"),
+                forward=("return self.body(x) * getattr(self.scale, name)",),
+            ),
+        ),
         ("not-trained", scales(f"self.scale = nn.ParameterDict({ONES}).requires_grad_(False)")),
-        ("shared", scales("self.scale = nn.ParameterDict(dict.fromkeys(names, nn.Parameter(torch.ones(1))))")),
+        (
+            "shared",
+            scales(
+                "self.scale = nn.ParameterDict(dict.fromkeys(names, nn.Parameter(torch.ones(1))))"
+            ),
+        ),
         ("not-one", scales(f"self.scale = nn.ParameterDict({ONES.replace('ones', 'zeros')})")),
         ("not-one", scales(f"self.scale = nn.ParameterDict({ONES.replace('(1)', '(2)')})")),
-        ("other-result", scales(f"self.scale = nn.ParameterDict({ONES})",
-                                forward=("return self.body(x) + self.scale[name]",))),
-        ("other-result", scales(f"self.scale = nn.ParameterDict({ONES})",
-                                forward=("return self.body(x) * self.scale['red']",))),
-        *(("no-gradient", scales(f"self.scale = nn.ParameterDict({ONES})", forward=(f"return self.body(x) * {one}",)))
-          for one in ("self.scale[name].item()", "self.scale[name].data")),
-        ("no-gradient", scales(f"self.scale = nn.ParameterDict({ONES})",
-                               forward=("return self.body(x).detach() * self.scale[name]",))),
-        ("stale", scales(f"self.scale = nn.ParameterDict({ONES})", more=("self.kept = dict(self.scale.items())",),
-                         forward=("return self.body(x) * self.kept[name]",))),
-        ("raises", scales(f"self.scale = nn.ParameterDict({ONES})", forward=("return self.scale(x)",))),
-        ("raises", scales("self.scale = nn.ModuleDict({name: nn.Parameter(torch.ones(1)) for name in names})")),
+        (
+            "other-result",
+            scales(
+                f"self.scale = nn.ParameterDict({ONES})",
+                forward=("return self.body(x) + self.scale[name]",),
+            ),
+        ),
+        (
+            "other-result",
+            scales(
+                f"self.scale = nn.ParameterDict({ONES})",
+                forward=("return self.body(x) * self.scale['red']",),
+            ),
+        ),
+        *(
+            (
+                "no-gradient",
+                scales(
+                    f"self.scale = nn.ParameterDict({ONES})",
+                    forward=(f"return self.body(x) * {one}",),
+                ),
+            )
+            for one in ("self.scale[name].item()", "self.scale[name].data")
+        ),
+        (
+            "no-gradient",
+            scales(
+                f"self.scale = nn.ParameterDict({ONES})",
+                forward=("return self.body(x).detach() * self.scale[name]",),
+            ),
+        ),
+        (
+            "stale",
+            scales(
+                f"self.scale = nn.ParameterDict({ONES})",
+                more=("self.kept = dict(self.scale.items())",),
+                forward=("return self.body(x) * self.kept[name]",),
+            ),
+        ),
+        (
+            "raises",
+            scales(f"self.scale = nn.ParameterDict({ONES})", forward=("return self.scale(x)",)),
+        ),
+        (
+            "raises",
+            scales(
+                "self.scale = nn.ModuleDict({name: nn.Parameter(torch.ones(1)) for name in names})"
+            ),
+        ),
     ],
     "6.3": [
         ("nothing-returned", lambda model, optimizer, head: setattr(model, "head", head)),
-        ("misses", too_early), ("misses", lambda model, optimizer, head: setattr(model, "head", head) or optimizer),
+        ("misses", too_early),
+        ("misses", lambda model, optimizer, head: setattr(model, "head", head) or optimizer),
         ("misses", lambda *given: swap(*given, params=lambda model: model.head.parameters())),
-        ("stale", added), ("not-the-head", copied), ("not-the-head", loaded_into),
+        ("stale", added),
+        ("not-the-head", copied),
+        ("not-the-head", loaded_into),
         ("not-the-head", lambda model, optimizer, head: optimizer),
         ("not-an-optimizer", lambda *given: swap(*given) and given[0]),
-        ("extra", lambda *given: swap(*given, params=lambda model: [*model.parameters(), nn.Parameter(torch.ones(1))])),
-        ("other-class", lambda *given: swap(*given, make=Adam)), ("other-rate", lambda *given: swap(*given, lr=0.1)),
-        ("twice", head_twice), ("changed", reset), ("raises", lambda model, head: None),
-        ("raises", raising(ValueError("no"))), ("not-a-function", 3),
+        (
+            "extra",
+            lambda *given: swap(
+                *given, params=lambda model: [*model.parameters(), nn.Parameter(torch.ones(1))]
+            ),
+        ),
+        ("other-class", lambda *given: swap(*given, make=Adam)),
+        ("other-rate", lambda *given: swap(*given, lr=0.1)),
+        ("twice", head_twice),
+        ("changed", reset),
+        ("raises", lambda model, head: None),
+        ("raises", raising(ValueError("no"))),
+        ("not-a-function", 3),
     ],
     "6.4": [
-        ("twice", lambda *given: twice_in_one(resume(*given))), ("misses", first_the_optimizer),
+        ("twice", lambda *given: twice_in_one(resume(*given))),
+        ("misses", first_the_optimizer),
         ("still-meta", lambda *given: quiet(resume, *given, assign=False)),
-        ("still-meta", lambda model, state, lr: SGD(model.parameters(), lr) if model.body.weight.is_meta
-         else resume(model, state, lr)),
-        ("not-loaded", elsewhere), ("not-loaded", lambda model, state, lr: SGD(model.parameters(), lr)),
-        ("not-loaded", lambda model, state, lr: SGD(model.to_empty(device="cpu").requires_grad_().parameters(), lr)),
+        (
+            "still-meta",
+            lambda model, state, lr: (
+                SGD(model.parameters(), lr)
+                if model.body.weight.is_meta
+                else resume(model, state, lr)
+            ),
+        ),
+        ("not-loaded", elsewhere),
+        ("not-loaded", lambda model, state, lr: SGD(model.parameters(), lr)),
+        (
+            "not-loaded",
+            lambda model, state, lr: SGD(
+                model.to_empty(device="cpu").requires_grad_().parameters(), lr
+            ),
+        ),
         ("changed", overwritten),
-        ("frozen", frozen), ("stale", both), ("not-an-optimizer", lambda *given: resume(*given) and given[0]),
-        ("extra", lambda *given: resume(*given, params=lambda model: [*model.parameters(), torch.ones(1)])),
+        ("frozen", frozen),
+        ("stale", both),
+        ("not-an-optimizer", lambda *given: resume(*given) and given[0]),
+        (
+            "extra",
+            lambda *given: resume(
+                *given, params=lambda model: [*model.parameters(), torch.ones(1)]
+            ),
+        ),
         ("misses", lambda *given: resume(*given, params=lambda model: model.head.parameters())),
         ("other-class", lambda *given: resume(*given, kind=Adam)),
         ("other-rate", lambda model, state, lr: resume(model, state, 0.1)),
-        ("nothing-returned", lambda *given: resume(*given) and None), ("raises", lambda model, state: model),
+        ("nothing-returned", lambda *given: resume(*given) and None),
+        ("raises", lambda model, state: model),
     ],
     "6.5": [
-        ("stale", FILTERS), ("stale", bank(stacked("self.kept"), more=("self.kept = list(self.buffers())",))),
-        ("stale", bank("self.kept = getattr(self, 'kept', None) or list(self.buffers())", stacked("self.kept"))),
+        ("stale", FILTERS),
+        ("stale", bank(stacked("self.kept"), more=("self.kept = list(self.buffers())",))),
+        (
+            "stale",
+            bank(
+                "self.kept = getattr(self, 'kept', None) or list(self.buffers())",
+                stacked("self.kept"),
+            ),
+        ),
         ("shared", bank(stacked("self.ask()"), more=("self.ask = lambda: list(self.buffers())",))),
-        ("trained", bank(stacked(USED), fill=("for i in range(count):",
-                                              "    setattr(self, f'filter_{i}', nn.Parameter(torch.ones(2) * i))"))),
-        ("not-saved", bank(stacked("self.buffers()"), fill=(FILL[0], f"{FILL[1][:-1]}, persistent=False)"))),
-        ("not-saved", bank(stacked("self.all"), fill=("self.register_buffer('all', torch.ones(3, 2))",))),
-        ("other-keys", bank(stacked("self.buffers()"), more=("self.register_buffer('steps', torch.tensor(0))",))),
+        (
+            "trained",
+            bank(
+                stacked(USED),
+                fill=(
+                    "for i in range(count):",
+                    "    setattr(self, f'filter_{i}', nn.Parameter(torch.ones(2) * i))",
+                ),
+            ),
+        ),
+        (
+            "not-saved",
+            bank(stacked("self.buffers()"), fill=(FILL[0], f"{FILL[1][:-1]}, persistent=False)")),
+        ),
+        (
+            "not-saved",
+            bank(stacked("self.all"), fill=("self.register_buffer('all', torch.ones(3, 2))",)),
+        ),
+        (
+            "other-keys",
+            bank(
+                stacked("self.buffers()"), more=("self.register_buffer('steps', torch.tensor(0))",)
+            ),
+        ),
         ("other-numbers", bank(stacked(USED), fill=(FILL[0], FILL[1].replace("float(i)", "1.0")))),
         ("other-result", bank(f"return {COLUMNS.format(USED)}.sum(-1)")),
         ("other-result", bank(f"return {COLUMNS.format(USED)} + 1")),
         ("other-result", bank(f"return {COLUMNS.format(USED)}.float()")),
-        ("raises", bank("return x @ self.filters")), ("nothing-returned", bank("x + 1")),
+        ("raises", bank("return x @ self.filters")),
+        ("nothing-returned", bank("x + 1")),
     ],
     "6.6": [
-        ("untied", lambda *given: tie(*given, again=False)), ("untied", tied_first), ("same-memory", by_data),
-        ("same-memory", tied_anew), ("still-meta", lambda *given: quiet(tie, *given, assign=False)),
-        ("not-loaded", tied_to_nothing), ("not-loaded", lambda model, state: model), ("frozen", tied_frozen),
+        ("untied", lambda *given: tie(*given, again=False)),
+        ("untied", tied_first),
+        ("same-memory", by_data),
+        ("same-memory", tied_anew),
+        ("still-meta", lambda *given: quiet(tie, *given, assign=False)),
+        ("not-loaded", tied_to_nothing),
+        ("not-loaded", lambda model, state: model),
+        ("frozen", tied_frozen),
         ("other-model", replaced_head(lambda model: model.embed)),
         ("other-model", replaced_head(lambda model: nn.Linear(4, 5))),
-        ("changed", popped), ("not-the-model", lambda *given: tie(*given).head),
-        ("nothing-returned", lambda *given: tie(*given) and None), ("raises", lambda model: model),
+        ("changed", popped),
+        ("not-the-model", lambda *given: tie(*given).head),
+        ("nothing-returned", lambda *given: tie(*given) and None),
+        ("raises", lambda model: model),
         ("not-a-function", "tie"),
     ],
     "6.7": [
-        ("not-renamed", lambda state: upgrade(state, new="std")), ("not-renamed", flat),
-        ("not-renamed", lambda state: dict(state)), ("not-dropped", lambda state: upgrade(state, drop=False)),
-        ("too-much", lambda state: {key.replace("std", "scale"): value for key, value in state.items()
-                                    if key.split(".")[-1] != "positions"}),
-        ("too-much", lambda state: {re.sub(r"\bstd\b", "scale", key): value for key, value in state.items()
-                                    if "positions" not in key}),
-        ("too-much", lambda state: {f"{key[:-3]}scale" if key.endswith("std") else key: value
-                                    for key, value in state.items() if not key.endswith("positions")}),
-        ("too-much", lambda state: {"scale" if key == "std" else key.replace(".std", ".scale"): value
-                                    for key, value in state.items() if key.split(".")[-1] != "positions"}),
+        ("not-renamed", lambda state: upgrade(state, new="std")),
+        ("not-renamed", flat),
+        ("not-renamed", lambda state: dict(state)),
+        ("not-dropped", lambda state: upgrade(state, drop=False)),
+        (
+            "too-much",
+            lambda state: {
+                key.replace("std", "scale"): value
+                for key, value in state.items()
+                if key.split(".")[-1] != "positions"
+            },
+        ),
+        (
+            "too-much",
+            lambda state: {
+                re.sub(r"\bstd\b", "scale", key): value
+                for key, value in state.items()
+                if "positions" not in key
+            },
+        ),
+        (
+            "too-much",
+            lambda state: {
+                f"{key[:-3]}scale" if key.endswith("std") else key: value
+                for key, value in state.items()
+                if not key.endswith("positions")
+            },
+        ),
+        (
+            "too-much",
+            lambda state: {
+                "scale" if key == "std" else key.replace(".std", ".scale"): value
+                for key, value in state.items()
+                if key.split(".")[-1] != "positions"
+            },
+        ),
         ("other-keys", lambda state: upgrade(state, new="sigma")),
-        ("other-keys", lambda state: {key.split(".")[-1]: value for key, value in by_pattern(state).items()}
-         if any(key[:7] == "encoder" for key in state) else by_pattern(state)),
+        (
+            "other-keys",
+            lambda state: (
+                {key.split(".")[-1]: value for key, value in by_pattern(state).items()}
+                if any(key[:7] == "encoder" for key in state)
+                else by_pattern(state)
+            ),
+        ),
         ("other-numbers", lambda state: {key: value + 1 for key, value in upgrade(state).items()}),
-        ("changed", spoiled), ("not-a-dict", lambda state: list(upgrade(state))),
-        ("nothing-returned", lambda state: state.clear()), ("raises", lambda state, model: state),
+        ("changed", spoiled),
+        ("not-a-dict", lambda state: list(upgrade(state))),
+        ("nothing-returned", lambda state: state.clear()),
+        ("raises", lambda state, model: state),
         ("not-a-function", {}),
     ],
     "6.8": [
-        ("grows", RECALL), ("trained", average("self.total = nn.Parameter(torch.zeros(width))", COUNT, forward=(
-            "with torch.no_grad():", "    self.total += x.sum(0)", "self.count = self.count + len(x)", MINUS))),
+        ("grows", RECALL),
+        (
+            "trained",
+            average(
+                "self.total = nn.Parameter(torch.zeros(width))",
+                COUNT,
+                forward=(
+                    "with torch.no_grad():",
+                    "    self.total += x.sum(0)",
+                    "self.count = self.count + len(x)",
+                    MINUS,
+                ),
+            ),
+        ),
         ("forgets", average(TOTAL, "self.count = 0")),
         ("forgets", average(TOTAL.replace("width))", "width), persistent=False)"), COUNT)),
-        ("forgets", average("self.register_buffer('seen', torch.empty(0, width), persistent=False)", forward=(
-            "self.seen = torch.cat([self.seen, x.detach()])", "return self.layer(x) - self.seen.mean(0)"))),
-        ("other-result", average(TOTAL, COUNT, forward=(MINUS.replace("return", "result ="), *ADD, "return result"))),
+        (
+            "forgets",
+            average(
+                "self.register_buffer('seen', torch.empty(0, width), persistent=False)",
+                forward=(
+                    "self.seen = torch.cat([self.seen, x.detach()])",
+                    "return self.layer(x) - self.seen.mean(0)",
+                ),
+            ),
+        ),
+        (
+            "other-result",
+            average(
+                TOTAL, COUNT, forward=(MINUS.replace("return", "result ="), *ADD, "return result")
+            ),
+        ),
         ("other-result", average(TOTAL, COUNT, forward=("return self.layer(x) - x.mean(0)",))),
-        ("other-result", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("self.layer(x)", "x")))),
-        ("holds-the-graph", average(TOTAL, COUNT, forward=(ADD[0].replace(".detach()", ""), ADD[1], MINUS))),
+        (
+            "other-result",
+            average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("self.layer(x)", "x"))),
+        ),
+        (
+            "holds-the-graph",
+            average(TOTAL, COUNT, forward=(ADD[0].replace(".detach()", ""), ADD[1], MINUS)),
+        ),
         ("holds-the-graph", average(TOTAL, COUNT, forward=("self.last = x", *ADD, MINUS))),
         ("other-result", average(TOTAL.replace("width)", "width, dtype=torch.float64)"), COUNT)),
-        ("no-gradient", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("(x)", "(x).detach()")))),
-        ("no-gradient", average(TOTAL, COUNT, forward=(
-            "with torch.no_grad():", *(f"    {line}" for line in (*ADD, MINUS))))),
+        (
+            "no-gradient",
+            average(TOTAL, COUNT, forward=(*ADD, MINUS.replace("(x)", "(x).detach()"))),
+        ),
+        (
+            "no-gradient",
+            average(
+                TOTAL,
+                COUNT,
+                forward=("with torch.no_grad():", *(f"    {line}" for line in (*ADD, MINUS))),
+            ),
+        ),
         ("not-loaded", average(TOTAL, COUNT, "type(self).get_extra_state = lambda self: 1")),
-        ("stays-behind", average(TOTAL, COUNT, forward=(*ADD, MINUS.replace(
-            "return ", "return (") + ").float()"))),
-        ("raises", average(TOTAL, forward=(*ADD, MINUS))), ("nothing-returned", average(TOTAL, COUNT, forward=ADD)),
+        (
+            "stays-behind",
+            average(
+                TOTAL, COUNT, forward=(*ADD, MINUS.replace("return ", "return (") + ").float()")
+            ),
+        ),
+        ("raises", average(TOTAL, forward=(*ADD, MINUS))),
+        ("nothing-returned", average(TOTAL, COUNT, forward=ADD)),
     ],
     "6.9": [
-        ("trained", WINDOW), ("trained", rolling("self.past = nn.Parameter(torch.zeros(length))")),
+        ("trained", WINDOW),
+        ("trained", rolling("self.past = nn.Parameter(torch.zeros(length))")),
         ("not-saved", rolling(PAST.replace("))", "), persistent=False)"))),
         ("not-saved", rolling("self.past = torch.zeros(length)")),
         ("not-loaded", rolling("self.register_buffer('past', torch.zeros(1, length))")),
-        ("wrong-window", rolling(PAST, forward=("self.past.roll(-1)", "self.past[-1] = x.detach()", MEAN))),
-        ("wrong-window", rolling(PAST, forward=("self.past = self.past.roll(1)", "self.past[0] = x.detach()", MEAN))),
-        ("wrong-window", rolling(PAST, forward=("self.past = torch.cat([self.past, x.detach().reshape(1)])", MEAN))),
+        (
+            "wrong-window",
+            rolling(PAST, forward=("self.past.roll(-1)", "self.past[-1] = x.detach()", MEAN)),
+        ),
+        (
+            "wrong-window",
+            rolling(
+                PAST, forward=("self.past = self.past.roll(1)", "self.past[0] = x.detach()", MEAN)
+            ),
+        ),
+        (
+            "wrong-window",
+            rolling(
+                PAST, forward=("self.past = torch.cat([self.past, x.detach().reshape(1)])", MEAN)
+            ),
+        ),
         ("other-result", rolling(PAST, forward=(CAT, "return self.past.sum()"))),
         ("other-result", rolling(PAST, forward=(CAT, f"{MEAN}.float()"))),
         ("other-result", rolling(PAST, forward=("mean = self.past.mean()", CAT, "return mean"))),
@@ -534,7 +860,7 @@ WRONG = {
         ("raises", rolling(PAST, forward=("self.past.append(x)", MEAN))),
         ("nothing-returned", rolling(PAST, forward=(CAT,))),
     ],
-}  # fmt: skip
+}
 
 
 def quiet(function, *given, **named):
@@ -555,7 +881,11 @@ def test_every_patient_asks_before_it_answers_and_has_a_link():
         first, proof = ids.index(f"p{number}"), ids.index(f"p{number}-proof")
         before = [position for position in asked if first < position < proof]
         assert len(before) == 1, number
-        linked = [p for p in range(first, proof + 1) if "](https://github.com/" in "".join(CELLS[p]["source"])]
+        linked = [
+            p
+            for p in range(first, proof + 1)
+            if "](https://github.com/" in "".join(CELLS[p]["source"])
+        ]
         assert linked and min(linked) > before[0], number
 
 
@@ -565,7 +895,12 @@ def test_no_advice_is_shown_before_the_learner_has_written_the_repair():
         before = CELLS[ids.index(f"p{number}") : ids.index(f"ex-6-{number}")]
         shown = json.dumps([one.get("outputs", []) for one in before])
         assert "the line to write" not in shown and "state_dict = {" not in shown, number
-        cure = {1: "ModuleList", 2: "ParameterDict", 3: "add_param_group", 4: "model.parameters(), lr=lr"}.get(number)
+        cure = {
+            1: "ModuleList",
+            2: "ParameterDict",
+            3: "add_param_group",
+            4: "model.parameters(), lr=lr",
+        }.get(number)
         assert cure is None or cure not in json.dumps(before), number
     later = json.dumps(CELLS)
     assert "the line to write" in later and "state_dict = {" in later

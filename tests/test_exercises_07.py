@@ -1,14 +1,16 @@
-"""check on lesson 07: any class that behaves like torch's passes, and each near miss is told where it parts."""
+"""check on lesson 07: any class that behaves like torch's passes, and each near miss is told where
+it parts.
+"""
 
 import re
 
 import pytest
 from torch import nn
 
-from helpers import exercises
-from helpers.exercises import check
-from helpers.tasks import all_tasks
-from helpers.tasks.lesson_07 import Side, difference
+from helpers.exercises import feedback
+from helpers.exercises.engine import all_tasks
+from helpers.exercises.feedback import check
+from helpers.exercises.lesson_07 import Side, difference
 from tests.notebook_files import read, text
 from tests.own_module import PATH, STEPS, folded, space
 
@@ -19,8 +21,16 @@ CELLS = {cell["id"]: cell for cell in read(PATH)["cells"]}
 def solution(key: str) -> str:
     """The given version of a step as a reader could have written it: the class is called `Module`."""
     number = key[-1]
-    cells = [text(cell["source"]) for name, cell in CELLS.items() if name.startswith(f"solution-7-{number}")]
-    return "\n".join(cells).split(f"\nStep{number} =")[0].replace(f"class Given{number}(", "class Module(")
+    cells = [
+        text(cell["source"])
+        for name, cell in CELLS.items()
+        if name.startswith(f"solution-7-{number}")
+    ]
+    return (
+        "\n".join(cells)
+        .split(f"\nStep{number} =")[0]
+        .replace(f"class Given{number}(", "class Module(")
+    )
 
 
 def typed(source: str) -> type:
@@ -259,8 +269,11 @@ class Module(Base):
     "7.2": [
         lambda: typed(solution("7.2")),
         lambda: typed(OWN["7.2"]),
-        lambda: changed("7.2", ("super().__setattr__(name, value)", "object.__setattr__(self, name, value)"),
-                        ("vars(self), container_for", "self.__dict__, container_for")),
+        lambda: changed(
+            "7.2",
+            ("super().__setattr__(name, value)", "object.__setattr__(self, name, value)"),
+            ("vars(self), container_for", "self.__dict__, container_for"),
+        ),
     ],
     "7.3": [
         lambda: typed(solution("7.3")),
@@ -286,9 +299,15 @@ class Module(Base):
     "7.5": [
         lambda: typed(solution("7.5")),
         lambda: typed(OWN["7.5"]),
-        lambda: changed("7.5", ("seen = set()", "seen = []"), ("seen.add", "seen.append"),
-                        ("        for _, module in self.named_children():\n            yield module",
-                         "        return dict.fromkeys(one for one in self._modules.values() if one is not None)")),
+        lambda: changed(
+            "7.5",
+            ("seen = set()", "seen = []"),
+            ("seen.add", "seen.append"),
+            (
+                "        for _, module in self.named_children():\n            yield module",
+                "        return dict.fromkeys(one for one in self._modules.values() if one is not None)",
+            ),
+        ),
     ],
     "7.6": [
         lambda: typed(solution("7.6")),
@@ -312,26 +331,44 @@ class Module(Base):
     "7.8": [
         lambda: typed(solution("7.8")),
         lambda: typed(OWN["7.8"]),
-        lambda: changed("7.8", ("own[key].copy_(state_dict[key])", "own[key].data.copy_(state_dict[key])"),
-                        ("with torch.no_grad()", "if True")),
+        lambda: changed(
+            "7.8",
+            ("own[key].copy_(state_dict[key])", "own[key].data.copy_(state_dict[key])"),
+            ("with torch.no_grad()", "if True"),
+        ),
     ],
     "7.9": [
         lambda: typed(solution("7.9")),
         lambda: typed(OWN["7.9"]),
-        lambda: changed("7.9", ("parameter.data = fn(parameter.data)", "parameter.data = fn(parameter)"),
-                        ("convert(tensor)", "convert(tensor, keep=False)")),
-        lambda: changed("7.9", ("module.train(mode)", "module.eval() if not mode else module.train()"),
-                        ("self._buffers[name] = fn(buffer)", "setattr(self, name, fn(buffer))")),
+        lambda: changed(
+            "7.9",
+            ("parameter.data = fn(parameter.data)", "parameter.data = fn(parameter)"),
+            ("convert(tensor)", "convert(tensor, keep=False)"),
+        ),
+        lambda: changed(
+            "7.9",
+            ("module.train(mode)", "module.eval() if not mode else module.train()"),
+            ("self._buffers[name] = fn(buffer)", "setattr(self, name, fn(buffer))"),
+        ),
     ],
-}  # fmt: skip
+}
 
 WRONG = {
     "7.1": [
-        ("containers", [('        own["_buffers"] = {}\n', "")]), ("containers", [('"_modules"', '"_children"')]),
+        ("containers", [('        own["_buffers"] = {}\n', "")]),
+        ("containers", [('"_modules"', '"_children"')]),
         ("not-dicts", [('own["_buffers"] = {}', 'own["_buffers"] = []')]),
-        ("not-a-set", [("= set()", "= {}")]), ("new", [('"_parameters"] = {}', '"_parameters"] = {"weight": 1}')]),
-        ("new", [('        own["training"] = True\n', "")]), ("new", [("= True", "= False")]),
-        ("shared", [("def __init__(self):", "def __init__(self, box={}):"), ('"_buffers"] = {}', '"_buffers"] = box')]),
+        ("not-a-set", [("= set()", "= {}")]),
+        ("new", [('"_parameters"] = {}', '"_parameters"] = {"weight": 1}')]),
+        ("new", [('        own["training"] = True\n', "")]),
+        ("new", [("= True", "= False")]),
+        (
+            "shared",
+            [
+                ("def __init__(self):", "def __init__(self, box={}):"),
+                ('"_buffers"] = {}', '"_buffers"] = box'),
+            ],
+        ),
         ("shared", [('own["_buffers"] = {}', 'own["_buffers"] = own["_parameters"]')]),
         ("runs-setattr", [('own["_parameters"] =', "self._parameters =")]),
         ("runs-setattr", [('own["training"] =', "self.training =")]),
@@ -340,112 +377,287 @@ WRONG = {
     "7.2": [
         ("plain", [("super().__setattr__(name, value)", "None")]),
         ("property", [("super().__setattr__(name, value)", "own.__setitem__(name, value)")]),
-        ("stored-first", [("        if box != \"_buffers\":\n", "        if box == '_parameters':\n            "
-                           "self.register_parameter(name, value)\n        if box != '_buffers':\n")]),
-        ("buffer-clears", [('        if box != "_buffers":\n', "        if box == '_buffers':\n            "
-                            "own.pop(name, None)\n        else:\n")]),
-        ("module-slot", [("    if isinstance(value, Base) or taken", "    if isinstance(value, nn.Buffer):\n        "
-                          "return '_buffers'\n    if isinstance(value, Base) or taken")]),
-        ("persistence", [('getattr(value, "persistent", as_before)', 'getattr(value, "persistent", as_before or '
-                          'value is None)')]),
+        (
+            "stored-first",
+            [
+                (
+                    '        if box != "_buffers":\n',
+                    "        if box == '_parameters':\n            "
+                    "self.register_parameter(name, value)\n        if box != '_buffers':\n",
+                )
+            ],
+        ),
+        (
+            "buffer-clears",
+            [
+                (
+                    '        if box != "_buffers":\n',
+                    "        if box == '_buffers':\n            "
+                    "own.pop(name, None)\n        else:\n",
+                )
+            ],
+        ),
+        (
+            "module-slot",
+            [
+                (
+                    "    if isinstance(value, Base) or taken",
+                    "    if isinstance(value, nn.Buffer):\n        "
+                    "return '_buffers'\n    if isinstance(value, Base) or taken",
+                )
+            ],
+        ),
+        (
+            "persistence",
+            [
+                (
+                    'getattr(value, "persistent", as_before)',
+                    'getattr(value, "persistent", as_before or value is None)',
+                )
+            ],
+        ),
         ("parameter", [('"_parameters": nn.Parameter', '"_parameters": nn.Module')]),
         ("module", [("isinstance(value, Base) or ", "")]),
         ("kin", [("isinstance(value, Base)", "isinstance(value, Module)")]),
         ("buffer", [("isinstance(value, nn.Buffer) or ", "")]),
-        ("one-home", [("(own, *(own[one] for one in KINDS if one != box))",
-                      "[own[one] for one in KINDS if one != box]")]),
+        (
+            "one-home",
+            [
+                (
+                    "(own, *(own[one] for one in KINDS if one != box))",
+                    "[own[one] for one in KINDS if one != box]",
+                )
+            ],
+        ),
         ("one-home", [("(own, *(own[one] for one in KINDS if one != box))", "[own]")]),
         ("forgotten-set", [("            self._non_persistent_buffers_set.discard(name)\n", "")]),
-        ("parameter-slot", [("if not (value is None or isinstance(value, KINDS[box])):", "if box == '_buffers' and not "
-                             "(value is None or isinstance(value, KINDS[box])):")]),
+        (
+            "parameter-slot",
+            [
+                (
+                    "if not (value is None or isinstance(value, KINDS[box])):",
+                    "if box == '_buffers' and not "
+                    "(value is None or isinstance(value, KINDS[box])):",
+                )
+            ],
+        ),
         ("parameter-slot", [(' or taken("_parameters")', "")]),
-        ("empty-slot", [("        if box is None:", "        if value is None and box:\n            return "
-                         "own[box].pop(name)\n"
-                         "        if box is None:")]),
+        (
+            "empty-slot",
+            [
+                (
+                    "        if box is None:",
+                    "        if value is None and box:\n            return "
+                    "own[box].pop(name)\n"
+                    "        if box is None:",
+                )
+            ],
+        ),
         ("module-slot", [(' or taken("_modules")', "")]),
         ("buffer-slot", [(' or taken("_buffers")', "")]),
-        ("persistence", [('getattr(value, "persistent", as_before)', 'getattr(value, "persistent", True)')]),
-        ("persistence", [('getattr(value, "persistent", as_before)',
-                         'as_before and getattr(value, "persistent", True)')]),
-        ("past-register", [("self.register_parameter(name, value)", "self._parameters[name] = value")]),
-        ("early", [("if box not in own:", "if box not in own and own.setdefault(box, {}) is None:")]),
+        (
+            "persistence",
+            [('getattr(value, "persistent", as_before)', 'getattr(value, "persistent", True)')],
+        ),
+        (
+            "persistence",
+            [
+                (
+                    'getattr(value, "persistent", as_before)',
+                    'as_before and getattr(value, "persistent", True)',
+                )
+            ],
+        ),
+        (
+            "past-register",
+            [("self.register_parameter(name, value)", "self._parameters[name] = value")],
+        ),
+        (
+            "early",
+            [("if box not in own:", "if box not in own and own.setdefault(box, {}) is None:")],
+        ),
         ("early", [('raise AttributeError("Module', 'raise RuntimeError("Module')]),
     ],
     "7.3": [
         ("read", [('("_parameters", "_buffers", "_modules")', '("_parameters", "_buffers")')]),
         ("read-none", [("if name in found:", "if found.get(name) is not None:")]),
-        ("not-found", [('raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")',
-                       "return None")]),
+        (
+            "not-found",
+            [
+                (
+                    'raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")',
+                    "return None",
+                )
+            ],
+        ),
         ("not-found", [('raise AttributeError(f"{type(self)', 'raise KeyError(f"{type(self)')]),
         ("early", [("vars(self).get(box, {})", "vars(self)[box]")]),
         ("early", [("vars(self).get(box, {})", "getattr(self, box)")]),
-        ("early", [("(self._parameters, self._buffers, self._modules)", "(vars(self)[one] for one in "
-                    "('_parameters', '_buffers', '_modules'))")]),
+        (
+            "early",
+            [
+                (
+                    "(self._parameters, self._buffers, self._modules)",
+                    "(vars(self)[one] for one in ('_parameters', '_buffers', '_modules'))",
+                )
+            ],
+        ),
         ("delete", [("                del box[name]\n", "")]),
         ("delete", [("                del box[name]\n", "                box[name] = None\n")]),
-        ("delete-hidden", [("                self._non_persistent_buffers_set.discard(name)\n", "")]),
-        ("delete-plain", [("        super().__delattr__(name)", "        raise AttributeError(name)")]),
-        ("delete-missing", [("        super().__delattr__(name)", "        vars(self).pop(name, None)")]),
+        (
+            "delete-hidden",
+            [("                self._non_persistent_buffers_set.discard(name)\n", "")],
+        ),
+        (
+            "delete-plain",
+            [("        super().__delattr__(name)", "        raise AttributeError(name)")],
+        ),
+        (
+            "delete-missing",
+            [("        super().__delattr__(name)", "        vars(self).pop(name, None)")],
+        ),
         ("delete-missing", [("        super().__delattr__(name)", "        del vars(self)[name]")]),
-        ("copied", [("    def __delattr__", "    def __copy__(self):\n        return type(self)()\n\n    def "
-                     "__delattr__")]),
+        (
+            "copied",
+            [
+                (
+                    "    def __delattr__",
+                    "    def __copy__(self):\n        return type(self)()\n\n    def __delattr__",
+                )
+            ],
+        ),
     ],
     "7.4": [
         ("register", [("        super().register_parameter(name, param)\n", "")]),
         ("register", [(" and name not in vars(self)[box]", "")]),
         ("no-text", [("if not isinstance(name, str):", "name = str(name)\n        if False:")]),
         ("no-text", [('raise TypeError("a name', 'raise KeyError("a name')]),
-        ("dotted", [(' or "." in name', "")]), ("empty-name", [('name == "" or ', "")]),
-        ("dotted", [("raise KeyError(f\"{name!r} is no name", "raise ValueError(f\"{name!r} is no name")]),
+        ("dotted", [(' or "." in name', "")]),
+        ("empty-name", [('name == "" or ', "")]),
+        (
+            "dotted",
+            [('raise KeyError(f"{name!r} is no name', 'raise ValueError(f"{name!r} is no name')],
+        ),
         ("taken", [("hasattr(self, name)", "name in dir(type(self))")]),
         ("taken", [('is taken")', 'is taken")'), ("hasattr(self, name)", "name in vars(self)")]),
-        ("taken", [("hasattr(self, name) and", "(hasattr(type(self), name) or name in {**vars(self), "
-                    "**self._parameters, **self._modules}) and")]),
-        ("taken-by-class", [("hasattr(self, name)", "(name in vars(self) or any(name in vars(self)[one] for one in "
-                             "('_parameters', '_buffers', '_modules')))")]),
+        (
+            "taken",
+            [
+                (
+                    "hasattr(self, name) and",
+                    "(hasattr(type(self), name) or name in {**vars(self), "
+                    "**self._parameters, **self._modules}) and",
+                )
+            ],
+        ),
+        (
+            "taken-by-class",
+            [
+                (
+                    "hasattr(self, name)",
+                    "(name in vars(self) or any(name in vars(self)[one] for one in "
+                    "('_parameters', '_buffers', '_modules')))",
+                )
+            ],
+        ),
         ("wrong-value", [("isinstance(param, nn.Parameter)", "isinstance(param, torch.Tensor)")]),
         ("wrong-value", [("isinstance(tensor, torch.Tensor)", "True")]),
         ("wrong-value", [("isinstance(tensor, torch.Tensor)", "type(tensor) is torch.Tensor")]),
-        ("none", [("param is None or ", "")]), ("none", [("tensor is None or ", "")]),
+        ("none", [("param is None or ", "")]),
+        ("none", [("tensor is None or ", "")]),
         ("not-a-leaf", [("if param is not None and param.grad_fn is not None:", "if False:")]),
-        ("persistence", [("super().register_buffer(name, tensor, persistent)", "super().register_buffer(name, tensor, "
-                          "persistent and name not in self._non_persistent_buffers_set)")]),
-        ("assigned", [("    def register_parameter", "    def __setattr__(self, name, value):\n        if "
-                       "isinstance(value, "
-                       "nn.Parameter):\n            self._parameters[name] = value\n        else:\n            "
-                       "super().__setattr__(name, value)\n\n    def register_parameter")]),
+        (
+            "persistence",
+            [
+                (
+                    "super().register_buffer(name, tensor, persistent)",
+                    "super().register_buffer(name, tensor, "
+                    "persistent and name not in self._non_persistent_buffers_set)",
+                )
+            ],
+        ),
+        (
+            "assigned",
+            [
+                (
+                    "    def register_parameter",
+                    "    def __setattr__(self, name, value):\n        if "
+                    "isinstance(value, "
+                    "nn.Parameter):\n            self._parameters[name] = value\n        else:\n            "
+                    "super().__setattr__(name, value)\n\n    def register_parameter",
+                )
+            ],
+        ),
         ("early", [('raise AttributeError("Module', 'raise RuntimeError("Module')]),
     ],
     "7.5": [
-        ("add", [("module is None or ", "")]), ("add", [("        self._modules[name] = module\n", "")]),
+        ("add", [("module is None or ", "")]),
+        ("add", [("        self._modules[name] = module\n", "")]),
         ("wrong-value", [("isinstance(module, Base)", "True")]),
-        ("wrong-value", [("isinstance(module, Base)", "hasattr(module, '__dict__') and not isinstance(module, "
-                          "torch.Tensor)")]),
+        (
+            "wrong-value",
+            [
+                (
+                    "isinstance(module, Base)",
+                    "hasattr(module, '__dict__') and not isinstance(module, torch.Tensor)",
+                )
+            ],
+        ),
         ("wrong-name", [('name == "" or "." in name or ', "")]),
-        ("taken", [("hasattr(self, name)", "name in vars(self)")]), ("add", [(" and name not in self._modules", "")]),
+        ("taken", [("hasattr(self, name)", "name in vars(self)")]),
+        ("add", [(" and name not in self._modules", "")]),
         ("children", [("yield module", "yield _, module")]),
         ("children", [("in self._modules.items()", "in sorted(self._modules.items())")]),
-        ("empty-slot", [("if module is not None and module not in seen:", "if module not in seen:")]),
+        (
+            "empty-slot",
+            [("if module is not None and module not in seen:", "if module not in seen:")],
+        ),
         ("twice", [("module is not None and module not in seen", "module is not None")]),
-        ("one-level", [("                yield name, module\n", "                yield name, module\n"
-                        "                yield from module.named_children()\n")]),
+        (
+            "one-level",
+            [
+                (
+                    "                yield name, module\n",
+                    "                yield name, module\n"
+                    "                yield from module.named_children()\n",
+                )
+            ],
+        ),
         ("path", [('target.split(".") if target else ()', "[target] if target else ()")]),
-        ("path", [(' if target else ()', "")]),
+        ("path", [(" if target else ()", "")]),
         ("no-path", [("getattr(module, name)", "getattr(module, name, module)")]),
         ("no-path", [("if not isinstance(module, Base):", "if False:")]),
         ("no-path", [("getattr(module, name)", "module._modules[name]")]),
-        ("no-path", [("module = getattr(module, name)", "module = getattr(module, name)\n            if name in "
-                      "self._modules:\n                continue")]),
-        ("taken", [("hasattr(self, name) and", "(name in dir(self) or name in self._parameters) and")]),
+        (
+            "no-path",
+            [
+                (
+                    "module = getattr(module, name)",
+                    "module = getattr(module, name)\n            if name in "
+                    "self._modules:\n                continue",
+                )
+            ],
+        ),
+        (
+            "taken",
+            [("hasattr(self, name) and", "(name in dir(self) or name in self._parameters) and")],
+        ),
     ],
     "7.6": [
         ("modules", [("            yield prefix, self\n", "")]),
-        ("modules", [("            yield prefix, self\n", ""),
-                     ("                    yield from module.named_modules(memo, joined(prefix, name), "
-                       "remove_duplicate)",
-                      "                    yield from module.named_modules(memo, joined(prefix, name), "
-                       "remove_duplicate)\n"
-                      "            yield prefix, self")]),
+        (
+            "modules",
+            [
+                ("            yield prefix, self\n", ""),
+                (
+                    "                    yield from module.named_modules(memo, joined(prefix, name), "
+                    "remove_duplicate)",
+                    "                    yield from module.named_modules(memo, joined(prefix, name), "
+                    "remove_duplicate)\n"
+                    "            yield prefix, self",
+                ),
+            ],
+        ),
         ("deeper", [("memo, joined(prefix, name)", "memo, name")]),
         ("deeper", [("yield joined(path, name), value", "yield name, value")]),
         ("own", [("vars(module)[box].items()", "sorted(vars(module)[box].items(), reverse=True)")]),
@@ -457,103 +669,347 @@ WRONG = {
         ("prefix", [("else [(prefix, self)]", 'else [("", self)]')]),
         ("tied", [("memo.add(value)", "pass")]),
         ("shared-module", [("memo.add(self)", "memo.add((prefix, self))")]),
-        ("by-value", [("value not in memo", "not any(one.shape == value.shape and one.eq(value).all() for one in "
-                       "memo)")]),
-        ("by-value", [("        memo = set()\n", "        memo = []\n"), ("memo.add(value)", "memo.append(value)")]),
-        ("by-value", [("value not in memo", "value.data_ptr() not in memo"), ("memo.add(value)",
-                      "memo.add(value.data_ptr())")]),
-        ("buffers-by-value", [("        memo = set()\n        for path", "        memo = set() if box == '_parameters' "
-                               "else []\n        for path"),
-                              ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)")]),
-        ("hidden-buffers", [("if value is not None and value not in memo:", "if value is not None and value not in "
-                             "memo and name not in module._non_persistent_buffers_set:")]),
-        ("duplicates", [("if remove_duplicate:\n                        memo.add(value)", "if True:\n"
-                         "                        memo.add(value)")]),
-        ("duplicates", [("            if remove_duplicate:\n                memo.add(self)",
-                        "            memo.add(self)")]),
-        ("cycle", [("            if remove_duplicate:\n                memo.add(self)\n", ""),
-                   ("joined(prefix, name), remove_duplicate)", "joined(prefix, name), remove_duplicate)\n"
-                    "            if remove_duplicate:\n                memo.add(self)")]),
+        (
+            "by-value",
+            [
+                (
+                    "value not in memo",
+                    "not any(one.shape == value.shape and one.eq(value).all() for one in memo)",
+                )
+            ],
+        ),
+        (
+            "by-value",
+            [
+                ("        memo = set()\n", "        memo = []\n"),
+                ("memo.add(value)", "memo.append(value)"),
+            ],
+        ),
+        (
+            "by-value",
+            [
+                ("value not in memo", "value.data_ptr() not in memo"),
+                ("memo.add(value)", "memo.add(value.data_ptr())"),
+            ],
+        ),
+        (
+            "buffers-by-value",
+            [
+                (
+                    "        memo = set()\n        for path",
+                    "        memo = set() if box == '_parameters' else []\n        for path",
+                ),
+                ("memo.add(value)", "(memo.append if isinstance(memo, list) else memo.add)(value)"),
+            ],
+        ),
+        (
+            "hidden-buffers",
+            [
+                (
+                    "if value is not None and value not in memo:",
+                    "if value is not None and value not in "
+                    "memo and name not in module._non_persistent_buffers_set:",
+                )
+            ],
+        ),
+        (
+            "duplicates",
+            [
+                (
+                    "if remove_duplicate:\n                        memo.add(value)",
+                    "if True:\n                        memo.add(value)",
+                )
+            ],
+        ),
+        (
+            "duplicates",
+            [
+                (
+                    "            if remove_duplicate:\n                memo.add(self)",
+                    "            memo.add(self)",
+                )
+            ],
+        ),
+        (
+            "cycle",
+            [
+                ("            if remove_duplicate:\n                memo.add(self)\n", ""),
+                (
+                    "joined(prefix, name), remove_duplicate)",
+                    "joined(prefix, name), remove_duplicate)\n"
+                    "            if remove_duplicate:\n                memo.add(self)",
+                ),
+            ],
+        ),
     ],
     "7.7": [
-        ("keys", [("[*self._parameters.items(), *self._buffers.items()]", "[*self._buffers.items(), "
-                   "*self._parameters.items()]")]),
+        (
+            "keys",
+            [
+                (
+                    "[*self._parameters.items(), *self._buffers.items()]",
+                    "[*self._buffers.items(), *self._parameters.items()]",
+                )
+            ],
+        ),
         ("keys", [("prefix + name]", "name + prefix + '.']")]),
         ("nested", [('prefix + name + ".", keep_vars', 'name + ".", keep_vars')]),
-        ("nested", [('state.update(module.state_dict(prefix + name + ".", keep_vars))',
-                     'state = {**module.state_dict(prefix + name + ".", keep_vars), **state}')]),
+        (
+            "nested",
+            [
+                (
+                    'state.update(module.state_dict(prefix + name + ".", keep_vars))',
+                    'state = {**module.state_dict(prefix + name + ".", keep_vars), **state}',
+                )
+            ],
+        ),
         ("hidden", [(" and name not in self._non_persistent_buffers_set", "")]),
-        ("frozen", [("if value is not None and", "if value is not None and (value.requires_grad or name in "
-                     "self._buffers) and")]),
-        ("hidden", [("def state_dict(self, prefix=\"\", keep_vars=False)", "def state_dict(self, prefix='', "
-                     "keep_vars=False, hidden=None)"), ("        state = {}\n", "        state = {}\n        hidden = "
-                     "self._non_persistent_buffers_set if hidden is None else hidden\n"), ("name not in "
-                     "self._non_persistent_buffers_set", "name not in hidden"), ('".", keep_vars', '".", keep_vars, '
-                     'hidden')]),
-        ("not-detached", [("value.detach()", "value.detach() if isinstance(value, nn.Parameter) else value")]),
+        (
+            "frozen",
+            [
+                (
+                    "if value is not None and",
+                    "if value is not None and (value.requires_grad or name in self._buffers) and",
+                )
+            ],
+        ),
+        (
+            "hidden",
+            [
+                (
+                    'def state_dict(self, prefix="", keep_vars=False)',
+                    "def state_dict(self, prefix='', keep_vars=False, hidden=None)",
+                ),
+                (
+                    "        state = {}\n",
+                    "        state = {}\n        hidden = "
+                    "self._non_persistent_buffers_set if hidden is None else hidden\n",
+                ),
+                ("name not in self._non_persistent_buffers_set", "name not in hidden"),
+                ('".", keep_vars', '".", keep_vars, hidden'),
+            ],
+        ),
+        (
+            "not-detached",
+            [("value.detach()", "value.detach() if isinstance(value, nn.Parameter) else value")],
+        ),
         ("empty-slot", [("if value is not None and", "if")]),
         ("empty-slot", [("if module is not None:", "if True:")]),
-        ("tied", [("        return state", "        seen = {}\n        return {key: seen.setdefault(id(one), one) for "
-                   "key, "
-                   "one in state.items() if one.data_ptr() not in [two.data_ptr() for two in seen.values()]}")]),
+        (
+            "tied",
+            [
+                (
+                    "        return state",
+                    "        seen = {}\n        return {key: seen.setdefault(id(one), one) for "
+                    "key, "
+                    "one in state.items() if one.data_ptr() not in [two.data_ptr() for two in seen.values()]}",
+                )
+            ],
+        ),
         ("not-detached", [("value if keep_vars else value.detach()", "value")]),
         ("copied", [("value.detach()", "value.detach().clone()")]),
         ("keep-vars", [("value if keep_vars else value.detach()", "value.detach()")]),
         ("keep-vars", [('name + ".", keep_vars', 'name + "."')]),
-        ("prefix", [("def state_dict", "def state_dict(self, prefix='', keep_vars=False):\n        prefix += '.' * "
-                     "(bool("
-                     "prefix) and prefix[-1] != '.')\n        state = {}\n        return self._walk('.' + prefix if "
-                      "prefix "
-                     "else prefix, keep_vars)\n\n    def _walk"), ("module.state_dict(", "module._walk(")]),
+        (
+            "prefix",
+            [
+                (
+                    "def state_dict",
+                    "def state_dict(self, prefix='', keep_vars=False):\n        prefix += '.' * "
+                    "(bool("
+                    "prefix) and prefix[-1] != '.')\n        state = {}\n        return self._walk('.' + prefix if "
+                    "prefix "
+                    "else prefix, keep_vars)\n\n    def _walk",
+                ),
+                ("module.state_dict(", "module._walk("),
+            ],
+        ),
     ],
     "7.8": [
         ("loads", [("own[key].copy_(state_dict[key])", "own[key].copy_(own[key])")]),
         ("loads", [("return missing, unexpected", "return list(own), unexpected")]),
         ("loads", [("with torch.no_grad()", "if True")]),
-        ("loads", [("own[key].copy_(state_dict[key])", "self.get_submodule(key.rpartition('.')[0])._parameters[key."
-                    "rpartition('.')[2]] = nn.Parameter(state_dict[key])")]),
-        ("other-dtype", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].clone()")]),
-        ("dict-changed", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype)")]),
-        ("dict-changed", [("        return missing", "        state_dict.clear()\n        return missing")]),
-        ("dict-changed", [("        if errors:\n", "        if not strict:\n            [state_dict.pop(key) for key "
-                           "in unexpected]\n        if errors:\n")]),
-        ("memory", [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].to(own[key].dtype).clone()")]),
+        (
+            "loads",
+            [
+                (
+                    "own[key].copy_(state_dict[key])",
+                    "self.get_submodule(key.rpartition('.')[0])._parameters[key."
+                    "rpartition('.')[2]] = nn.Parameter(state_dict[key])",
+                )
+            ],
+        ),
+        (
+            "other-dtype",
+            [("own[key].copy_(state_dict[key])", "own[key].data = state_dict[key].clone()")],
+        ),
+        (
+            "dict-changed",
+            [
+                (
+                    "own[key].copy_(state_dict[key])",
+                    "own[key].data = state_dict[key].to(own[key].dtype)",
+                )
+            ],
+        ),
+        (
+            "dict-changed",
+            [("        return missing", "        state_dict.clear()\n        return missing")],
+        ),
+        (
+            "dict-changed",
+            [
+                (
+                    "        if errors:\n",
+                    "        if not strict:\n            [state_dict.pop(key) for key "
+                    "in unexpected]\n        if errors:\n",
+                )
+            ],
+        ),
+        (
+            "memory",
+            [
+                (
+                    "own[key].copy_(state_dict[key])",
+                    "own[key].data = state_dict[key].to(own[key].dtype).clone()",
+                )
+            ],
+        ),
         ("no-mapping", [("isinstance(state_dict, Mapping)", "isinstance(state_dict, dict)")]),
         ("no-mapping", [("if not isinstance(state_dict, Mapping):", "if False:")]),
-        ("missing", [('errors = [f"missing {key}" for key in missing] if strict else []', "errors = []")]),
-        ("unexpected", [('errors += [f"unexpected {key}" for key in unexpected] if strict else []', "errors += []")]),
-        ("hidden", [("own = self.state_dict(keep_vars=True)", "own = {**dict(self.named_parameters()), "
-                     "**dict(self.named_buffers())}")]),
-        ("shape", [("own[key].shape != state_dict[key].shape", "own[key].dim() != state_dict[key].dim()")]),
-        ("shape", [("own[key].shape != state_dict[key].shape", "own[key].numel() != state_dict[key].numel()")]),
-        ("not-strict", [("        return missing, unexpected", "        return unexpected, missing")]),
+        (
+            "missing",
+            [('errors = [f"missing {key}" for key in missing] if strict else []', "errors = []")],
+        ),
+        (
+            "unexpected",
+            [
+                (
+                    'errors += [f"unexpected {key}" for key in unexpected] if strict else []',
+                    "errors += []",
+                )
+            ],
+        ),
+        (
+            "hidden",
+            [
+                (
+                    "own = self.state_dict(keep_vars=True)",
+                    "own = {**dict(self.named_parameters()), **dict(self.named_buffers())}",
+                )
+            ],
+        ),
+        (
+            "shape",
+            [
+                (
+                    "own[key].shape != state_dict[key].shape",
+                    "own[key].dim() != state_dict[key].dim()",
+                )
+            ],
+        ),
+        (
+            "shape",
+            [
+                (
+                    "own[key].shape != state_dict[key].shape",
+                    "own[key].numel() != state_dict[key].numel()",
+                )
+            ],
+        ),
+        (
+            "not-strict",
+            [("        return missing, unexpected", "        return unexpected, missing")],
+        ),
         ("not-strict", [("if errors:", "if missing or unexpected or errors:")]),
         ("shape-forgiven", [("if errors:", "if errors and strict:")]),
         ("stopped", [('errors.append(f"another shape under {key}")', "raise RuntimeError(key)")]),
-        ("missing", [("        for key in filter", "        if errors:\n            raise RuntimeError(str(errors))\n"
-                      "        for key in filter")]),
-        ("collected", [('"; ".join(errors)', "errors[0]")]), ("collected", [('f"unexpected {key}"', '"unexpected"')]),
-        ("tied", [("for key in filter(state_dict.__contains__, own):", "for key in reversed([*filter("
-                   "state_dict.__contains__, own)]):")]),
+        (
+            "missing",
+            [
+                (
+                    "        for key in filter",
+                    "        if errors:\n            raise RuntimeError(str(errors))\n"
+                    "        for key in filter",
+                )
+            ],
+        ),
+        ("collected", [('"; ".join(errors)', "errors[0]")]),
+        ("collected", [('f"unexpected {key}"', '"unexpected"')]),
+        (
+            "tied",
+            [
+                (
+                    "for key in filter(state_dict.__contains__, own):",
+                    "for key in reversed([*filter(state_dict.__contains__, own)]):",
+                )
+            ],
+        ),
     ],
     "7.9": [
-        ("apply", [("        for module in self.children():\n            module._apply(fn)\n", "")]),
-        ("apply", [("                self._buffers[name] = fn(buffer)\n", "                pass\n")]),
-        ("apply", [("                self._buffers[name] = fn(buffer)\n        return self",
-                    "                self._buffers[name] = fn(buffer)")]),
+        (
+            "apply",
+            [("        for module in self.children():\n            module._apply(fn)\n", "")],
+        ),
+        (
+            "apply",
+            [("                self._buffers[name] = fn(buffer)\n", "                pass\n")],
+        ),
+        (
+            "apply",
+            [
+                (
+                    "                self._buffers[name] = fn(buffer)\n        return self",
+                    "                self._buffers[name] = fn(buffer)",
+                )
+            ],
+        ),
         ("apply", [("parameter.data = fn(parameter.data)", "fn(parameter.data)")]),
-        ("empty-slot", [("            if buffer is not None:\n                self._buffers", "            if True:\n"
-                         "                self._buffers")]),
-        ("to", [("return tensor if keep else tensor.to(target)", "return tensor if keep or not to_dtype else "
-                 "tensor.double() if target == torch.float16 else tensor.half()")]),
+        (
+            "empty-slot",
+            [
+                (
+                    "            if buffer is not None:\n                self._buffers",
+                    "            if True:\n                self._buffers",
+                )
+            ],
+        ),
+        (
+            "to",
+            [
+                (
+                    "return tensor if keep else tensor.to(target)",
+                    "return tensor if keep or not to_dtype else "
+                    "tensor.double() if target == torch.float16 else tensor.half()",
+                )
+            ],
+        ),
         ("to", [("tensor.to(target)", "tensor.to(target) if to_dtype else tensor")]),
         ("to", [("keep = to_dtype and not", "keep = not")]),
-        ("empty-slot", [("        for module in self.children():\n            module.train(mode)", "        for module "
-                         "in self._modules.values():\n            module.train(mode)")]),
-        ("gradient", [("            if parameter.grad is not None:\n                parameter.grad.data = "
-                       "fn(parameter.grad.data)\n", "")]),
+        (
+            "empty-slot",
+            [
+                (
+                    "        for module in self.children():\n            module.train(mode)",
+                    "        for module in self._modules.values():\n            module.train(mode)",
+                )
+            ],
+        ),
+        (
+            "gradient",
+            [
+                (
+                    "            if parameter.grad is not None:\n                parameter.grad.data = "
+                    "fn(parameter.grad.data)\n",
+                    "",
+                )
+            ],
+        ),
         ("to", [("return self._apply(convert)", "self._apply(convert)")]),
-        ("integers", [("return tensor if keep else tensor.to(target)", "return tensor.to(target)")]),
+        (
+            "integers",
+            [("return tensor if keep else tensor.to(target)", "return tensor.to(target)")],
+        ),
         ("refused", [("if to_dtype and not", "if False and not")]),
         ("gradient", [("parameter.grad.data = fn(parameter.grad.data)", "parameter.grad = None")]),
         ("mode", [("            module.train(mode)\n", "            pass\n")]),
@@ -561,37 +1017,53 @@ WRONG = {
         ("mode", [("mode=True", "mode=False")]),
         ("call", [("return self.forward(*args, **kwargs)", "return self.forward(*args)")]),
         ("call", [("return self.forward(*args, **kwargs)", "self.forward(*args, **kwargs)")]),
-        ("no-forward", [("raise NotImplementedError(f\"{type(self).__name__} has no forward\")", "return None")]),
+        (
+            "no-forward",
+            [('raise NotImplementedError(f"{type(self).__name__} has no forward")', "return None")],
+        ),
         ("repr", [("[self.extra_repr(), *children]", "children")]),
         ("repr", [("{type(self).__name__}(", "Net(")]),
         ("repr", [('f"({name}): {module!r}"', 'f"({name})"')]),
     ],
-}  # fmt: skip
+}
 
 
 RIGHT = {key: [make() for make in makers] for key, makers in RIGHT.items()}
-WRONG = {key: [(mistake, changed(key, *pairs)) for mistake, pairs in cases] for key, cases in WRONG.items()}
+WRONG = {
+    key: [(mistake, changed(key, *pairs)) for mistake, pairs in cases]
+    for key, cases in WRONG.items()
+}
 
 
 @pytest.mark.parametrize("key", IDS)
 def test_the_stub_is_not_solved_yet_and_does_not_count(key):
     stub = typed(text(CELLS[f"ex-7-{key[-1]}"]["source"]))
     assert check(key, stub).status == check(key, stub).status == "unsolved"
-    assert exercises._shown == {}
+    assert feedback._shown == {}
 
 
 @pytest.mark.parametrize(
     ("answer", "mistake"),
-    [(3, "an-instance"), (type("Module", (), {"__init__": object.__init__}), "torchs-own"),
-     (nn.Linear(1, 1), "an-instance"), (nn.Module, "torchs-own"), (nn.Linear, "torchs-own")],
-)  # fmt: skip
+    [
+        (3, "an-instance"),
+        (type("Module", (), {"__init__": object.__init__}), "torchs-own"),
+        (nn.Linear(1, 1), "an-instance"),
+        (nn.Module, "torchs-own"),
+        (nn.Linear, "torchs-own"),
+    ],
+)
 def test_what_is_no_class_of_your_own_is_told(answer, mistake):
     assert [check(key, answer).mistake for key in IDS] == [mistake] * 9
 
 
 def test_the_first_difference_is_one_sentence_with_the_action_and_both_homes():
-    feedback = check("7.2", typed("class Module(Unchecked):\n    __setattr__ = lambda self, *given: "
-                                  "object.__setattr__(self, *given)"))  # fmt: skip
+    feedback = check(
+        "7.2",
+        typed(
+            "class Module(Unchecked):\n    __setattr__ = lambda self, *given: "
+            "object.__setattr__(self, *given)"
+        ),
+    )
     assert feedback.expected == "after `m.b = parameter`, torch has `b` of `m` in `_parameters`"
     assert feedback.found == "yours has it in `__dict__`"
 
@@ -605,11 +1077,16 @@ def test_a_kind_of_error_is_compared_and_its_words_are_not():
 
 def test_the_actions_that_are_told_are_those_that_made_a_difference():
     wrong = changed("7.4", ("hasattr(self, name)", "name in dir(type(self))"))
-    setup, action = "`m.a, m.b, m.c, m.d = 3, parameter, child, buffer`", '`m.register_parameter("a", parameter)`'
+    setup, action = (
+        "`m.a, m.b, m.c, m.d = 3, parameter, child, buffer`",
+        '`m.register_parameter("a", parameter)`',
+    )
     assert check("7.4", wrong).expected == f"after {setup}, {action}, torch raises `KeyError`"
     wrong = changed("7.2", ('"persistent", as_before)', '"persistent", True)'))
     told = check("7.2", wrong).expected
-    assert told.startswith("after `m.a = hidden`, `m.a = tensor`, torch has `a` of `m` in `_buffers` and")
+    assert told.startswith(
+        "after `m.a = hidden`, `m.a = tensor`, torch has `a` of `m` in `_buffers` and"
+    )
 
 
 def test_torch_does_not_differ_from_itself():
@@ -622,7 +1099,11 @@ def test_torch_does_not_differ_from_itself():
 
 def test_the_solutions_are_folded_and_stand_below_their_checks():
     order = list(CELLS)
-    hidden = {name for name, cell in CELLS.items() if cell["metadata"].get("jupyter", {}).get("source_hidden")}
+    hidden = {
+        name
+        for name, cell in CELLS.items()
+        if cell["metadata"].get("jupyter", {}).get("source_hidden")
+    }
     assert hidden == {name for name in CELLS if name.startswith("solution-")}
     assert len(hidden) == len(folded()) == 11
     for name in hidden:
@@ -635,7 +1116,9 @@ def test_the_solutions_are_folded_and_stand_below_their_checks():
 
 @pytest.mark.parametrize("solved", [*([number] for number in STEPS), [*STEPS]], ids=str)
 def test_a_step_of_the_readers_own_works_with_the_given_others(solved, capsys):
-    """The stubs are replaced by answers that are not the given ones, and the whole lesson runs to its end."""
+    """The stubs are replaced by answers that are not the given ones, and the whole lesson runs to
+    its end.
+    """
     names, made = {}, []
     for name, cell in CELLS.items():
         if cell["cell_type"] == "code":

@@ -1,8 +1,9 @@
-"""The first cell of notebook 00: each thing that can be wrong is made wrong, and meets its advice and no traceback.
+"""The first cell of notebook 00: each thing that can be wrong is made wrong, and meets its advice
+and no traceback.
 
-The Pythons are real: a bare virtual environment, in which a package that is not put there is not there. Packages that
-are there are stand-ins of a line, for speed; the real ones are looked at when the notebook itself is run.
-"""
+The Pythons are real: a bare virtual environment, in which a package that is not put there is not
+there. Packages that are there are stand-ins of a line, for speed; the real ones are looked at when
+the notebook itself is run."""
 
 from __future__ import annotations
 
@@ -28,7 +29,12 @@ from tests.refresh_notebooks import execute
 from tests.test_package import imports, tops
 
 SOURCE = ROOT / "helpers" / "installation.py"
-VERSIONS = {"torch": "2.13.0+cpu", "ipywidgets": "8.1.9", "anywidget": "0.11.0", "matplotlib": "3.11.2"}
+VERSIONS = {
+    "torch": "2.13.0+cpu",
+    "ipywidgets": "8.1.9",
+    "anywidget": "0.11.0",
+    "matplotlib": "3.11.2",
+}
 MANAGER = "@jupyter-widgets/jupyterlab-manager"
 WELL = """\
 ✓ Python 3.10 or later
@@ -86,11 +92,22 @@ class Machine:
     def look(self) -> tuple[list[str], bool]:
         """The lines that the check says, and whether the lessons can run."""
         code = LOOK.format(first=self.first, path=str(self.course / "helpers" / "installation.py"))
-        environment = {"PYTHONPATH": os.pathsep.join(map(str, self.path)), "JUPYTER_CONFIG_DIR": str(self.config),
-                       "JUPYTER_DATA_DIR": str(self.config / "data"), "PYTHONIOENCODING": "utf-8"}  # fmt: skip
-        run = subprocess.run([self.python, "-c", code], cwd=self.course / "notebooks", env=environment,
-                             capture_output=True, encoding="utf-8")  # fmt: skip
-        assert run.stderr == "" and run.returncode in (0, 3) and "Traceback" not in run.stdout, run.stderr
+        environment = {
+            "PYTHONPATH": os.pathsep.join(map(str, self.path)),
+            "JUPYTER_CONFIG_DIR": str(self.config),
+            "JUPYTER_DATA_DIR": str(self.config / "data"),
+            "PYTHONIOENCODING": "utf-8",
+        }
+        run = subprocess.run(
+            [self.python, "-c", code],
+            cwd=self.course / "notebooks",
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert run.stderr == "" and run.returncode in (0, 3) and "Traceback" not in run.stdout, (
+            run.stderr
+        )
         return run.stdout.splitlines(), run.returncode == 0
 
     def command(self, lines: list[str], number: int = 0) -> list[str]:
@@ -135,18 +152,28 @@ def test_an_old_python_is_told_how_to_begin_anew(machine):
     machine.first = "sys.version_info = (3, 9, 18)"
     lines, well = machine.look()
     assert not well and len(faults(lines)) == 1 and "need 3.10 or later" in lines[0]
-    assert str(machine.course / ".venv") in lines[1] and "python3.12" in lines[2] and "py -3.12" in lines[2]
+    assert (
+        str(machine.course / ".venv") in lines[1]
+        and "python3.12" in lines[2]
+        and "py -3.12" in lines[2]
+    )
 
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_a_package_that_is_missing_is_installed_with_this_python(machine, name):
     (machine.site / f"{name}.py").unlink()
-    (machine.course / "helpers" / "__init__.py").write_text(f"import {name}")  # which is not said a second time
+    (machine.course / "helpers" / "__init__.py").write_text(
+        f"import {name}"
+    )  # which is not said a second time
     lines, well = machine.look()
     assert not well and faults(lines) == [f"✗ {name} is not installed in this kernel's Python."]
     python, *words, wanted = machine.command(lines)
     assert [python, *words] == [machine.python, "-m", "pip", "install"]
-    assert wanted in (ROOT / "requirements.txt").read_text() and wanted.startswith(name) and wanted != name
+    assert (
+        wanted in (ROOT / "requirements.txt").read_text()
+        and wanted.startswith(name)
+        and wanted != name
+    )
     assert "restart the kernel" in lines[-1]
 
 
@@ -157,10 +184,16 @@ def test_all_that_is_missing_is_one_command(machine):
     lines, _ = machine.look()
     assert len(faults(lines)) == 5 and sum(line.startswith(" " * 6) for line in lines) == 1
     words = machine.command(lines)[4:]
-    assert words[0] == "torch==2.13.0" and words[-2:] == ["-e", str(machine.course)] and len(words) == 6
+    assert (
+        words[0] == "torch==2.13.0"
+        and words[-2:] == ["-e", str(machine.course)]
+        and len(words) == 6
+    )
 
 
-@pytest.mark.parametrize("name,old", [("torch", "2.4.1"), ("ipywidgets", "7.7.1"), ("anywidget", "0.9.21")])
+@pytest.mark.parametrize(
+    "name,old", [("torch", "2.4.1"), ("ipywidgets", "7.7.1"), ("anywidget", "0.9.21")]
+)
 def test_a_package_that_is_too_old_is_named_with_both_versions(machine, name, old):
     (machine.site / f"{name}.py").write_text(f"__version__ = {old!r}")
     lines, well = machine.look()
@@ -181,7 +214,9 @@ def test_another_torch_is_a_note_and_stops_nothing(machine, other):
 def test_a_torch_that_cannot_be_imported_is_installed_again(machine):
     (machine.site / "torch.py").write_text("raise OSError('libcudart.so.12: cannot open\\nmore')")
     lines, well = machine.look()
-    assert faults(lines) == ["✗ torch is installed, and cannot be imported: OSError: libcudart.so.12: cannot open"]
+    assert faults(lines) == [
+        "✗ torch is installed, and cannot be imported: OSError: libcudart.so.12: cannot open"
+    ]
     assert machine.command(lines)[-2:] == ["--force-reinstall", "torch==2.13.0"] and not well
     assert "more" not in lines  # only the first line of what was raised
 
@@ -189,20 +224,30 @@ def test_a_torch_that_cannot_be_imported_is_installed_again(machine):
 def test_a_torch_with_a_part_missing_is_not_called_missing(machine):
     (machine.site / "torch.py").write_text("import typing_extensions_of_old")
     lines, _ = machine.look()
-    assert "cannot be imported: ModuleNotFoundError: No module named 'typing_extensions_of_old'" in faults(lines)[0]
+    assert (
+        "cannot be imported: ModuleNotFoundError: No module named 'typing_extensions_of_old'"
+        in faults(lines)[0]
+    )
 
 
 def test_a_file_of_the_same_name_is_found_out(machine):
     (machine.site / "torch.py").write_text("print = None")
     lines, well = machine.look()
-    assert not well and f"is not the package of that name here, but {machine.site / 'torch.py'}" in faults(lines)[0]
+    assert (
+        not well
+        and f"is not the package of that name here, but {machine.site / 'torch.py'}"
+        in faults(lines)[0]
+    )
 
 
 def test_without_the_course_in_this_kernel_it_is_installed_from_where_the_notebook_is(machine):
     machine.path = [machine.site]
     lines, well = machine.look()
     assert not well and "helpers, the package of this course, is not installed" in faults(lines)[0]
-    assert machine.command(lines)[-2:] == ["-e", str(machine.course)] and "wrong kernel" not in "".join(lines)
+    assert machine.command(lines)[-2:] == [
+        "-e",
+        str(machine.course),
+    ] and "wrong kernel" not in "".join(lines)
 
 
 def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine):
@@ -210,9 +255,19 @@ def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine
     (machine.course / ".venv").mkdir()
     (machine.course / ".venv" / "pyvenv.cfg").touch()
     lines, _ = machine.look()
-    assert "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:" in lines
-    start = [str(machine.course / ".venv" / "bin" / "jupyter"), "lab", f"--notebook-dir={machine.course}"]
-    assert machine.command(lines) == [*start, str(machine.course / "notebooks" / "00_start_here.ipynb")]
+    assert (
+        "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:"
+        in lines
+    )
+    start = [
+        str(machine.course / ".venv" / "bin" / "jupyter"),
+        "lab",
+        f"--notebook-dir={machine.course}",
+    ]
+    assert machine.command(lines) == [
+        *start,
+        str(machine.course / "notebooks" / "00_start_here.ipynb"),
+    ]
     assert machine.command(lines, 1)[:2] == [machine.python, "-m"]
 
 
@@ -227,22 +282,34 @@ def test_another_package_called_helpers_is_not_taken_for_the_course(machine, ins
     assert machine.command(lines)[-2:] == ["-e", str(machine.course)]
 
 
-@pytest.mark.parametrize("broken,words", [
-    ("import pygments_of_old", "✗ helpers cannot be imported: pygments_of_old is missing."),
-    ("def (", "✗ helpers cannot be imported: SyntaxError: "),
-    ("import helpers.audit", "✗ helpers cannot be imported: ModuleNotFoundError: No module named 'helpers.audit'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "broken,words",
+    [
+        ("import pygments_of_old", "✗ helpers cannot be imported: pygments_of_old is missing."),
+        ("def (", "✗ helpers cannot be imported: SyntaxError: "),
+        (
+            "import helpers.state.audit",
+            "✗ helpers cannot be imported: ModuleNotFoundError: No module named 'helpers.state.audit'",
+        ),
+    ],
+)
 def test_a_course_that_cannot_be_imported_says_why(machine, broken, words):
     (machine.course / "helpers" / "__init__.py").write_text(broken)
     lines, well = machine.look()
     assert not well and faults(lines)[0].startswith(words)
-    assert "helpers" not in " ".join(line for line in lines if "pip install" in line)  # somebody else's, on the index
+    assert "helpers" not in " ".join(
+        line for line in lines if "pip install" in line
+    )  # somebody else's, on the index
 
 
 def test_a_course_that_has_lost_a_file_is_told_to_get_it_again(machine):
     (machine.course / "helpers" / "__init__.py").unlink()
     lines, well = machine.look()
-    assert not well and faults(lines)[0].endswith("__init__.py is missing") and "fresh copy" in " ".join(lines)
+    assert (
+        not well
+        and faults(lines)[0].endswith("__init__.py is missing")
+        and "fresh copy" in " ".join(lines)
+    )
 
 
 def test_the_environment_of_the_course_itself_is_not_called_the_wrong_one(machine):
@@ -260,16 +327,21 @@ def test_without_jupyter_the_lessons_run_and_it_is_said_how_to_get_it(machine):
     assert machine.command(lines)[-1] == "jupyterlab"
 
 
-@pytest.mark.parametrize("torch", [
-    "def __getattr__(name): raise RuntimeError('no version')",
-    "class V:\n    def __str__(self): raise ValueError('no words')\n__version__ = V()",
-    "class E(Exception):\n    def __str__(self): raise ValueError('no words')\nraise E",
-    "raise OSError('\\udcff')",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "torch",
+    [
+        "def __getattr__(name): raise RuntimeError('no version')",
+        "class V:\n    def __str__(self): raise ValueError('no words')\n__version__ = V()",
+        "class E(Exception):\n    def __str__(self): raise ValueError('no words')\nraise E",
+        "raise OSError('\\udcff')",
+    ],
+)
 def test_whatever_an_import_does_there_is_no_traceback(machine, torch):
     (machine.site / "torch.py").write_text(torch)
     lines, well = machine.look()
-    assert not well and faults(lines)[0].startswith("✗ torch is installed, and cannot be imported: ")
+    assert not well and faults(lines)[0].startswith(
+        "✗ torch is installed, and cannot be imported: "
+    )
 
 
 def test_without_requirements_the_names_of_the_packages_are_enough(machine):
@@ -279,12 +351,17 @@ def test_without_requirements_the_names_of_the_packages_are_enough(machine):
     assert not well and machine.command(lines)[-1] == "anywidget"
 
 
-@pytest.mark.parametrize("name,package", [(MANAGER, "jupyterlab_widgets"), ("anywidget", "anywidget")])
+@pytest.mark.parametrize(
+    "name,package", [(MANAGER, "jupyterlab_widgets"), ("anywidget", "anywidget")]
+)
 def test_an_extension_that_is_missing_is_put_back(machine, name, package):
     (machine.labextensions / name / "package.json").unlink()
     lines, well = machine.look()
     assert well and notes(lines)[0].startswith(f"! JupyterLab's extension {name} is missing,")
-    assert machine.command(lines)[-3:] == ["--force-reinstall", "--no-deps", package] and "start it again" in lines[-1]
+    assert (
+        machine.command(lines)[-3:] == ["--force-reinstall", "--no-deps", package]
+        and "start it again" in lines[-1]
+    )
 
 
 @pytest.mark.parametrize("said", [{MANAGER: True}, {f"{MANAGER}:plugin": True}, [MANAGER]])
@@ -294,19 +371,26 @@ def test_an_extension_that_is_disabled_is_enabled_where_it_was_disabled(machine,
     disable(folder, said)
     lines, well = machine.look()
     place, part = folder / "labconfig" / "page_config.json", next(iter(said))
-    assert well and notes(lines) == [f"! JupyterLab's extension {part} is disabled, in {place}. In a terminal, run:"]
+    assert well and notes(lines) == [
+        f"! JupyterLab's extension {part} is disabled, in {place}. In a terminal, run:"
+    ]
     enable = ["-m", "jupyter", "labextension", "enable", f"--level={level}", part]
     assert machine.command(lines) == [machine.python, *enable]
 
 
 def test_an_extension_that_the_first_folder_enables_is_enabled(machine):
-    first, second = machine.prefix / "etc" / "jupyter", machine.config  # in a virtual environment its own comes first
+    first, second = (
+        machine.prefix / "etc" / "jupyter",
+        machine.config,
+    )  # in a virtual environment its own comes first
     disable(first, {MANAGER: False})
     disable(second, {MANAGER: True, "another": True})
     assert machine.look() == (WELL.splitlines(), True)
 
 
-@pytest.mark.parametrize("words", ["{", "[]", '{"disabledExtensions": 3}', '{"disabledExtensions": [1]}'])
+@pytest.mark.parametrize(
+    "words", ["{", "[]", '{"disabledExtensions": 3}', '{"disabledExtensions": [1]}']
+)
 def test_a_configuration_that_cannot_be_read_is_passed_over(machine, words):
     (machine.config / "labconfig").mkdir(parents=True)
     (machine.config / "labconfig" / "page_config.json").write_text(words)
@@ -321,12 +405,18 @@ def disable(folder: Path, said) -> None:
 def test_on_windows_a_command_is_one_for_powershell(monkeypatch):
     command = runpy.run_path(str(SOURCE))["_command"]
     monkeypatch.setattr(os, "name", "nt")
-    assert command(r"C:\me\python.exe", "-m", "pip", "a>=3,<4") == r"C:\me\python.exe -m pip 'a>=3,<4'"
-    assert command(r"C:\my $env's\python.exe", "-m", "pip") == r"& 'C:\my $env''s\python.exe' -m pip"
+    assert (
+        command(r"C:\me\python.exe", "-m", "pip", "a>=3,<4") == r"C:\me\python.exe -m pip 'a>=3,<4'"
+    )
+    assert (
+        command(r"C:\my $env's\python.exe", "-m", "pip") == r"& 'C:\my $env''s\python.exe' -m pip"
+    )
 
 
 def run_all(folder: Path) -> tuple[list[dict], str]:
-    """The first two code cells of notebook 00 in a real kernel, as Run All runs them: the cells, the last error."""
+    """The first two code cells of notebook 00 in a real kernel, as Run All runs them: the cells,
+    the last error.
+    """
     notebook = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"][:2]
     for cell in notebook.cells:
@@ -336,7 +426,9 @@ def run_all(folder: Path) -> tuple[list[dict], str]:
     first, second = notebook.cells
     assert second.execution_count is None and second.outputs == []  # Run All has stopped
     *said, error = first.outputs
-    assert error.output_type == "error" and error.traceback == [error.evalue]  # the one line is all that is shown
+    assert error.output_type == "error" and error.traceback == [
+        error.evalue
+    ]  # the one line is all that is shown
     return "".join(output.text for output in said), error.evalue
 
 
@@ -351,5 +443,9 @@ def test_run_all_stops_at_the_first_cell_with_one_line(machine, monkeypatch):
     (machine.site / "torch.py").write_text("__version__ = '1.13.1'")
     os.environ["PYTHONPATH"] = str(machine.site)
     said, line = run_all(machine.course / "notebooks")
-    assert "✗ torch 1.13.1 is too old" in said and shlex.quote(sys.executable) in said and "Traceback" not in said
+    assert (
+        "✗ torch 1.13.1 is too old" in said
+        and shlex.quote(sys.executable) in said
+        and "Traceback" not in said
+    )
     assert line == "Mend what is marked ✗, restart the kernel, and run this cell again."

@@ -1,4 +1,6 @@
-"""The lessons as files: nothing in them would trip a reader of the repository, and each rule can fail."""
+"""The lessons as files: nothing in them would trip a reader of the repository, and each rule can
+fail.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def test_a_lesson_has_nothing_to_trip_over(path):
 
 @LESSONS
 def test_a_lesson_shows_the_rows_of_the_articles_it_is_there_for(path):
-    shown = {tag for _, cell in code_cells(read(path)) for tag in tags(cell) if tag.startswith("row-")}
+    shown = {
+        tag for _, cell in code_cells(read(path)) for tag in tags(cell) if tag.startswith("row-")
+    }
     assert ROWS.get(path.stem, set()) <= shown
 
 
@@ -104,9 +108,15 @@ def test_a_clean_notebook_has_no_findings(tmp_path):
         (code("x", count=3), "execution count is 3, not 2"),
         (code("x\n" * 26, count=2), "26 lines of code"),
         (code("x", shows(widget={"model_id": "1"}), count=2), "widget view"),
-        (code("x", stream("stdout", "/home/me/course\n"), count=2), "path of one machine: /home/me"),
+        (
+            code("x", stream("stdout", "/home/me/course\n"), count=2),
+            "path of one machine: /home/me",
+        ),
         (code("x", stream("stderr", "UserWarning: careful\n"), count=2), "writes to stderr"),
-        (code("x", shows(plain="<Thing at 0x7f60f1286e10>"), count=2), "memory address: 0x7f60f1286e10"),
+        (
+            code("x", shows(plain="<Thing at 0x7f60f1286e10>"), count=2),
+            "memory address: 0x7f60f1286e10",
+        ),
         (code("x", ERROR, count=2), "an error that its tags do not expect"),
         (code("x", shows(html="<svg></svg>"), count=2), "stripped before trust: '<svg'"),
         (code("x", shows(html="<b onclick='f()'>1</b>"), count=2), "stripped before trust"),

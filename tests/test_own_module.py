@@ -1,7 +1,8 @@
-"""The class that lesson 07 builds behaves like torch's: random sequences of actions run on both and are compared.
+"""The class that lesson 07 builds behaves like torch's: random sequences of actions run on both and
+are compared.
 
-The class is put together from the folded solutions of the notebook, so it is what a reader is given.
-"""
+The class is put together from the folded solutions of the notebook, so it is what a reader is
+given."""
 
 from __future__ import annotations
 
@@ -9,21 +10,48 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from torch import nn
 
 from tests.own_module import reference
 
 BOXES = ("_parameters", "_buffers", "_modules")
-# Names that are free, that an object or its class has (a method that no other method calls), and that are no names.
+# Names that are free, that an object or its class has (a method that no other method calls), and
+# that are no names.
 NAMES = st.sampled_from(["a", "b", "c", "a", "b", "c", "training", "add_module", "", "a.b"])
 PLAIN_NAMES = st.sampled_from(["a", "b", "c", "d", "training"])
 KINDS = st.sampled_from(
-    ["parameter", "frozen", "old parameter", "result", "tensor", "integers", "buffer", "hidden", "old buffer", "module",
-     "none", "number", "text"]
-)  # fmt: skip
+    [
+        "parameter",
+        "frozen",
+        "old parameter",
+        "result",
+        "tensor",
+        "integers",
+        "buffer",
+        "hidden",
+        "old buffer",
+        "module",
+        "none",
+        "number",
+        "text",
+    ]
+)
 MODULES = st.integers(0, 3)
-KINDS_OF_ERROR = (AttributeError, KeyError, TypeError, ValueError, RuntimeError, NotImplementedError)
+KINDS_OF_ERROR = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 sequences = 0
 
 
@@ -35,12 +63,17 @@ class OwnModule(RuleBasedStateMachine):
         global sequences
         sequences += 1
         self.sides = [[kind() for _ in range(4)] for kind in (nn.Module, reference())]
-        self.tensors: tuple[list, list] = ([], [])  # what was made so far, in the same order on both sides
+        self.tensors: tuple[list, list] = (
+            [],
+            [],
+        )  # what was made so far, in the same order on both sides
         self.saved: list[tuple[dict, dict]] = []
         self.made = 0.0
 
     def both(self, act) -> None:
-        """Run `act(modules, tensors)` on both sides; the same result in words, or the same kind of error."""
+        """Run `act(modules, tensors)` on both sides; the same result in words, or the same kind of
+        error.
+        """
         found = []
         for modules, tensors in zip(self.sides, self.tensors, strict=True):
             labels = {id(one): f"module {number}" for number, one in enumerate(modules)}
@@ -72,7 +105,11 @@ class OwnModule(RuleBasedStateMachine):
             "parameter": fresh(lambda: nn.Parameter(torch.full((size,), number))),
             "frozen": fresh(lambda: nn.Parameter(torch.full((size,), number), requires_grad=False)),
             "old parameter": old(nn.Parameter),
-            "result": fresh(lambda: nn.Parameter(torch.ones(size), False).add_(torch.ones(size, requires_grad=True))),
+            "result": fresh(
+                lambda: nn.Parameter(torch.ones(size), False).add_(
+                    torch.ones(size, requires_grad=True)
+                )
+            ),
             "tensor": fresh(lambda: torch.full((size,), number)),
             "integers": fresh(lambda: torch.full((size,), int(number))),
             "buffer": fresh(lambda: nn.Buffer(torch.full((size,), number))),
@@ -84,19 +121,37 @@ class OwnModule(RuleBasedStateMachine):
             "text": lambda modules, tensors: "text",
         }[kind]
 
-    @initialize(values=st.lists(st.tuples(MODULES, KINDS), min_size=2, max_size=6), nested=st.integers(0, 3))
+    @initialize(
+        values=st.lists(st.tuples(MODULES, KINDS), min_size=2, max_size=6), nested=st.integers(0, 3)
+    )
     def begin_with_some(self, values, nested):
         for number, (owner, kind) in enumerate(values):
             give = self.value("tensor" if kind == "module" else kind, 3, 0, 2)
             name = "abc"[number % 3]
-            self.both(lambda modules, tensors, give=give, owner=owner, name=name:
-                      setattr(modules[owner], name, give(modules, tensors)))  # fmt: skip
+            self.both(
+                lambda modules, tensors, give=give, owner=owner, name=name: setattr(
+                    modules[owner], name, give(modules, tensors)
+                )
+            )
         for owner in range(nested):
-            self.both(lambda modules, tensors, owner=owner: setattr(modules[owner], "d", modules[owner + 1]))
+            self.both(
+                lambda modules, tensors, owner=owner: setattr(
+                    modules[owner], "d", modules[owner + 1]
+                )
+            )
 
-    @rule(owner=MODULES, name=NAMES, kind=KINDS, child=MODULES, pick=st.integers(0, 9), size=st.integers(1, 2))
+    @rule(
+        owner=MODULES,
+        name=NAMES,
+        kind=KINDS,
+        child=MODULES,
+        pick=st.integers(0, 9),
+        size=st.integers(1, 2),
+    )
     def assign(self, owner, name, kind, child, pick, size):
-        if kind == "module" and child <= owner:  # no circles: they have no state_dict on either side
+        if (
+            kind == "module" and child <= owner
+        ):  # no circles: they have no state_dict on either side
             kind = "none"
         give = self.value(kind, child, pick, size)
         self.both(lambda modules, tensors: setattr(modules[owner], name, give(modules, tensors)))
@@ -104,16 +159,31 @@ class OwnModule(RuleBasedStateMachine):
     @rule(owner=MODULES, name=NAMES, kind=KINDS, pick=st.integers(0, 9), size=st.integers(1, 2))
     def register_parameter(self, owner, name, kind, pick, size):
         give = self.value(kind, 3, pick, size)
-        self.both(lambda modules, tensors: modules[owner].register_parameter(name, give(modules, tensors)))
+        self.both(
+            lambda modules, tensors: modules[owner].register_parameter(name, give(modules, tensors))
+        )
 
-    @rule(owner=MODULES, name=NAMES, kind=KINDS, pick=st.integers(0, 9), size=st.integers(1, 2), kept=st.booleans())
+    @rule(
+        owner=MODULES,
+        name=NAMES,
+        kind=KINDS,
+        pick=st.integers(0, 9),
+        size=st.integers(1, 2),
+        kept=st.booleans(),
+    )
     def register_buffer(self, owner, name, kind, pick, size, kept):
         give = self.value(kind, 3, pick, size)
-        self.both(lambda modules, tensors: modules[owner].register_buffer(name, give(modules, tensors), kept))
+        self.both(
+            lambda modules, tensors: modules[owner].register_buffer(
+                name, give(modules, tensors), kept
+            )
+        )
 
     @rule(owner=MODULES, name=NAMES, kind=KINDS, child=MODULES, pick=st.integers(0, 9))
     def add_module(self, owner, name, kind, child, pick):
-        give = self.value("module" if child > owner else kind if kind != "module" else "none", child, pick, 1)
+        give = self.value(
+            "module" if child > owner else kind if kind != "module" else "none", child, pick, 1
+        )
         self.both(lambda modules, tensors: modules[owner].add_module(name, give(modules, tensors)))
 
     @rule(owner=MODULES, other=MODULES, name=PLAIN_NAMES, source=PLAIN_NAMES)
@@ -135,34 +205,61 @@ class OwnModule(RuleBasedStateMachine):
 
     @rule(owner=MODULES, name=PLAIN_NAMES)
     def read(self, owner, name):
-        self.both(lambda modules, tensors: [getattr(modules[owner], name), hasattr(modules[owner], name)])
+        self.both(
+            lambda modules, tensors: [getattr(modules[owner], name), hasattr(modules[owner], name)]
+        )
 
     @rule(owner=MODULES, path=st.sampled_from(["", "a", "b", "a.b", "b.c.a", "a.a.a"]))
     def get_submodule(self, owner, path):
         self.both(lambda modules, tensors: modules[owner].get_submodule(path))
 
-    @rule(owner=MODULES, prefix=st.sampled_from(["", "net"]), recurse=st.booleans(), once=st.booleans())
+    @rule(
+        owner=MODULES,
+        prefix=st.sampled_from(["", "net"]),
+        recurse=st.booleans(),
+        once=st.booleans(),
+    )
     def names(self, owner, prefix, recurse, once):
         def act(modules, tensors):
             module = modules[owner]
-            listed = [list(call(prefix=prefix, recurse=recurse, remove_duplicate=once))
-                      for call in (module.named_parameters, module.named_buffers)]  # fmt: skip
+            listed = [
+                list(call(prefix=prefix, recurse=recurse, remove_duplicate=once))
+                for call in (module.named_parameters, module.named_buffers)
+            ]
             walked = list(module.named_modules(prefix=prefix, remove_duplicate=once))
-            return [listed, walked, list(module.named_children()), list(module.modules()), list(module.parameters())]
+            return [
+                listed,
+                walked,
+                list(module.named_children()),
+                list(module.modules()),
+                list(module.parameters()),
+            ]
 
         self.both(act)
 
     @rule(owner=MODULES, prefix=st.sampled_from(["", "net."]), keep_vars=st.booleans())
     def save(self, owner, prefix, keep_vars):
-        self.both(lambda modules, tensors: modules[owner].state_dict(prefix=prefix, keep_vars=keep_vars))
+        self.both(
+            lambda modules, tensors: modules[owner].state_dict(prefix=prefix, keep_vars=keep_vars)
+        )
         states = [modules[owner].state_dict() for modules in self.sides]
-        self.saved.append(tuple({key: value.clone() for key, value in state.items()} for state in states))
+        self.saved.append(
+            tuple({key: value.clone() for key, value in state.items()} for state in states)
+        )
 
-    @rule(owner=MODULES, pick=st.integers(0, 9), own=st.booleans(), strict=st.booleans(),
-          spoil=st.sampled_from(["", "less", "more", "shape"]))  # fmt: skip
+    @rule(
+        owner=MODULES,
+        pick=st.integers(0, 9),
+        own=st.booleans(),
+        strict=st.booleans(),
+        spoil=st.sampled_from(["", "less", "more", "shape"]),
+    )
     def load(self, owner, pick, own, strict, spoil):
         if own or not self.saved:
-            states = [{key: value + 1 for key, value in side[owner].state_dict().items()} for side in self.sides]
+            states = [
+                {key: value + 1 for key, value in side[owner].state_dict().items()}
+                for side in self.sides
+            ]
         else:
             states = [dict(state) for state in self.saved[pick % len(self.saved)]]
         for state in states:
@@ -186,7 +283,9 @@ class OwnModule(RuleBasedStateMachine):
 
     @rule(owner=MODULES, mode=st.booleans())
     def switch(self, owner, mode):
-        self.both(lambda modules, tensors: modules[owner].train() if mode else modules[owner].eval())
+        self.both(
+            lambda modules, tensors: modules[owner].train() if mode else modules[owner].eval()
+        )
         self.both(lambda modules, tensors: modules[owner](mode))  # there is no forward
 
     @invariant()
@@ -218,8 +317,14 @@ def words(value, labels) -> str:
     return repr(value)
 
 
-SETTINGS = settings(max_examples=400, stateful_step_count=30, deadline=None, derandomize=True, database=None,
-                    suppress_health_check=list(HealthCheck))  # fmt: skip
+SETTINGS = settings(
+    max_examples=400,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def test_four_hundred_sequences_of_actions_end_alike_on_both_classes():
@@ -230,7 +335,9 @@ def test_four_hundred_sequences_of_actions_end_alike_on_both_classes():
 
 
 def keeps_the_hidden_name(self, name):
-    box = next((box for box in (self._parameters, self._buffers, self._modules) if name in box), vars(self))
+    box = next(
+        (box for box in (self._parameters, self._buffers, self._modules) if name in box), vars(self)
+    )
     del box[name]
 
 
@@ -239,7 +346,9 @@ def finds_children_twice(self):
 
 
 def saves_what_is_listed(self, prefix="", keep_vars=False):
-    return {prefix + name: one if keep_vars else one.detach() for name, one in self.named_parameters()}
+    return {
+        prefix + name: one if keep_vars else one.detach() for name, one in self.named_parameters()
+    }
 
 
 def loads_any_shape(self, state_dict, strict=True):
@@ -259,9 +368,13 @@ def looks_at_buffers_first(self, name):
     raise AttributeError(name)
 
 
-FAULTS = {"__delattr__": keeps_the_hidden_name, "named_children": finds_children_twice,
-          "state_dict": saves_what_is_listed,
-          "load_state_dict": loads_any_shape, "__getattr__": looks_at_buffers_first}  # fmt: skip
+FAULTS = {
+    "__delattr__": keeps_the_hidden_name,
+    "named_children": finds_children_twice,
+    "state_dict": saves_what_is_listed,
+    "load_state_dict": loads_any_shape,
+    "__getattr__": looks_at_buffers_first,
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)

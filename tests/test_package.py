@@ -1,4 +1,6 @@
-"""The package and the repository as a whole: the public names, the direction of imports, the sizes promised."""
+"""The package and the repository as a whole: the public names, the direction of imports, the sizes
+promised.
+"""
 
 from __future__ import annotations
 
@@ -65,12 +67,16 @@ def test_imports_point_one_way(path):
         assert not tops(imports(path, everywhere=True)) & SCREEN
         drawing = {f"helpers.{name}" for name in DRAWING - {"__init__"}}
         assert not imports(path, everywhere=True) & drawing
-    assert "matplotlib" not in tops(imports(path, everywhere=False))  # it is imported when a plot is drawn
+    assert "matplotlib" not in tops(
+        imports(path, everywhere=False)
+    )  # it is imported when a plot is drawn
     assert not tops(imports(path, everywhere=True)) & {"tests", "notebooks"}
 
 
 def test_importing_helpers_is_silent_and_brings_no_matplotlib():
-    code = "import helpers, sys; assert not {'matplotlib', 'numpy.random'} & set(sys.modules) - before"
+    code = (
+        "import helpers, sys; assert not {'matplotlib', 'numpy.random'} & set(sys.modules) - before"
+    )
     code = f"import sys, torch, ipywidgets, anywidget; before = set(sys.modules); {code}"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
@@ -81,11 +87,14 @@ def lines_of(paths) -> dict[Path, int]:
 
 
 def test_every_module_fits_in_one_sitting():
-    assert [f"{path.name}: {count}" for path, count in lines_of(MODULES).items() if count > 300] == []
+    assert [
+        f"{path.name}: {count}" for path, count in lines_of(MODULES).items() if count > 300
+    ] == []
 
 
 @pytest.mark.xfail(
-    raises=AssertionError, reason="the promise is broken: the views of lessons 04 and 05 brought it over 900 lines"
+    raises=AssertionError,
+    reason="the promise is broken: the views of lessons 04 and 05 brought it over 900 lines",
 )
 def test_the_front_end_stays_under_900_lines():
     web = [path for path in (ROOT / "helpers").rglob("*") if path.suffix in (".js", ".css")]
@@ -93,7 +102,8 @@ def test_the_front_end_stays_under_900_lines():
 
 
 @pytest.mark.xfail(
-    raises=AssertionError, reason="the promise is broken: the tools of lessons 04 to 06 and the checkers are over it"
+    raises=AssertionError,
+    reason="the promise is broken: the tools of lessons 04 to 06 and the checkers are over it",
 )
 def test_the_package_stays_under_2500_lines_of_python():
     assert sum(lines_of(MODULES).values()) < 2500
@@ -101,7 +111,10 @@ def test_the_package_stays_under_2500_lines_of_python():
 
 def test_every_file_that_a_view_or_a_question_reads_is_packed():
     patterns = re.search(r"package-data\]\n(.*)", (ROOT / "pyproject.toml").read_text())[1]
-    kinds = {path.suffix for path in (ROOT / "helpers").rglob("*.*") if path.is_file()} - {".py", ".pyc"}
+    kinds = {path.suffix for path in (ROOT / "helpers").rglob("*.*") if path.is_file()} - {
+        ".py",
+        ".pyc",
+    }
     assert kinds == set(re.findall(r"\*(\.\w+)", patterns))
 
 
@@ -111,8 +124,12 @@ def test_nothing_else_stands_at_the_top():
 
 
 def test_no_file_names_one_machine():
-    """Paths below someone's home, and addresses of package indexes and mirrors other than torch's own."""
-    place = re.compile(rb"(?<![\w.{/])/(?:home|root|Users|work)/\w|https?://[\w.-]*(?:pypi|registry|mirror)[\w.-]*")
+    """Paths below someone's home, and addresses of package indexes and mirrors other than torch's
+    own.
+    """
+    place = re.compile(
+        rb"(?<![\w.{/])/(?:home|root|Users|work)/\w|https?://[\w.-]*(?:pypi|registry|mirror)[\w.-]*"
+    )
     made_up = {Path("tests/test_notebooks.py"), Path("tests/test_package.py")}
     named = {
         str(path): place.findall((ROOT / path).read_bytes())
@@ -132,16 +149,25 @@ def test_the_readme_links_to_what_is_there_and_lists_every_lesson():
 
 def test_the_python_of_the_readme_runs():
     model = torch.nn.Linear(2, 3)
-    names = {"torch": torch, "model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
-             "state_dict": torch.nn.Linear(2, 3).state_dict()}  # fmt: skip
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {
+        "torch": torch,
+        "model": model,
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
+        "state_dict": torch.nn.Linear(2, 3).state_dict(),
+    }
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     for block in blocks:
         exec(block, names)
     assert blocks and "scale" in names["steps"][-1].after["_parameters"]
 
 
 def test_ci_runs_the_test_command_of_the_readme():
-    files, run = "-r requirements.txt -r tests/requirements.txt", "pytest --nbval -n 2 --dist loadfile"
+    files, run = (
+        "-r requirements.txt -r tests/requirements.txt",
+        "pytest --nbval -n 2 --dist loadfile",
+    )
     words = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"pip install {files} && .venv/bin/{run}\n" in words
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,6 @@
-"""Ten questions and a lesson: the recommendation is what the text file implies, and no face gives an answer away."""
+"""Ten questions and a lesson: the recommendation is what the text file implies, and no face gives
+an answer away.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Placement
-from helpers.placement import LESSONS, Placed, place, placing_questions
-from helpers.questions import all_questions
+from helpers.exercises.placing import LESSONS, Placed, place, placing_questions
+from helpers.exercises.questions import all_questions
 from helpers.views.placement import in_words
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
@@ -22,10 +24,16 @@ RIGHT = [question.answer for question in QUESTIONS]
 
 
 def of_the_text_file():
-    """[(number of the lesson, position of the right option, how many options, what it is about)], read by hand."""
-    words = (ROOT / "helpers" / "questions" / "lesson_00.md").read_text(encoding="utf-8")
+    """[(number of the lesson, position of the right option, how many options, what it is about)],
+    read by hand.
+    """
+    words = (ROOT / "helpers" / "exercises" / "questions" / "lesson_00.md").read_text(
+        encoding="utf-8"
+    )
     found = []
-    for key, body in re.findall(r"^## 00-(\d\d)-\S+\n(.*?)(?=^## |\Z)", words, re.MULTILINE | re.DOTALL):
+    for key, body in re.findall(
+        r"^## 00-(\d\d)-\S+\n(.*?)(?=^## |\Z)", words, re.MULTILINE | re.DOTALL
+    ):
         signs = re.findall(r"^([-+]) ", body, re.MULTILINE)
         about = re.search(r"^\+ .*\n {2}(.*)", body, re.MULTILINE)[1]
         found.append((int(key), signs.index("+"), len(signs), about))
@@ -37,26 +45,35 @@ WRITTEN = of_the_text_file()
 
 def test_ten_questions_ask_about_the_lessons_in_their_order():
     numbers = [number for number, *_ in WRITTEN]
-    assert len(QUESTIONS) == 10 and numbers == sorted(numbers) and set(numbers) == {1, 2, 3, 4, 5, 6}
+    assert (
+        len(QUESTIONS) == 10 and numbers == sorted(numbers) and set(numbers) == {1, 2, 3, 4, 5, 6}
+    )
     assert list(LESSONS) == [path.stem for path in lessons() if not path.stem.startswith("00")]
 
 
 # Each question: not answered, one of its options, or "I don't know", which stands behind them.
 ANSWERS = st.tuples(*(st.none() | st.integers(0, count) for _, _, count, _ in WRITTEN))
-MOSTLY_RIGHT = st.tuples(*(st.sampled_from([right] * 20 + [None, count]) for _, right, count, _ in WRITTEN))
+MOSTLY_RIGHT = st.tuples(
+    *(st.sampled_from([right] * 20 + [None, count]) for _, right, count, _ in WRITTEN)
+)
 
 
 @given(ANSWERS | MOSTLY_RIGHT)
 def test_the_first_lesson_with_a_question_that_is_missed_or_open_is_recommended(answers):
-    left = [(number, about, answer is None or answer == count)
-            for (number, right, count, about), answer in zip(WRITTEN, answers, strict=True) if answer != right]
+    left = [
+        (number, about, answer is None or answer == count)
+        for (number, right, count, about), answer in zip(WRITTEN, answers, strict=True)
+        if answer != right
+    ]
     placed = place(answers)
     if left:
         assert int(placed.lesson[:2]) == left[0][0]
     else:
         assert placed == Placed("", (), ())
-    said = {kind: [(int(lesson[:2]), about) for lesson, about in found]
-            for kind, found in (("missed", placed.missed), ("open", placed.open))}  # fmt: skip
+    said = {
+        kind: [(int(lesson[:2]), about) for lesson, about in found]
+        for kind, found in (("missed", placed.missed), ("open", placed.open))
+    }
     assert said["open"] == [(number, about) for number, about, unknown in left if unknown]
     assert said["missed"] == [(number, about) for number, about, unknown in left if not unknown]
 
@@ -77,14 +94,24 @@ def test_half_answered_it_says_how_many_are_open():
     assert "lesson 1, 01_state_dict" in said(view) and "10 questions are open" in said(view)
     for card, right in list(zip(view.cards, RIGHT, strict=True))[:9]:
         card.chosen = right
-    assert "lesson 6, 06_clinic" in said(view) and "1 question is open" in said(view) and "Worth" not in said(view)
+    assert (
+        "lesson 6, 06_clinic" in said(view)
+        and "1 question is open" in said(view)
+        and "Worth" not in said(view)
+    )
     view.cards[4].chosen = len(QUESTIONS[4].options)  # I don't know
-    assert "Begin with lesson 3, 03_buffers" in said(view) and "2 questions are open or not known" in said(view)
+    assert "Begin with lesson 3, 03_buffers" in said(
+        view
+    ) and "2 questions are open or not known" in said(view)
     view.cards[4].chosen = (RIGHT[4] + 1) % len(QUESTIONS[4].options)
     assert "Begin with lesson 3, 03_buffers" in said(view) and "Worth another look" in said(view)
     view.cards[4].chosen, view.cards[9].chosen = RIGHT[4], RIGHT[9]
     words = said(view)
-    assert "All ten are right" in words and "06_clinic" in words and "07_build_your_own_module" in words
+    assert (
+        "All ten are right" in words
+        and "06_clinic" in words
+        and "07_build_your_own_module" in words
+    )
     assert not re.search("0[1-5]_|open|another", words)
 
 
@@ -103,7 +130,10 @@ def test_nothing_that_is_sent_or_said_gives_an_answer_away():
     for card, question in zip(view.cards, QUESTIONS, strict=True):
         state = card.get_state()
         assert (state["answer"], state["chosen"]) == (-1, -1)
-        assert [option["text"] for option in state["options"]] == [*(o.text for o in question.options), "I don't know"]
+        assert [option["text"] for option in state["options"]] == [
+            *(o.text for o in question.options),
+            "I don't know",
+        ]
         assert {option["why"] for option in state["options"]} == {""}
     words = said(view)
     for question in QUESTIONS:
@@ -113,16 +143,26 @@ def test_nothing_that_is_sent_or_said_gives_an_answer_away():
 
 def test_the_right_option_does_not_stand_out_by_its_length():
     lengths = [[len(option.text) for option in question.options] for question in QUESTIONS]
-    lone = {end: sum(row[right] == end(row) and row.count(end(row)) == 1
-                     for row, right in zip(lengths, RIGHT, strict=True)) for end in (min, max)}  # fmt: skip
+    lone = {
+        end: sum(
+            row[right] == end(row) and row.count(end(row)) == 1
+            for row, right in zip(lengths, RIGHT, strict=True)
+        )
+        for end in (min, max)
+    }
     assert max(lone.values()) <= 3, lone
 
 
 def test_no_question_is_one_of_the_lessons():
     others = [question for key, question in all_questions().items() if not key.startswith("00")]
-    asked = [{re.sub(r"\W+", " ", one.prompt).strip().lower() for one in some} for some in (QUESTIONS, others)]
+    asked = [
+        {re.sub(r"\W+", " ", one.prompt).strip().lower() for one in some}
+        for some in (QUESTIONS, others)
+    ]
     assert not asked[0] & asked[1]
-    assert not {question.code for question in QUESTIONS if question.code} & {other.code for other in others}
+    assert not {question.code for question in QUESTIONS if question.code} & {
+        other.code for other in others
+    }
 
 
 def test_it_has_three_faces_and_the_still_ones_ask_and_are_always_the_same():
@@ -130,10 +170,18 @@ def test_it_has_three_faces_and_the_still_ones_ask_and_are_always_the_same():
     bundle, _ = view._repr_mimebundle_()
     view.cards[0].chosen = 1
     assert view._repr_mimebundle_()[0] == bundle and len(bundle) == 3
-    assert bundle["text/plain"] == repr(view) == "Placement: 10 questions, and the lesson to begin with"
+    assert (
+        bundle["text/plain"]
+        == repr(view)
+        == "Placement: 10 questions, and the lesson to begin with"
+    )
     page = Page(bundle["text/html"])
     for question in QUESTIONS:
-        for words in (question.prompt, question.code, *(option.text for option in question.options)):
+        for words in (
+            question.prompt,
+            question.code,
+            *(option.text for option in question.options),
+        ):
             assert words.replace("`", "") in page.words
         assert question.options[question.answer].why not in page.words
     assert {tag for tag, _ in page.tags} == {"div", "p", "ol", "li", "b", "code", "pre", "ul"}

@@ -1,4 +1,6 @@
-"""The playground: every outcome is what plain torch calls give, and what cannot be tried is not made up."""
+"""The playground: every outcome is what plain torch calls give, and what cannot be tried is not
+made up.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import OutcomeTable, Playground, playground
-from helpers.playground import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
+from helpers import OutcomeTable, Playground
+from helpers.tracing import attempts
+from helpers.tracing.attempts import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.views.playground import in_words
 from tests.html_page import Page
 
@@ -19,12 +22,20 @@ GRID = grid()
 
 def a_value(name):
     if name == "non-leaf Parameter":
-        # Another way to one than the playground's: what an operation gives back, labelled as a parameter.
+        # Another way to one than the playground's: what an operation gives back, labelled as a
+        # parameter.
         made = nn.Parameter(torch.zeros(2)) * 2
         made._is_param = True
         return made
-    return {"Parameter": nn.Parameter(torch.ones(2)), "Tensor": torch.ones(2), "Buffer": nn.Buffer(torch.ones(2)),
-            "Module": nn.ReLU(), "None": None, "number": 3.0, "string": "text"}[name]  # fmt: skip
+    return {
+        "Parameter": nn.Parameter(torch.ones(2)),
+        "Tensor": torch.ones(2),
+        "Buffer": nn.Buffer(torch.ones(2)),
+        "Module": nn.ReLU(),
+        "None": None,
+        "number": 3.0,
+        "string": "text",
+    }[name]
 
 
 class Bare(nn.Module):
@@ -67,7 +78,9 @@ def home_of(module):
             return "submodule"
         if "x" in module._parameters or "x" in module._buffers:
             if module.x is None:
-                module.x = nn.Parameter(torch.ones(1)) if "x" in module._parameters else torch.ones(1)
+                module.x = (
+                    nn.Parameter(torch.ones(1)) if "x" in module._parameters else torch.ones(1)
+                )
             if "x" in dict(module.named_parameters()):
                 return "parameter"
             assert "x" in dict(module.named_buffers())
@@ -76,7 +89,7 @@ def home_of(module):
 
 
 def by_hand(value, home, route):
-    """(home afterwards, class of the error, its text), found without the playground."""
+    """(home afterwards, class of the error, its text), found without the attempts."""
     module, error = a_module(home, route), None
     try:
         if route == "del":
@@ -87,7 +100,9 @@ def by_hand(value, home, route):
             getattr(module, route)("x", a_value(value))
     except Exception as raised:
         error = raised
-    text = str(error).replace(f"'{type(module).__name__}' object", "'Fresh' object") if error else ""
+    text = (
+        str(error).replace(f"'{type(module).__name__}' object", "'Fresh' object") if error else ""
+    )
     return home_of(module), type(error).__name__ if error else "", text
 
 
@@ -105,7 +120,9 @@ def test_the_grid_has_each_combination_once_and_no_other():
     assert len(set(tried)) == len(tried) == 4 * 8 * 7 + 7 + 8 * 3
     assert {home for route, _, home in tried if route == EARLY} == set(EARLY_HOMES)
     assert {value for route, value, _ in tried if route == "del"} == {""}
-    assert [pair[1:] for pair in tried if pair[0] == "setattr"] == [(value, home) for value in VALUES for home in HOMES]
+    assert [pair[1:] for pair in tried if pair[0] == "setattr"] == [
+        (value, home) for value in VALUES for home in HOMES
+    ]
 
 
 def test_what_stands_there_afterwards_is_the_very_object():
@@ -131,31 +148,44 @@ def test_the_traces_are_those_of_the_attempts():
         assert one.steps.followed == "Fresh"
         assert type(one.steps.error).__name__ == (one.error or "NoneType")
         if not one.error and one.route != "del":
-            box = {"plain": "__dict__", "parameter": "_parameters", "submodule": "_modules"}.get(one.after, "_buffers")
+            box = {"plain": "__dict__", "parameter": "_parameters", "submodule": "_modules"}.get(
+                one.after, "_buffers"
+            )
             assert one.steps.home("x") == box
 
 
 def test_the_outcomes_are_the_same_every_time():
-    first, second = ([(one.after, one.holds, one.message, len(one.steps)) for one in found] for found in (GRID, grid()))
+    first, second = (
+        [(one.after, one.holds, one.message, len(one.steps)) for one in found]
+        for found in (GRID, grid())
+    )
     assert first == second
 
 
 def test_a_hook_of_the_learner_takes_part(request):
     seen = []
-    handle = nn.modules.module.register_module_parameter_registration_hook(lambda *args: seen.append(args[1]))
+    handle = nn.modules.module.register_module_parameter_registration_hook(
+        lambda *args: seen.append(args[1])
+    )
     request.addfinalizer(handle.remove)
     assert run("Parameter", "nowhere", "setattr").after == "parameter" and seen == ["x"]
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (("parameter", "nowhere", "setattr"), "there is no value 'parameter'. There are: 'Parameter', 'Tensor'"),
-    (("Tensor", "somewhere", "setattr"), "there is no home 'somewhere'"),
-    (("Tensor", "nowhere", "<b>"), "there is no route '<b>'"),
-    (("", "nowhere", "setattr"), "there is no value ''"),
-    (("Tensor", "plain", "del"), "del takes no value: pass ''"),
-    (("Tensor", "buffer", EARLY), "no name can live in 'buffer'"),
-    (("x" * 5000, "nowhere", "setattr"), "5000 in all"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (
+            ("parameter", "nowhere", "setattr"),
+            "there is no value 'parameter'. There are: 'Parameter', 'Tensor'",
+        ),
+        (("Tensor", "somewhere", "setattr"), "there is no home 'somewhere'"),
+        (("Tensor", "nowhere", "<b>"), "there is no route '<b>'"),
+        (("", "nowhere", "setattr"), "there is no value ''"),
+        (("Tensor", "plain", "del"), "del takes no value: pass ''"),
+        (("Tensor", "buffer", EARLY), "no name can live in 'buffer'"),
+        (("x" * 5000, "nowhere", "setattr"), "5000 in all"),
+    ],
+)
 def test_what_cannot_be_tried_is_a_value_error_that_says_what_can(arguments, words):
     with pytest.raises(ValueError) as caught:
         run(*arguments)
@@ -176,8 +206,12 @@ def cells_of(outcomes):
     face = OutcomeTable(outcomes)._repr_html_()
     cells = [re.findall(r"<t[hd].*?</t[hd]>", row) for row in face.split("<tr>")[1:]]
     (_, *heads), *rows = ([Page(cell.replace("<br>", " ")).words for cell in row] for row in cells)
-    return {(value, home): words for names, *row in rows for value in names.split(", ")
-            for home, words in zip(heads, row, strict=True)}  # fmt: skip
+    return {
+        (value, home): words
+        for names, *row in rows
+        for value in names.split(", ")
+        for home, words in zip(heads, row, strict=True)
+    }
 
 
 def test_the_table_has_every_combination_of_a_route_in_words():
@@ -194,7 +228,10 @@ def test_the_table_has_every_combination_of_a_route_in_words():
             assert ("hidden" in words) == one.hidden
     assert cells["non-leaf Parameter", "buffer"] == "✗ ValueError the name is lost"
     assert cells["None", "parameter"] == "■ parameter empty slot"
-    assert cells["Tensor", "nowhere"] == "✕ plain tensor" and cells["number", "nowhere"] == "· plain value"
+    assert (
+        cells["Tensor", "nowhere"] == "✕ plain tensor"
+        and cells["number", "nowhere"] == "· plain value"
+    )
 
 
 def test_the_table_has_heads_a_caption_and_nothing_that_is_stripped_before_trust():
@@ -203,7 +240,10 @@ def test_the_table_has_heads_a_caption_and_nothing_that_is_stripped_before_trust
     page = Page(face)
     assert not {tag for tag, _ in page.tags} & {"svg", "script", "style", "details"}
     assert face.count("<caption") == len(ROUTES) and len(face) < 60_000
-    assert sum(attributes.get("scope") == "col" for tag, attributes in page.tags if tag == "th") == 5 * 8 + 4
+    assert (
+        sum(attributes.get("scope") == "col" for tag, attributes in page.tags if tag == "th")
+        == 5 * 8 + 4
+    )
     errors = sum(bool(one.error) for one in GRID)
     assert repr(table) == f"OutcomeTable: {len(GRID)} attempts, {errors} of them raise an error"
     assert face == OutcomeTable(grid())._repr_html_()
@@ -227,7 +267,9 @@ def test_the_menus_run_what_is_chosen():
     assert view.menus.choices["value"] == [] and view.outcome.error == "AttributeError"
     view.menus.route = EARLY
     assert view.menus.choices["home"] == list(EARLY_HOMES) and view.menus.home == "class attribute"
-    assert "before Module.__init__() call" in view.menus.words and view.menus.choices["value"] == list(VALUES)
+    assert "before Module.__init__() call" in view.menus.words and view.menus.choices[
+        "value"
+    ] == list(VALUES)
     view.menus.route = "setattr"
     assert view.menus.choices["home"] == list(HOMES) and len(view.children) == 2
 
@@ -255,12 +297,16 @@ def test_the_playground_has_three_faces_and_the_still_ones_do_not_answer():
 
 
 def test_the_public_names_are_there():
-    assert playground.run is run and playground.grid is grid
+    assert attempts.run is run and attempts.grid is grid
 
 
 def test_it_opens_where_it_is_told():
     view = Playground(value="number", route="register_buffer")
-    assert (view.outcome.value, view.outcome.home, view.outcome.route) == ("number", "nowhere", "register_buffer")
+    assert (view.outcome.value, view.outcome.home, view.outcome.route) == (
+        "number",
+        "nowhere",
+        "register_buffer",
+    )
     assert view.outcome.error == "TypeError" and len(view.children) == 2
     with pytest.raises(ValueError, match="there is no route 'assign'"):
         Playground(route="assign")

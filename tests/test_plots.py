@@ -1,4 +1,6 @@
-"""The figures of `helpers.plots`: the numbers they draw, looks that carry meaning, what they leave alone."""
+"""The figures of `helpers.plots`: the numbers they draw, looks that carry meaning, what they leave
+alone.
+"""
 
 import subprocess
 import sys
@@ -9,9 +11,9 @@ import torch
 from torch import nn
 
 from helpers import plots
-from helpers.cost import Cost
-from helpers.signs import SIGNS
-from helpers.state import snapshot
+from helpers.plots.cost import Cost
+from helpers.state.snapshot import snapshot
+from helpers.views.signs import SIGNS
 
 MIB = 1024**2
 
@@ -107,17 +109,24 @@ def test_each_kind_has_the_sign_of_the_course_and_a_hatch_of_its_own():
 
 def test_the_title_is_computed_from_the_bars():
     one = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 6))
-    assert plots.where_the_bytes_are(snapshot(one)).get_suptitle() == "55% of the 132 bytes are in 1.weight"
+    assert (
+        plots.where_the_bytes_are(snapshot(one)).get_suptitle()
+        == "55% of the 132 bytes are in 1.weight"
+    )
     assert 72 / (24 + 12 + 72 + 24) == pytest.approx(0.55, abs=0.005)
     equal = nn.ParameterList([nn.Parameter(torch.zeros(256)) for _ in range(4)])
-    assert plots.where_the_bytes_are(snapshot(equal)).get_suptitle() == "75% of the 4,096 bytes are in 3 of 4 parts"
+    assert (
+        plots.where_the_bytes_are(snapshot(equal)).get_suptitle()
+        == "75% of the 4,096 bytes are in 3 of 4 parts"
+    )
 
 
 def test_sizes_and_shares_stand_beside_the_bars_and_the_axis_names_its_unit():
     model = nn.ParameterDict({"large": torch.zeros(3 * MIB // 4), "small": torch.zeros(512)})
     (axes,) = plots.where_the_bytes_are(snapshot(model)).axes
     assert [text.get_text().split() for text in axes.texts] == [
-        ["3", "MiB", "(100%)"], ["2,048", "bytes", "(under", "1%)"]
+        ["3", "MiB", "(100%)"],
+        ["2,048", "bytes", "(under", "1%)"],
     ]
     assert axes.get_xlabel() == "size of the tensors (MiB)"
     assert axes.get_ylabel() == "part of the module"
@@ -153,13 +162,15 @@ def test_the_figure_shows_itself_in_a_notebook_with_a_text_that_never_changes():
 
 def test_a_plot_neither_imports_pyplot_nor_changes_a_setting():
     code = (
-        "import sys, torch; from helpers import plots; from helpers.state import snapshot\n"
+        "import sys, torch; from helpers import plots; from helpers.state.snapshot import snapshot\n"
         "assert 'matplotlib' not in sys.modules\n"
         "state = snapshot(torch.nn.Linear(2, 3)); import matplotlib; before = matplotlib.rcParams.copy()\n"
         "plots.where_the_bytes_are(state)._repr_png_()\n"
         "assert 'matplotlib.pyplot' not in sys.modules and matplotlib.rcParams.copy() == before"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -172,17 +183,22 @@ def test_open_figures_of_pyplot_stay_as_they_were():
 
 
 def test_the_module_is_no_snapshot_and_the_error_says_so():
-    with pytest.raises(TypeError, match=r"takes snapshot\(module\), got Linear: call snapshot first"):
+    with pytest.raises(
+        TypeError, match=r"takes snapshot\(module\), got Linear: call snapshot first"
+    ):
         plots.where_the_bytes_are(nn.Linear(2, 3))
     with pytest.raises(TypeError, match="got OrderedDict"):
         plots.where_the_bytes_are(nn.Linear(2, 3).state_dict())
 
 
-@pytest.mark.parametrize("most, error, message", [
-    (1, ValueError, "most must be at least 2, got 1"),
-    (2.5, TypeError, "an int, got float"),
-    (True, TypeError, "an int, got bool"),
-])
+@pytest.mark.parametrize(
+    "most, error, message",
+    [
+        (1, ValueError, "most must be at least 2, got 1"),
+        (2.5, TypeError, "an int, got float"),
+        (True, TypeError, "an int, got bool"),
+    ],
+)
 def test_a_wrong_most_is_refused(most, error, message):
     with pytest.raises(error, match=message):
         plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)), most=most)
@@ -209,7 +225,12 @@ def lines_of(axes):
 
 
 def curves(**changes):
-    given = {"kinds": {"kept": "buffer", "lost": "plain value"}, "title": "One is kept", "x": "step", "y": "value (m)"}
+    given = {
+        "kinds": {"kept": "buffer", "lost": "plain value"},
+        "title": "One is kept",
+        "x": "step",
+        "y": "value (m)",
+    }
     return plots.curves({"kept": [1.0, 2.0, 4.0], "lost": [1, 0]}, **{**given, **changes})
 
 
@@ -226,11 +247,17 @@ def test_a_curve_has_the_colour_of_its_kind_and_two_of_a_kind_differ_without_col
 
     (axes,) = curves(kinds={"kept": "buffer", "lost": "non-persistent buffer"}).axes
     kept, lost = axes.lines
-    assert to_hex(kept.get_color()).upper() == to_hex(lost.get_color()).upper() == SIGNS["buffer"].colour
+    assert (
+        to_hex(kept.get_color()).upper()
+        == to_hex(lost.get_color()).upper()
+        == SIGNS["buffer"].colour
+    )
     assert to_hex(lost.get_markerfacecolor()) == "#ffffff"  # hollow, as its sign
     (axes,) = curves(kinds={"kept": "buffer", "lost": "buffer"}).axes
     kept, lost = axes.lines
-    assert kept.get_linestyle() != lost.get_linestyle() and kept.get_linewidth() > lost.get_linewidth()
+    assert (
+        kept.get_linestyle() != lost.get_linestyle() and kept.get_linewidth() > lost.get_linewidth()
+    )
     assert sum(to_rgb(lost.get_color())) < 0.7 * sum(to_rgb(kept.get_color()))
 
 
@@ -260,10 +287,16 @@ def test_running_means_have_a_panel_for_each_layer_and_a_curve_for_each_channel(
         assert torch.equal(torch.tensor(drawn), expected)
     assert figure.axes[0].get_xlabel() == "training step" and "units" in figure.get_supylabel()
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["● channel 0", "● channel 1", "● channel 2"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "● channel 0",
+        "● channel 1",
+        "● channel 2",
+    ]
 
 
-@pytest.mark.parametrize("states", [[], [nn.Linear(2, 2).state_dict()], [{"running_mean_of_what": torch.ones(1)}]])
+@pytest.mark.parametrize(
+    "states", [[], [nn.Linear(2, 2).state_dict()], [{"running_mean_of_what": torch.ones(1)}]]
+)
 def test_checkpoints_without_a_running_mean_are_refused(states):
     with pytest.raises(ValueError, match="no running_mean in these checkpoints"):
         plots.running_means(states, title="")
@@ -291,8 +324,11 @@ def test_every_text_of_the_new_figures_can_be_read_from_the_back_of_a_classroom(
     from matplotlib.text import Text
 
     states = list(checkpoints())
-    makers = [curves, lambda: plots.running_means(states, title="t"),
-              lambda: plots.images({"a": torch.eye(3)}, title="t")]  # fmt: skip
+    makers = [
+        curves,
+        lambda: plots.running_means(states, title="t"),
+        lambda: plots.images({"a": torch.eye(3)}, title="t"),
+    ]
     for make in makers:
         assert make()._repr_png_() == make()._repr_png_()
         figure = make()
@@ -300,26 +336,43 @@ def test_every_text_of_the_new_figures_can_be_read_from_the_back_of_a_classroom(
         assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11
 
 
-def costs(over="nbytes", ways=("_parameters", "named_parameters()", "parameters()", "copying each")):
+def costs(
+    over="nbytes", ways=("_parameters", "named_parameters()", "parameters()", "copying each")
+):
     """Made-up measurements: every way is flat, but "copying each", which allocates what is there."""
     return [
-        Cost(way, tensors=4 if over == "nbytes" else size, nbytes=size, seconds=2e-6 * (place + 1),
-             allocated=size if way == "copying each" else 100 * (place + 1))
+        Cost(
+            way,
+            tensors=4 if over == "nbytes" else size,
+            nbytes=size,
+            seconds=2e-6 * (place + 1),
+            allocated=size if way == "copying each" else 100 * (place + 1),
+        )
         for size in (1_000, 10_000, 100_000)
         for place, way in enumerate(ways)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_cost_of_reading_is_drawn_as_it_was_measured():
     figure = plots.cost_of_reading(costs())
     memory, time = figure.axes
-    for place, (bytes_line, time_line) in enumerate(zip(memory.get_lines(), time.get_lines(), strict=True)):
-        assert list(bytes_line.get_xdata()) == list(time_line.get_xdata()) == [1_000, 10_000, 100_000]
+    for place, (bytes_line, time_line) in enumerate(
+        zip(memory.get_lines(), time.get_lines(), strict=True)
+    ):
+        assert (
+            list(bytes_line.get_xdata()) == list(time_line.get_xdata()) == [1_000, 10_000, 100_000]
+        )
         assert list(time_line.get_ydata()) == pytest.approx([2.0 * (place + 1)] * 3)
     assert [list(line.get_ydata()) for line in memory.get_lines()] == [
-        [100] * 3, [200] * 3, [300] * 3, [1_000, 10_000, 100_000]
-    ]  # fmt: skip
-    labels = [(axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale()) for axes in figure.axes]
+        [100] * 3,
+        [200] * 3,
+        [300] * 3,
+        [1_000, 10_000, 100_000],
+    ]
+    labels = [
+        (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale())
+        for axes in figure.axes
+    ]
     assert labels == [
         ("size of the parameters (bytes)", "memory allocated (bytes)", "log", "log"),
         ("size of the parameters (bytes)", "time (µs)", "log", "log"),
@@ -329,7 +382,9 @@ def test_the_cost_of_reading_is_drawn_as_it_was_measured():
 def test_the_ways_are_told_apart_without_colour_and_named_in_the_legend():
     figure = plots.cost_of_reading(costs())
     lines = figure.axes[0].get_lines()
-    assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 4
+    assert (
+        len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 4
+    )
     assert len({line.get_linestyle() for line in lines}) == 4
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [cost.way for cost in costs()[:4]]
@@ -337,16 +392,26 @@ def test_the_ways_are_told_apart_without_colour_and_named_in_the_legend():
 
 def test_the_title_says_which_way_grows():
     flat = costs(ways=("_parameters", "parameters()"))
-    assert plots.cost_of_reading(costs()).get_suptitle() == "Only copying each allocates more for larger tensors"
+    assert (
+        plots.cost_of_reading(costs()).get_suptitle()
+        == "Only copying each allocates more for larger tensors"
+    )
     assert plots.cost_of_reading(flat).get_suptitle() == "No way allocates more for larger tensors"
     by_number = costs("tensors", ("_parameters", "copying each"))
     named = plots.cost_of_reading(by_number, over="tensors")
     assert named.get_suptitle() == "Only copying each allocates more for more tensors"
     assert named.axes[0].get_xlabel() == "number of parameters (tensors)"
-    growing = [replace(cost, allocated=cost.nbytes) for cost in costs() if cost.way != "_parameters"]
-    most = plots.cost_of_reading([*growing, *(cost for cost in costs() if cost.way == "_parameters")])
+    growing = [
+        replace(cost, allocated=cost.nbytes) for cost in costs() if cost.way != "_parameters"
+    ]
+    most = plots.cost_of_reading(
+        [*growing, *(cost for cost in costs() if cost.way == "_parameters")]
+    )
     assert most.get_suptitle() == "Only _parameters allocates no more for larger tensors"
-    assert plots.cost_of_reading(growing).get_suptitle() == "Every way allocates more for larger tensors"
+    assert (
+        plots.cost_of_reading(growing).get_suptitle()
+        == "Every way allocates more for larger tensors"
+    )
 
 
 def test_a_cost_of_nothing_is_drawn_at_zero():
@@ -359,14 +424,21 @@ def test_costs_that_cannot_be_compared_are_refused():
     with pytest.raises(ValueError, match="over is one of 'nbytes', 'tensors', got 'size'"):
         plots.cost_of_reading(costs(), over="size")
     for few in ([], costs()[:4]):
-        with pytest.raises(ValueError, match="models of different nbytes: pass costs of two or more"):
+        with pytest.raises(
+            ValueError, match="models of different nbytes: pass costs of two or more"
+        ):
             plots.cost_of_reading(few)
 
 
 def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
     whole = [5.0, 4.0, 3.0, 2.0]
-    figure = plots.resumed(whole, {"full": [3.0, 2.0], "half $": [6.0, 5.0]}, step=2, title="T $", y="loss (nats)")
-    assert figure.get_suptitle() == "T $" and [axes.get_title() for axes in figure.axes] == ["full", "half $"]
+    figure = plots.resumed(
+        whole, {"full": [3.0, 2.0], "half $": [6.0, 5.0]}, step=2, title="T $", y="loss (nats)"
+    )
+    assert figure.get_suptitle() == "T $" and [axes.get_title() for axes in figure.axes] == [
+        "full",
+        "half $",
+    ]
     for axes, values in zip(figure.axes, ([3.0, 2.0], [6.0, 5.0]), strict=True):
         broad, thin, mark = axes.get_lines()
         assert list(broad.get_ydata()) == whole and list(broad.get_xdata()) == [0, 1, 2, 3]
@@ -384,24 +456,40 @@ def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
         plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
 
 
-ACCESS = {"a plain object": {"read": 1e-8, "set": 2e-8}, "a module": {"read": 5e-8, "set": 1.5e-6},
-          "a layer": {"call": 9e-6}}  # fmt: skip
+ACCESS = {
+    "a plain object": {"read": 1e-8, "set": 2e-8},
+    "a module": {"read": 5e-8, "set": 1.5e-6},
+    "a layer": {"call": 9e-6},
+}
 
 
 def test_the_cost_of_access_has_a_mark_for_each_time_measured():
     figure = plots.cost_of_access(ACCESS)
     (axes,) = figure.axes
-    marks = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}
+    marks = {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
+        for line in axes.get_lines()
+    }
     assert marks["read"] == (pytest.approx([0.01, 0.05]), [0, 1])
-    assert marks["set"] == (pytest.approx([0.02, 1.5]), [0, 1]) and marks["call"] == (pytest.approx([9]), [2])
+    assert marks["set"] == (pytest.approx([0.02, 1.5]), [0, 1]) and marks["call"] == (
+        pytest.approx([9]),
+        [2],
+    )
     assert [label.get_text() for label in axes.get_yticklabels()] == list(ACCESS)
     assert (axes.get_xlabel(), axes.get_xscale()) == ("time (µs)", "log")
     assert len({line.get_marker() for line in axes.get_lines()}) == 3
     assert figure.get_suptitle() == "To set a module takes 75 × as long as a plain object"
 
 
-@pytest.mark.parametrize("wrong", [{}, {"a": {"read": 1.0}}, {"a": {"read": 1.0}, "b": {"set": 2.0}},
-                                   {"a": {"read": 0.0}, "b": {"read": 1.0}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"a": {"read": 1.0}},
+        {"a": {"read": 1.0}, "b": {"set": 2.0}},
+        {"a": {"read": 0.0}, "b": {"read": 1.0}},
+    ],
+)
 def test_the_cost_of_access_wants_two_things_to_compare(wrong):
     with pytest.raises(ValueError, match="two things or more by the same verb"):
         plots.cost_of_access(wrong)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.exercises import quiz
-from helpers.placement import placing_questions
-from helpers.questions import LESSONS, Option, Question, all_questions, read_questions
+from helpers.exercises.feedback import quiz
+from helpers.exercises.placing import placing_questions
+from helpers.exercises.questions import LESSONS, Option, Question, all_questions, read_questions
 from helpers.views.quiz_card import QuizCard, prose
 from tests.html_page import Page
 from tests.proofs import position, proven, the_true_one, unused
@@ -53,7 +53,11 @@ def test_every_question_of_every_lesson_is_well_formed():
         texts = [option.text for option in question.options]
         assert len(set(texts)) == len(texts) >= 3, question.key
         # What places a reader explains nothing; its right option says what it is about.
-        explained = question.options if question not in placing_questions() else [question.options[question.answer]]
+        explained = (
+            question.options
+            if question not in placing_questions()
+            else [question.options[question.answer]]
+        )
         assert all(len(option.why.split()) > 4 for option in explained), question.key
         words = [question.prompt, *texts, *(option.why for option in question.options)]
         assert all(line.count("`") % 2 == 0 for line in words) and question.prompt.endswith("?")
@@ -61,9 +65,13 @@ def test_every_question_of_every_lesson_is_well_formed():
 
 def test_the_right_option_is_not_always_in_the_same_place():
     for lesson in NAMES:
-        places = Counter(one.answer for key, one in all_questions().items() if key.startswith(lesson))
+        places = Counter(
+            one.answer for key, one in all_questions().items() if key.startswith(lesson)
+        )
         spread = len(places) >= 3 and max(places.values()) <= places.total() // 2
-        assert spread, f"lesson {lesson}: three quizzes or more, the right option in three places; now {dict(places)}"
+        assert spread, (
+            f"lesson {lesson}: three quizzes or more, the right option in three places; now {dict(places)}"
+        )
 
 
 def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatch):
@@ -74,16 +82,25 @@ def test_a_torch_whose_state_dict_clones_disagrees_with_the_live_view(monkeypatc
         return type(state)((name, value.clone()) for name, value in state.items())
 
     monkeypatch.setattr(nn.Module, "state_dict", cloning)
-    assert proven("01-live-view") == 0 != all_questions()["01-live-view"].answer  # "as it was before the step" is true
+    assert (
+        proven("01-live-view") == 0 != all_questions()["01-live-view"].answer
+    )  # "as it was before the step" is true
 
 
 def test_a_torch_that_keeps_duplicates_disagrees_with_lesson_02(monkeypatch):
     original = nn.Module.named_parameters
-    monkeypatch.setattr(nn.Module, "named_parameters", lambda self, prefix="", recurse=True, remove_duplicate=True:
-                        original(self, prefix, recurse, False))  # fmt: skip
+    monkeypatch.setattr(
+        nn.Module,
+        "named_parameters",
+        lambda self, prefix="", recurse=True, remove_duplicate=True: original(
+            self, prefix, recurse, False
+        ),
+    )
     assert proven("02-tied") == 1
     assert proven("02-freeze-tied") == 1
-    monkeypatch.setattr(nn.Module, "parameters", lambda self, recurse=True: [one for _, one in original(self)])
+    monkeypatch.setattr(
+        nn.Module, "parameters", lambda self, recurse=True: [one for _, one in original(self)]
+    )
     assert proven("02-used-up") == 0
 
 
@@ -92,7 +109,9 @@ def test_other_changes_of_torch_disagree_too(monkeypatch):
     monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: original(self))
     with pytest.raises(ValueError, match="exactly one option"):
         proven("01-keep-vars")
-    monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict(self.named_parameters()))
+    monkeypatch.setattr(
+        nn.Module, "state_dict", lambda self, *a, **k: dict(self.named_parameters())
+    )
     assert proven("01-no-parameters") == 1
     monkeypatch.setattr(nn.Linear, "state_dict", lambda self, *a, **k: {}, raising=False)
     monkeypatch.setattr(nn.Module, "state_dict", lambda self, *a, **k: dict.fromkeys(self._modules))
@@ -137,7 +156,9 @@ def test_the_static_face_asks_and_does_not_answer(key):
 def test_the_static_face_is_the_same_whichever_option_is_right(key):
     question = all_questions()[key]
     faces = {
-        static_face(QuizCard(Question(key, question.prompt, question.options, answer, question.code)))
+        static_face(
+            QuizCard(Question(key, question.prompt, question.options, answer, question.code))
+        )
         for answer in range(len(question.options))
     }
     assert len(faces) == 1
@@ -162,7 +183,11 @@ def test_everything_the_browser_needs_is_sent_once():
     assert card.answer == 2
     assert card.prompt == question.prompt and card.code == question.code
     assert card.options == [{"text": option.text, "why": option.why} for option in question.options]
-    sent = {name for name in card.get_state() if not name.startswith("_")} - {"layout", "tooltip", "tabbable"}
+    sent = {name for name in card.get_state() if not name.startswith("_")} - {
+        "layout",
+        "tooltip",
+        "tabbable",
+    }
     assert sent == {"prompt", "code", "options", "answer"}
 
 
@@ -190,7 +215,9 @@ def test_backticks_make_code_and_a_lone_one_stays():
 
 
 def test_an_unknown_key_names_itself_and_lists_the_others():
-    with pytest.raises(ValueError, match="no question '01-live-veiw'; did you mean '01-live-view'") as caught:
+    with pytest.raises(
+        ValueError, match="no question '01-live-veiw'; did you mean '01-live-view'"
+    ) as caught:
         quiz("01-live-veiw")
     assert all(key in str(caught.value) for key in KEYS)
     with pytest.raises(ValueError, match=r"no question 'zzz'\. There are: 00-card"):

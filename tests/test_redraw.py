@@ -12,7 +12,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def line(value):
     if value > 2:
         raise ValueError("<b>too far</b>")
-    return plots.curves({"a": [0, value]}, kinds={"a": "buffer"}, title=f"Up to {value} & on", x="step", y="m")
+    return plots.curves(
+        {"a": [0, value]}, kinds={"a": "buffer"}, title=f"Up to {value} & on", x="step", y="m"
+    )
 
 
 @pytest.fixture

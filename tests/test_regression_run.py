@@ -1,8 +1,8 @@
 """The regression run turns red when it should: on copies of the course, each spoilt in one way.
 
-Each copy is run as `pytest --nbval` runs it, in a process of its own; they all start together, for speed. The
-copies have their own `helpers`, which is not installed: that the lesson finds them there is part of the proof.
-"""
+Each copy is run as `pytest --nbval` runs it, in a process of its own; they all start together, for
+speed. The copies have their own `helpers`, which is not installed: that the lesson finds them there
+is part of the proof."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ from tests.refresh_notebooks import METADATA, clean, keep_measured
 LESSON = Path("notebooks/01_state_dict.ipynb")
 PINNED = re.search(r"^torch==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
 pytestmark = pytest.mark.skipif(
-    torch.__version__.partition("+")[0] != PINNED, reason=f"the saved outputs belong to torch {PINNED}"
+    torch.__version__.partition("+")[0] != PINNED,
+    reason=f"the saved outputs belong to torch {PINNED}",
 )
 
-# What a torch would look like whose state_dict() is a snapshot. Only the kernels of the copy read it.
+# What a torch would look like whose state_dict() is a snapshot. Only the kernels of the copy read
+# it.
 CHANGED_TORCH = """\
 import sys
 if any("ipykernel" in word for word in sys.orig_argv):
@@ -59,9 +61,13 @@ def untouched(course: Path) -> None:
 def tampered_output(course: Path) -> None:
     """Change one digit of the first printed output that has one."""
     notebook = read(course / LESSON)
-    printed = [output for _, cell in code_cells(notebook) for output in cell["outputs"] if "text" in output]
+    printed = [
+        output for _, cell in code_cells(notebook) for output in cell["outputs"] if "text" in output
+    ]
     output = next(output for output in printed if re.search(r"\d", text(output["text"])))
-    output["text"] = re.sub(r"\d", lambda digit: str(9 - int(digit[0])), text(output["text"]), count=1)
+    output["text"] = re.sub(
+        r"\d", lambda digit: str(9 - int(digit[0])), text(output["text"]), count=1
+    )
     (course / LESSON).write_text(json.dumps(notebook), encoding="utf-8")
 
 
@@ -115,7 +121,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     for name, (spoil, arguments) in RUNS.items():
         course = copy_of_the_course(tmp_path_factory.mktemp("run") / "course")
         spoil(course)
-        started[name] = start(course, "-m", "pytest", "--color=no", "-rA", "-p", "no:cacheprovider", *arguments)
+        started[name] = start(
+            course, "-m", "pytest", "--color=no", "-rA", "-p", "no:cacheprovider", *arguments
+        )
     return {name: finish(process) for name, process in started.items()}
 
 
@@ -193,12 +201,18 @@ def test_cleaning_a_saved_lesson_changes_no_byte(path):
 
 
 def test_refreshing_lessons_leaves_no_difference_and_refreshing_twice_no_byte(tmp_path):
-    """Those that keep the picture of a measurement and the first; that the others run as saved, nbval shows."""
+    """Those that keep the picture of a measurement and the first; that the others run as saved,
+    nbval shows.
+    """
     course = copy_of_the_course(tmp_path / "course")
-    kept = [path for path in lessons() if any("measured" in tags(cell) for cell in read(path)["cells"])]
+    kept = [
+        path for path in lessons() if any("measured" in tags(cell) for cell in read(path)["cells"])
+    ]
     names = [f"notebooks/{path.name}" for path in dict.fromkeys([ROOT / LESSON, *kept])]
     assert len(names) > 1
-    runs = [start(course, "-m", "tests.refresh_notebooks", *half) for half in (names[::2], names[1::2])]
+    runs = [
+        start(course, "-m", "tests.refresh_notebooks", *half) for half in (names[::2], names[1::2])
+    ]
     for run in map(finish, runs):
         assert run.status == 0, run.printed
     for name in names:
@@ -232,7 +246,10 @@ def test_refreshing_a_lesson_that_fails_leaves_the_file_as_it_was(tmp_path):
 
 
 def measured(picture: str, source: str = "draw()", **metadata) -> nbformat.NotebookNode:
-    data, words = {"image/png": picture, "text/plain": "<Figure>"}, {"image/png": {"alt": f"{picture} words"}}
+    data, words = (
+        {"image/png": picture, "text/plain": "<Figure>"},
+        {"image/png": {"alt": f"{picture} words"}},
+    )
     output = nbformat.v4.new_output("display_data", data=data, metadata=words)
     cell = new_code_cell(source, outputs=[output], metadata=metadata or {"tags": ["measured"]})
     cell.id = "one"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
+from helpers.views.signs import GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 
 
 class Everything(nn.Module):
@@ -60,16 +60,24 @@ CLAIMS = {
     ".to() leaves it": moved,
     "modules() lists": lambda name: listed(Everything(), "named_modules", name),
     ".to(), train() and eval() reach": reached,
-    "the name is taken": lambda name: hasattr(Everything(), name) and getattr(Everything(), name) is None,
+    "the name is taken": lambda name: (
+        hasattr(Everything(), name) and getattr(Everything(), name) is None
+    ),
     "parameters(), buffers() and modules() pass over": lambda name: not passed_over(name),
 }
 LINES = [(kind, seen, words) for kind, lines in WHO_SEES.items() for seen, words in lines]
 
 
-@pytest.mark.parametrize(("kind", "seen", "words"), LINES, ids=[f"{kind}: {words}" for kind, _, words in LINES])
+@pytest.mark.parametrize(
+    ("kind", "seen", "words"), LINES, ids=[f"{kind}: {words}" for kind, _, words in LINES]
+)
 def test_torch_does_what_the_line_says(kind, seen, words):
     claim = next(question for start, question in CLAIMS.items() if words.startswith(start))
-    names = ["empty", "empty_buffer", "empty_module"] if kind == "empty" else [kind.replace(" ", "_").replace("-", "_")]
+    names = (
+        ["empty", "empty_buffer", "empty_module"]
+        if kind == "empty"
+        else [kind.replace(" ", "_").replace("-", "_")]
+    )
     assert [claim(name) for name in names] == [seen] * len(names)
 
 
@@ -79,10 +87,17 @@ def test_a_saved_buffer_is_loaded_and_an_optimizer_holds_the_parameters_alone():
         for one in (model.parameter, model.buffer, model.non_persistent_buffer, model.plain_tensor):
             one.fill_(7)
     other.load_state_dict(model.state_dict())
-    values = [one.item() for one in (other.parameter, other.buffer, other.non_persistent_buffer, other.plain_tensor)]
+    values = [
+        one.item()
+        for one in (other.parameter, other.buffer, other.non_persistent_buffer, other.plain_tensor)
+    ]
     assert values == [7, 7, 1, 1]
     held = torch.optim.SGD(model.parameters()).param_groups[0]["params"]
-    assert [one is model.parameter for one in held] == [True, False, False]  # the other two are module's own
+    assert [one is model.parameter for one in held] == [
+        True,
+        False,
+        False,
+    ]  # the other two are module's own
 
 
 @pytest.mark.parametrize("requires_grad", [True, False])
@@ -103,8 +118,15 @@ def test_every_kind_has_one_sign_of_its_own():
 
 @pytest.mark.parametrize(
     ("nbytes", "words"),
-    [(0, "0 bytes"), (9_999, "9,999 bytes"), (10_000, "9.77 KiB"), (1024**2 - 1, "1 MiB"), (176_562_176, "168 MiB"),
-     (4 * 10**12, "3.64 TiB"), (10**16, "9,095 TiB")],
-)  # fmt: skip
+    [
+        (0, "0 bytes"),
+        (9_999, "9,999 bytes"),
+        (10_000, "9.77 KiB"),
+        (1024**2 - 1, "1 MiB"),
+        (176_562_176, "168 MiB"),
+        (4 * 10**12, "3.64 TiB"),
+        (10**16, "9,095 TiB"),
+    ],
+)
 def test_bytes_are_said_exactly_or_with_three_digits(nbytes, words):
     assert bytes_in_words(nbytes) == words

@@ -1,4 +1,6 @@
-"""`snapshot` and `totals`, with torch as the judge: its module database, generated modules, and awkward guests."""
+"""`snapshot` and `totals`, with torch as the judge: its module database, generated modules, and
+awkward guests.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from helpers import tree
-from helpers.state import Entry, snapshot
-from helpers.totals import totals
+from helpers.state import tree
+from helpers.state.snapshot import Entry, snapshot
+from helpers.state.totals import totals
 from tests.modules import HostileModule, database, fingerprint, hostile_module, modules, untouched
 
 
@@ -33,23 +35,37 @@ def assert_agrees_with_torch(module: nn.Module) -> None:
     expected_buffers = list(module.named_buffers(remove_duplicate=False))
     assert [entry.path for entry in buffers] == [name for name, _ in expected_buffers]
     for entry, (_, tensor) in zip(parameters + buffers, expected + expected_buffers, strict=True):
-        assert (entry.dtype, entry.device, entry.requires_grad) == (tensor.dtype, tensor.device, tensor.requires_grad)
+        assert (entry.dtype, entry.device, entry.requires_grad) == (
+            tensor.dtype,
+            tensor.device,
+            tensor.requires_grad,
+        )
         if nn.parameter.is_lazy(tensor):
             assert (entry.shape, entry.numel, entry.nbytes) == (None, None, None)
         else:
-            assert (entry.shape, entry.numel, entry.nbytes) == (tensor.shape, tensor.numel(), tensor.nbytes)
+            assert (entry.shape, entry.numel, entry.nbytes) == (
+                tensor.shape,
+                tensor.numel(),
+                tensor.nbytes,
+            )
     every = [entry.path for entry in found.entries if entry.kind == "module"]
     assert every == [name for name, _ in module.named_modules(remove_duplicate=False)]
-    distinct = [e.path for i, e in enumerate(found.entries) if e.kind == "module" and i not in found.repeats]
+    distinct = [
+        e.path for i, e in enumerate(found.entries) if e.kind == "module" and i not in found.repeats
+    ]
     assert distinct == [name for name, _ in module.named_modules()]
     saved = [entry.path for entry in found.entries if entry.persistent]
     assert saved == list(module.state_dict())
     assert found.totals == totals(module)
     if found.totals.lazy == 0:
         assert found.totals.parameters == sum(one.numel() for one in module.parameters())
-        assert found.totals.trainable == sum(one.numel() for one in module.parameters() if one.requires_grad)
+        assert found.totals.trainable == sum(
+            one.numel() for one in module.parameters() if one.requires_grad
+        )
         assert found.totals.buffers == sum(one.numel() for one in module.buffers())
-        assert found.totals.nbytes == sum(one.nbytes for one in [*module.parameters(), *module.buffers()])
+        assert found.totals.nbytes == sum(
+            one.nbytes for one in [*module.parameters(), *module.buffers()]
+        )
     assert found.totals.modules == len(list(module.modules()))
 
 
@@ -72,7 +88,9 @@ def test_generated_modules_never_raise_and_stay_unchanged(module):
     assert all(entry.owner in owners for entry in found.entries[1:])
     assert all(type(entry.path) is str for entry in found.entries)
     hiding = set(dir(nn.Module)) - {"training"}
-    if any(entry.path.rpartition(".")[2] in hiding for entry in found.entries if "plain" in entry.kind):
+    if any(
+        entry.path.rpartition(".")[2] in hiding for entry in found.entries if "plain" in entry.kind
+    ):
         return  # an attribute hides a method of Module from torch's own walks, as `children = 3` does
     try:
         below = [(one, child) for one in module.modules() for child in one.children()]
@@ -85,10 +103,12 @@ def test_generated_modules_never_raise_and_stay_unchanged(module):
         return
     names = [name for name, _ in module.named_parameters(remove_duplicate=False)]
     assert [entry.path for entry in found.entries if entry.kind == "parameter"] == names
-    # A submodule named "" (setattr allows it) is where torch's own walks differ: a key of state_dict() is ".weight",
-    # the name in named_parameters() is "weight". We follow the latter.
+    # A submodule named "" (setattr allows it) is where torch's own walks differ: a key of
+    # state_dict() is ".weight", the name in named_parameters() is "weight". We follow the latter.
     if not any("" in one._modules for one in module.modules()):
-        assert {entry.path for entry in found.entries if entry.persistent} == set(module.state_dict())
+        assert {entry.path for entry in found.entries if entry.persistent} == set(
+            module.state_dict()
+        )
 
 
 def test_each_kind_is_told_from_its_container():
@@ -107,16 +127,33 @@ def test_each_kind_is_told_from_its_container():
     found = {entry.path: entry for entry in snapshot(Model()).entries}
     kinds = {path: entry.kind for path, entry in found.items()}
     assert kinds == {
-        "": "module", "scale": "parameter", "frozen": "parameter", "mean": "buffer", "cache": "buffer",
-        "training": "plain value", "loose": "plain tensor", "rate": "plain value", "inner": "module",
-        "inner.weight": "parameter", "inner.training": "plain value", "inner.in_features": "plain value",
+        "": "module",
+        "scale": "parameter",
+        "frozen": "parameter",
+        "mean": "buffer",
+        "cache": "buffer",
+        "training": "plain value",
+        "loose": "plain tensor",
+        "rate": "plain value",
+        "inner": "module",
+        "inner.weight": "parameter",
+        "inner.training": "plain value",
+        "inner.in_features": "plain value",
         "inner.out_features": "plain value",
-    }  # fmt: skip
-    assert [found[name].persistent for name in ("scale", "mean", "cache", "loose", "rate", "inner")] == [
-        True, True, False, None, None, None]  # fmt: skip
+    }
+    assert [
+        found[name].persistent for name in ("scale", "mean", "cache", "loose", "rate", "inner")
+    ] == [True, True, False, None, None, None]
     assert found["frozen"].requires_grad is False and found["scale"].requires_grad is True
-    assert (found["inner.weight"].owner, found["inner"].owner, found[""].owner) == ("inner", "", None)
-    assert snapshot(Model()).empty == (("bias", "parameter", ""), ("inner.bias", "parameter", "inner"))
+    assert (found["inner.weight"].owner, found["inner"].owner, found[""].owner) == (
+        "inner",
+        "",
+        None,
+    )
+    assert snapshot(Model()).empty == (
+        ("bias", "parameter", ""),
+        ("inner.bias", "parameter", "inner"),
+    )
 
 
 def test_a_tied_tensor_is_counted_once_and_shows_all_its_names():
@@ -155,11 +192,19 @@ def test_tensors_and_modules_in_plain_containers_are_found_where_they_are():
     model.bag = {torch.zeros(9), torch.zeros(8)}
     kinds = {entry.path: entry.kind for entry in snapshot(model).entries if entry.owner == ""}
     assert kinds == {
-        "training": "plain value", "cache": "plain value", "cache['k'][0]": "plain tensor",
-        "cache['k'][1][0]": "plain tensor", "cache[5][0]": "plain tensor", "layers": "plain value",
-        "layers[0]": "plain value", "loop": "plain value", "loop[0]": "plain tensor", "bag": "plain value",
-        "bag[0]": "plain tensor", "bag[1]": "plain tensor",
-    }  # fmt: skip
+        "training": "plain value",
+        "cache": "plain value",
+        "cache['k'][0]": "plain tensor",
+        "cache['k'][1][0]": "plain tensor",
+        "cache[5][0]": "plain tensor",
+        "layers": "plain value",
+        "layers[0]": "plain value",
+        "loop": "plain value",
+        "loop[0]": "plain tensor",
+        "bag": "plain value",
+        "bag[0]": "plain tensor",
+        "bag[1]": "plain tensor",
+    }
     assert snapshot(model).shared == (("cache['k'][0]", "loop[0]"),)
     bag = [entry.shape for entry in snapshot(model).entries if entry.path.startswith("bag[")]
     assert bag == [(8,), (9,)]  # a set has no order of its own; the order of the facts lasts
@@ -168,8 +213,11 @@ def test_tensors_and_modules_in_plain_containers_are_found_where_they_are():
 def test_code_of_the_module_never_runs():
     module = hostile_module()
     found = snapshot(module)
-    assert [entry.path for entry in found.entries if entry.kind in ("parameter", "buffer", "plain tensor")] == [
-        "scale", "mean", "tensor", "child.weight", "child.bias"]  # fmt: skip
+    assert [
+        entry.path
+        for entry in found.entries
+        if entry.kind in ("parameter", "buffer", "plain tensor")
+    ] == ["scale", "mean", "tensor", "child.weight", "child.bias"]
     assert totals(module).parameters == 8
 
 
@@ -177,15 +225,40 @@ def test_code_of_the_containers_and_tensors_of_a_module_never_runs():
     def forbidden(*_):
         raise AssertionError("code of the guest ran")
 
-    names = ["items", "values", "keys", "get", "__iter__", "__len__", "__bool__", "__contains__", "__getitem__"]
+    names = [
+        "items",
+        "values",
+        "keys",
+        "get",
+        "__iter__",
+        "__len__",
+        "__bool__",
+        "__contains__",
+        "__getitem__",
+    ]
     methods = dict.fromkeys(names, forbidden)
     Slots, Bag = type("Slots", (dict,), methods), type("Bag", (list,), methods)
-    Guest = type("Guest", (torch.Tensor,), {"__torch_function__": classmethod(forbidden), "shape": property(forbidden)})
-    Name = type("Name", (str,), {"__hash__": str.__hash__, "__add__": forbidden, "__radd__": forbidden,
-                                 "__str__": forbidden, "__format__": forbidden})  # fmt: skip
+    Guest = type(
+        "Guest",
+        (torch.Tensor,),
+        {"__torch_function__": classmethod(forbidden), "shape": property(forbidden)},
+    )
+    Name = type(
+        "Name",
+        (str,),
+        {
+            "__hash__": str.__hash__,
+            "__add__": forbidden,
+            "__radd__": forbidden,
+            "__str__": forbidden,
+            "__format__": forbidden,
+        },
+    )
     model = nn.Module()
     model.__dict__["_parameters"] = Slots(weight=nn.Parameter(torch.ones(2)))
-    model.__dict__["_buffers"] = Slots({Name("odd"): torch.Tensor._make_subclass(Guest, torch.zeros(3))})
+    model.__dict__["_buffers"] = Slots(
+        {Name("odd"): torch.Tensor._make_subclass(Guest, torch.zeros(3))}
+    )
     model.__dict__["held"] = Bag([torch.ones(1)])
     found = {entry.path: entry for entry in snapshot(model).entries}
     assert found["odd"].shape == (3,) and type(found["odd"].path) is str
@@ -193,18 +266,24 @@ def test_code_of_the_containers_and_tensors_of_a_module_never_runs():
     assert totals(model).buffers == 3
 
 
-@pytest.mark.parametrize("missing", ["_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"])
+@pytest.mark.parametrize(
+    "missing", ["_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"]
+)
 def test_a_module_whose_init_failed_half_way_is_read_as_far_as_it_got(missing):
     model = nn.BatchNorm1d(2)
     del model.__dict__[missing]
     kinds = {entry.kind for entry in snapshot(model).entries}
-    assert ("parameter" in kinds) == (missing != "_parameters") and ("buffer" in kinds) == (missing != "_buffers")
+    assert ("parameter" in kinds) == (missing != "_parameters") and ("buffer" in kinds) == (
+        missing != "_buffers"
+    )
 
 
 def test_a_module_without_init_or_with_nonsense_in_its_containers_is_listed():
     assert [entry.path for entry in snapshot(nn.Module.__new__(nn.Module)).entries] == [""]
     model = nn.Module()
-    model.__dict__.update(_parameters=3, _buffers=OrderedDict(b=torch.ones(1)), _modules={"x": 7, 5: nn.ReLU()})
+    model.__dict__.update(
+        _parameters=3, _buffers=OrderedDict(b=torch.ones(1)), _modules={"x": 7, 5: nn.ReLU()}
+    )
     model.__dict__["_non_persistent_buffers_set"] = None
     found = {entry.path: entry.kind for entry in snapshot(model).entries}
     assert found["b"] == "buffer" and found["x"] == "plain value" and found["5"] == "module"
@@ -231,7 +310,9 @@ def test_lazy_meta_sparse_quantized_and_nested_tensors_are_left_as_they_are():
     found = {entry.path: entry for entry in snapshot(model).entries}
     assert found["lazy.weight"].shape is None and found["lazy.weight"].requires_grad is True
     assert nn.parameter.is_lazy(model.lazy.weight)
-    assert found["far.weight"].nbytes == 4 * 10**12 and found["far.weight"].device == torch.device("meta")
+    assert found["far.weight"].nbytes == 4 * 10**12 and found["far.weight"].device == torch.device(
+        "meta"
+    )
     assert (found["sparse"].numel, found["sparse"].nbytes) == (9, None)
     assert found["quantized"].nbytes == 9 and found["nested"].numel == 5
     assert snapshot(model).totals.lazy == 2
@@ -312,7 +393,10 @@ def test_a_module_that_another_thread_is_building_is_read():
     builder = threading.Thread(target=build)
     builder.start()
     try:
-        assert all(len(snapshot(model).entries) >= 1_200 and totals(model).parameters >= 300 for _ in range(60))
+        assert all(
+            len(snapshot(model).entries) >= 1_200 and totals(model).parameters >= 300
+            for _ in range(60)
+        )
     finally:
         stop.set()
         builder.join()
@@ -326,7 +410,9 @@ def test_odd_containers_are_read_beneath_their_overrides():
     broken = OrderedDict(model._buffers)
     dict.__delitem__(broken, "running_mean")  # its order still names it
     model.__dict__["_buffers"] = broken
-    model.__dict__["_non_persistent_buffers_set"] = type("Names", (set,), {"__iter__": forbidden})({"running_var"})
+    model.__dict__["_non_persistent_buffers_set"] = type("Names", (set,), {"__iter__": forbidden})(
+        {"running_var"}
+    )
     found = {entry.path: entry.persistent for entry in entries_of(model, "buffer")}
     assert found == {"running_var": False, "num_batches_tracked": True}
 
@@ -358,11 +444,22 @@ def test_a_snapshot_keeps_nothing_of_the_model_alive():
 @pytest.mark.parametrize("read", [snapshot, totals])
 def test_what_is_not_a_module_gets_a_type_error_that_says_what_to_pass(read):
     name = read.__name__
-    with pytest.raises(TypeError, match=rf"{name}\(\) takes an nn.Module instance, got the class Linear; pass an in"):
+    with pytest.raises(
+        TypeError,
+        match=rf"{name}\(\) takes an nn.Module instance, got the class Linear; pass an in",
+    ):
         read(nn.Linear)
-    with pytest.raises(TypeError, match=r"got a dict \(OrderedDict\); pass the model itself, not its state_dict\(\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"got a dict \(OrderedDict\); pass the model itself, not its state_dict\(\)",
+    ):
         read(nn.Linear(1, 1).state_dict())
-    for value, called in [(None, "NoneType"), (3, "int"), (torch.ones(2), "Tensor"), (print, "builtin_function")]:
+    for value, called in [
+        (None, "NoneType"),
+        (3, "int"),
+        (torch.ones(2), "Tensor"),
+        (print, "builtin_function"),
+    ]:
         with pytest.raises(TypeError, match=f"got {called}"):
             read(value)
     assert issubclass(HostileModule, nn.Module)

@@ -1,4 +1,6 @@
-"""`StateMap` without a browser: its traits, its answers, its static faces; and that the model is left as it was."""
+"""`StateMap` without a browser: its traits, its answers, its static faces; and that the model is
+left as it was.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import StateMap
-from helpers.signs import SIGNS
+from helpers.views.signs import SIGNS
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, hostile_module, modules
@@ -48,10 +50,18 @@ def test_there_are_three_faces_and_the_plain_one_is_a_line():
 
 
 def test_the_static_face_shows_names_signs_shapes_and_totals():
-    page = assert_safe(faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"])
-    for words in ("model Sequential", "weight 3 × 2, float32", "running_mean 3, float32", "scalar, int64",
-                  "in_features = 2, out_features = 3", "15 parameter elements, 15 of them trainable; 7 buffer elements",
-                  "92 bytes in parameters and buffers"):  # fmt: skip
+    page = assert_safe(
+        faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"]
+    )
+    for words in (
+        "model Sequential",
+        "weight 3 × 2, float32",
+        "running_mean 3, float32",
+        "scalar, int64",
+        "in_features = 2, out_features = 3",
+        "15 parameter elements, 15 of them trainable; 7 buffer elements",
+        "92 bytes in parameters and buffers",
+    ):
         assert words in page.words
     assert all(sign.glyph in page.words and sign.label in page.words for sign in SIGNS.values())
     assert sum(tag == "details" for tag, _ in page.tags) == 3
@@ -60,7 +70,10 @@ def test_the_static_face_shows_names_signs_shapes_and_totals():
 def test_the_static_face_of_a_large_model_is_cut_and_says_how_much_is_left_out():
     page = assert_safe(faces(StateMap(large()))["text/html"])
     assert "… and 361 more" in page.words  # 400 layers and `training`, 40 of them sent
-    assert len(faces(StateMap(large(40_000)))["text/html"]) < len(faces(StateMap(large()))["text/html"]) + 200
+    assert (
+        len(faces(StateMap(large(40_000)))["text/html"])
+        < len(faces(StateMap(large()))["text/html"]) + 200
+    )
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -106,7 +119,14 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
     assert view.whole
     assert names["one.weight"] == names["two.weight"] == ["one.weight", "two.weight"]
     assert names["one.bias"] == names["two.bias"] == []
-    assert view.totals == {"modules": 3, "parameters": 8, "trainable": 8, "buffers": 0, "nbytes": 32, "lazy": 0}
+    assert view.totals == {
+        "modules": 3,
+        "parameters": 8,
+        "trainable": 8,
+        "buffers": 0,
+        "nbytes": 32,
+        "lazy": 0,
+    }
 
 
 def test_of_a_large_model_a_part_is_sent_whatever_its_size():
@@ -164,7 +184,9 @@ def test_names_and_sizes_that_json_and_utf_8_cannot_hold_are_shown_all_the_same(
     model = Odd()
     setattr(model, "\ud800x", torch.ones(1))
     model.shape = torch.Size([1] * 1_000_000)
-    model.register_buffer("jagged", torch.nested.nested_tensor([torch.zeros(2), torch.zeros(4)], layout=torch.jagged))
+    model.register_buffer(
+        "jagged", torch.nested.nested_tensor([torch.zeros(2), torch.zeros(4)], layout=torch.jagged)
+    )
     view = StateMap(model)
     shown = faces(view)
     json.dumps(view.rows).encode()
@@ -175,7 +197,10 @@ def test_names_and_sizes_that_json_and_utf_8_cannot_hold_are_shown_all_the_same(
 
 def test_a_failure_is_told_in_the_view_and_not_swallowed():
     view = StateMap(nn.Linear(1, 1))
-    assert view.answer({"type": "no such request"})["error"] == "This could not be read: KeyError: 'no such request'"
+    assert (
+        view.answer({"type": "no such request"})["error"]
+        == "This could not be read: KeyError: 'no such request'"
+    )
     assert "ValueError" in view.answer({"type": "preview", "id": "x", "path": ""})["error"]
     assert view.answer(None) == {"error": "This is no request: NoneType"}
 
@@ -184,7 +209,13 @@ def test_a_message_from_the_browser_gets_its_answer(monkeypatch):
     view, sent = StateMap(nn.Linear(1, 1)), []
     monkeypatch.setattr(view, "send", sent.append)
     view._handle_custom_msg({"type": "children", "id": "", "path": "", "start": 0}, [])
-    assert [row["name"] for row in sent[0]["rows"]] == ["weight", "bias", "training", "in_features", "out_features"]
+    assert [row["name"] for row in sent[0]["rows"]] == [
+        "weight",
+        "bias",
+        "training",
+        "in_features",
+        "out_features",
+    ]
 
 
 def test_after_close_nothing_of_the_model_is_held():
@@ -213,14 +244,22 @@ def test_the_faces_are_the_same_bytes_in_another_process():
         "print(d['text/plain'], d['text/html'])"
     )
     runs = [
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed},
-                       capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2")
-    ]  # fmt: skip
+    ]
     assert runs[0] == runs[1] != ""
 
 
-@pytest.mark.parametrize("value", [None, nn.Linear, {}, torch.ones(1)], ids=["None", "class", "dict", "tensor"])
+@pytest.mark.parametrize(
+    "value", [None, nn.Linear, {}, torch.ones(1)], ids=["None", "class", "dict", "tensor"]
+)
 def test_what_is_not_a_module_is_refused_by_name(value):
     with pytest.raises(TypeError, match=r"StateMap\(\) takes an nn.Module instance, got"):
         StateMap(value)

@@ -1,4 +1,6 @@
-"""`TracePlayer` and `compare` without a browser: what is sent, the static faces, hostile text, and bad input."""
+"""`TracePlayer` and `compare` without a browser: what is sent, the static faces, hostile text, and
+bad input.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import Trace, TracePlayer, compare, trace
-from helpers.recording import CONTAINERS
-from helpers.torch_source import source_lines
-from helpers.views.trace_film import film
+from helpers.tracing.recorder import CONTAINERS
+from helpers.tracing.source import source_lines
+from helpers.tracing.story import film
 from helpers.views.trace_player import TracePair
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
@@ -28,7 +30,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def assigned(value: object, name: str = "scale", module: nn.Module | None = None) -> Trace:
-    """The trace of `module.name = value` on a layer that has a non-persistent buffer of the name "scale"."""
+    """The trace of `module.name = value` on a layer that has a non-persistent buffer of the name
+    "scale".
+    """
     if module is None:
         module = nn.Linear(2, 3)
         module.register_buffer("scale", torch.ones(3), persistent=False)
@@ -57,23 +61,46 @@ def faces(view: TracePlayer | TracePair) -> dict:
 def assert_safe(html: str) -> Page:
     page = Page(html)
     assert page.unclosed == []
-    assert {tag for tag, _ in page.tags} <= {"div", "span", "b", "table", "thead", "tbody", "tr", "th", "td"}
-    assert {name for _, attributes in page.tags for name in attributes} <= {"class", "style", "title", "scope"}
-    assert not any("var(" in attributes.get("style", "") for _, attributes in page.tags)  # dropped before trust
+    assert {tag for tag, _ in page.tags} <= {
+        "div",
+        "span",
+        "b",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    assert {name for _, attributes in page.tags for name in attributes} <= {
+        "class",
+        "style",
+        "title",
+        "scope",
+    }
+    assert not any(
+        "var(" in attributes.get("style", "") for _, attributes in page.tags
+    )  # dropped before trust
     return page
 
 
 def held(found: dict, state: int) -> dict:
     """A state of the film as the containers it stands for: {container: [(name, kind, words)]}."""
     boxes = zip(found["containers"], found["states"][state], strict=True)
-    return {box: [found["entries"][entry] for entry in entries] for box, (there, entries, _) in boxes if there}
+    return {
+        box: [found["entries"][entry] for entry in entries]
+        for box, (there, entries, _) in boxes
+        if there
+    }
 
 
 def plain(state: dict) -> dict:
     return {box: [(name, one.words) for name, one in names.items()] for box, names in state.items()}
 
 
-@pytest.mark.parametrize("value", [parameter(), torch.ones(3), nn.ReLU(), None, 7, nn.Buffer(torch.ones(3))])
+@pytest.mark.parametrize(
+    "value", [parameter(), torch.ones(3), nn.ReLU(), None, 7, nn.Buffer(torch.ones(3))]
+)
 def test_every_step_is_sent_with_its_line_calls_names_and_containers(value):
     steps = assigned(value)
     found = film(steps)
@@ -82,10 +109,16 @@ def test_every_step_is_sent_with_its_line_calls_names_and_containers(value):
         name, first, lines, _ = found["listings"][place]
         assert "".join(lines[line - first][1::2]).strip() == step.source and line == step.line
         assert step.function == name or step.function.startswith(f"{name}.<locals>.")
-        assert [one.endswith(shown) for one, shown in zip(step.stack, found["stacks"][stack], strict=True)]
+        assert [
+            one.endswith(shown)
+            for one, shown in zip(step.stack, found["stacks"][stack], strict=True)
+        ]
         local = {name: held.words for name, held in step.values.items() if name != "self"}
         assert dict(found["values"][values]) == local
-        told = {box: [(name, words) for name, _, words in names] for box, names in held(found, state).items()}
+        told = {
+            box: [(name, words) for name, _, words in names]
+            for box, names in held(found, state).items()
+        }
         assert told == plain(step.after if step.changes else step.before)
 
 
@@ -100,7 +133,11 @@ def test_the_source_that_is_sent_is_the_installed_one_token_by_token():
 
 def test_keywords_strings_comments_and_names_of_functions_are_told_apart():
     lines = film(assigned(parameter()))["listings"][0][2]
-    runs = {(words.strip(), letter) for line in lines for letter, words in zip(line[::2], line[1::2], strict=True)}
+    runs = {
+        (words.strip(), letter)
+        for line in lines
+        for letter, words in zip(line[::2], line[1::2], strict=True)
+    }
     assert {("def", "k"), ("__setattr__", "f"), ('"_parameters"', "s"), ("not in", "k")} <= runs
     assert any(letter == "c" and words.startswith("# ") for words, letter in runs)
 
@@ -110,26 +147,38 @@ def reached(found: dict, visit: int = 0) -> set[str]:
     (place,) = {step[0] for step in found["steps"] if step[3] == visit}
     _, first, lines, statements = found["listings"][place]
     ran = {statements[line - first] for _, line, _, at, *_ in found["steps"] if at == visit}
-    return {"".join(runs[1::2]).strip() for runs, one in zip(lines, statements, strict=True) if one in ran}
+    return {
+        "".join(runs[1::2]).strip()
+        for runs, one in zip(lines, statements, strict=True)
+        if one in ran
+    }
 
 
 def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
-    plain_path, module_path = reached(film(assigned(7, "gain"))), reached(film(assigned(nn.ReLU(), "gain")))
+    plain_path, module_path = (
+        reached(film(assigned(7, "gain"))),
+        reached(film(assigned(nn.ReLU(), "gain"))),
+    )
     assert "super().__setattr__(name, value)" in plain_path - module_path
     assert "modules[name] = value" in module_path - plain_path
-    # `else:` makes no event, the second line of a call neither in every Python: their statement speaks for them.
+    # `else:` makes no event, the second line of a call neither in every Python: their statement
+    # speaks for them.
     assert "else:" in plain_path and "remove_from(" in module_path and ")" in module_path
     assert not any("raise" in line for line in plain_path | module_path)
     _, _, lines, statements = film(assigned(7))["listings"][0]
     after_else = [i for i, runs in enumerate(lines, 1) if "".join(runs[1::2]).strip() == "else:"]
-    assert after_else and all(statements[i - 1] == statements[i] for i in after_else if statements[i])
+    assert after_else and all(
+        statements[i - 1] == statements[i] for i in after_else if statements[i]
+    )
 
 
 def test_every_line_that_ran_belongs_to_a_statement():
     found = film(built(2))
     for place, line, *_ in found["steps"]:
         _, first, lines, statements = found["listings"][place]
-        words = "".join(lines[line - first][1::2]).strip() == '"""'  # a text among the lines of __init__ is passed
+        words = (
+            "".join(lines[line - first][1::2]).strip() == '"""'
+        )  # a text among the lines of __init__ is passed
         assert words or first < statements[line - first] <= line <= first + len(lines)
 
 
@@ -149,9 +198,13 @@ def test_each_call_is_told_apart_and_what_stands_inside_a_function_belongs_to_it
     assert [name for name, _ in visits(steps)] == ["Module.__setattr__"] * 2
     # remove_from stands in the source of __setattr__, and is shown there.
     assert [name.rpartition(".")[2] for name, _ in visits(assigned(parameter()))] == [
-        "__setattr__", "register_parameter", "__getattr__"
-    ]  # fmt: skip
-    with trace(nn.Sequential(nn.Sequential())) as steps:  # recursion, and a lambda that float hands to _apply
+        "__setattr__",
+        "register_parameter",
+        "__getattr__",
+    ]
+    with trace(
+        nn.Sequential(nn.Sequential())
+    ) as steps:  # recursion, and a lambda that float hands to _apply
         nn.Sequential(nn.Linear(1, 1, bias=False)).float()
     names = [name.rpartition(".")[2] for name, _ in visits(steps)]
     assert names.count("float") == 1 and names.count("_apply") == 2
@@ -189,7 +242,9 @@ def test_an_error_of_the_block_itself_stands_at_the_line_of_the_block():
     assert found["stacks"][stack] == ("the block",)
     assert found["listings"][place] == ("the block", line, [["", "1 / 0  # noqa: B018"]], [0])
     assert found["notes"][-1][3:] == ("error", "ZeroDivisionError: division by zero")
-    assert "raised ZeroDivisionError: division by zero" in assert_safe(TracePlayer(steps).face).words
+    assert (
+        "raised ZeroDivisionError: division by zero" in assert_safe(TracePlayer(steps).face).words
+    )
 
 
 def moves(steps: Trace) -> list[tuple[str, str]]:
@@ -202,13 +257,20 @@ def test_what_moves_is_told_in_words_and_the_same_object_is_said_to_be_the_same(
         ("left", "scale left _non_persistent_buffers_set"),
         ("came", "scale came into _parameters"),
     ]
-    assert [change[5] for change in film(assigned(parameter()))["changes"]] == ["", "_buffers", "_buffers"]
+    assert [change[5] for change in film(assigned(parameter()))["changes"]] == [
+        "",
+        "_buffers",
+        "_buffers",
+    ]
     module, one = nn.Linear(1, 1), parameter()
     object.__setattr__(module, "hidden", one)
     assert moves(assigned(one, "hidden", module))[1] == (
-        "came", "hidden came into _parameters: the object that left __dict__"
-    )  # fmt: skip
-    assert moves(assigned(parameter(), "weight", module)) == [("was replaced", "weight was replaced in _parameters")]
+        "came",
+        "hidden came into _parameters: the object that left __dict__",
+    )
+    assert moves(assigned(parameter(), "weight", module)) == [
+        ("was replaced", "weight was replaced in _parameters")
+    ]
     with trace(module) as steps:
         module.weight.requires_grad_(False)
         module.gain = 1
@@ -218,7 +280,9 @@ def test_what_moves_is_told_in_words_and_the_same_object_is_said_to_be_the_same(
 def test_a_buffer_that_is_not_persistent_has_the_sign_of_one_until_it_goes():
     steps = assigned(parameter())
     found = film(steps)
-    assert held(found, found["steps"][0][4])["_buffers"] == [("scale", "non-persistent buffer", "Tensor, 3, float32")]
+    assert held(found, found["steps"][0][4])["_buffers"] == [
+        ("scale", "non-persistent buffer", "Tensor, 3, float32")
+    ]
     gone = next(change for change in found["changes"] if change[4] == "scale left _buffers")
     assert found["entries"][gone[3]][1] == "non-persistent buffer"
     assert "○scale" in assert_safe(TracePlayer(steps).face).words
@@ -230,7 +294,10 @@ def test_a_change_that_no_line_of_the_file_made_is_told_after_the_last_step():
         module.gain = 1
         module.__dict__["late"] = 2
     assert film(steps)["changes"][-1][0] == len(steps) - 1
-    assert "no line of torch" in TracePlayer(steps).face and "late came into __dict__" in TracePlayer(steps).face
+    assert (
+        "no line of torch" in TracePlayer(steps).face
+        and "late came into __dict__" in TracePlayer(steps).face
+    )
     with trace(module) as steps:
         module.__dict__["alone"] = 2
     assert len(steps) == 0 and "alone came into __dict__" in TracePlayer(steps).face
@@ -242,7 +309,9 @@ def test_a_trace_of_nothing_says_so_and_why():
     for empty in (steps, trace(nn.Linear(1, 1))):
         view = TracePlayer(empty, start=3)
         assert (view.start, view.film["steps"]) == (0, [])
-        assert "no line of torch ran. Either the block has not run yet" in assert_safe(view.face).words
+        assert (
+            "no line of torch ran. Either the block has not run yet" in assert_safe(view.face).words
+        )
         assert view.nothing in view.face.replace("&#x27;", "'")
 
 
@@ -286,7 +355,11 @@ def test_a_very_long_name_is_shown_by_its_ends():
     view = TracePlayer(assigned(parameter(), name))
     assert len(json.dumps(view.film)) < 60_000 and len(view.face) < 60_000
     (change,), entry = view.film["changes"], view.film["entries"][view.film["changes"][0][3]]
-    assert entry[0].startswith("firstx") and entry[0].endswith("xlast") and change[4].startswith(entry[0])
+    assert (
+        entry[0].startswith("firstx")
+        and entry[0].endswith("xlast")
+        and change[4].startswith(entry[0])
+    )
 
 
 def test_there_are_three_faces_the_same_in_another_process():
@@ -298,11 +371,15 @@ def test_there_are_three_faces_the_same_in_another_process():
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
-            capture_output=True, text=True,
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for seed in ("1", "2")
-    }  # fmt: skip
+    }
     assert len(outputs) == 1
     shown = faces(TracePlayer(assigned(parameter())))
     assert set(shown) == {"text/plain", "text/html", WIDGET}
@@ -312,10 +389,17 @@ def test_there_are_three_faces_the_same_in_another_process():
 
 def test_the_static_face_teaches_the_branch():
     page = assert_safe(TracePlayer(assigned(parameter())).face)
-    for words in ("isinstance(value, Parameter)True", "del d[name]scale left _buffers", "name in dFalse",
-                  "self._parameters[name] = paramscale came into _parameters", "beforeafter"):  # fmt: skip
+    for words in (
+        "isinstance(value, Parameter)True",
+        "del d[name]scale left _buffers",
+        "name in dFalse",
+        "self._parameters[name] = paramscale came into _parameters",
+        "beforeafter",
+    ):
         assert words in page.words
-    assert "name in dFalse × 4" in assert_safe(TracePlayer(assigned(parameter(), "gain")).face).words
+    assert (
+        "name in dFalse × 4" in assert_safe(TracePlayer(assigned(parameter(), "gain")).face).words
+    )
     refused = assert_safe(TracePlayer(assigned(torch.ones(3), "weight")).face)
     assert "raise TypeError(raised TypeError: cannot assign" in refused.words
     assert "before and after, the same" in refused.words
@@ -351,7 +435,9 @@ def test_a_hostile_error_stays_text():
     with pytest.raises(Liar), trace(module) as steps:
         raise Liar
     page = assert_safe(TracePlayer(steps).face)
-    assert "raised Liar: <script>alert(1)</script>" in page.words and "second line" not in page.words
+    assert (
+        "raised Liar: <script>alert(1)</script>" in page.words and "second line" not in page.words
+    )
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -423,17 +509,29 @@ def test_what_is_no_trace_is_a_type_error_that_says_what_to_do(value, words):
         ("compare", lambda it: compare(it, steps)),
         ("compare", lambda it: compare(steps, it)),
     ):
-        with pytest.raises(TypeError, match=rf"^{name}\(\) takes a trace, {words}; record first, with trace\(module\)"):
+        with pytest.raises(
+            TypeError,
+            match=rf"^{name}\(\) takes a trace, {words}; record first, with trace\(module\)",
+        ):
             call(value)
     with pytest.raises(TypeError, match="got list of "):
         TracePlayer(steps[:])
-    with pytest.raises(TypeError, match="takes the position of a step as start, such as 0; got 'last'"):
+    with pytest.raises(
+        TypeError, match="takes the position of a step as start, such as 0; got 'last'"
+    ):
         TracePlayer(steps, start="last")
-    assert TracePlayer(steps, start=-3).start == 0 and TracePlayer(steps, start=10**6).start == len(steps) - 1
+    assert (
+        TracePlayer(steps, start=-3).start == 0
+        and TracePlayer(steps, start=10**6).start == len(steps) - 1
+    )
 
 
 def test_only_data_is_sent_and_the_script_parses_nothing():
     view = TracePlayer(assigned(7))
-    sent = {name for name in view.get_state() if not name.startswith("_")} - {"layout", "tooltip", "tabbable"}
+    sent = {name for name in view.get_state() if not name.startswith("_")} - {
+        "layout",
+        "tooltip",
+        "tabbable",
+    }
     assert sent == {"film", "signs", "start", "nothing"}
     assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-player {" in view._css

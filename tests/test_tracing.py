@@ -1,4 +1,6 @@
-"""`trace`: the lines that ran, what decided, what changed, and that nothing of the block's is touched or kept."""
+"""`trace`: the lines that ran, what decided, what changed, and that nothing of the block's is
+touched or kept.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from torch.nn.modules import module as torch_module
 from torch.overrides import TorchFunctionMode
 
 from helpers import Step, parting, trace
-from helpers.torch_source import FILE, module_source
+from helpers.tracing.source import FILE, module_source
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
 
@@ -80,7 +82,9 @@ STATEMENTS = {
     "read nothing": lambda m: m.nothing,
     "ask for nothing": lambda m: hasattr(m, "nothing"),
     "register parameter": lambda m: m.register_parameter("new", nn.Parameter(torch.ones(1))),
-    "register over class attribute": lambda m: m.register_parameter("fixed", nn.Parameter(torch.ones(1))),
+    "register over class attribute": lambda m: m.register_parameter(
+        "fixed", nn.Parameter(torch.ones(1))
+    ),
     "register a dot": lambda m: m.register_parameter("a.b", None),
     "register a number": lambda m: m.register_buffer(5, None),
     "register buffer": lambda m: m.register_buffer("new", torch.ones(1), persistent=False),
@@ -148,8 +152,13 @@ class _Tell(ast.NodeTransformer):
 
     def visit_If(self, node):
         self.generic_visit(node)
-        words, nothing = ast.Constant(ast.unparse(node.test)), ast.arguments([], [], None, [], [], None, [])
-        node.test = ast.Call(ast.Name("_tell", ast.Load()), [words, ast.Lambda(nothing, _Own().visit(node.test))], [])
+        words, nothing = (
+            ast.Constant(ast.unparse(node.test)),
+            ast.arguments([], [], None, [], [], None, []),
+        )
+        node.test = ast.Call(
+            ast.Name("_tell", ast.Load()), [words, ast.Lambda(nothing, _Own().visit(node.test))], []
+        )
         return node
 
     visit_While = visit_If
@@ -157,7 +166,9 @@ class _Tell(ast.NodeTransformer):
 
 @pytest.fixture(scope="module")
 def telling():
-    """torch's module.py again, as source in which every test tells what it gave: the module, and what was told."""
+    """torch's module.py again, as source in which every test tells what it gave: the module, and
+    what was told.
+    """
     told, twin = [], types.ModuleType("torch.nn.modules.module")
 
     def tell(words, decide):
@@ -235,7 +246,10 @@ def test_a_step_is_between_its_before_and_after_and_tells_its_own_changes():
     steps = traced("parameter over buffer")
     left, forgotten, came = steps.changed("cache")
     assert [change.container for change in forgotten.changes] == ["_non_persistent_buffers_set"]
-    assert (left.function, left.source) == ("Module.__setattr__.<locals>.remove_from", "del d[name]")
+    assert (left.function, left.source) == (
+        "Module.__setattr__.<locals>.remove_from",
+        "del d[name]",
+    )
     assert "cache" in left.before["_buffers"] and "cache" not in left.after["_buffers"]
     assert came.function == "Module.register_parameter"
     assert came.after["_parameters"]["cache"].words == "Parameter, 3, float32"
@@ -245,25 +259,38 @@ def test_a_step_is_between_its_before_and_after_and_tells_its_own_changes():
 
 
 def test_home_names_the_container_that_holds_a_name_at_the_end():
-    homes = {"weight": "_parameters", "mean": "_buffers", "cache": "_buffers", "child": "_modules", "note": "__dict__"}
+    homes = {
+        "weight": "_parameters",
+        "mean": "_buffers",
+        "cache": "_buffers",
+        "child": "_modules",
+        "note": "__dict__",
+    }
     steps = traced("plain")
     assert {name: steps.home(name) for name in homes} == homes
     assert steps.home("new") == "__dict__" and steps.home("nothing") is None
     with trace(made()) as nothing_ran:
         pass
-    assert nothing_ran.home("weight") is None and list(nothing_ran) == [] and nothing_ran.error is None
+    assert (
+        nothing_ran.home("weight") is None and list(nothing_ran) == [] and nothing_ran.error is None
+    )
 
 
 def test_an_error_reaches_the_caller_as_it_is_and_the_last_step_has_a_copy():
     module, thrown = made(), None
-    with pytest.raises(TypeError, match="cannot assign 'torch.FloatTensor' as parameter 'weight'") as caught:
+    with pytest.raises(
+        TypeError, match="cannot assign 'torch.FloatTensor' as parameter 'weight'"
+    ) as caught:
         with trace(module) as steps:
             module.weight = torch.ones(2)
     thrown = caught.value
     copied = steps[-1].error
     assert copied is steps.error and copied is not thrown
     assert type(copied) is TypeError and str(copied) == str(thrown) and copied.__traceback__ is None
-    assert steps.raised_by.source == "raise TypeError(" and steps.raised_by.function == "Module.__setattr__"
+    assert (
+        steps.raised_by.source == "raise TypeError("
+        and steps.raised_by.function == "Module.__setattr__"
+    )
 
 
 def test_an_error_of_the_block_itself_is_the_last_step():
@@ -272,7 +299,9 @@ def test_an_error_of_the_block_itself_is_the_last_step():
         module.weight = None
         1 / 0  # noqa: B018
     last = steps[-1]
-    assert (last.stack, last.source[:5]) == ((), "1 / 0") and isinstance(last.error, ZeroDivisionError)
+    assert (last.stack, last.source[:5]) == ((), "1 / 0") and isinstance(
+        last.error, ZeroDivisionError
+    )
     assert last.line == inspect.currentframe().f_lineno - 3
     assert steps.home("weight") == "_parameters" and steps.raised_by is last
     assert last.function == "test_an_error_of_the_block_itself_is_the_last_step"
@@ -297,8 +326,15 @@ class Odd(Exception):
 
 def test_an_exception_of_any_class_is_copied_without_what_it_holds():
     tensor = torch.ones(2)
-    errors = [Odd(tensor, "why"), KeyError("k"), UnicodeDecodeError("ascii", b"\xff", 0, 1, "r"), OSError(2, "no"),
-              StopIteration(tensor), SystemExit(3), KeyboardInterrupt()]  # fmt: skip
+    errors = [
+        Odd(tensor, "why"),
+        KeyError("k"),
+        UnicodeDecodeError("ascii", b"\xff", 0, 1, "r"),
+        OSError(2, "no"),
+        StopIteration(tensor),
+        SystemExit(3),
+        KeyboardInterrupt(),
+    ]
     for error in errors:
         with pytest.raises(type(error)) as caught, trace(nn.Module()) as steps:
             raise error
@@ -321,7 +357,9 @@ def test_nothing_of_the_block_is_kept_alive():
     alive, kept = {}, {}
     for name in NAMES:
         module = made()
-        alive[name] = [weakref.ref(one) for one in (module, module.weight, module.mean, module.child)]
+        alive[name] = [
+            weakref.ref(one) for one in (module, module.weight, module.mean, module.child)
+        ]
         kept[name] = traced(name, module)
         del module
     gc.collect()  # once for all: in a process that has run many tests it takes a second
@@ -402,7 +440,9 @@ def test_blocks_of_generators_may_end_in_any_order():
     assert sys.gettrace() is not None
     second.close()
     assert sys.gettrace() is None
-    assert [change.name for change in one.changes] == ["a"] and [change.name for change in two.changes] == ["b"]
+    assert [change.name for change in one.changes] == ["a"] and [
+        change.name for change in two.changes
+    ] == ["b"]
 
 
 def test_a_context_manager_of_the_reader_may_wrap_it():
@@ -453,14 +493,18 @@ def test_other_threads_are_neither_recorded_nor_disturbed():
         thread.start()
         thread.join()
     assert found == [None] and len(steps) == 0
-    assert [change.name for change in steps.changes] == ["from_there"]  # seen, and put down to no line
+    assert [change.name for change in steps.changes] == [
+        "from_there"
+    ]  # seen, and put down to no line
 
 
 def test_a_write_past_torch_is_a_change_that_no_line_made():
     module = made()
     with trace(module) as steps:
         object.__setattr__(module, "hidden", 5)
-    assert len(steps) == 0 and [(one.container, one.name) for one in steps.changes] == [("__dict__", "hidden")]
+    assert len(steps) == 0 and [(one.container, one.name) for one in steps.changes] == [
+        ("__dict__", "hidden")
+    ]
     assert steps.changed("hidden") == []
 
 
@@ -472,7 +516,10 @@ def test_a_trace_can_be_used_again_and_not_inside_itself():
     with steps:
         module.b = 1
     assert [change.name for change in steps.changes] == ["b"]
-    with steps, pytest.raises(RuntimeError, match=r"recording already; write trace\(module\) again"):
+    with (
+        steps,
+        pytest.raises(RuntimeError, match=r"recording already; write trace\(module\) again"),
+    ):
         steps.__enter__()
     assert sys.gettrace() is None
 
@@ -496,7 +543,9 @@ def test_a_debugger_gets_clear_words_and_its_place_back():
     debugger.reset()
     sys.settrace(debugger.trace_dispatch)
     try:
-        with pytest.warns(RuntimeWarning, match="a debugger is attached.*switch the debugger") as caught:
+        with pytest.warns(
+            RuntimeWarning, match="a debugger is attached.*switch the debugger"
+        ) as caught:
             with trace(made()) as steps:
                 steps  # noqa: B018
         assert sys.gettrace() == debugger.trace_dispatch
@@ -513,9 +562,16 @@ def test_without_a_module_the_one_that_the_block_builds_is_followed():
     with trace() as steps:
         model = made()
     assert steps.followed == "Everything"
-    assert {name: steps.home(name) for name in ("weight", "bias", "mean", "child", "note", "training")} == {
-        "weight": "_parameters", "bias": "_parameters", "mean": "_buffers", "child": "_modules",
-        "note": "__dict__", "training": "__dict__"}  # fmt: skip
+    assert {
+        name: steps.home(name) for name in ("weight", "bias", "mean", "child", "note", "training")
+    } == {
+        "weight": "_parameters",
+        "bias": "_parameters",
+        "mean": "_buffers",
+        "child": "_modules",
+        "note": "__dict__",
+        "training": "__dict__",
+    }
     with trace() as again:
         made()
     assert [step.line for step in again] == [step.line for step in steps]
@@ -553,8 +609,15 @@ def test_a_tensor_that_changes_in_its_place_is_a_change():
         module.to(torch.float64)
         module.requires_grad_(False)
     words = [(one.name, one.after.words) for one in steps.changes if one.container == "_parameters"]
-    assert words == [("weight", "Parameter, 2, float64"), ("weight", "Parameter, 2, float64, frozen")]
-    assert all(change.before.number == change.after.number for change in steps.changes if change.name == "weight")
+    assert words == [
+        ("weight", "Parameter, 2, float64"),
+        ("weight", "Parameter, 2, float64, frozen"),
+    ]
+    assert all(
+        change.before.number == change.after.number
+        for change in steps.changes
+        if change.name == "weight"
+    )
 
 
 def test_an_object_that_takes_the_place_of_another_is_seen_whatever_the_way():
@@ -569,7 +632,9 @@ def test_an_object_that_takes_the_place_of_another_is_seen_whatever_the_way():
         vars(module)["_non_persistent_buffers_set"] = frozenset({"running"})
         module.state_dict()
     found = [(one.container, one.name, one.before, one.after) for one in steps.changes]
-    assert [one[:2] for one in found] == [("_parameters", "weight")] * 2 + [("_non_persistent_buffers_set", "running")]
+    assert [one[:2] for one in found] == [("_parameters", "weight")] * 2 + [
+        ("_non_persistent_buffers_set", "running")
+    ]
     assert found[0][2].number == found[1][3].number != found[0][3].number
 
 
@@ -651,7 +716,10 @@ def test_parting_is_the_first_step_that_differs():
     where = parting(one, two)
     assert [step.line for step in one[: where.step]] == [step.line for step in two[: where.step]]
     assert one[where.step].line != two[where.step].line
-    assert where.left.condition == where.right.condition and (where.left.outcome, where.right.outcome) == (True, False)
+    assert where.left.condition == where.right.condition and (
+        where.left.outcome,
+        where.right.outcome,
+    ) == (True, False)
     assert parting(one, traced("parameter over nothing")) is None
 
 
@@ -671,7 +739,9 @@ def test_torch_without_its_source_is_said_plainly():
         "try:\n    with trace(m): m.x = 5\nexcept RuntimeError as error: print(error)\nprint(hasattr(m, 'x'))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.stdout.startswith("the source of torch is not installed") and run.stdout.endswith("False\n"), run.stderr
+    assert run.stdout.startswith("the source of torch is not installed") and run.stdout.endswith(
+        "False\n"
+    ), run.stderr
 
 
 def test_every_function_that_ran_comes_with_its_source():
@@ -711,14 +781,22 @@ def test_every_line_of_a_function_is_in_the_function_that_the_compiler_says():
 
 
 VALUES = st.sampled_from(["parameter", "tensor", "buffer", "module", "none", "number", "delete"])
-ACTIONS = st.lists(st.tuples(st.sampled_from(["a", "b", "weight", "mean", "child", "note"]), VALUES), max_size=8)
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "weight", "mean", "child", "note"]), VALUES), max_size=8
+)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
 def test_any_sequence_of_assignments_is_traced_as_it_runs(actions):
-    values = {"parameter": lambda: nn.Parameter(torch.ones(1)), "tensor": lambda: torch.ones(1), "none": lambda: None,
-              "buffer": lambda: nn.Buffer(torch.ones(1)), "module": nn.Module, "number": lambda: 5}  # fmt: skip
+    values = {
+        "parameter": lambda: nn.Parameter(torch.ones(1)),
+        "tensor": lambda: torch.ones(1),
+        "none": lambda: None,
+        "buffer": lambda: nn.Buffer(torch.ones(1)),
+        "module": nn.Module,
+        "number": lambda: 5,
+    }
     free, seen = made(), made()
     twin = copy.deepcopy(list(vars(free)["_parameters"]))
     assert twin == list(vars(seen)["_parameters"])
@@ -727,7 +805,9 @@ def test_any_sequence_of_assignments_is_traced_as_it_runs(actions):
             replies = []
             for module in (free, seen):
                 try:
-                    delattr(module, name) if value == "delete" else setattr(module, name, values[value]())
+                    delattr(module, name) if value == "delete" else setattr(
+                        module, name, values[value]()
+                    )
                     replies.append("")
                 except (TypeError, AttributeError, KeyError) as error:
                     replies.append(str(error))

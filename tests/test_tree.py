@@ -1,4 +1,6 @@
-"""The tree behind the map: rows agree with `snapshot`, opened whole or step by step, and a filter finds by path."""
+"""The tree behind the map: rows agree with `snapshot`, opened whole or step by step, and a filter
+finds by path.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from helpers import tree
-from helpers.markup import clip
-from helpers.reading import brief, preview
-from helpers.state import snapshot
+from helpers.state import tree
+from helpers.state.objects import brief, preview
+from helpers.state.snapshot import snapshot
+from helpers.views.markup import clip
 from tests.modules import Hostile, LongRepr, fingerprint, hostile_module, modules
 
 
 def every_row(module: nn.Module, page: int = 7) -> list[dict]:
     """All rows, asked for page by page as a reader would open them, in the order of the tree."""
+
     def below(row: dict):
         yield row
         if row["kind"] != "module" or row.get("empty") or row.get("again"):
@@ -34,7 +37,14 @@ def every_row(module: nn.Module, page: int = 7) -> list[dict]:
 
 def facts(row: dict) -> tuple:
     shape = None if row.get("shape") is None else tuple(row["shape"])
-    return row["path"], shape, row.get("dtype"), row.get("grad"), row.get("numel"), row.get("nbytes")
+    return (
+        row["path"],
+        shape,
+        row.get("dtype"),
+        row.get("grad"),
+        row.get("numel"),
+        row.get("nbytes"),
+    )
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -47,10 +57,20 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
     assert len({row["id"] for row in rows}) == len(rows)
     assert sum("empty" in row for row in rows) == len(found.empty)
     expected = [
-        (clip(one.path), one.shape, one.dtype and str(one.dtype).removeprefix("torch."), one.requires_grad,
-         one.numel, one.nbytes) for one in found.entries]  # fmt: skip
+        (
+            clip(one.path),
+            one.shape,
+            one.dtype and str(one.dtype).removeprefix("torch."),
+            one.requires_grad,
+            one.numel,
+            one.nbytes,
+        )
+        for one in found.entries
+    ]
     listed = [facts(row) for row in rows if "empty" not in row]
-    plain = [(path, None if shape is None else tuple(shape), *rest) for path, shape, *rest in expected]
+    plain = [
+        (path, None if shape is None else tuple(shape), *rest) for path, shape, *rest in expected
+    ]
     assert sorted(map(repr, listed)) == sorted(map(repr, plain))
 
 
@@ -59,8 +79,13 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
 def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
     rows, whole = tree.opened(module, 100_000, 100_000)
     assert whole
-    bare = [{key: value for key, value in row.items() if key not in ("children", "more")} for row in rows]
-    assert sorted(bare, key=lambda row: row["id"]) == sorted(every_row(module), key=lambda row: row["id"])
+    bare = [
+        {key: value for key, value in row.items() if key not in ("children", "more")}
+        for row in rows
+    ]
+    assert sorted(bare, key=lambda row: row["id"]) == sorted(
+        every_row(module), key=lambda row: row["id"]
+    )
 
 
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
@@ -83,7 +108,9 @@ def test_the_index_finds_what_a_plain_search_finds_with_the_rows_around_it():
     order = [row["id"] for row in rows]
     assert [row["id"] for row in found["rows"]] == [one for one in order if one in around]
     few = tree.Index(model).matches("weight", 3)
-    assert len(few["matches"]) == 3 and few["more"] == sum("weight" in row["path"] for row in rows) - 3
+    assert (
+        len(few["matches"]) == 3 and few["more"] == sum("weight" in row["path"] for row in rows) - 3
+    )
 
 
 def test_a_row_that_no_longer_fits_the_module_is_stale():
@@ -101,7 +128,9 @@ def test_names_and_totals_are_told_of_what_is_asked():
     model = nn.ModuleDict({"one": nn.Linear(2, 2), "two": nn.Linear(2, 2)})
     model.two.weight = model.one.weight
     ids = {row["path"]: row["id"] for row in every_row(model)}
-    assert tree.about(model, ids["two.weight"], "two.weight") == {"names": ["one.weight", "two.weight"]}
+    assert tree.about(model, ids["two.weight"], "two.weight") == {
+        "names": ["one.weight", "two.weight"]
+    }
     assert tree.about(model, ids["one.bias"], "one.bias") == {"names": []}
     assert tree.about(model, ids["two"], "two")["totals"]["parameters"] == 6
 
@@ -111,13 +140,27 @@ def test_the_rows_of_a_hostile_module_run_none_of_its_code():
 
 
 BRIEF = [
-    (None, "None"), (True, "True"), (1e-5, "1e-05"), ("a" * 100, "'" + "a" * 60 + "'… (100 in all)"),
-    (10**5000, "int of 16610 bits"), ((3, 3), "(3, 3)"), ((1,), "(1,)"), ([1, "b"], "[1, 'b']"),
-    ([Hostile()], "list of 1"), ({"k": 1}, "dict of 1"), ({1, 2}, "set of 2"), (Hostile(), "Hostile"),
-    (LongRepr(), "LongRepr"), (torch.float32, "torch.float32"), (len, "builtin_function_or_method"),
-    (torch.Size([2, 3]), "(2, 3)"), (torch.Size([1] * 9), "Size of 9"),
-    (facts, "function facts"), (nn.ReLU(), "ReLU"), (range(3), "range"),
-]  # fmt: skip
+    (None, "None"),
+    (True, "True"),
+    (1e-5, "1e-05"),
+    ("a" * 100, "'" + "a" * 60 + "'… (100 in all)"),
+    (10**5000, "int of 16610 bits"),
+    ((3, 3), "(3, 3)"),
+    ((1,), "(1,)"),
+    ([1, "b"], "[1, 'b']"),
+    ([Hostile()], "list of 1"),
+    ({"k": 1}, "dict of 1"),
+    ({1, 2}, "set of 2"),
+    (Hostile(), "Hostile"),
+    (LongRepr(), "LongRepr"),
+    (torch.float32, "torch.float32"),
+    (len, "builtin_function_or_method"),
+    (torch.Size([2, 3]), "(2, 3)"),
+    (torch.Size([1] * 9), "Size of 9"),
+    (facts, "function facts"),
+    (nn.ReLU(), "ReLU"),
+    (range(3), "range"),
+]
 
 
 @pytest.mark.parametrize("place", range(len(BRIEF)))
@@ -129,15 +172,21 @@ def test_a_plain_value_is_described_without_its_repr(place):
 @pytest.mark.parametrize(
     ("tensor", "words"),
     [
-        (torch.tensor(2.5), "2.5"), (torch.arange(3), "0  1  2"), (torch.arange(100.0), "0  1  2  3  4  5  …"),
-        (torch.tensor([[1.0, 2.0], [3.0, 1 / 3]]), "1  2\n3  0.3333"), (torch.ones(2, 2, 2), "1  1\n1  1  …"),
-        (torch.zeros(0), "no numbers: the tensor is empty"), (torch.zeros(2, 0), "no numbers: the tensor is empty"),
+        (torch.tensor(2.5), "2.5"),
+        (torch.arange(3), "0  1  2"),
+        (torch.arange(100.0), "0  1  2  3  4  5  …"),
+        (torch.tensor([[1.0, 2.0], [3.0, 1 / 3]]), "1  2\n3  0.3333"),
+        (torch.ones(2, 2, 2), "1  1\n1  1  …"),
+        (torch.zeros(0), "no numbers: the tensor is empty"),
+        (torch.zeros(2, 0), "no numbers: the tensor is empty"),
         (torch.zeros(2, device="meta"), "no numbers: the tensor is on the meta device"),
-        (nn.LazyLinear(1).weight, "no numbers yet: the tensor is lazy"), (torch.tensor([True]), "True"),
-        (nn.Parameter(torch.ones(1)), "1"), (torch.tensor([float("nan"), float("inf")]), "nan  inf"),
+        (nn.LazyLinear(1).weight, "no numbers yet: the tensor is lazy"),
+        (torch.tensor([True]), "True"),
+        (nn.Parameter(torch.ones(1)), "1"),
+        (torch.tensor([float("nan"), float("inf")]), "nan  inf"),
         (torch.ones(2, dtype=torch.complex64), "(1+0j)  (1+0j)"),
     ],
-)  # fmt: skip
+)
 def test_a_preview_shows_the_first_numbers_or_why_there_are_none(tensor, words):
     assert preview(tensor) == words
 
@@ -148,4 +197,7 @@ def test_a_preview_of_a_class_of_the_learners_own_runs_none_of_its_code():
         def __torch_function__(cls, *args, **kwargs):
             raise AssertionError("code of the guest ran")
 
-    assert preview(torch.Tensor._make_subclass(Mine, torch.zeros(2))) == "no preview for the class Mine"
+    assert (
+        preview(torch.Tensor._make_subclass(Mine, torch.zeros(2)))
+        == "no preview for the class Mine"
+    )

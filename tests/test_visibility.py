@@ -1,4 +1,6 @@
-"""`visibility`, with torch as the judge: each answer is compared with the real call on the real module."""
+"""`visibility`, with torch as the judge: each answer is compared with the real call on the real
+module.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
-from helpers import VisibilityTable, tree
-from helpers.state import snapshot
+from helpers import VisibilityTable
+from helpers.state import tree
+from helpers.state.snapshot import snapshot
+from helpers.state.visibility import Sight, own_rules, visibility
 from helpers.views import visibility_table
-from helpers.visibility import Sight, own_rules, visibility
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules, untouched
 
 
@@ -26,7 +29,11 @@ def tensors(module: nn.Module) -> list[torch.Tensor]:
         held = [pair for pair in tree.members(one, path)[0] if pair[1] is not None]
         found += [value for entry, value in held if issubclass(type(value), torch.Tensor)]
         inside = above | {id(one)}
-        pending += [(v, e.path, inside) for e, v in reversed(held) if e.kind == "module" and id(v) not in inside]
+        pending += [
+            (v, e.path, inside)
+            for e, v in reversed(held)
+            if e.kind == "module" and id(v) not in inside
+        ]
     return found
 
 
@@ -40,11 +47,15 @@ def assert_lists_agree(module: nn.Module, found: list[Sight]) -> None:
     assert [sight.path for sight in found if sight.in_parameters] == parameters
     buffers = [name for name, _ in module.named_buffers(remove_duplicate=False)]
     assert [sight.path for sight in found if sight.in_buffers] == buffers
-    assert [sight.path for sight in found if sight.in_state_dict] == list(module.state_dict(keep_vars=True))
+    assert [sight.path for sight in found if sight.in_state_dict] == list(
+        module.state_dict(keep_vars=True)
+    )
 
 
 def assert_moves_agree(module: nn.Module, found: list[Sight]) -> None:
-    """A real `.to` of floats to another dtype, then of everything to the meta device. Changes `module`."""
+    """A real `.to` of floats to another dtype, then of everything to the meta device. Changes
+    `module`.
+    """
     floats = [one.is_floating_point() for one in tensors(module)]
     module.to(torch.float64)
     moved = [one.dtype == torch.float64 for one in tensors(module)]
@@ -53,8 +64,8 @@ def assert_moves_agree(module: nn.Module, found: list[Sight]) -> None:
         to for to, is_float in zip(said, floats, strict=True) if is_float
     ]
     module.to("meta")
-    # A parameter on the meta device is a new object, so that an alias of the old one is left behind: that is
-    # so for "meta" alone. What is registered has moved, whatever its dtype.
+    # A parameter on the meta device is a new object, so that an alias of the old one is left
+    # behind: that is so for "meta" alone. What is registered has moved, whatever its dtype.
     on_meta = [one.is_meta for one in tensors(module)]
     assert [m for m, s in zip(on_meta, found, strict=True) if s.kind != "plain tensor"] == [
         s.moves_with_to for s in found if s.kind != "plain tensor"
@@ -102,7 +113,9 @@ def test_generated_modules_are_seen_as_torch_sees_them_and_stay_unchanged(module
         below = [(one, child) for one in module.modules() for child in one.children()]
     except (AttributeError, KeyError):
         return  # its __init__ failed half-way: torch itself cannot walk it
-    assume(not any(one in child.modules() for one, child in below))  # torch's own walks would never end
+    assume(
+        not any(one in child.modules() for one, child in below)
+    )  # torch's own walks would never end
     assume(all(made <= set(vars(one)) for one in module.modules()))
     assert_gradients_agree(module, found)
     # Two dots of a hostile name may make two keys one, and "" is where torch's own walks differ.
@@ -147,8 +160,12 @@ def test_an_alias_of_a_parameter_moves_and_one_of_a_buffer_goes_stale():
     model = Five()
     model.aliases = [model.learned, model.kept]
     found = {sight.path: sight for sight in visibility(model)}
-    assert found["aliases[0]"] == Sight("aliases[0]", "plain tensor", False, False, False, True, True)
-    assert found["aliases[1]"] == Sight("aliases[1]", "plain tensor", False, False, False, False, False)
+    assert found["aliases[0]"] == Sight(
+        "aliases[0]", "plain tensor", False, False, False, True, True
+    )
+    assert found["aliases[1]"] == Sight(
+        "aliases[1]", "plain tensor", False, False, False, False, False
+    )
     assert_moves_agree(model, list(found.values()))
 
 
@@ -161,8 +178,15 @@ def test_a_buffer_or_a_plain_tensor_can_get_a_gradient_and_the_result_of_a_compu
     model.retained.retain_grad()
     found = visibility(model)
     seen = {sight.path: sight.gets_gradient for sight in found}
-    assert seen == {"learned": True, "frozen": False, "kept": True, "scratch": False, "plain": True,
-                    "result": False, "retained": True}  # fmt: skip
+    assert seen == {
+        "learned": True,
+        "frozen": False,
+        "kept": True,
+        "scratch": False,
+        "plain": True,
+        "result": False,
+        "retained": True,
+    }
     assert_gradients_agree(model, found)
 
 
@@ -177,7 +201,11 @@ def test_tied_shared_recursive_and_half_made_modules():
     empty = nn.Module.__new__(nn.Module)
     vars(empty)["early"] = torch.ones(1)
     assert visibility(empty) == [Sight("early", "plain tensor", False, False, False, False, False)]
-    assert visibility(nn.ReLU()) == [] == visibility(nn.Linear(2, 2, bias=False).requires_grad_(False))[1:]
+    assert (
+        visibility(nn.ReLU())
+        == []
+        == visibility(nn.Linear(2, 2, bias=False).requires_grad_(False))[1:]
+    )
 
 
 def _made_by_torch():
@@ -210,7 +238,9 @@ def test_a_lazy_parameter_is_judged_as_the_one_it_becomes():
     assert_gradients_agree(lazy, found)
 
 
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")])
+@pytest.mark.parametrize(
+    "mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")]
+)
 def test_the_answer_is_the_same_whatever_mode_the_caller_is_in(mode):
     expected, model = visibility(Five()), Five()
     seed, dtype = torch.get_rng_state(), torch.get_default_dtype()
@@ -224,7 +254,9 @@ def test_the_answer_is_the_same_whatever_mode_the_caller_is_in(mode):
 
 
 def test_another_rule_of_torch_gives_another_answer(monkeypatch):
-    """The experiment is one: where torch keeps buffers at home, or saves none, `visibility` says so."""
+    """The experiment is one: where torch keeps buffers at home, or saves none, `visibility` says
+    so.
+    """
     original = nn.Module._apply
 
     def parameters_only(self, convert, recurse=True):
@@ -243,13 +275,21 @@ def test_another_rule_of_torch_gives_another_answer(monkeypatch):
 def test_no_code_of_the_learner_runs():
     calls = []
     model = hostile_module()
-    hook = nn.modules.module.register_module_buffer_registration_hook(lambda *_: calls.append("registered"))
+    hook = nn.modules.module.register_module_buffer_registration_hook(
+        lambda *_: calls.append("registered")
+    )
     try:
         found = visibility(model)
     finally:
         hook.remove()
     assert calls == []
-    assert [sight.path for sight in found] == ["scale", "mean", "tensor", "child.weight", "child.bias"]
+    assert [sight.path for sight in found] == [
+        "scale",
+        "mean",
+        "tensor",
+        "child.weight",
+        "child.bias",
+    ]
     assert own_rules(model) == [("HostileModule", "named_modules"), ("HostileModule", "state_dict")]
 
 
@@ -260,7 +300,9 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
 
     model = nn.Sequential(Quiet(1, 1), Quiet(1, 1), nn.LSTM(1, 1), nn.LazyLinear(1))
     assert own_rules(model) == [("Quiet", "_save_to_state_dict")]
-    assert visibility(model[0])[0].in_state_dict and list(model[0].state_dict()) == []  # the stated limit
+    assert (
+        visibility(model[0])[0].in_state_dict and list(model[0].state_dict()) == []
+    )  # the stated limit
     plain = nn.Linear(1, 1)
     plain.register_state_dict_post_hook(lambda *_: None)
     assert own_rules(plain) == [("Linear", "_state_dict_hooks")]
@@ -270,7 +312,9 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
 @pytest.mark.parametrize("function", [visibility, own_rules, VisibilityTable])
 def test_what_is_no_module_is_refused_by_name(function):
     for value in (nn.Linear, {"a": torch.ones(1)}, None, torch.ones(1)):
-        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) takes an nn.Module instance, got "):
+        with pytest.raises(
+            TypeError, match=rf"^{function.__name__}\(\) takes an nn.Module instance, got "
+        ):
             function(value)
 
 
@@ -311,33 +355,53 @@ class Page(HTMLParser):
 def test_the_table_says_what_visibility_says_with_words_and_signs():
     page = Page(VisibilityTable(Five())._repr_html_())
     head, *rows = page.rows
-    assert head == ["tensor", "parameters()", "buffers()", "state_dict()", ".to() moves it", "gets a gradient"]
+    assert head == [
+        "tensor",
+        "parameters()",
+        "buffers()",
+        "state_dict()",
+        ".to() moves it",
+        "gets a gradient",
+    ]
     for row, sight in zip(rows, visibility(Five()), strict=True):
         assert row[1:] == ["✓ yes" if yes else "– no" for yes in sight[2:]]
     assert [row[0] for row in rows] == [
-        "■learnedparameter", "■frozenparameter", "●keptbuffer", "○scratchnon-persistent buffer", "✕plainplain tensor"
-    ]  # fmt: skip
+        "■learnedparameter",
+        "■frozenparameter",
+        "●keptbuffer",
+        "○scratchnon-persistent buffer",
+        "✕plainplain tensor",
+    ]
     assert repr(VisibilityTable(Five())) == "Who sees the tensors of Five: 5 tensors, 5 calls"
     assert VisibilityTable(Five())._repr_html_() == VisibilityTable(Five())._repr_html_()
 
 
 def test_the_table_of_an_experiment_of_ones_own_turns_when_it_gets_wide():
     names = ["learned", "frozen", "kept", "scratch", "plain"]
-    outcomes = {f"call {i}": {name: (i + j) % 2 == 0 for j, name in enumerate(names)} for i in range(7)}
+    outcomes = {
+        f"call {i}": {name: (i + j) % 2 == 0 for j, name in enumerate(names)} for i in range(7)
+    }
     page = Page(VisibilityTable(Five(), outcomes)._repr_html_())
     assert [row[0] for row in page.rows] == ["call", *outcomes]
     assert page.rows[1][1:] == ["✓ yes", "– no", "✓ yes", "– no", "✓ yes"]
     del outcomes["call 3"]["kept"]
-    with pytest.raises(ValueError, match="the column 'call 3' says nothing about the tensor 'kept'"):
+    with pytest.raises(
+        ValueError, match="the column 'call 3' says nothing about the tensor 'kept'"
+    ):
         VisibilityTable(Five(), outcomes)
 
 
 def test_a_large_an_empty_and_an_unusual_module_say_so():
     many = nn.ParameterList([torch.ones(1) for _ in range(1_234)])
     page = Page(VisibilityTable(many)._repr_html_())
-    assert len(page.rows) == 1 + visibility_table._MOST and page.words.endswith("… and 1,174 more tensors")
+    assert len(page.rows) == 1 + visibility_table._MOST and page.words.endswith(
+        "… and 1,174 more tensors"
+    )
     assert "This module holds no tensor." in Page(VisibilityTable(nn.ReLU())._repr_html_()).words
-    assert "not asked: HostileModule.named_modules" in Page(VisibilityTable(hostile_module())._repr_html_()).words
+    assert (
+        "not asked: HostileModule.named_modules"
+        in Page(VisibilityTable(hostile_module())._repr_html_()).words
+    )
 
 
 def test_hostile_names_stay_text_in_the_table():

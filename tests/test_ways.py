@@ -1,4 +1,6 @@
-"""The three ways side by side: what torch returns, for every setting; the faces of the view; nothing changed."""
+"""The three ways side by side: what torch returns, for every setting; the faces of the view;
+nothing changed.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import ParameterWays
-from helpers.markup import clip
-from helpers.ways import WAYS, Ways, ways
+from helpers.state.ways import WAYS, Ways, ways
+from helpers.views.markup import clip
 from tests.html_page import Page
 from tests.modules import NAMES, database, fingerprint, modules, reader
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-SETTINGS = {"FT"[recurse] + "FT"[once]: (recurse, once) for recurse, once in product((True, False), repeat=2)}
+SETTINGS = {
+    "FT"[recurse] + "FT"[once]: (recurse, once)
+    for recurse, once in product((True, False), repeat=2)
+}
 
 
 def torchs(module: nn.Module, recurse: bool, once: bool) -> list[list[tuple[str, object]]]:
@@ -35,12 +40,16 @@ def torchs(module: nn.Module, recurse: bool, once: bool) -> list[list[tuple[str,
 def told(found: Ways, frame: str, way: int) -> list[tuple[str, int]]:
     """(name, row) in the order of the positions of one way, read back from the cells."""
     cells = [cells[way] for cells in found.frames[frame]["cells"]]
-    places = [(position, name, row) for row, cell in enumerate(cells) for position, name in cell["at"]]
+    places = [
+        (position, name, row) for row, cell in enumerate(cells) for position, name in cell["at"]
+    ]
     return [(name, row) for _, name, row in sorted(places)]
 
 
 def assert_true(module: nn.Module, found: Ways) -> None:
-    """Every way of every frame has torch's names in torch's order, and one row for each distinct object."""
+    """Every way of every frame has torch's names in torch's order, and one row for each distinct
+    object.
+    """
     rows: dict[int, int] = {}
     for frame, (recurse, once) in SETTINGS.items():
         for way, listing in enumerate(torchs(module, recurse, once)):
@@ -58,8 +67,11 @@ def test_a_model_with_a_bit_of_everything_is_told_as_torch_tells_it():
     found = ways(model)
     assert_true(model, found)
     assert {frame: one["counts"] for frame, one in found.frames.items()} == {
-        "TT": [0, 5, 5, 11], "TF": [0, 8, 5, 11], "FT": [0, 0, 0, 11], "FF": [0, 0, 0, 11]
-    }  # fmt: skip
+        "TT": [0, 5, 5, 11],
+        "TF": [0, 8, 5, 11],
+        "FT": [0, 0, 0, 11],
+        "FF": [0, 0, 0, 11],
+    }
     assert [row["kind"] for row in found.rows] == ["parameter"] * 5 + ["buffer"] * 3
     assert [row["grad"] for row in found.rows[:5]] == [True, True, True, False, False]
     assert found.returns == ("dict", "generator", "generator", "OrderedDict") and found.more == 0
@@ -68,13 +80,17 @@ def test_a_model_with_a_bit_of_everything_is_told_as_torch_tells_it():
 def holds_itself(module: nn.Module, above: tuple = ()) -> bool:
     children = [one for one in vars(module).get("_modules", {}).values() if one is not None]
     inside = (*above, module)
-    return any(any(child is one for one in inside) or holds_itself(child, inside) for child in children)
+    return any(
+        any(child is one for one in inside) or holds_itself(child, inside) for child in children
+    )
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(modules())
 def test_a_generated_module_is_told_as_torch_tells_it_or_refused_where_torch_cannot(module):
-    if holds_itself(module):  # torch walks a thousand levels down, and with long names takes all memory: see below
+    if holds_itself(
+        module
+    ):  # torch walks a thousand levels down, and with long names takes all memory: see below
         return
     before = fingerprint(module)
     try:
@@ -84,7 +100,12 @@ def test_a_generated_module_is_told_as_torch_tells_it_or_refused_where_torch_can
             ways(module)
     else:
         found = ways(module, most=1000)
-        if all(cell["more"] == 0 for one in found.frames.values() for cells in one["cells"] for cell in cells):
+        if all(
+            cell["more"] == 0
+            for one in found.frames.values()
+            for cells in one["cells"]
+            for cell in cells
+        ):
             assert_true(module, found)
     assert fingerprint(module) == before
 
@@ -114,8 +135,16 @@ def test_kinds_shapes_and_extra_state():
     model.register_buffer("scratch", torch.zeros(3), persistent=False)
     model.lazy, model.scalar = nn.LazyLinear(2, bias=False), nn.Parameter(torch.tensor(1.0))
     rows = {row["kind"] + str(row["shape"]): row for row in ways(model).rows}
-    assert set(rows) == {"parameter[]", "non-persistent buffer[3]", "parameterNone", "plain valueNone"}
-    assert rows["plain valueNone"]["type"] == "dict" and rows["parameterNone"]["type"] == "UninitializedParameter"
+    assert set(rows) == {
+        "parameter[]",
+        "non-persistent buffer[3]",
+        "parameterNone",
+        "plain valueNone",
+    }
+    assert (
+        rows["plain valueNone"]["type"] == "dict"
+        and rows["parameterNone"]["type"] == "UninitializedParameter"
+    )
 
 
 def test_a_large_model_is_cut_and_counted_in_full():
@@ -140,8 +169,14 @@ def inside_itself() -> nn.Module:
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (inside_itself(), "this Module: it is a part of itself, or nested too deep: the walk found no end"),
-        (nn.Linear.__new__(nn.Linear), "this Linear: AttributeError: 'Linear' object has no attribute"),
+        (
+            inside_itself(),
+            "this Module: it is a part of itself, or nested too deep: the walk found no end",
+        ),
+        (
+            nn.Linear.__new__(nn.Linear),
+            "this Linear: AttributeError: 'Linear' object has no attribute",
+        ),
     ],
 )
 @pytest.mark.parametrize("call", [ways, ParameterWays])
@@ -178,15 +213,39 @@ def test_the_static_face_is_a_table_with_every_name_and_where_it_is_missing():
     model.register_parameter("bias", None)
     page = Page(faces(ParameterWays(model))["text/html"])
     assert page.unclosed == []
-    assert {tag for tag, _ in page.tags} == {"div", "table", "thead", "tbody", "tr", "th", "td", "span"}
-    assert {name for _, attributes in page.tags for name in attributes} <= {"class", "style", "title", "scope"}
-    assert not any("var(" in attributes.get("style", "") for _, attributes in page.tags)  # dropped before trust
-    for name in [*(name for name, _ in model.named_parameters()), *model.state_dict(), "bias: None"]:
+    assert {tag for tag, _ in page.tags} == {
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "span",
+    }
+    assert {name for _, attributes in page.tags for name in attributes} <= {
+        "class",
+        "style",
+        "title",
+        "scope",
+    }
+    assert not any(
+        "var(" in attributes.get("style", "") for _, attributes in page.tags
+    )  # dropped before trust
+    for name in [
+        *(name for name, _ in model.named_parameters()),
+        *model.state_dict(),
+        "bias: None",
+    ]:
         assert name in page.words
     for way in WAYS:
         assert way in page.words
     assert "generator, 5 pairs" in page.words and "OrderedDict, 11 entries" in page.words
-    assert "4, float32, frozen" in page.words and "scalar, int64, buffer" in page.words and "–" in page.words
+    assert (
+        "4, float32, frozen" in page.words
+        and "scalar, int64, buffer" in page.words
+        and "–" in page.words
+    )
     assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 9
 
 
@@ -209,7 +268,11 @@ def test_hostile_names_stay_text_in_every_face():
 
 def test_the_view_keeps_nothing_of_the_model_alive():
     model = reader()
-    view, model_is, weight_is = ParameterWays(model), weakref.ref(model), weakref.ref(model.embed.weight)
+    view, model_is, weight_is = (
+        ParameterWays(model),
+        weakref.ref(model),
+        weakref.ref(model.embed.weight),
+    )
     del model
     gc.collect()
     assert (model_is(), weight_is()) == (None, None)
@@ -218,7 +281,11 @@ def test_the_view_keeps_nothing_of_the_model_alive():
 
 def test_only_data_is_sent_and_the_script_parses_nothing():
     view = ParameterWays(reader())
-    sent = {name for name in view.get_state() if not name.startswith("_")} - {"layout", "tooltip", "tabbable"}
+    sent = {name for name in view.get_state() if not name.startswith("_")} - {
+        "layout",
+        "tooltip",
+        "tabbable",
+    }
     assert sent == {"ways", "signs"}
     json.dumps(view.ways)
     assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-ways {" in view._css

@@ -1,10 +1,8 @@
 """Figures of a model's state: what does it look like?
 
-Each public function takes data, such as a `Snapshot`, and returns one matplotlib `Figure`. No figure goes
-through `pyplot`: nothing is opened, shown or remembered, and no setting of matplotlib is changed.
-matplotlib itself is imported when the first figure is asked for.
-"""
-
+Each public function takes data, such as a `Snapshot`, and returns one matplotlib `Figure`. No
+figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of matplotlib
+is changed. matplotlib itself is imported when the first figure is asked for."""
 
 from helpers.plots.bytes_held import bars_of, where_the_bytes_are
 from helpers.plots.over_time import curves, images, resumed, running_means

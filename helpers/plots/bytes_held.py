@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from helpers.plots.figure import BELOW, figure_of, plain, shown
-from helpers.signs import SIGNS, bytes_in_words
+from helpers.views.signs import SIGNS, bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from helpers.state import Entry, Snapshot
+    from helpers.state.snapshot import Entry, Snapshot
 
-# Beside the colours of `SIGNS`, so that the kinds stay apart in grey: solid, striped, dotted, crossed.
+# Beside the colours of `SIGNS`, so that the kinds stay apart in grey: solid, striped, dotted,
+# crossed.
 _HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "...", "plain tensor": "xx"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -35,18 +36,19 @@ class Bar:
 def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     """A figure with horizontal bars: how many bytes each part of a module holds.
 
-    `state` is what `snapshot(module)` returns. With at most `most` tensors each tensor has its own bar; a
-    larger module has one bar per submodule, as deep in the tree as `most` bars reach, and where even its top
-    level has more parts, the smallest of them share the last bar. Bars keep torch's order. A tensor that
-    several names share is drawn once, under the first name that is registered. A tensor with no shape yet
-    (lazy) has no bytes and no bar.
+    `state` is what `snapshot(module)` returns. With at most `most` tensors each tensor has its own
+    bar; a larger module has one bar per submodule, as deep in the tree as `most` bars reach, and
+    where even its top level has more parts, the smallest of them share the last bar. Bars keep
+    torch's order. A tensor that several names share is drawn once, under the first name that is
+    registered. A tensor with no shape yet (lazy) has no bytes and no bar.
 
-    Raises `TypeError` for anything but a snapshot and for a `most` that is not an int, `ValueError` for a
-    `most` below 2 and for a module that holds no tensor with a byte in it.
-    """
+    Raises `TypeError` for anything but a snapshot and for a `most` that is not an int, `ValueError`
+    for a `most` below 2 and for a module that holds no tensor with a byte in it."""
     if not hasattr(state, "entries") or not hasattr(state, "shared"):
         found = type(state).__name__
-        raise TypeError(f"where_the_bytes_are takes snapshot(module), got {found}: call snapshot first")
+        raise TypeError(
+            f"where_the_bytes_are takes snapshot(module), got {found}: call snapshot first"
+        )
     if not isinstance(most, int) or isinstance(most, bool):
         raise TypeError(f"most is a number of bars, an int, got {type(most).__name__}")
     if most < 2:
@@ -59,17 +61,21 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
 
 def bars_of(state: Snapshot, most: int) -> list[Bar]:
     """The bars of `where_the_bytes_are`, as data."""
-    listed = {place: entry for place, entry in enumerate(state.entries) if entry.nbytes and _kind(entry)}
-    # Two things may share a path, so registered tensors are told apart by their place in the snapshot.
+    listed = {
+        place: entry for place, entry in enumerate(state.entries) if entry.nbytes and _kind(entry)
+    }
+    # Two things may share a path, so registered tensors are told apart by their place in the
+    # snapshot.
     registered = {entry.path for entry in listed.values() if entry.kind != "plain tensor"}
     again = set()
     for names in state.shared:
         first = next((name for name in names if name in registered), names[0])
         again.update(name for name in names if name != first)
     tensors = [
-        entry for place, entry in listed.items()
+        entry
+        for place, entry in listed.items()
         if place not in state.repeats and (entry.kind != "plain tensor" or entry.path not in again)
-    ]  # fmt: skip
+    ]
     if len(tensors) <= most:
         return _gather((entry.path, entry) for entry in tensors)
     deepest = max(len(_steps(entry.owner)) for entry in tensors)
@@ -92,7 +98,9 @@ def _steps(path: str) -> list[str]:
 
 
 def _cut(entry: Entry, depth: int) -> str:
-    """The submodule, at most `depth` steps down, that holds the entry; for one on the root, the entry."""
+    """The submodule, at most `depth` steps down, that holds the entry; for one on the root, the
+    entry.
+    """
     return ".".join(_steps(entry.owner)[:depth]) or entry.path
 
 
@@ -144,9 +152,15 @@ def _draw(bars: list[Bar]) -> Figure:
         widths = [bars[row].nbytes[kind] / 1024**power for row in rows]
         sign, hollow = SIGNS[kind], kind == "non-persistent buffer"
         axes.barh(
-            rows, widths, left=[left[row] for row in rows], height=0.72, hatch=hatch, linewidth=1.2,
+            rows,
+            widths,
+            left=[left[row] for row in rows],
+            height=0.72,
+            hatch=hatch,
+            linewidth=1.2,
             label=f"{sign.glyph} {sign.label}",
-            facecolor="white" if hollow else sign.colour, edgecolor=sign.colour if hollow else "white",
+            facecolor="white" if hollow else sign.colour,
+            edgecolor=sign.colour if hollow else "white",
         )
         for row, width in zip(rows, widths, strict=True):
             left[row] += width
@@ -155,7 +169,9 @@ def _draw(bars: list[Bar]) -> Figure:
         share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
         note = f" {bytes_in_words(bar.total)}  ({share})"
         axes.text(left[row], row, note, va="center", fontsize=11, color="black")
-    axes.set_yticks(range(len(bars)), [shown(bar.label) for bar in bars], fontsize=12, parse_math=False)
+    axes.set_yticks(
+        range(len(bars)), [shown(bar.label) for bar in bars], fontsize=12, parse_math=False
+    )
     axes.tick_params(axis="x", labelsize=11)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(0, 1.25 * max(left))

@@ -24,7 +24,8 @@ def figure_class() -> type[Figure]:
         def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
             drawn, file = io.BytesIO(), io.BytesIO()
             self.savefig(drawn, format="png", dpi=_DPI)
-            # Saved with the lesson: a palette makes the picture a third as large, and no eye tells it apart.
+            # Saved with the lesson: a palette makes the picture a third as large, and no eye tells
+            # it apart.
             with Image.open(drawn) as picture:
                 picture.convert("RGB").quantize(_COLOURS).save(file, "png", optimize=True)
             width, height = (round(inches * _DPI / _SHARPNESS) for inches in self.get_size_inches())
@@ -57,6 +58,8 @@ def plain(axes: Axes, grid: str = "") -> None:
 
 def shown(label: str) -> str:
     """`label` on one line: what does not print is escaped, a long one loses its middle."""
-    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in label)
+    line = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in label
+    )
     half = _LONGEST_LABEL // 2
     return line if len(line) <= _LONGEST_LABEL else f"{line[: half - 1]}…{line[-half:]}"

@@ -7,11 +7,11 @@ from dataclasses import asdict
 import anywidget
 from traitlets import Dict
 
-from helpers.checkpoints import Comparison, Slot
-from helpers.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
-from helpers.reading import shape_in_words, type_name
-from helpers.signs import GREY, Sign
+from helpers.checkpoints.comparison import Comparison, Slot
+from helpers.state.objects import shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
+from helpers.views.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
+from helpers.views.signs import GREY, Sign
 
 STATES: dict[str, Sign] = {
     "mismatched": Sign("≠", "#D55E00", "mismatched"),
@@ -27,11 +27,12 @@ _HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
 
 class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
-    """What a load would do with each key: the model's tensor beside that of the checkpoint, and the advice.
+    """What a load would do with each key: the model's tensor beside that of the checkpoint, and the
+    advice.
 
-    `comparison` is what `compare_checkpoint(module, state_dict)` returned; TypeError for anything else. What needs
-    attention comes first, what matches is folded; a filter finds keys. The view keeps text and numbers only.
-    """
+    `comparison` is what `compare_checkpoint(module, state_dict)` returned; TypeError for anything
+    else. What needs attention comes first, what matches is folded; a filter finds keys. The view
+    keeps text and numbers only."""
 
     _esm, _css = front_end("checkpoint_table")
 
@@ -41,41 +42,79 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
     def __init__(self, comparison: Comparison) -> None:
         if not isinstance(comparison, Comparison):
             advice = "pass compare_checkpoint(module, state_dict)"
-            raise TypeError(f"CheckpointTable() takes a Comparison, got {type_name(comparison)}; {advice}.")
+            raise TypeError(
+                f"CheckpointTable() takes a Comparison, got {type_name(comparison)}; {advice}."
+            )
         super().__init__(table=_table(comparison))
 
     def __repr__(self) -> str:
         return " ".join(f"CheckpointTable: {self.table['title']}".split())
 
     def static_face(self) -> Markup:
-        """The rows that need attention, and in a fold those that match, each cut with the rest counted."""
+        """The rows that need attention, and in a fold those that match, each cut with the rest
+        counted.
+        """
         steps = [
-            tag("div", one["words"], tag("pre", one["code"], style=_PRE), one["enough"], style="margin-top:0.6em")
+            tag(
+                "div",
+                one["words"],
+                tag("pre", one["code"], style=_PRE),
+                one["enough"],
+                style="margin-top:0.6em",
+            )
             for one in self.table["advice"]
         ]
         notes = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note in self.table["notes"]]
         trouble = [row for row in self.table["rows"] if row["state"] != "matched"]
         fits = [row for row in self.table["rows"] if row["state"] == "matched"]
-        fold = tag("details", tag("summary", f"{self.table['matched']:,} matched", style="cursor:pointer"),
-                   _rows(fits, self.table["matched"]), style="margin-top:0.4em") if fits else ""  # fmt: skip
+        fold = (
+            tag(
+                "details",
+                tag("summary", f"{self.table['matched']:,} matched", style="cursor:pointer"),
+                _rows(fits, self.table["matched"]),
+                style="margin-top:0.4em",
+            )
+            if fits
+            else ""
+        )
         known = len(self.table["rows"]) + self.table["more"] - self.table["matched"]
-        return tag("div", tag("div", self.table["title"], style="font-weight:600"), *steps, *notes,
-                   _rows(trouble, known) if trouble else "", fold,
-                   class_="inm-fit-static", style=f"{BOX};max-width:80em;overflow-wrap:anywhere")  # fmt: skip
+        return tag(
+            "div",
+            tag("div", self.table["title"], style="font-weight:600"),
+            *steps,
+            *notes,
+            _rows(trouble, known) if trouble else "",
+            fold,
+            class_="inm-fit-static",
+            style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
+        )
 
 
 def _table(found: Comparison) -> dict:
-    """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left out, and words."""
+    """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left
+    out, and words.
+    """
     states = {key: "unexpected" for key in found.unexpected}
     states |= {key: "silent" for key in found.silent} | {key: "matched" for key in found.matched}
-    states |= {key: "missing" for key in found.missing} | {key: "mismatched" for key, *_ in found.mismatched}
+    states |= {key: "missing" for key in found.missing} | {
+        key: "mismatched" for key, *_ in found.mismatched
+    }
     states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
     order = list(STATES)
-    rows = [{"key": clip(key), "state": states[key], "model": _words(found.expected.get(key)),
-             "checkpoint": _words(found.found.get(key))}
-            for key in sorted(states, key=lambda key: order.index(states[key]))]  # fmt: skip
-    counts = [f"{count:,} {STATES[state].label}" for state in order
-              if (count := sum(row["state"] == state for row in rows))]  # fmt: skip
+    rows = [
+        {
+            "key": clip(key),
+            "state": states[key],
+            "model": _words(found.expected.get(key)),
+            "checkpoint": _words(found.found.get(key)),
+        }
+        for key in sorted(states, key=lambda key: order.index(states[key]))
+    ]
+    counts = [
+        f"{count:,} {STATES[state].label}"
+        for state in order
+        if (count := sum(row["state"] == state for row in rows))
+    ]
     verdict = "a strict load succeeds" if found.loads else "a strict load fails"
     rules = ", ".join(f"{name}.{rule}" for name, rule in found.own_rules)
     notes = [f"torch says: {one}" for one in found.errors]
@@ -83,19 +122,30 @@ def _table(found: Comparison) -> dict:
         changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
         notes.append(f"Tensors that a load converts to what the model has: {changes}.")
     if any(one.found != one.expected and str(one.expected) == "meta" for one in found.devices):
-        notes.append("The model is on meta: a load copies no number into it. With assign=True it takes these tensors.")
+        notes.append(
+            "The model is on meta: a load copies no number into it. With assign=True it takes these tensors."
+        )
     notes += [f"Rules of its own, not asked: {rules}. They may decide otherwise."] if rules else []
     return {
         "title": f"{clip(found.type, 80)}: {verdict}; {', '.join(counts) or 'no key on either side'}.",
-        "advice": [{"words": step.words, "code": _cut(step.code), "enough": _ENOUGH if step.enough else ""}
-                   for step in found.advice],
-        "notes": [clip(note, 600) for note in notes], "rows": rows[:_LIVE_ROWS], "more": max(0, len(rows) - _LIVE_ROWS),
-        "matched": sum(row["state"] == "matched" for row in rows), "heads": list(_HEADS),
-    }  # fmt: skip
+        "advice": [
+            {"words": step.words, "code": _cut(step.code), "enough": _ENOUGH if step.enough else ""}
+            for step in found.advice
+        ],
+        "notes": [clip(note, 600) for note in notes],
+        "rows": rows[:_LIVE_ROWS],
+        "more": max(0, len(rows) - _LIVE_ROWS),
+        "matched": sum(row["state"] == "matched" for row in rows),
+        "heads": list(_HEADS),
+    }
 
 
 def _cut(code: str) -> str:
-    return code if len(code) <= _CODE else f"{code[:_CODE]}…\n# … the whole of it is in the comparison's code"
+    return (
+        code
+        if len(code) <= _CODE
+        else f"{code[:_CODE]}…\n# … the whole of it is in the comparison's code"
+    )
 
 
 _ENOUGH = "Then module.load_state_dict(state_dict) loads strictly."
@@ -110,7 +160,9 @@ def _words(held: Slot | None) -> str:
 
 
 def _rows(rows: list[dict], known: int) -> Markup:
-    drawn = table(_HEADS, map(_row, rows[:_STATIC_ROWS]), CELL, style="margin:0.4em 0;font-size:1em")
+    drawn = table(
+        _HEADS, map(_row, rows[:_STATIC_ROWS]), CELL, style="margin:0.4em 0;font-size:1em"
+    )
     left = known - min(len(rows), _STATIC_ROWS)
     more = tag("div", f"… and {left:,} more keys", style=SOFT) if left else ""
     return join([drawn, more])
@@ -120,5 +172,8 @@ def _row(row: dict) -> Markup:
     sign = STATES[row["state"]]
     mark = tag("span", sign.glyph, style=f"color:{sign.colour};display:inline-block;width:1.3em")
     key = tag("th", row["key"], scope="row", style=f"{CELL};{CODE}")
-    cells = [tag("td", part, style=CELL) for part in (join([mark, sign.label]), row["model"], row["checkpoint"])]
+    cells = [
+        tag("td", part, style=CELL)
+        for part in (join([mark, sign.label]), row["model"], row["checkpoint"])
+    ]
     return tag("tr", key, *cells)

@@ -8,10 +8,10 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
-from helpers.markup import CODE, SOFT, Markup, join, table, tag
-from helpers.playground import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
-from helpers.signs import SIGNS, Sign
+from helpers.tracing.attempts import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
+from helpers.views.markup import CODE, SOFT, Markup, join, table, tag
+from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
 _CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
@@ -24,19 +24,28 @@ def in_words(outcome: Outcome) -> str:
     place = "the name is nowhere" if outcome.after == "nowhere" else f"the name is a {label}"
     if outcome.error:
         kept = outcome.after == outcome.home
-        now = f"{place}, as before" if kept else f"the name has lost its home: it was a {outcome.home}"
+        now = (
+            f"{place}, as before"
+            if kept
+            else f"the name has lost its home: it was a {outcome.home}"
+        )
         return f"{outcome.error}: {outcome.message} – {now}."
     empty = ", and its slot is empty" if outcome.empty else ""
-    hidden = "; reading the name still gives the class attribute, which comes first" if outcome.hidden else ""
+    hidden = (
+        "; reading the name still gives the class attribute, which comes first"
+        if outcome.hidden
+        else ""
+    )
     return f"No error: {place}{empty}{hidden}."
 
 
 class OutcomeTable:
-    """Outcomes, such as those of `playground.grid()`, as one table for each route: values down, homes across.
+    """Outcomes, such as those of `playground.grid()`, as one table for each route: values down,
+    homes across.
 
-    Values that fare alike with every home share a line. A cell says what the name is afterwards, or which error was
-    raised and what became of the name. The table keeps text alone, and is the same before and after it is run.
-    """
+    Values that fare alike with every home share a line. A cell says what the name is afterwards, or
+    which error was raised and what became of the name. The table keeps text alone, and is the same
+    before and after it is run."""
 
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
         self.outcomes = list(outcomes)
@@ -47,7 +56,10 @@ class OutcomeTable:
 
     def _repr_html_(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
-        tables = [tag("div", self._table(route), style="margin-bottom:1em;overflow-x:auto") for route in routes]
+        tables = [
+            tag("div", self._table(route), style="margin-bottom:1em;overflow-x:auto")
+            for route in routes
+        ]
         return tag("div", *tables, class_="inm-outcomes", style="line-height:1.4")
 
     def _table(self, route: str) -> Markup:
@@ -55,11 +67,22 @@ class OutcomeTable:
         homes, lines = list(dict.fromkeys(one.home for one in here)), {}
         for value in dict.fromkeys(one.value for one in here):
             by_home = {one.home: _cell(one) for one in here if one.value == value}
-            lines.setdefault(tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []).append(value)
-        body = (tag("tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells)
-                for cells, values in lines.items())  # fmt: skip
-        caption = tag("caption", "by ", tag("span", route, style=CODE), ", when the name is already …",
-                      style="text-align:left;caption-side:top")  # fmt: skip
+            lines.setdefault(
+                tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []
+            ).append(value)
+        body = (
+            tag(
+                "tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells
+            )
+            for cells, values in lines.items()
+        )
+        caption = tag(
+            "caption",
+            "by ",
+            tag("span", route, style=CODE),
+            ", when the name is already …",
+            style="text-align:left;caption-side:top",
+        )
         return table(["value", *homes], body, _CELL, caption=caption)
 
 
@@ -71,25 +94,36 @@ def _cell(outcome: Outcome) -> Markup:
     sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
     more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
     below = [tag("br"), tag("span", more, style=SOFT)] if more else []
-    return tag("td", tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}", *below, style=_WHOLE)
+    return tag(
+        "td",
+        tag("span", sign.glyph, style=f"color:{sign.colour}"),
+        f" {sign.label}",
+        *below,
+        style=_WHOLE,
+    )
 
 
 class Menus(anywidget.AnyWidget):
-    """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be used."""
+    """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be
+    used.
+    """
 
     _esm, _css = front_end("playground")
 
     choices = Dict().tag(sync=True)
-    value, home, route = (Unicode(next(iter(known))).tag(sync=True) for known in (VALUES, HOMES, ROUTES))
+    value, home, route = (
+        Unicode(next(iter(known))).tag(sync=True) for known in (VALUES, HOMES, ROUTES)
+    )
     words = Unicode().tag(sync=True)
 
 
 class Playground(ThreeFaces, widgets.VBox):
-    """Three menus (a value, where the name already lives, a route), and what torch does with them, line by line.
+    """Three menus (a value, where the name already lives, a route), and what torch does with them,
+    line by line.
 
-    Each choice is run for real in a fresh module. Before it is run, the static face lists what can be chosen.
-    `chosen` says what stands in the menus at first: value="number". ValueError: there is no such thing in that menu.
-    """
+    Each choice is run for real in a fresh module. Before it is run, the static face lists what can
+    be chosen. `chosen` says what stands in the menus at first: value="number". ValueError: there is
+    no such thing in that menu."""
 
     def __init__(self, **chosen: str) -> None:
         self.menus = Menus(**chosen)
@@ -98,7 +132,9 @@ class Playground(ThreeFaces, widgets.VBox):
         self.show()
 
     def show(self) -> None:
-        """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer homes."""
+        """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer
+        homes.
+        """
         menus = self.menus
         values = [] if menus.route == "del" else list(VALUES)
         homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
@@ -117,8 +153,16 @@ class Playground(ThreeFaces, widgets.VBox):
 
     def static_face(self) -> Markup:
         rows = (
-            tag("tr", tag("th", name, scope="row", style=_CELL), tag("td", ", ".join(known), style=_CELL))
+            tag(
+                "tr",
+                tag("th", name, scope="row", style=_CELL),
+                tag("td", ", ".join(known), style=_CELL),
+            )
             for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
         )
-        words = tag("p", "Here stand three menus. Run this cell to choose and to see the lines run.", style=SOFT)
+        words = tag(
+            "p",
+            "Here stand three menus. Run this cell to choose and to see the lines run.",
+            style=SOFT,
+        )
         return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)

@@ -1,4 +1,6 @@
-"""One quiz question on the screen: choose, check, read why. It is given a question and knows no torch."""
+"""One quiz question on the screen: choose, check, read why. It is given a question and knows no
+torch.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,20 @@ from typing import TYPE_CHECKING
 import anywidget
 from traitlets import Int, List, Unicode
 
-from helpers.markup import BOX, SOFT, Markup, join, tag
 from helpers.views import ThreeFaces, front_end
+from helpers.views.markup import BOX, SOFT, Markup, join, tag
 
 if TYPE_CHECKING:
-    from helpers.questions import Question
+    from helpers.exercises.questions import Question
 
-# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every lesson asks one.
+# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every
+# lesson asks one.
 _EXPORTED = Markup((Path(__file__).parent / "exported.css").read_text(encoding="utf-8"))
 
 
 def prose(words: str) -> Markup:
-    """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is markup.
+    """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is
+    markup.
 
     >>> prose("set `x < 1`")
     'set <code>x &lt; 1</code>'
@@ -30,10 +34,11 @@ def prose(words: str) -> Markup:
 
 
 class QuizCard(ThreeFaces, anywidget.AnyWidget):
-    """A question whose options, explanations and answer travel to the browser once; nothing comes back.
+    """A question whose options, explanations and answer travel to the browser once; nothing comes
+    back.
 
-    The static face (`text/html`) shows the question and its options, never the answer nor an explanation.
-    """
+    The static face (`text/html`) shows the question and its options, never the answer nor an
+    explanation."""
 
     _esm, _css = front_end("quiz_card")
 
@@ -55,7 +60,9 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
         return " ".join(f"Quiz {self._key}: {self.prompt}".split())
 
     def static_face(self) -> Markup:
-        letters = (tag("b", chr(65 + i), style="margin-right:0.6em") for i in range(len(self.options)))
+        letters = (
+            tag("b", chr(65 + i), style="margin-right:0.6em") for i in range(len(self.options))
+        )
         rows = (
             tag("li", letter, " ", prose(option["text"]), style="margin:0.35em 0")
             for letter, option in zip(letters, self.options, strict=True)

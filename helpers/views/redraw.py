@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from helpers.markup import SOFT, Markup, tag
 from helpers.views import ThreeFaces
+from helpers.views.markup import SOFT, Markup, tag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Redraw(ThreeFaces, widgets.VBox):
-    """A slider called `label` with the positions `values`, and under it the figure that `draw(value)` returns.
+    """A slider called `label` with the positions `values`, and under it the figure that
+    `draw(value)` returns.
 
-    `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says so. What it raises
-    is shown in the place of the figure. Before it is run, the static face says what the slider does.
-    """
+    `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says
+    so. What it raises is shown in the place of the figure. Before it is run, the static face says
+    what the slider does."""
 
-    def __init__(self, draw: Callable[[float], Figure], *, label: str, values: Sequence[float], start: float) -> None:
+    def __init__(
+        self, draw: Callable[[float], Figure], *, label: str, values: Sequence[float], start: float
+    ) -> None:
         self._draw, self._range = draw, f"{label}, from {values[0]} to {values[-1]}"
         self.slider = widgets.SelectionSlider(
-            options=values, value=start, description=label, continuous_update=False, layout={"width": "32em"}
+            options=values,
+            value=start,
+            description=label,
+            continuous_update=False,
+            layout={"width": "32em"},
         )
         self.busy = widgets.Label()
         self.picture = widgets.HTML()
@@ -41,7 +48,9 @@ class Redraw(ThreeFaces, widgets.VBox):
             source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
             size = f"width:{facts['width']}px;max-width:100%"
             self.picture.value = tag("img", src=source, alt=facts["alt"], style=size)
-        except Exception as error:  # a handler's traceback goes nowhere: the reader would wait for a figure
+        except (
+            Exception
+        ) as error:  # a handler's traceback goes nowhere: the reader would wait for a figure
             self.picture.value = tag("b", f"{type(error).__name__}: {error}")
         finally:
             self.busy.value = ""

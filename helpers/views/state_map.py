@@ -1,4 +1,6 @@
-"""The live map of a module's state: a tree that folds and filters, and the facts of what is selected."""
+"""The live map of a module's state: a tree that folds and filters, and the facts of what is
+selected.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +12,42 @@ import anywidget
 from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
-from helpers import tree
-from helpers.markup import BOX, CODE, SOFT, Markup, join, tag
-from helpers.reading import require_module, shape_in_words, type_name
-from helpers.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
-from helpers.state import snapshot
-from helpers.totals import totals
+from helpers.state import tree
+from helpers.state.objects import require_module, shape_in_words, type_name
+from helpers.state.snapshot import snapshot
+from helpers.state.totals import totals
 from helpers.views import ThreeFaces, front_end
+from helpers.views.markup import BOX, CODE, SOFT, Markup, join, tag
+from helpers.views.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 
 _PAGE = 100  # rows of one module sent at a time
 _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
-_WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200  # a model within both is sent whole, and needs no further trip
+_WHOLE_MODULES, _WHOLE_ROWS = (
+    160,
+    1_200,
+)  # a model within both is sent whole, and needs no further trip
 _MATCHES = 200
 _STATIC_ROWS = 50
 _WORDS = json.dumps({"signs": AS_JSON, "sees": WHO_SEES | GRADIENT})
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):
-    """A live map of what a module holds: parameters, buffers, submodules and plain attributes, with their facts.
+    """A live map of what a module holds: parameters, buffers, submodules and plain attributes, with
+    their facts.
 
-    `module` is any `nn.Module` instance; TypeError for anything else. It is read, never changed. The map shows the
-    module as it is when the map is made; its Refresh button, or `refresh()`, reads it again. The map holds the module
-    until `close()`, since the children of a large model are read when the reader opens them.
-    """
+    `module` is any `nn.Module` instance; TypeError for anything else. It is read, never changed.
+    The map shows the module as it is when the map is made; its Refresh button, or `refresh()`,
+    reads it again. The map holds the module until `close()`, since the children of a large model
+    are read when the reader opens them."""
 
     _esm, _css = front_end("state_map")
 
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)
     totals = Dict().tag(sync=True)
-    words = Unicode(_WORDS).tag(sync=True)  # JSON of what never changes: the signs, and who sees what
+    words = Unicode(_WORDS).tag(
+        sync=True
+    )  # JSON of what never changes: the signs, and who sees what
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "StateMap")
@@ -64,7 +72,9 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         self._module = self._index = None
 
     def answer(self, request: dict) -> dict:
-        """What the browser gets for one request: `request` with the answer's fields, or with `error` in words."""
+        """What the browser gets for one request: `request` with the answer's fields, or with
+        `error` in words.
+        """
         if not isinstance(request, dict):
             return {"error": f"This is no request: {type_name(request)}"}
         try:
@@ -72,13 +82,18 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
                 return {**request, "error": "This map is closed."}
             return {**request, **self._requests[request["type"]](self, request)}
         except tree.Stale:
-            return {**request, "error": "The model has changed since this map was drawn. Refresh to read it again."}
+            return {
+                **request,
+                "error": "The model has changed since this map was drawn. Refresh to read it again.",
+            }
         except Exception as error:
             # An output area hides what a handler raises; the map says it where the reader looks.
             return {**request, "error": f"This could not be read: {type_name(error)}: {error}"}
 
     def _children(self, request: dict) -> dict:
-        return tree.children(self._module, request["id"], request["path"], int(request["start"]), _PAGE)
+        return tree.children(
+            self._module, request["id"], request["path"], int(request["start"]), _PAGE
+        )
 
     def _filter(self, request: dict) -> dict:
         self._index = self._index or tree.Index(self._module)
@@ -95,8 +110,12 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         return {}
 
     _requests: dict[str, Callable] = {
-        "children": _children, "filter": _filter, "about": _about, "preview": _preview, "refresh": _refresh,
-    }  # fmt: skip
+        "children": _children,
+        "filter": _filter,
+        "about": _about,
+        "preview": _preview,
+        "refresh": _refresh,
+    }
 
     def __repr__(self) -> str:
         if self._module is None:
@@ -132,7 +151,9 @@ def _read(module: nn.Module) -> dict:
     """The traits that depend on the module: `rows`, `whole` and `totals`."""
     sums = totals(module)
     small = sums.modules <= _WHOLE_MODULES
-    rows, whole = tree.opened(module, _WHOLE_ROWS if small else _FIRST_ROWS, _PAGE if small else _FIRST_ROWS)
+    rows, whole = tree.opened(
+        module, _WHOLE_ROWS if small else _FIRST_ROWS, _PAGE if small else _FIRST_ROWS
+    )
     if whole:  # then names need no trip either
         names = tree.names_of(snapshot(module))
         for row in rows:
@@ -152,16 +173,32 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
         return tag("div", _line(row), style=_INDENT if row["id"] else None)
     left_out = len(children) - len(kept) + row.get("more", 0)
     plain = [one for one in kept if one["kind"] == "plain value"]
-    inside = [_details(one, by_id, shown, False) if one["kind"] == "module" else
-              tag("div", _line(one), style=_INDENT) for one in kept if one not in plain]  # fmt: skip
+    inside = [
+        _details(one, by_id, shown, False)
+        if one["kind"] == "module"
+        else tag("div", _line(one), style=_INDENT)
+        for one in kept
+        if one not in plain
+    ]
     if plain:
         values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
-        first_module = next((i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)) - len(plain)
-        inside.insert(first_module, tag("div", sign_of("plain value"), tag("span", values, style=SOFT), style=_INDENT))
+        first_module = next(
+            (i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)
+        ) - len(plain)
+        inside.insert(
+            first_module,
+            tag("div", sign_of("plain value"), tag("span", values, style=SOFT), style=_INDENT),
+        )
     if left_out:
         inside.append(tag("div", f"… and {left_out:,} more", style=f"{SOFT};{_INDENT}"))
     style = None if not row["id"] else _INDENT
-    return tag("details", tag("summary", _line(row), style="cursor:pointer"), *inside, open=is_open, style=style)
+    return tag(
+        "details",
+        tag("summary", _line(row), style="cursor:pointer"),
+        *inside,
+        open=is_open,
+        style=style,
+    )
 
 
 def _line(row: dict) -> Markup:

@@ -1,4 +1,6 @@
-"""A trace as a film: torch's own source on one side, the containers of the followed module on the other."""
+"""A trace as a film: torch's own source on one side, the containers of the followed module on the
+other.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Int, Unicode
 
-from helpers.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
-from helpers.reading import brief
-from helpers.recording import CONTAINERS
-from helpers.signs import AS_JSON
-from helpers.tracing import Trace, parting
+from helpers.state.objects import brief
+from helpers.tracing.recorder import CONTAINERS
+from helpers.tracing.story import changes_of, entry_of, film, in_words, names_of, short_name
+from helpers.tracing.trace import Trace, parting
 from helpers.views import ThreeFaces, front_end
+from helpers.views.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
+from helpers.views.signs import AS_JSON
 from helpers.views.state_map import sign_of
-from helpers.views.trace_film import changes_of, entry_of, film, in_words, names_of, short_name
 
 _STATIC_ROWS, _STATIC_NAMES = 40, 12
 _NOTHING = (
@@ -26,12 +28,13 @@ _CELL = "padding:0.25em 0.8em;text-align:left;vertical-align:top;border:1px soli
 
 
 class TracePlayer(ThreeFaces, anywidget.AnyWidget):
-    """The lines of a trace, stepped through in the browser: source, path of calls, local names and containers.
+    """The lines of a trace, stepped through in the browser: source, path of calls, local names and
+    containers.
 
-    `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is shown first, an int;
-    TypeError for anything else. A line that changes a container is shown with its change made; what a line calls comes
-    with lines of its own. Grey are the lines that a call never reaches. The view keeps text and numbers alone.
-    """
+    `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is
+    shown first, an int; TypeError for anything else. A line that changes a container is shown with
+    its change made; what a line calls comes with lines of its own. Grey are the lines that a call
+    never reaches. The view keeps text and numbers alone."""
 
     _esm, _css = front_end("trace_player")
 
@@ -43,7 +46,9 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
     def __init__(self, steps: Trace, *, start: int = 0) -> None:
         _require_trace(steps, "TracePlayer")
         if not isinstance(start, int):
-            raise TypeError(f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}.")
+            raise TypeError(
+                f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}."
+            )
         self._words, self.face = repr(steps), static_face(steps)
         super().__init__(film=film(steps), start=max(0, min(start, len(steps) - 1)))
 
@@ -55,14 +60,20 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
 
 
 class TracePair(ThreeFaces, widgets.VBox):
-    """What `compare` makes: `words`, which say where two paths part, and two `players`, side by side where they fit."""
+    """What `compare` makes: `words`, which say where two paths part, and two `players`, side by
+    side where they fit.
+    """
 
     def __init__(self, left: Trace, right: Trace) -> None:
         self.words, place = _parting_in_words(left, right), parting(left, right)
-        self.players = [TracePlayer(steps, start=place.step if place else 0) for steps in (left, right)]
+        self.players = [
+            TracePlayer(steps, start=place.step if place else 0) for steps in (left, right)
+        ]
         for player in self.players:
             player.layout = widgets.Layout(flex="1 1 26em", min_width="0")
-        row = widgets.HBox(self.players, layout=widgets.Layout(flex_flow="row wrap", grid_gap="0.8em"))
+        row = widgets.HBox(
+            self.players, layout=widgets.Layout(flex_flow="row wrap", grid_gap="0.8em")
+        )
         super().__init__([widgets.HTML(tag("b", self.words)), row])
 
     def __repr__(self) -> str:
@@ -74,7 +85,8 @@ class TracePair(ThreeFaces, widgets.VBox):
 
 
 def compare(left: Trace, right: Trace) -> TracePair:
-    """Two traces side by side: a line that says where their paths part, and two players that are opened there.
+    """Two traces side by side: a line that says where their paths part, and two players that are
+    opened there.
 
     `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else.
     """
@@ -94,7 +106,11 @@ def _parting_in_words(left: Trace, right: Trace) -> str:
     if place is None:
         return "Both blocks run the same lines of torch."
     if place.left and place.right and place.left[:2] == place.right[:2]:
-        name, test, outcome, other = short_name(place.left.function), *place.left[1:3], place.right.outcome
+        name, test, outcome, other = (
+            short_name(place.left.function),
+            *place.left[1:3],
+            place.right.outcome,
+        )
         if outcome is not other:
             return f"The paths part in {name} at {test}: {outcome} in the first, {other} in the second."
     return f"The paths part at step {place.step + 1:,}."
@@ -106,16 +122,31 @@ def static_face(steps: Trace) -> Markup:
         return tag("div", f"{steps!r}: {_NOTHING}", class_="inm-player-static", style=BOX)
     changes, raised = changes_of(steps), steps.raised_by
     events = [(one.step, one.condition, str(one.outcome)) for one in steps.decisions]
-    events += [(one.at, steps[one.at].source if one.at < len(steps) else "–", one.words) for one in changes]
-    events += [(at, one.source, f"raised {in_words(one.error)}") for at, one in enumerate(steps) if one is raised]
+    events += [
+        (one.at, steps[one.at].source if one.at < len(steps) else "–", one.words) for one in changes
+    ]
+    events += [
+        (at, one.source, f"raised {in_words(one.error)}")
+        for at, one in enumerate(steps)
+        if one is raised
+    ]
     functions = [short_name(step.function) for step in steps] + ["no line of torch"]
     told = [(functions[at], *words) for at, *words in sorted(events, key=lambda event: event[0])]
     rows = [(*one, sum(1 for _ in same)) for one, same in groupby(told)]
     body = [
-        tag("tr", tag("td", name, style=f"{_CELL};{MONO}"), tag("td", line, style=f"{_CELL};{MONO}"),
-            tag("td", words, tag("span", f" × {times:,}", style=SOFT) if times > 1 else "", style=_CELL))
+        tag(
+            "tr",
+            tag("td", name, style=f"{_CELL};{MONO}"),
+            tag("td", line, style=f"{_CELL};{MONO}"),
+            tag(
+                "td",
+                words,
+                tag("span", f" × {times:,}", style=SOFT) if times > 1 else "",
+                style=_CELL,
+            ),
+        )
         for name, line, words, times in rows[:_STATIC_ROWS]
-    ]  # fmt: skip
+    ]
     more = f"… and {len(rows) - _STATIC_ROWS:,} more such lines" if len(rows) > _STATIC_ROWS else ""
     return tag(
         "div",
@@ -135,7 +166,11 @@ def _table(heads: tuple[str, ...], body: list[Markup]) -> Markup:
 
 def _before_and_after(steps: Trace, touched: set) -> Markup:
     first, after = (steps[0].before, steps[-1].after) if steps else ({}, {})
-    sides = {"before": first, "after": after} if first != after else {"before and after, the same": after}
+    sides = (
+        {"before": first, "after": after}
+        if first != after
+        else {"before and after, the same": after}
+    )
     body = []
     for box in CONTAINERS:
         cells = [tag("td", *_names(box, state, touched), style=_CELL) for state in sides.values()]
@@ -148,7 +183,15 @@ def _names(box: str, state: dict, touched: set) -> list[Markup]:
     lines = []
     for name, kind, words in (entry_of(box, name, state[box][name], state) for name in names):
         style = CODE if (box, name) in touched else MONO
-        lines.append(tag("div", sign_of(kind), tag("span", name, style=style), " ", tag("span", words, style=SOFT)))
+        lines.append(
+            tag(
+                "div",
+                sign_of(kind),
+                tag("span", name, style=style),
+                " ",
+                tag("span", words, style=SOFT),
+            )
+        )
     if not names:
         lines.append(tag("span", "empty" if box in state else "not there", style=SOFT))
     return lines + [tag("div", f"… and {more:,} more", style=SOFT)] * bool(more)

@@ -1,1 +1,3 @@
-"""Benchmarks, run by hand: `python -m tests.benchmarks.state` and its neighbours. Each prints a table."""
+"""Benchmarks, run by hand: `python -m tests.benchmarks.state` and its neighbours. Each prints a
+table.
+"""

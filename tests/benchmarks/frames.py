@@ -1,4 +1,5 @@
-"""Times what a reader does in a view, in a real JupyterLab: script, style and layout of one fold, select or step.
+"""Times what a reader does in a view, in a real JupyterLab: script, style and layout of one fold,
+select or step.
 
 python -m tests.benchmarks.frames
 """
@@ -69,7 +70,9 @@ def percentile(times: list[float], share: float) -> float:
 
 
 def measure(page: Page, lab: Lab, source: str, scripts: dict[str, str]) -> None:
-    """Run the cell `source`, which ends with a view, and print a line for each of the `scripts` on that view."""
+    """Run the cell `source`, which ends with a view, and print a line for each of the `scripts` on
+    that view.
+    """
     made = new_notebook(cells=[new_code_cell(source)], metadata=METADATA)
     nbformat.write(made, lab.root / "notebooks" / "frames.ipynb")
     open_notebook(page, "notebooks/frames.ipynb")
@@ -77,8 +80,10 @@ def measure(page: Page, lab: Lab, source: str, scripts: dict[str, str]) -> None:
     for name, script in scripts.items():
         times = page.locator(".inm").evaluate(script, STEPS)
         middle, late = percentile(times, 0.5), percentile(times, 0.95)
-        print(f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms   slowest {max(times):5.1f} ms   "
-              f"(a frame: {FRAME_MS:.1f} ms)")  # fmt: skip
+        print(
+            f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms   slowest {max(times):5.1f} ms   "
+            f"(a frame: {FRAME_MS:.1f} ms)"
+        )
 
 
 def main() -> None:

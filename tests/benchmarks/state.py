@@ -1,7 +1,7 @@
 """Times `snapshot` and `StateMap` beside torch's own walks, torchinfo and treescope, in one run.
 
-python -m tests.benchmarks.state [--all]     --all: peers on the large models too, where they take minutes
-"""
+python -m tests.benchmarks.state [--all]     --all: peers on the large models too, where they take
+minutes"""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ import torch
 from torch import nn
 
 from helpers import StateMap, audit, snapshot
-from helpers.totals import totals
+from helpers.state.totals import totals
 
 SIZES = (867, 9_003, 90_003)
 PEERS_UP_TO = {"torchinfo": 9_003, "treescope": 867}
 
 
 def model_of(modules: int) -> nn.Module:
-    """A model of exactly `modules` modules, an odd number: pairs of Linear and ReLU in one Sequential."""
+    """A model of exactly `modules` modules, an odd number: pairs of Linear and ReLU in one
+    Sequential.
+    """
     layers = [layer for _ in range((modules - 1) // 2) for layer in (nn.Linear(4, 4), nn.ReLU())]
     return nn.Sequential(*layers)
 
@@ -77,20 +79,37 @@ def measure(modules: int, peers_everywhere: bool) -> dict[str, float | None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="peers on the large models too, where they take minutes")
+    parser.add_argument(
+        "--all", action="store_true", help="peers on the large models too, where they take minutes"
+    )
     peers_everywhere = parser.parse_args().all
     torch.set_num_threads(1)
-    print("best times in ms; a walk is one pass of named_modules(); - means left out (--all runs it)\n")
+    print(
+        "best times in ms; a walk is one pass of named_modules(); - means left out (--all runs it)\n"
+    )
     heads: list[str] = []
     for modules in SIZES:
         times = measure(modules, peers_everywhere)
         if not heads:
             heads = list(times)
-            print(f"{'modules':>8}", *(f"{head:>17}" for head in heads), f"{'snapshot':>17}", f"{'StateMap':>17}")
+            print(
+                f"{'modules':>8}",
+                *(f"{head:>17}" for head in heads),
+                f"{'snapshot':>17}",
+                f"{'StateMap':>17}",
+            )
         cells = ["-" if value is None else f"{value:,.1f}" for value in times.values()]
-        by_dict, by_walk = times["snapshot"] / times["state_dict"], times["StateMap"] / times["walk"]
+        by_dict, by_walk = (
+            times["snapshot"] / times["state_dict"],
+            times["StateMap"] / times["walk"],
+        )
         ratios = f"{by_dict:.2f} x state_dict", f"{by_walk:.1f} x walk"
-        print(f"{modules:>8,}", *(f"{cell:>17}" for cell in cells), *(f"{ratio:>17}" for ratio in ratios), flush=True)
+        print(
+            f"{modules:>8,}",
+            *(f"{cell:>17}" for cell in cells),
+            *(f"{ratio:>17}" for ratio in ratios),
+            flush=True,
+        )
     print("\naims: snapshot at most 2 x state_dict, StateMap at most 5 x walk")
 
 

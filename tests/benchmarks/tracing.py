@@ -1,4 +1,5 @@
-"""Times a traced assignment beside the bare one, and beside one under a trace function that does nothing.
+"""Times a traced assignment beside the bare one, and beside one under a trace function that does
+nothing.
 
 python -m tests.benchmarks.tracing
 """
@@ -56,10 +57,14 @@ def traced_and_read(module: nn.Module, value: nn.Parameter) -> None:
 
 
 def main() -> None:
-    print(f"`module.scale = parameter` on nn.Linear(8, 8), median of {RUNS}; aim for a traced one: under 5 ms")
+    print(
+        f"`module.scale = parameter` on nn.Linear(8, 8), median of {RUNS}; aim for a traced one: under 5 ms"
+    )
     start = time.perf_counter()
     traced_and_read(nn.Linear(8, 8), nn.Parameter(torch.ones(3)))
-    print(f"  {(time.perf_counter() - start) * 1000:7.3f} ms  the first one, traced and read: the file is parsed")
+    print(
+        f"  {(time.perf_counter() - start) * 1000:7.3f} ms  the first one, traced and read: the file is parsed"
+    )
     for words, assign in {
         "bare": bare,
         "under a trace function that does nothing": watched,

@@ -1,8 +1,8 @@
-"""The fixtures of the browser tests: one server and one browser for all of them, a fresh page for each test.
+"""The fixtures of the browser tests: one server and one browser for all of them, a fresh page for
+each test.
 
-They end with the last test of this package: Playwright keeps an event loop running in this thread, and the
-kernels of the lessons, which pytest runs later, are better off without it.
-"""
+They end with the last test of this package: Playwright keeps an event loop running in this thread,
+and the kernels of the lessons, which pytest runs later, are better off without it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def page(lab: Lab) -> Iterator[Page]:
 
 @pytest.fixture(scope="package")
 def workbench(lab: Lab) -> Iterator[Page]:
-    """One page with one open notebook and a running kernel, for the cells of many tests, one after the other."""
+    """One page with one open notebook and a running kernel, for the cells of many tests, one after
+    the other.
+    """
     page = lab.page()
     path = lab.root / "notebooks" / "workbench.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("import helpers")], metadata=METADATA), path)
@@ -81,7 +83,8 @@ def workbench(lab: Lab) -> Iterator[Page]:
 
 @pytest.fixture
 def notebook(lab: Lab, workbench: Page) -> Callable[..., Page]:
-    """The page of the `workbench` with a notebook made of `cells` (a code cell's source, or a cell), run or as saved.
+    """The page of the `workbench` with a notebook made of `cells` (a code cell's source, or a
+    cell), run or as saved.
 
     A notebook that is not run is untrusted, as one that somebody else has saved.
     """
@@ -99,11 +102,15 @@ def notebook(lab: Lab, workbench: Page) -> Callable[..., Page]:
 
 @pytest.fixture
 def still(notebook: Callable[..., Page]) -> Callable[..., Page]:
-    """A page with one saved output, `html`, of a cell that was not run here; with `trusted`, the reader trusts it."""
+    """A page with one saved output, `html`, of a cell that was not run here; with `trusted`, the
+    reader trusts it.
+    """
 
     def show(html: str, *, trusted: bool = False, theme: str = "light") -> Page:
         face = new_output("display_data", data={"text/html": str(html)})
-        page = notebook(new_code_cell("...", outputs=[face], execution_count=1), run=False, theme=theme)
+        page = notebook(
+            new_code_cell("...", outputs=[face], execution_count=1), run=False, theme=theme
+        )
         if trusted:
             trust(page)
         assert trusted_outputs(page) == trusted

@@ -1,4 +1,6 @@
-"""Drive a real JupyterLab, or Jupyter Notebook 7, in a real Chromium: start it, open a notebook, run it, look at it."""
+"""Drive a real JupyterLab, or Jupyter Notebook 7, in a real Chromium: start it, open a notebook,
+run it, look at it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ LAB, NOTEBOOK_7 = "lab/tree", "notebooks"  # where the server has either front e
 LIVE_VIEWS = ".inm"
 VIEWS = f"{LIVE_VIEWS}, .jp-OutputArea-output.jp-RenderedHTML"  # and the static faces
 
-# All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by itself.
+# All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by
+# itself.
 SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "recordTiming": False},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -65,7 +68,8 @@ def chromium(executable: str) -> Iterator[Browser]:
 
 
 class Lab:
-    """A JupyterLab server on 127.0.0.1 that serves a copy of the checkout, with settings of its own.
+    """A JupyterLab server on 127.0.0.1 that serves a copy of the checkout, with settings of its
+    own.
 
     It serves Jupyter Notebook 7 as well, which is built of the same parts.
     The learner's settings and trust database are not seen and not touched, and so is the checkout.
@@ -78,7 +82,9 @@ class Lab:
         self._context.set_default_timeout(60_000)
         self._token = secrets.token_hex(16)
         self._problems: dict[Page, list[str]] = {}
-        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__"))
+        shutil.copytree(
+            ROOT, self.root, ignore=shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
+        )
         self._start()
 
     def _start(self) -> None:
@@ -110,7 +116,12 @@ class Lab:
         self._log = self._folder / "jupyterlab.log"
         with self._log.open("wb") as log:
             self._server = subprocess.Popen(
-                command, env=environment, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                env=environment,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self._await_server()
 
@@ -139,14 +150,18 @@ class Lab:
             self._server.wait()
 
     def page(self) -> Page:
-        """A new page, signed in; `problems` tells what goes wrong on it. All share a profile, and so its cache."""
+        """A new page, signed in; `problems` tells what goes wrong on it. All share a profile, and
+        so its cache.
+        """
         page = self._context.new_page()
         found = self._problems[page] = []
         page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
         page.on(
             "console",
-            lambda message: message.type == "error"
-            and found.append(f"{message.text} ({message.location.get('url', '')})"),
+            lambda message: (
+                message.type == "error"
+                and found.append(f"{message.text} ({message.location.get('url', '')})")
+            ),
         )
         page.goto(f"{self.url}/login?token={self._token}")
         return page
@@ -157,7 +172,9 @@ class Lab:
         page.close()
 
     def problems(self, page: Page) -> list[str]:
-        """Errors in the console and uncaught exceptions on `page` so far; JupyterLab itself reports none."""
+        """Errors in the console and uncaught exceptions on `page` so far; JupyterLab itself reports
+        none.
+        """
         return list(self._problems[page])
 
     def forget_problems(self, page: Page) -> None:
@@ -170,7 +187,8 @@ _PANEL = "const panel = window.jupyterapp?.shell?.currentWidget;"
 
 
 def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = LAB) -> None:
-    """Show the notebook at `path` (from the served root) in `page`, side bars folded, its kernel ready.
+    """Show the notebook at `path` (from the served root) in `page`, side bars folded, its kernel
+    ready.
 
     `place` is LAB or NOTEBOOK_7, the front end.
     """
@@ -194,13 +212,17 @@ def replace_cells(page: Page, notebook: dict) -> None:
 def set_theme(page: Page, theme: str) -> None:
     """Switch JupyterLab to "light" or "dark"."""
     name = THEMES[theme]
-    page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
+    page.evaluate(
+        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name
+    )
     page.wait_for_selector(f'body[data-jp-theme-name="{name}"]', state="attached")
     page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 def run_all(page: Page) -> None:
-    """Run every cell of the notebook in front, as the menu does, and wait until all outputs are drawn."""
+    """Run every cell of the notebook in front, as the menu does, and wait until all outputs are
+    drawn.
+    """
     page.evaluate(
         """async milliseconds => {
             const late = new Promise((_, fail) =>
@@ -213,7 +235,9 @@ def run_all(page: Page) -> None:
 
 
 def wait_until_drawn(page: Page) -> None:
-    """Wait until every output and widget in the notebook has something in it, and the page is at rest."""
+    """Wait until every output and widget in the notebook has something in it, and the page is at
+    rest.
+    """
     page.wait_for_function(
         f"""() => {{ {_PANEL}
             return panel.content.widgets.every(cell => !cell.model.outputs || cell.outputArea.widgets.length
@@ -237,12 +261,15 @@ def contents(page: Page) -> dict:
 
 
 def errors(page: Page) -> list[str]:
-    """Name and value of every error that an output of the notebook in front shows, tagged ones left out."""
+    """Name and value of every error that an output of the notebook in front shows, tagged ones left
+    out.
+    """
     return [
         f"{output['ename']}: {output['evalue']}"
         for cell in contents(page)["cells"]
         for output in cell.get("outputs", [])
-        if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get("tags", [])
+        if output["output_type"] == "error"
+        and "raises-exception" not in cell["metadata"].get("tags", [])
     ]
 
 
@@ -268,7 +295,9 @@ def static_faces(page: Page) -> list[str]:
 
 
 def widget_outputs(page: Page) -> list[str]:
-    """For every widget output in the notebook in front its text, or "fault: " and what is wrong with it."""
+    """For every widget output in the notebook in front its text, or "fault: " and what is wrong
+    with it.
+    """
     return page.evaluate(
         f"""type => {{ {_PANEL}
             const drawn = [];
@@ -290,36 +319,52 @@ def widget_outputs(page: Page) -> list[str]:
 
 
 def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
-    """What axe-core calls serious or critical inside `selector`: rule, help and the elements concerned."""
-    # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which has no
-    # height and hides what overflows it, and below the fold. So the body gets a height, the window all of it.
+    """What axe-core calls serious or critical inside `selector`: rule, help and the elements
+    concerned.
+    """
+    # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body,
+    # which has no height and hides what overflows it, and below the fold. So the body gets a
+    # height, the window all of it.
     usual = page.viewport_size
-    whole = page.locator(".jp-WindowedPanel-outer:visible").first.evaluate("node => node.scrollHeight")
+    whole = page.locator(".jp-WindowedPanel-outer:visible").first.evaluate(
+        "node => node.scrollHeight"
+    )
     page.set_viewport_size({"width": usual["width"], "height": whole + usual["height"]})
     style = page.add_style_tag(content="html, body { height: 100vh; }")
-    only = {"resultTypes": ["violations"]}  # it would describe what passes as well, which takes as long again
+    only = {
+        "resultTypes": ["violations"]
+    }  # it would describe what passes as well, which takes as long again
     found = Axe().run(page, context=selector, options=only).response["violations"]
     style.evaluate("node => node.remove()")
     page.set_viewport_size(usual)
     return [
-        f"{fault['id']}: {fault['help']}: " + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
+        f"{fault['id']}: {fault['help']}: "
+        + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
         for fault in found
         if fault["impact"] in ("serious", "critical")
     ]
 
 
 def picture(view: Locator, name: str) -> None:
-    """Write `view` alone as .screenshots/`name`.png, in few colours and so small. The README shows a copy of it."""
+    """Write `view` alone as .screenshots/`name`.png, in few colours and so small. The README shows
+    a copy of it.
+    """
     view.page.mouse.move(0, 0)
     view.page.evaluate("() => document.activeElement.blur()")
-    seen = Image.open(io.BytesIO(view.screenshot())).convert("RGB").quantize(128, Image.Quantize.FASTOCTREE)
+    seen = (
+        Image.open(io.BytesIO(view.screenshot()))
+        .convert("RGB")
+        .quantize(128, Image.Quantize.FASTOCTREE)
+    )
     folder = ROOT / ".screenshots"
     folder.mkdir(exist_ok=True)
     seen.save(folder / f"{name}.png", optimize=True)
 
 
 def screenshots(page: Page, folder: Path, name: str) -> None:
-    """Write the whole notebook in front as `name`-01.png, -02.png and so on, three windows of it each."""
+    """Write the whole notebook in front as `name`-01.png, -02.png and so on, three windows of it
+    each.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}-[0-9][0-9].png"):
         old.unlink()
@@ -337,7 +382,9 @@ def screenshots(page: Page, folder: Path, name: str) -> None:
 
 
 def projector_screenshots(page: Page, folder: Path, name: str, selector: str = ".inm") -> None:
-    """Write each view of the notebook in front as it looks on a projector of 1280 by 720, at its top."""
+    """Write each view of the notebook in front as it looks on a projector of 1280 by 720, at its
+    top.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}-[0-9][0-9].png"):
         old.unlink()
@@ -354,7 +401,9 @@ STRUCK = "<img src=x onerror='window.struck = true'></script><script>window.stru
 
 
 def stays_text(lab: Lab, view: Locator) -> bool:
-    """Whether `STRUCK` is seen in `view` as the text that it is: no element came of it, nothing ran, nothing failed."""
+    """Whether `STRUCK` is seen in `view` as the text that it is: no element came of it, nothing
+    ran, nothing failed.
+    """
     expect(view).to_contain_text(STRUCK[:40])
     struck = view.page.evaluate("() => window.struck !== undefined")
     return view.locator("img, script").count() == 0 and not struck and lab.problems(view.page) == []

@@ -1,4 +1,6 @@
-"""Model and checkpoint side by side in a real JupyterLab: filter and fold, by mouse and by keyboard."""
+"""Model and checkpoint side by side in a real JupyterLab: filter and fold, by mouse and by
+keyboard.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,15 @@ def made() -> CheckpointTable:
 
 
 TROUBLE = ["2.weight", "0.bias", "head.extra", STRUCK, "first.bias"]
-FITS = ["0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked", "2.bias"]
+FITS = [
+    "0.weight",
+    "1.weight",
+    "1.bias",
+    "1.running_mean",
+    "1.running_var",
+    "1.num_batches_tracked",
+    "2.bias",
+]
 
 
 def keys(page: Page) -> list[str]:
@@ -45,7 +55,9 @@ def test_what_needs_attention_is_seen_first_and_what_matched_unfolds(lab, notebo
     page = notebook(SHOW)
     assert keys(page) == TROUBLE
     rows = page.locator(".inm-fit tbody tr")
-    expect(rows.nth(0).locator("td")).to_have_text(["≠mismatched", "4 × 3, float32", "3 × 4, float32"])
+    expect(rows.nth(0).locator("td")).to_have_text(
+        ["≠mismatched", "4 × 3, float32", "3 × 4, float32"]
+    )
     expect(rows.nth(1).locator("td")).to_have_text(["−missing", "3, float32", "–"])
     expect(rows.nth(3).locator("td")).to_have_text(["+unexpected", "–", "int"])
     expect(status(page)).to_have_text("5 of 12 keys shown")
@@ -59,7 +71,9 @@ def test_the_advice_stands_above_with_its_code(notebook):
     page = notebook(SHOW)
     codes = page.locator(".inm-fit-code").all_text_contents()
     assert codes == [step["code"] for step in made().table["advice"]] and len(codes) == 3
-    expect(page.locator(".inm-fit-title")).to_contain_text("a strict load fails; 1 mismatched, 1 missing")
+    expect(page.locator(".inm-fit-title")).to_contain_text(
+        "a strict load fails; 1 mismatched, 1 missing"
+    )
 
 
 def test_the_filter_finds_keys_and_words_in_what_is_folded_too(lab, notebook):
@@ -88,7 +102,9 @@ def test_the_keyboard_alone_is_enough(lab, notebook):
     page.keyboard.press("Space")
     assert keys(page) == TROUBLE + FITS
     page.keyboard.press("Tab")
-    expect(page.get_by_role("region", name="Keys of the model and of the checkpoint")).to_be_focused()
+    expect(
+        page.get_by_role("region", name="Keys of the model and of the checkpoint")
+    ).to_be_focused()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key in "adx":
         page.keyboard.press(key)

@@ -1,4 +1,6 @@
-"""The lessons as handouts: pages made by nbconvert, read with no kernel and no network, and printed."""
+"""The lessons as handouts: pages made by nbconvert, read with no kernel and no network, and
+printed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
 EXECUTED = "01_state_dict"  # this one is made as the README says; of the others the saved outputs are taken
 PAPER = {"width": 698, "height": 1000}  # A4 in pixels, less the margins that nbconvert asks for
 
-# All that is seen: html outputs without their style sheets, and the elements that leave the paper or are cut off.
+# All that is seen: html outputs without their style sheets, and the elements that leave the paper
+# or are cut off.
 LOOK = """() => {
     const seen = node => node.checkVisibility() && node.getBoundingClientRect().width > 0;
     const faces = Array.from(document.querySelectorAll('.jp-OutputArea-output.jp-RenderedHTML')).filter(seen);
@@ -42,7 +45,9 @@ LOOK = """() => {
 
 @dataclass
 class Handout:
-    """What the page made of one lesson shows on paper: `faces`, code `cells`, what is `cut`, and `problems`."""
+    """What the page made of one lesson shows on paper: `faces`, code `cells`, what is `cut`, and
+    `problems`.
+    """
 
     path: Path
     faces: list[str]
@@ -60,7 +65,9 @@ def look(paper: BrowserContext, path: Path, html: str | bytes) -> Handout:
     page.goto(path.as_uri())
     found = page.evaluate(LOOK)
     page.close()
-    return Handout(path, problems=[words for words in problems if "net::ERR_" not in words], **found)
+    return Handout(
+        path, problems=[words for words in problems if "net::ERR_" not in words], **found
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +80,22 @@ def paper(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen]]:
-    """The folder to which the plain command writes the handout of the lesson `EXECUTED`, and its process."""
+    """The folder to which the plain command writes the handout of the lesson `EXECUTED`, and its
+    process.
+    """
     folder = tmp_path_factory.mktemp("handout")
     notebook = ROOT / "notebooks" / f"{EXECUTED}.ipynb"
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", notebook, "--output-dir", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "nbconvert",
+        "--to",
+        "html",
+        "--execute",
+        notebook,
+        "--output-dir",
+        folder,
+    ]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     yield folder, run
     run.kill()
@@ -116,7 +135,9 @@ def test_nothing_is_cut_at_the_edge_of_the_paper(handout):
 
 
 def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
-    """Where nbconvert runs the lesson, it would put a live view without a kernel in the place of each face."""
+    """Where nbconvert runs the lesson, it would put a live view without a kernel in the place of
+    each face.
+    """
     assert_complete(executed, ROOT / "notebooks" / f"{EXECUTED}.ipynb")
     assert executed.cut == []
 
@@ -124,14 +145,21 @@ def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
 def test_a_live_view_in_the_place_of_a_face_and_a_line_that_is_cut_are_noticed(paper, tmp_path):
     from nbconvert import HTMLExporter
 
-    data = {"text/html": "<p>the face</p>", WIDGET_VIEW: {"model_id": "1", "version_major": 2, "version_minor": 0}}
-    cell = new_code_cell("x = " + "1 + " * 40 + "1", outputs=[new_output("display_data", data=data)])
+    data = {
+        "text/html": "<p>the face</p>",
+        WIDGET_VIEW: {"model_id": "1", "version_major": 2, "version_minor": 0},
+    }
+    cell = new_code_cell(
+        "x = " + "1 + " * 40 + "1", outputs=[new_output("display_data", data=data)]
+    )
     notebook = new_notebook(cells=[cell])
     html, _ = HTMLExporter().from_notebook_node(notebook)
     page = look(paper, tmp_path / "page.html", html)
     assert page.faces == ["the face"]
     assert page.cut and all("1 + 1" in line or line.startswith("SPAN") for line in page.cut)
     state = {"state": {"1": {}}, "version_major": 2, "version_minor": 0}
-    notebook.metadata.widgets = nbformat.from_dict({"application/vnd.jupyter.widget-state+json": state})
+    notebook.metadata.widgets = nbformat.from_dict(
+        {"application/vnd.jupyter.widget-state+json": state}
+    )
     html, _ = HTMLExporter().from_notebook_node(notebook)
     assert look(paper, tmp_path / "live.html", html).faces == []

@@ -19,7 +19,12 @@ Unreadable()"""
 
 
 def test_a_broken_view_an_error_and_a_fault_of_access_are_all_noticed(lab, notebook):
-    page = notebook(BROKEN_VIEW, "print('far below the fold\\n' * 200)", UNREADABLE_VIEW, "raise KeyError('lost')")
+    page = notebook(
+        BROKEN_VIEW,
+        "print('far below the fold\\n' * 200)",
+        UNREADABLE_VIEW,
+        "raise KeyError('lost')",
+    )
     page.locator(".jp-WindowedPanel-outer").evaluate("node => { node.scrollTop = 0; }")
     broken, unreadable = jupyterlab.widget_outputs(page)
     assert broken.startswith("fault: ")

@@ -1,4 +1,6 @@
-"""Every lesson in a real JupyterLab: what a reader sees before running anything, and what Run All leaves."""
+"""Every lesson in a real JupyterLab: what a reader sees before running anything, and what Run All
+leaves.
+"""
 
 from __future__ import annotations
 
@@ -64,13 +66,17 @@ def _photograph(page: jupyterlab.Page, folder: Path, moment: str) -> list[str]:
         if (moment, theme) != ("before", "dark"):
             jupyterlab.screenshots(page, folder, f"{moment}-{theme}")
         if page.locator(looked_at).count():
-            faults += [f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page, looked_at)]
+            faults += [
+                f"{theme}: {fault}" for fault in jupyterlab.accessibility_faults(page, looked_at)
+            ]
     return faults
 
 
 def test_before_trust_every_static_face_is_seen_whole(visit):
     assert visit.trusted_before == 0
-    assert [" ".join(face.split()) for face in visit.static_before] == saved_static_faces(visit.path)
+    assert [" ".join(face.split()) for face in visit.static_before] == saved_static_faces(
+        visit.path
+    )
 
 
 def test_nothing_asks_the_reader_for_trust_or_anything_else(visit):
@@ -84,7 +90,9 @@ def test_run_all_ends_without_an_error(visit):
 def test_after_run_all_every_view_is_alive(visit):
     views = "quiz|StateMap|ParameterWays|Redraw|TracePlayer|compare|Playground|CheckpointTable|Placement"
     calls = re.compile(rf"^(?:{views})\(", re.MULTILINE)
-    shown = sum(bool(calls.search(text(cell["source"]))) for _, cell in code_cells(read(visit.path)))
+    shown = sum(
+        bool(calls.search(text(cell["source"]))) for _, cell in code_cells(read(visit.path))
+    )
     assert len(visit.widgets) >= shown > 0
     assert [text for text in visit.widgets if text.startswith("fault: ")] == []
 

@@ -1,4 +1,6 @@
-"""The three ways side by side in a real JupyterLab: switch, prefix and select, by mouse and by keyboard."""
+"""The three ways side by side in a real JupyterLab: switch, prefix and select, by mouse and by
+keyboard.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
+from helpers.state.ways import WAYS
 from helpers.views.parameter_ways import ParameterWays
-from helpers.ways import WAYS
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
@@ -41,11 +43,15 @@ def model() -> nn.Module:
     return space["model"]
 
 
-def expected(prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> list[list[str]]:
+def expected(
+    prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+) -> list[list[str]]:
     """What torch says each column holds, in order; the parameters without names by their class."""
     module = model()
     own = [f"{name}: None" if value is None else name for name, value in module._parameters.items()]
-    named = module.named_parameters(prefix=prefix, recurse=recurse, remove_duplicate=remove_duplicate)
+    named = module.named_parameters(
+        prefix=prefix, recurse=recurse, remove_duplicate=remove_duplicate
+    )
     alone = ["Parameter" for _ in module.parameters(recurse=recurse)]
     return [own, [name for name, _ in named], alone, list(module.state_dict(prefix=prefix))]
 
@@ -83,8 +89,13 @@ def test_every_setting_of_the_switches_shows_what_torch_returns(lab, notebook):
         page.get_by_role("textbox", name="prefix").fill(prefix)
         assert columns(page) == expected(prefix, recurse, once), (recurse, once, prefix)
     heads = page.locator(".inm-ways thead th").all_inner_texts()
-    assert heads[2].startswith('named_parameters(prefix="a.", recurse=False, remove_duplicate=False)')
-    assert [head.split("\n")[0] for head in heads[3:]] == ["parameters(recurse=False)", 'state_dict(prefix="a.")']
+    assert heads[2].startswith(
+        'named_parameters(prefix="a.", recurse=False, remove_duplicate=False)'
+    )
+    assert [head.split("\n")[0] for head in heads[3:]] == [
+        "parameters(recurse=False)",
+        'state_dict(prefix="a.")',
+    ]
     assert lab.problems(page) == []
 
 
@@ -94,11 +105,15 @@ def test_a_tensor_selected_in_one_column_lights_up_in_all_and_is_told_in_words(l
     cell(page, "6 × 4", 3).click()
     expect(page.locator(".inm-ways tr[aria-selected=true]")).to_have_count(1)
     lit = page.locator(".inm-ways tr[aria-selected=true] .inm-ways-item code")
-    expect(lit).to_have_text(["embed.weight", "head.weight", "Parameter", "embed.weight", "head.weight"])
+    expect(lit).to_have_text(
+        ["embed.weight", "head.weight", "Parameter", "embed.weight", "head.weight"]
+    )
     weights = set(lit.evaluate_all("all => all.map(one => getComputedStyle(one).fontWeight)"))
     assert weights == {"700"}
     expect(status(page)).to_contain_text("_parameters: not there")
-    expect(status(page)).to_contain_text("named_parameters(remove_duplicate=False): embed.weight, head.weight")
+    expect(status(page)).to_contain_text(
+        "named_parameters(remove_duplicate=False): embed.weight, head.weight"
+    )
     expect(status(page)).to_contain_text("parameters(): position 1")
     switch(page, "remove_duplicate").check()
     expect(status(page)).to_contain_text("named_parameters(): embed.weight ·")
@@ -109,7 +124,9 @@ def test_frozen_buffers_and_none_are_told_apart(notebook):
     page = notebook(SHOW)
     expect(cell(page, "4, float32, frozen").first).to_be_visible()
     expect(page.locator(".inm-ways tbody th[aria-label^='non-persistent buffer']")).to_have_count(1)
-    scratch = page.locator(".inm-ways tbody tr", has=page.locator("th[aria-label^='non-persistent buffer']"))
+    scratch = page.locator(
+        ".inm-ways tbody tr", has=page.locator("th[aria-label^='non-persistent buffer']")
+    )
     expect(scratch.locator("td")).to_have_text(["–"] * 4)
     expect(cell(page, "None", 1)).to_contain_text("bias: None")
 
@@ -166,8 +183,10 @@ def test_two_views_on_a_page_do_not_touch_each_other(notebook):
 
 
 def test_a_large_model_is_cut_with_the_rest_counted(notebook):
-    page = notebook("from torch import nn\nfrom helpers import ParameterWays\n"
-                    "ParameterWays(nn.Transformer(device='meta', batch_first=True))")  # fmt: skip
+    page = notebook(
+        "from torch import nn\nfrom helpers import ParameterWays\n"
+        "ParameterWays(nn.Transformer(device='meta', batch_first=True))"
+    )
     expect(page.locator(".inm-ways tbody tr")).to_have_count(100)
     expect(page.locator(".inm-ways-rest")).to_have_text("… and 84 more tensors")
     expect(page.locator(".inm-ways thead th").nth(2)).to_contain_text("184 pairs")

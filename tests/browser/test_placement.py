@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from helpers.placement import placing_questions
+from helpers.exercises.placing import placing_questions
 from tests.browser import jupyterlab
 
 SHOW = "from helpers import Placement\nPlacement()"
@@ -55,7 +55,12 @@ def test_the_keyboard_alone_is_enough(lab, notebook):
         for _ in range(right):
             page.keyboard.press("ArrowDown")
         expect(cards.nth(number).get_by_role("radio").nth(right)).to_be_checked()
-        for key in ("a", "b", "x", "Shift+M"):  # JupyterLab's commands: a cell above, a cell below, cut, merge
+        for key in (
+            "a",
+            "b",
+            "x",
+            "Shift+M",
+        ):  # JupyterLab's commands: a cell above, a cell below, cut, merge
             page.keyboard.press(key)
         page.keyboard.press("Tab")
     expect(cards.nth(9).get_by_role("radio").first).to_be_focused()

@@ -1,4 +1,6 @@
-"""The playground of lesson 04, driven from the keyboard in a real JupyterLab, and its table of outcomes."""
+"""The playground of lesson 04, driven from the keyboard in a real JupyterLab, and its table of
+attempts.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import expect
 
 from helpers import OutcomeTable, Playground
-from helpers.playground import HOMES, ROUTES, VALUES, grid
+from helpers.tracing.attempts import HOMES, ROUTES, VALUES, grid
 from tests.browser import jupyterlab
 from tests.lesson_kernel import ROOT
 
 SCREENSHOTS = ROOT / ".screenshots" / "playground"
 SHOW = "from helpers import Playground\nPlayground()"
-TABLE = "from helpers import OutcomeTable, playground\nOutcomeTable(playground.grid())"
+TABLE = "from helpers import OutcomeTable\nfrom helpers.tracing import attempts\nOutcomeTable(attempts.grid())"
 
 
 def choose(page, label, words):
@@ -46,7 +48,9 @@ def test_each_menu_is_chosen_from_the_keyboard_and_the_outcome_follows(lab, note
     page.keyboard.press("End")
     expect(outcome).to_contain_text("before Module.__init__() call")
     assert page.get_by_label("home", exact=True).locator("option").count() == 3
-    assert page.locator(".inm-outcome").count() == 1 and page.locator(".jp-Cell").count() == 2  # no key got through
+    assert (
+        page.locator(".inm-outcome").count() == 1 and page.locator(".jp-Cell").count() == 2
+    )  # no key got through
     jupyterlab.screenshots(page, SCREENSHOTS, "light")
     assert lab.problems(page) == []
 
@@ -82,8 +86,14 @@ def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook, theme)
 
 def test_the_still_faces_are_seen_whole_before_trust(notebook):
     faces = [Playground()._repr_mimebundle_()[0]["text/html"], OutcomeTable(grid())._repr_html_()]
-    cells = [new_code_cell("...", outputs=[new_output("display_data", data={"text/html": str(face)})],
-                           execution_count=place) for place, face in enumerate(faces, start=1)]  # fmt: skip
+    cells = [
+        new_code_cell(
+            "...",
+            outputs=[new_output("display_data", data={"text/html": str(face)})],
+            execution_count=place,
+        )
+        for place, face in enumerate(faces, start=1)
+    ]
     page = notebook(*cells, run=False)
     assert jupyterlab.trusted_outputs(page) == 0
     expect(page.get_by_text("Here stand three menus. Run this cell")).to_be_visible()

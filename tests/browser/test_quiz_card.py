@@ -1,11 +1,13 @@
-"""The quiz card in a real JupyterLab: choose, check, read why, with the mouse and from the keyboard alone."""
+"""The quiz card in a real JupyterLab: choose, check, read why, with the mouse and from the keyboard
+alone.
+"""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.questions import Option, Question, all_questions
+from helpers.exercises.questions import Option, Question, all_questions
 from helpers.views.quiz_card import QuizCard
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
@@ -15,7 +17,7 @@ WRONG = [index for index in range(len(QUESTION.options)) if index != QUESTION.an
 SHOW = "from helpers import quiz\nquiz('01-live-view')"
 
 HOSTILE_CARD = f"""\
-from helpers.questions import Option, Question
+from helpers.exercises.questions import Option, Question
 from helpers.views.quiz_card import QuizCard
 words = {STRUCK!r}
 options = (Option(words, words), Option("plain", words))

@@ -1,9 +1,9 @@
-"""Each lesson as slides: what plain `jupyter nbconvert --to slides` makes of it, in a browser of 1280 by 720.
+"""Each lesson as slides: what plain `jupyter nbconvert --to slides` makes of it, in a browser of
+1280 by 720.
 
-The page is the converter's own, with its usual addresses. Nothing it asks for reaches a network: the slide library
-and its loader come out of packages, in the versions that the page names; jQuery, MathJax and Mermaid, which no lesson
-uses, are stand-ins; web fonts are left out.
-"""
+The page is the converter's own, with its usual addresses. Nothing it asks for reaches a network:
+the slide library and its loader come out of packages, in the versions that the page names; jQuery,
+MathJax and Mermaid, which no lesson uses, are stand-ins; web fonts are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from nbconvert import SlidesExporter
 from playwright.sync_api import Browser, Page, Route
 
-from helpers.questions import all_questions
+from helpers.exercises.questions import all_questions
 from tests.browser.conftest import NO_PACKAGES
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
@@ -37,7 +37,8 @@ STAND_INS = {
 }
 KINDS = {".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
 
-# What a slide shows, all its fragments included, and what of it lies outside the slide or is cut off inside a box.
+# What a slide shows, all its fragments included, and what of it lies outside the slide or is cut
+# off inside a box.
 LOOK = r"""async () => {
     const library = document.querySelector('link[href$="/dist/reveal.css"]').href.replace(/css$/, 'js');
     const Reveal = await new Promise(done => require([library], done));
@@ -109,7 +110,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder, npm = tmp_path_factory.mktemp("packages"), shutil.which("npm")
     done = npm and subprocess.run(
         [npm, "pack", *PACKAGES, "--fetch-retries=0", "--pack-destination", str(folder)],
-        cwd=folder, capture_output=True, text=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     if not done or done.returncode:
         words = NO_PACKAGES + (f"\n{done.stderr}" if done else "")
@@ -120,13 +123,17 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for package in PACKAGES:
         with tarfile.open(folder / f"{package.replace('@', '-')}.tgz") as archive:
             for member in filter(tarfile.TarInfo.isfile, archive):
-                files[f"{package}/{member.name.partition('/')[2]}"] = archive.extractfile(member).read()
+                files[f"{package}/{member.name.partition('/')[2]}"] = archive.extractfile(
+                    member
+                ).read()
     return files
 
 
 @dataclass
 class Walk:
-    """What one lesson showed as slides: `slides` in order, and what it asked for that was not there."""
+    """What one lesson showed as slides: `slides` in order, and what it asked for that was not
+    there.
+    """
 
     path: Path
     slides: list[dict]
@@ -136,7 +143,9 @@ class Walk:
 
 
 def answer(route: Route, html: str, packages: dict[str, bytes]) -> bool:
-    """Answer one request of the page from `html`, `packages` or `STAND_INS`; False if none of them has it."""
+    """Answer one request of the page from `html`, `packages` or `STAND_INS`; False if none of them
+    has it.
+    """
     url = route.request.url
     name = re.sub(r".*/require\.js/([\d.]+)/require\.min\.js$", r"requirejs@\1/require.js", url)
     name = re.sub(r".*/(?=reveal\.js@)", "", name)
@@ -146,7 +155,9 @@ def answer(route: Route, html: str, packages: dict[str, bytes]) -> bool:
         kind = KINDS.get(Path(name).suffix, "application/octet-stream")
         route.fulfill(body=packages[name], content_type=kind)
     elif body := [body for pattern, body in STAND_INS.items() if re.search(pattern, url)]:
-        route.fulfill(body=body[0], content_type="text/css" if "family=" in url else "text/javascript")
+        route.fulfill(
+            body=body[0], content_type="text/css" if "family=" in url else "text/javascript"
+        )
     else:
         route.abort()
         return False
@@ -184,7 +195,9 @@ def contact_sheet(page: Page, folder: Path, slides: list[dict]) -> None:
 
 
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def walked(request: pytest.FixtureRequest, browser: Browser, packages: dict[str, bytes]) -> Iterator[Walk]:
+def walked(
+    request: pytest.FixtureRequest, browser: Browser, packages: dict[str, bytes]
+) -> Iterator[Walk]:
     page = browser.new_page(viewport=PROJECTOR, reduced_motion="reduce")
     found = walk(page, request.param, packages)
     contact_sheet(page, SCREENSHOTS / request.param.stem, found.slides)
@@ -194,7 +207,10 @@ def walked(request: pytest.FixtureRequest, browser: Browser, packages: dict[str,
 
 def test_each_slide_shows_what_its_notebook_puts_on_it(walked):
     shown = [cell for slide in walked.slides for cell in slide["cells"]]
-    kinds = {cell["id"]: cell["metadata"]["slideshow"]["slide_type"] for cell in read(walked.path)["cells"]}
+    kinds = {
+        cell["id"]: cell["metadata"]["slideshow"]["slide_type"]
+        for cell in read(walked.path)["cells"]
+    }
     assert shown == [cell for cell, kind in kinds.items() if kind not in ("skip", "notes")]
     assert [slide["place"] for slide in walked.slides if not slide["shown"]] == []
     assert len(walked.slides) == sum(kind in ("slide", "subslide") for kind in kinds.values())

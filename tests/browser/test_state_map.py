@@ -1,4 +1,6 @@
-"""The map in a real JupyterLab: fold, filter, select, read, with the mouse and from the keyboard alone."""
+"""The map in a real JupyterLab: fold, filter, select, read, with the mouse and from the keyboard
+alone.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def names(page: Page) -> list[str]:
 
 def active(page: Page) -> str:
     """Accessible name of the row on which the keyboard stands."""
-    return tree(page).evaluate("node => document.getElementById(node.getAttribute('aria-activedescendant')).ariaLabel")
+    return tree(page).evaluate(
+        "node => document.getElementById(node.getAttribute('aria-activedescendant')).ariaLabel"
+    )
 
 
 def test_a_press_while_the_tree_scrolls_is_still_a_click(notebook):
@@ -90,8 +94,16 @@ def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
     expect(details(page)).to_contain_text("Linear")
     page.keyboard.press("ArrowRight")
     row(page, "weight", 1).click()
-    for words in ("tied.weight", "2 × 3", "float32", "24 bytes", "One tensor, several names", "head.weight",
-                  "state_dict() has it", "autograd tracks it"):  # fmt: skip
+    for words in (
+        "tied.weight",
+        "2 × 3",
+        "float32",
+        "24 bytes",
+        "One tensor, several names",
+        "head.weight",
+        "state_dict() has it",
+        "autograd tracks it",
+    ):
         expect(details(page)).to_contain_text(words)
     tree(page).press("Home")
     row(page, "cache").click()
@@ -119,7 +131,14 @@ def test_a_submodule_folds_and_opens_and_a_filter_finds(notebook):
     # The filter shows the matches with the way to them.
     page.get_by_label("Filter by name").fill("RUNNING_")
     expect(page.locator(".inm-map-status")).to_have_text("3 matches")
-    assert names(page) == ["model", "body", "1", "running_mean", "running_var", "track_running_stats"]
+    assert names(page) == [
+        "model",
+        "body",
+        "1",
+        "running_mean",
+        "running_var",
+        "track_running_stats",
+    ]
     expect(details(page)).to_contain_text("body.1.running_mean")
     page.get_by_label("Filter by name").fill("nowhere")
     expect(page.locator(".inm-map-status")).to_have_text("Nothing has this in its name")
@@ -157,10 +176,14 @@ def test_everything_is_reached_from_the_keyboard(notebook):
     assert page.get_by_label("Filter by name").input_value() == ""
     assert active(page).startswith("cache")
     page.keyboard.type("dabxm")  # shortcuts of the notebook: the map keeps them to itself
-    assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+    assert (
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+    )
 
 
-def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_asked_for(lab, notebook):
+def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_asked_for(
+    lab, notebook
+):
     page = notebook(LARGE)
     expect(page.locator(".inm-map-totals")).to_contain_text("90,001")
     row(page, "0").locator(".inm-map-fold").click()
@@ -180,7 +203,10 @@ def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_ask
 
 
 def test_refresh_reads_the_model_again_and_keeps_what_is_open(notebook):
-    page = notebook(SMALL + "\n", "model.added = nn.Parameter(torch.ones(1)); model.head.weight.requires_grad_(False)")
+    page = notebook(
+        SMALL + "\n",
+        "model.added = nn.Parameter(torch.ones(1)); model.head.weight.requires_grad_(False)",
+    )
     row(page, "tied").locator(".inm-map-fold").click()
     row(page, "head").locator(".inm-map-fold").click()
     page.get_by_role("button", name="Refresh").click()
@@ -200,7 +226,9 @@ def test_hostile_names_stay_text_live_static_and_trusted(lab, notebook):
     context: dict = {}
     exec(HOSTILE.rsplit("\n", 1)[0], context)
     face = StateMap(context["model"])._repr_mimebundle_()[0]["text/html"]
-    saved = new_code_cell("0", outputs=[new_output("execute_result", {"text/html": face}, execution_count=1)])
+    saved = new_code_cell(
+        "0", outputs=[new_output("execute_result", {"text/html": face}, execution_count=1)]
+    )
     page = notebook(saved, run=False)
     assert "<img src=x" in jupyterlab.static_faces(page)[0]
     jupyterlab.trust(page)
@@ -217,4 +245,3 @@ def test_axe_finds_no_serious_fault(notebook, theme):
     page.get_by_role("button", name="Show the first numbers").click()
     page.get_by_label("Filter by name").fill("nowhere")
     assert jupyterlab.accessibility_faults(page, ".inm-map") == []
-

@@ -1,4 +1,6 @@
-"""The player in a real JupyterLab: every control, by mouse and by keyboard; the lines, the containers, the words."""
+"""The player in a real JupyterLab: every control, by mouse and by keyboard; the lines, the
+containers, the words.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,10 @@ def assert_shows(page: Page, steps: Trace, position: int) -> None:
     for box, names in state.items():
         items = page.locator(f".inm-player-box[data-box='{box}'] li:not([data-change=left])").all()
         assert [item.locator("code").inner_text() for item in items] == list(names)
-        assert all(held.words in item.inner_text() for item, held in zip(items, names.values(), strict=True))
+        assert all(
+            held.words in item.inner_text()
+            for item, held in zip(items, names.values(), strict=True)
+        )
 
 
 def test_every_control_shows_its_step(lab, notebook):
@@ -100,10 +105,18 @@ def test_every_control_shows_its_step(lab, notebook):
     changed = [position for position, step in enumerate(steps) if step.changes]
     assert_shows(page, steps, 0)
     for name, position in (
-        ("Forward", 1), ("Forward", 2), ("Back", 1), ("Next change", changed[0]), ("Next change", changed[1]),
-        ("Previous change", changed[0]), ("Last step", len(steps) - 1), ("Forward", len(steps) - 1),
-        ("Previous change", changed[1]), ("First step", 0), ("Back", 0),
-    ):  # fmt: skip
+        ("Forward", 1),
+        ("Forward", 2),
+        ("Back", 1),
+        ("Next change", changed[0]),
+        ("Next change", changed[1]),
+        ("Previous change", changed[0]),
+        ("Last step", len(steps) - 1),
+        ("Forward", len(steps) - 1),
+        ("Previous change", changed[1]),
+        ("First step", 0),
+        ("Back", 0),
+    ):
         press(page, name)
         assert_shows(page, steps, position)
     page.get_by_role("slider", name="Step").fill("7")
@@ -125,7 +138,9 @@ def test_it_plays_to_the_end_and_pauses(notebook):
     status = page.get_by_role("status")
     press(page, "Play")
     expect(status).to_have_attribute("aria-live", "off")
-    page.wait_for_function("() => document.querySelector('.inm-player input[type=range]').value >= 2")
+    page.wait_for_function(
+        "() => document.querySelector('.inm-player input[type=range]').value >= 2"
+    )
     press(page, "Pause")
     expect(status).to_have_attribute("aria-live", "polite")
     stood = place(page)
@@ -149,8 +164,13 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     page.get_by_role("region", name="Source").focus()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key, position in (
-        ("ArrowRight", 1), ("ArrowDown", 2), ("ArrowLeft", 1), ("ArrowUp", 0), ("End", len(steps) - 1), ("Home", 0)
-    ):  # fmt: skip
+        ("ArrowRight", 1),
+        ("ArrowDown", 2),
+        ("ArrowLeft", 1),
+        ("ArrowUp", 0),
+        ("End", len(steps) - 1),
+        ("Home", 0),
+    ):
         page.keyboard.press(key)
         assert_shows(page, steps, position)
     page.keyboard.press("Space")
@@ -162,7 +182,13 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     page.keyboard.press("Space")  # a button keeps its own Space
     assert place(page) == 1
     page.get_by_role("slider", name="Step").focus()
-    for key, position in (("ArrowRight", 2), ("ArrowUp", 3), ("ArrowDown", 2), ("End", len(steps) - 1), ("Home", 0)):
+    for key, position in (
+        ("ArrowRight", 2),
+        ("ArrowUp", 3),
+        ("ArrowDown", 2),
+        ("End", len(steps) - 1),
+        ("Home", 0),
+    ):
         page.keyboard.press(key)
         assert_shows(page, steps, position)
     for key in "adx":  # commands of JupyterLab for cells
@@ -172,7 +198,9 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
 
 
 def signs(page: Page) -> dict[str, str]:
-    """The sign before each line of the source that is shown, by its text; the first of several with one text."""
+    """The sign before each line of the source that is shown, by its text; the first of several with
+    one text.
+    """
     return page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('.inm-player-line')].reverse().map(line => [
             line.querySelector('.inm-player-code').textContent.trim(),
@@ -185,7 +213,7 @@ def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(n
     for _ in range(3):
         press(page, "Forward")
     found = signs(page)
-    assert found["params = self.__dict__.get(\"_parameters\")"] == "✓"
+    assert found['params = self.__dict__.get("_parameters")'] == "✓"
     assert found["if params is None:"] == "▶"
     assert found["remove_from("] == found["self.register_parameter(name, value)"] == ""  # to come
     assert found["modules[name] = value"] == found["super().__setattr__(name, value)"] == "–"
@@ -194,7 +222,9 @@ def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(n
             [...document.querySelectorAll('.inm-player-code')].find(one => one.textContent.trim() === text)).color)"""
     )
     assert colours[0] != colours[1]
-    notes = page.locator(".inm-player-line", has_text="isinstance(value, Parameter)").locator(".inm-player-note")
+    notes = page.locator(".inm-player-line", has_text="isinstance(value, Parameter)").locator(
+        ".inm-player-note"
+    )
     expect(notes).to_have_text("True")
     press(page, "First step")
     expect(notes).to_have_text("")  # it is not decided yet
@@ -208,8 +238,11 @@ def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
     gone = page.locator(".inm-player-box[data-box=_buffers] li")
     expect(gone).to_have_attribute("data-change", "left")
     expect(gone).to_have_text("○scale Tensor, 3, float32left")
-    expect(status).to_have_text("remove_from, line " + now(page).locator(".inm-player-number").inner_text()
-                                + ": del d[name] → scale left _buffers")  # fmt: skip
+    expect(status).to_have_text(
+        "remove_from, line "
+        + now(page).locator(".inm-player-number").inner_text()
+        + ": del d[name] → scale left _buffers"
+    )
     press(page, "Forward")
     expect(page.locator(".inm-player-box[data-box=_buffers]")).to_contain_text("empty")
     press(page, "Last step")
@@ -221,11 +254,16 @@ def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
 def test_the_picture_of_the_readme_shows_a_parameter_that_takes_over_the_name_of_a_buffer(notebook):
     page = notebook(README)
     press(page, "Next change")
-    for question, answer in (("isinstance(value, Parameter)", "True"), ("if params is None", "False")):
+    for question, answer in (
+        ("isinstance(value, Parameter)", "True"),
+        ("if params is None", "False"),
+    ):
         line = page.locator(".inm-player-line", has_text=question)
         expect(line.locator(".inm-player-note")).to_have_text(answer)
     expect(page.get_by_role("status")).to_contain_text("del d[name] → weight left _buffers")
-    expect(page.locator(".inm-player-box[data-box=_buffers] li").last).to_have_attribute("data-change", "left")
+    expect(page.locator(".inm-player-box[data-box=_buffers] li").last).to_have_attribute(
+        "data-change", "left"
+    )
     jupyterlab.picture(page.locator(".inm-player"), "trace_player")
     press(page, "Last step")
     expect(page.locator(".inm-player-box[data-box=_parameters] li").last).to_contain_text("came in")
@@ -242,7 +280,9 @@ def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(
     press(page, "Last step")
     (start,) = page.evaluate(moving)
     page.emulate_media(reduced_motion="reduce")
-    assert float(start.split(", ")[1].removesuffix("px)")) > 0  # from below: from _buffers, which it left
+    assert (
+        float(start.split(", ")[1].removesuffix("px)")) > 0
+    )  # from below: from _buffers, which it left
 
 
 def test_an_error_stands_at_the_line_that_raised_it(notebook):
@@ -320,7 +360,9 @@ def test_on_a_projector_both_sources_and_all_containers_of_a_comparison_are_in_s
         assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
         assert names.bounding_box()["x"] < boxes.bounding_box()["x"]
         area = state.bounding_box()
-        assert area["y"] + area["height"] < jupyterlab.PROJECTOR["height"] - 30  # the bar at the bottom of the window
+        assert (
+            area["y"] + area["height"] < jupyterlab.PROJECTOR["height"] - 30
+        )  # the bar at the bottom of the window
     page.set_viewport_size(jupyterlab.DESKTOP)
 
 
@@ -340,11 +382,15 @@ def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
     assert (back < words) == (theme == "dark")
 
 
-def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_is_in_sight(notebook):
+def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_is_in_sight(
+    notebook,
+):
     page = notebook(SHOW)
     page.set_viewport_size(jupyterlab.PROJECTOR)
     press(page, "Next change")
-    view, source, state = (page.locator(one) for one in (".inm-player", ".inm-player-source", ".inm-player-state"))
+    view, source, state = (
+        page.locator(one) for one in (".inm-player", ".inm-player-source", ".inm-player-state")
+    )
     a, b, whole = source.bounding_box(), state.bounding_box(), view.bounding_box()
     assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
     assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
@@ -383,8 +429,12 @@ def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still, them
 
 
 def test_a_trace_of_nothing_says_why_and_two_views_do_not_touch_each_other(lab, notebook):
-    page = notebook("from torch import nn\nfrom helpers import TracePlayer, trace\n"
-                    "with trace(nn.ReLU()) as steps:\n    pass\nTracePlayer(steps)", SHOW, SHOW)  # fmt: skip
+    page = notebook(
+        "from torch import nn\nfrom helpers import TracePlayer, trace\n"
+        "with trace(nn.ReLU()) as steps:\n    pass\nTracePlayer(steps)",
+        SHOW,
+        SHOW,
+    )
     expect(page.locator(".inm-player").first).to_contain_text("no line of torch ran")
     page.get_by_role("button", name="Last step").first.click()
     expect(page.locator(".inm-player-count").last).to_contain_text("1 / ")

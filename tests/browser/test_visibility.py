@@ -8,13 +8,15 @@ from playwright.sync_api import expect
 from torch import nn
 
 from helpers import VisibilityTable
-from helpers.visibility import visibility
+from helpers.state.visibility import visibility
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
 
 SCREENSHOTS = ROOT / ".screenshots" / "visibility"
-SHOW = "from torch import nn\nfrom helpers import VisibilityTable\nVisibilityTable(nn.BatchNorm1d(3))"
+SHOW = (
+    "from torch import nn\nfrom helpers import VisibilityTable\nVisibilityTable(nn.BatchNorm1d(3))"
+)
 HOSTILE = f"""\
 import torch
 from torch import nn
@@ -47,8 +49,13 @@ def test_the_table_is_a_table_with_heads_and_axe_finds_nothing(lab, notebook, th
     expect(rows).to_have_count(5)
     for row, sight in zip(rows.all(), visibility(nn.BatchNorm1d(3)), strict=True):
         expect(row.locator("th")).to_contain_text(sight.path)
-        assert row.locator("td").all_inner_texts() == ["✓ yes" if yes else "– no" for yes in sight[2:]]
-    assert table.locator('th[scope="col"]').count() == 6 and table.locator('th[scope="row"]').count() == 5
+        assert row.locator("td").all_inner_texts() == [
+            "✓ yes" if yes else "– no" for yes in sight[2:]
+        ]
+    assert (
+        table.locator('th[scope="col"]').count() == 6
+        and table.locator('th[scope="row"]').count() == 5
+    )
     assert jupyterlab.accessibility_faults(page, ".inm-visibility") == []
     jupyterlab.screenshots(page, SCREENSHOTS, f"table-{theme}")
     assert lab.problems(page) == []
@@ -59,7 +66,9 @@ def test_the_page_and_the_text_of_the_table_are_of_different_brightness_in_the_d
     colours = page.locator(".inm-visibility td").first.evaluate(
         "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
     )
-    page_colour, text_colour = ([int(part) for part in c.strip("rgba()").split(",")[:3]] for c in colours)
+    page_colour, text_colour = (
+        [int(part) for part in c.strip("rgba()").split(",")[:3]] for c in colours
+    )
     assert sum(page_colour) < 200 and sum(text_colour) > 450
 
 
@@ -74,7 +83,9 @@ def test_hostile_names_stay_text(lab, notebook, still, form):
 
 
 def test_the_table_says_the_same_before_trust_and_after_a_run(notebook):
-    face = new_output("display_data", data={"text/html": str(VisibilityTable(nn.BatchNorm1d(3))._repr_html_())})
+    face = new_output(
+        "display_data", data={"text/html": str(VisibilityTable(nn.BatchNorm1d(3))._repr_html_())}
+    )
     page = notebook(new_code_cell(SHOW, outputs=[face], execution_count=1), run=False)
     assert jupyterlab.trusted_outputs(page) == 0
     before = page.locator(".inm-visibility").inner_text()
@@ -102,6 +113,8 @@ def test_axe_finds_nothing_in_the_slider_but_what_ipywidgets_brings(notebook):
     page = notebook(SLIDER)
     expect(page.get_by_alt_text("Up to 1", exact=True)).to_be_visible()
     faults = jupyterlab.accessibility_faults(page, ".jupyter-widgets")
-    # The handle of every slider of ipywidgets 8 has a role and values and no name of its own; the words stand beside
-    # it. That is theirs to mend: nothing else may be found.
-    assert [fault.split(":")[0] for fault in faults] == ["aria-input-field-name"] and "noUi-handle" in faults[0]
+    # The handle of every slider of ipywidgets 8 has a role and values and no name of its own; the
+    # words stand beside it. That is theirs to mend: nothing else may be found.
+    assert [fault.split(":")[0] for fault in faults] == [
+        "aria-input-field-name"
+    ] and "noUi-handle" in faults[0]

@@ -24,7 +24,9 @@ def _delete() -> int:
     if held is ...:
         return 0
     layer(torch.ones(1, 2))
-    return the_true_one(False, held is not None and held is not before, held is before, held is None)
+    return the_true_one(
+        False, held is not None and held is not before, held is before, held is None
+    )
 
 
 def _adam() -> int:
@@ -35,10 +37,16 @@ def _adam() -> int:
     optimizer.step()
     average = gradient * 0.1  # after one step, with the usual beta of 0.9
     in_model = any(torch.equal(value, average) for value in model.state_dict().values())
-    remembered = (value for one in optimizer.state_dict()["state"].values() for value in one.values())
-    in_optimizer = any(value.shape == average.shape and torch.allclose(value, average) for value in remembered)
+    remembered = (
+        value for one in optimizer.state_dict()["state"].values() for value in one.values()
+    )
+    in_optimizer = any(
+        value.shape == average.shape and torch.allclose(value, average) for value in remembered
+    )
     overwritten = not torch.equal(model.weight.grad, gradient)
-    return the_true_one(in_model, in_optimizer, overwritten, not (in_model or in_optimizer or overwritten))
+    return the_true_one(
+        in_model, in_optimizer, overwritten, not (in_model or in_optimizer or overwritten)
+    )
 
 
 def _frozen() -> int:
@@ -47,7 +55,12 @@ def _frozen() -> int:
     model.requires_grad_(False)
     listed, named = list(model.parameters()), list(model.named_parameters())
     same = len(listed) == 6 and all(one is other for one, other in zip(before, listed, strict=True))
-    return the_true_one(not listed and not named, not listed and len(named) == 6, len(listed) == 6 and not same, same)
+    return the_true_one(
+        not listed and not named,
+        not listed and len(named) == 6,
+        len(listed) == 6 and not same,
+        same,
+    )
 
 
 def _twice() -> str:
@@ -97,7 +110,9 @@ def _scale() -> int:
     optimizer.step()
     trained, saved = not torch.equal(model.scale, torch.ones(3)), "scale" in model.state_dict()
     gradient = model.scale.grad is not None
-    return the_true_one(trained and not saved, gradient and not trained, trained and saved, not gradient)
+    return the_true_one(
+        trained and not saved, gradient and not trained, trained and saved, not gradient
+    )
 
 
 def _after() -> int:
@@ -126,8 +141,12 @@ def _file() -> int:
     found = torch.load(path, weights_only=True)
     names = isinstance(found, dict) and set(found) == {"weight", "bias"}
     # The two models of the options differ in what else comes along; neither is there.
-    return the_true_one(names and all(map(torch.is_tensor, found.values())), False, isinstance(found, list),
-                        isinstance(found, nn.Module))  # fmt: skip
+    return the_true_one(
+        names and all(map(torch.is_tensor, found.values())),
+        False,
+        isinstance(found, list),
+        isinstance(found, nn.Module),
+    )
 
 
 def _copy() -> int:
@@ -138,7 +157,9 @@ def _copy() -> int:
     second(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     moved, copied = (not torch.equal(model.weight, before) for model in (first, second))
-    return the_true_one(moved and not copied, copied and not moved, not moved and not copied, moved and copied)
+    return the_true_one(
+        moved and not copied, copied and not moved, not moved and not copied, moved and copied
+    )
 
 
 PROOFS = {

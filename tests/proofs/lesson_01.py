@@ -30,7 +30,9 @@ def _nesting() -> str:
     model.encoder = nn.Module()
     model.encoder.body = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
     weight = model.encoder.body[0].weight
-    return next(f"`{key}`" for key, value in model.state_dict(keep_vars=True).items() if value is weight)
+    return next(
+        f"`{key}`" for key, value in model.state_dict(keep_vars=True).items() if value is weight
+    )
 
 
 def _live_view() -> int:
@@ -51,7 +53,9 @@ def _live_view() -> int:
 def _no_parameters() -> int:
     norm = nn.BatchNorm1d(3, affine=False)
     if list(norm.parameters()):
-        raise ValueError("BatchNorm1d(affine=False) has parameters, so the question has lost its ground")
+        raise ValueError(
+            "BatchNorm1d(affine=False) has parameters, so the question has lost its ground"
+        )
     if not hasattr(norm, "state_dict"):
         return 0
     buffers = ["running_mean", "running_var", "num_batches_tracked"]
@@ -78,7 +82,9 @@ def _optimizer() -> int:
     _step(model, optimizer)
     weight, first = model.layer1.weight, next(iter(optimizer.state_dict()["state"]))
     named, position = first == "layer1.weight", isinstance(first, int) and first == 0
-    return the_true_one(named, first is weight, position, isinstance(first, int) and first == id(weight))
+    return the_true_one(
+        named, first is weight, position, isinstance(first, int) and first == id(weight)
+    )
 
 
 PROOFS = {

@@ -17,14 +17,20 @@ def _used_up() -> int:
 
 def _own() -> int:
     own, model = list(reader()._parameters), reader()
-    every = [[name for name, _ in model.named_parameters(remove_duplicate=once)] for once in (True, False)]
+    every = [
+        [name for name, _ in model.named_parameters(remove_duplicate=once)]
+        for once in (True, False)
+    ]
     return the_true_one(own == every[0], own == every[1], own == [], False)
 
 
 def _tied() -> int:
     model = reader()
-    listings = (model.named_parameters(), model.named_parameters(remove_duplicate=False),
-                model.state_dict(keep_vars=True).items())  # fmt: skip
+    listings = (
+        model.named_parameters(),
+        model.named_parameters(remove_duplicate=False),
+        model.state_dict(keep_vars=True).items(),
+    )
     found = [sum(one is model.head.weight for _, one in listing) for listing in listings]
     return [[1, 1, 1], [2, 2, 2], [1, 2, 1], [1, 2, 2]].index(found)
 
@@ -40,10 +46,15 @@ def _freeze_tied() -> int:
 
 def _position() -> int:
     fc = nn.Linear(2, 2)
-    optimizer = torch.optim.SGD([{"params": [fc.bias]}, {"params": [fc.weight]}], lr=0.1, momentum=0.9)
+    optimizer = torch.optim.SGD(
+        [{"params": [fc.bias]}, {"params": [fc.weight]}], lr=0.1, momentum=0.9
+    )
     sum(one.sum() for one in fc.parameters()).backward()
     optimizer.step()
-    shapes = {number: kept["momentum_buffer"].shape for number, kept in optimizer.state_dict()["state"].items()}
+    shapes = {
+        number: kept["momentum_buffer"].shape
+        for number, kept in optimizer.state_dict()["state"].items()
+    }
     return [fc.bias.shape, None, fc.weight.shape].index(shapes.get(1))
 
 
@@ -55,8 +66,14 @@ def _parameter() -> int:
 
 
 PROOFS = {
-    "02-used-up": _used_up, "02-own": _own, "02-tied": _tied, "02-freeze-tied": _freeze_tied, "02-position": _position,
+    "02-used-up": _used_up,
+    "02-own": _own,
+    "02-tied": _tied,
+    "02-freeze-tied": _freeze_tied,
+    "02-position": _position,
     "02-parameter": _parameter,
     "02-prefix": lambda: f"`{next(nn.Linear(2, 2).named_parameters(prefix='net.'))[0]}`",
-    "02-modules": lambda: str(sum(p.numel() for m in nn.Sequential(nn.Linear(2, 2)).modules() for p in m.parameters())),
-}  # fmt: skip
+    "02-modules": lambda: str(
+        sum(p.numel() for m in nn.Sequential(nn.Linear(2, 2)).modules() for p in m.parameters())
+    ),
+}

@@ -32,7 +32,9 @@ def _saved() -> str:
 def _moved() -> int:
     model = _Five().to(torch.float64)
     moved = [name for name in _NAMES if getattr(model, name).dtype == torch.float64]
-    return the_true_one(moved == _NAMES, moved == _NAMES[:3], moved == _NAMES[:4], moved == _NAMES[:2])
+    return the_true_one(
+        moved == _NAMES, moved == _NAMES[:3], moved == _NAMES[:4], moved == _NAMES[:2]
+    )
 
 
 def _gradient() -> int:
@@ -48,7 +50,9 @@ def _gradient() -> int:
 def _copies() -> int:
     model = _Five()
     twin = copy.deepcopy(model)
-    own = [name for name in _NAMES if getattr(twin, name).data_ptr() != getattr(model, name).data_ptr()]
+    own = [
+        name for name in _NAMES if getattr(twin, name).data_ptr() != getattr(model, name).data_ptr()
+    ]
     shared = own == _NAMES[:4] and twin.plain is model.plain
     return the_true_one(own == _NAMES[:3], own == _NAMES[:4] and not shared, own == _NAMES, shared)
 
@@ -57,8 +61,13 @@ def _assign() -> int:
     model, new = _Five(), torch.full((3,), 2.0)
     old = model.kept
     model.kept = new
-    buffer, copied = "kept" in dict(model.named_buffers()), model.kept is old and old.tolist() == new.tolist()
-    return the_true_one(model.kept is new and buffer, model.kept is new and not buffer, copied, False)
+    buffer, copied = (
+        "kept" in dict(model.named_buffers()),
+        model.kept is old and old.tolist() == new.tolist(),
+    )
+    return the_true_one(
+        model.kept is new and buffer, model.kept is new and not buffer, copied, False
+    )
 
 
 def _alias() -> int:
@@ -66,7 +75,9 @@ def _alias() -> int:
     aliases = [model.learned, model.kept]
     model.to(torch.float64)
     same = (model.learned is aliases[0], model.kept is aliases[1])
-    return the_true_one(same == (True, True), same == (True, False), same == (False, True), not any(same))
+    return the_true_one(
+        same == (True, True), same == (True, False), same == (False, True), not any(same)
+    )
 
 
 def _eval() -> int:
@@ -79,5 +90,12 @@ def _eval() -> int:
     return the_true_one(frozen and not no_grad, no_grad and not frozen, frozen and no_grad, in_eval)
 
 
-PROOFS = {"03-saved": _saved, "03-moved": _moved, "03-gradient": _gradient, "03-copies": _copies,
-          "03-assign": _assign, "03-alias": _alias, "03-eval": _eval}  # fmt: skip
+PROOFS = {
+    "03-saved": _saved,
+    "03-moved": _moved,
+    "03-gradient": _gradient,
+    "03-copies": _copies,
+    "03-assign": _assign,
+    "03-alias": _alias,
+    "03-eval": _eval,
+}

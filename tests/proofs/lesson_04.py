@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from helpers.tracing import trace
+from helpers.tracing.trace import trace
 from tests.proofs import the_true_one
 
 
@@ -33,7 +33,10 @@ def _where() -> int:
     model = _One()
     plain, registered = "weight" in vars(model), "weight" in vars(model)["_parameters"]
     return the_true_one(
-        plain and not registered, registered and not plain, plain and registered, "weight" in vars(_One)
+        plain and not registered,
+        registered and not plain,
+        plain and registered,
+        "weight" in vars(_One),
     )
 
 
@@ -44,11 +47,18 @@ def _read() -> int:
         with trace(layer) as steps:
             getattr(layer, name)
         needed += [name] if steps else []
-    return the_true_one(needed == ["weight"], sorted(needed) == ["in_features", "weight"], needed == names, not needed)
+    return the_true_one(
+        needed == ["weight"],
+        sorted(needed) == ["in_features", "weight"],
+        needed == names,
+        not needed,
+    )
 
 
 def _first() -> int:
-    """By what differs in the end: the home of a name that was plain, of a tensor, and of a frozen parameter."""
+    """By what differs in the end: the home of a name that was plain, of a tensor, and of a frozen
+    parameter.
+    """
 
     def registered(value: torch.Tensor, taken: bool) -> bool:
         module = nn.Module()
@@ -61,7 +71,12 @@ def _first() -> int:
     free, taken = ([registered(value, one) for value in values] for one in (False, True))
     frozen = registered(nn.Parameter(torch.ones(1), requires_grad=False), False)
     by_class = free == taken == [True, False, False] and frozen
-    return the_true_one(free != taken, free == [True, True, True], free == [True, False, True] and not frozen, by_class)
+    return the_true_one(
+        free != taken,
+        free == [True, True, True],
+        free == [True, False, True] and not frozen,
+        by_class,
+    )
 
 
 def _refused(act: object) -> bool:
@@ -80,7 +95,13 @@ def _taken() -> int:
 
 
 def _early() -> int:
-    values = [nn.Parameter(torch.zeros(2)), nn.Linear(2, 2), nn.Buffer(torch.zeros(2)), torch.zeros(2), 3]
+    values = [
+        nn.Parameter(torch.zeros(2)),
+        nn.Linear(2, 2),
+        nn.Buffer(torch.zeros(2)),
+        torch.zeros(2),
+        3,
+    ]
     through = []
     for value in values:
         try:
@@ -89,8 +110,12 @@ def _early() -> int:
             through.append(False)
         else:
             through.append(True)
-    return the_true_one(not any(through), through == [False] + [True] * 4, through == [False] * 3 + [True] * 2,
-                        through == [False] * 4 + [True])  # fmt: skip
+    return the_true_one(
+        not any(through),
+        through == [False] + [True] * 4,
+        through == [False] * 3 + [True] * 2,
+        through == [False] * 4 + [True],
+    )
 
 
 def _lost() -> int:
@@ -117,8 +142,17 @@ def _bypass() -> int:
     except TypeError:
         return 0
     uses_new, listed = model(torch.ones(1)).item() == 10, list(model.parameters())
-    return the_true_one(False, uses_new and listed == [new], not uses_new, uses_new and listed[0] is old)
+    return the_true_one(
+        False, uses_new and listed == [new], not uses_new, uses_new and listed[0] is old
+    )
 
 
-PROOFS = {"04-where": _where, "04-read": _read, "04-first": _first, "04-taken": _taken, "04-early": _early,
-          "04-lost": _lost, "04-bypass": _bypass}  # fmt: skip
+PROOFS = {
+    "04-where": _where,
+    "04-read": _read,
+    "04-first": _first,
+    "04-taken": _taken,
+    "04-early": _early,
+    "04-lost": _lost,
+    "04-bypass": _bypass,
+}

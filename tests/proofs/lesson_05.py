@@ -48,7 +48,12 @@ def _suffix() -> int:
         paths = [Path(name) / f"weights{suffix}" for suffix in (".pt", ".pth", ".pkl", ".pt")]
         files = []
         for path in paths:
-            torch.save(_Classifier().state_dict() if not files else torch.load(paths[0], weights_only=True), path)
+            torch.save(
+                _Classifier().state_dict()
+                if not files
+                else torch.load(paths[0], weights_only=True),
+                path,
+            )
             files.append(path.read_bytes())
         zips, stable = [zipfile.is_zipfile(path) for path in paths], files[3] == files[0]
     same = files[0] == files[1] == files[2]
@@ -60,7 +65,10 @@ def _whole() -> int:
         torch.save(_Classifier(), Path(name) / "whole.pt")
         with zipfile.ZipFile(Path(name) / "whole.pt") as archive:
             data = archive.read("whole/data.pkl")
-    source, compiled = b"def forward" in data, b"relu" in data and b"def forward" not in data  # `forward` calls relu
+    source, compiled = (
+        b"def forward" in data,
+        b"relu" in data and b"def forward" not in data,
+    )  # `forward` calls relu
     named = b"_Classifier" in data and __name__.encode() in data
     return the_true_one(source, compiled, not named, named and not source and not compiled)
 
@@ -113,12 +121,19 @@ def _assign() -> int:
     changed = not torch.equal(model.head.bias, before)
     shared = torch.equal(state["head.bias"], model.head.bias)
     idle = not any(one.grad is not None for one in optimizer.param_groups[0]["params"])
-    return the_true_one(changed and not shared, changed and shared, raised, not changed and not raised and idle)
+    return the_true_one(
+        changed and not shared, changed and shared, raised, not changed and not raised and idle
+    )
 
 
 def _run(leave_out: str | None = None) -> list[torch.Tensor]:
-    """The weights of a run that is stopped after 5 of 12 steps and goes on from a file without one part."""
-    points, targets = torch.randn(20, 4, generator=torch.Generator().manual_seed(1)), torch.arange(20) % 3
+    """The weights of a run that is stopped after 5 of 12 steps and goes on from a file without one
+    part.
+    """
+    points, targets = (
+        torch.randn(20, 4, generator=torch.Generator().manual_seed(1)),
+        torch.arange(20) % 3,
+    )
 
     def start():
         torch.manual_seed(0)
@@ -140,7 +155,9 @@ def _run(leave_out: str | None = None) -> list[torch.Tensor]:
     if leave_out is not None:
         saved = pickle.loads(pickle.dumps([part.state_dict() for part in parts]))
         random, parts = torch.get_rng_state(), start()
-        for name, part, state in zip(("model", "optimizer", "scheduler"), parts, saved, strict=True):
+        for name, part, state in zip(
+            ("model", "optimizer", "scheduler"), parts, saved, strict=True
+        ):
             if name != leave_out:
                 part.load_state_dict(state)
         if leave_out != "random":
@@ -158,9 +175,20 @@ def _resume() -> int:
 
         if not equal(""):
             raise ValueError("the full checkpoint was expected to go on bit for bit")
-        free = [part for part in ("scheduler", "random", "optimizer", "model", "step") if equal(part)]
-    return the_true_one(free == ["scheduler"], free == ["random"], free == ["optimizer"], free == [])
+        free = [
+            part for part in ("scheduler", "random", "optimizer", "model", "step") if equal(part)
+        ]
+    return the_true_one(
+        free == ["scheduler"], free == ["random"], free == ["optimizer"], free == []
+    )
 
 
-PROOFS = {"05-suffix": _suffix, "05-whole": _whole, "05-refused": _refused, "05-shape": _shape,
-          "05-unseen": _unseen, "05-assign": _assign, "05-resume": _resume}  # fmt: skip
+PROOFS = {
+    "05-suffix": _suffix,
+    "05-whole": _whole,
+    "05-refused": _refused,
+    "05-shape": _shape,
+    "05-unseen": _unseen,
+    "05-assign": _assign,
+    "05-resume": _resume,
+}

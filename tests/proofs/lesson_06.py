@@ -33,17 +33,25 @@ def _depth() -> int:
     one_layer = len(set(map(id, deep.layers))) == 1
     own_only = not any(part is deep.head.weight for part in deep.parameters())
     late = not list(deep.layers[0].parameters())
-    return the_true_one(one_layer, own_only, late, "layers" in vars(deep) and list(deep._modules) == ["head"])
+    return the_true_one(
+        one_layer, own_only, late, "layers" in vars(deep) and list(deep._modules) == ["head"]
+    )
 
 
 def _trained(model: nn.Module, parameter: nn.Parameter) -> tuple[bool, bool, bool]:
-    """Does an optimizer of the model hold the parameter, does it move in a step, has it a gradient after zero_grad?"""
+    """Does an optimizer of the model hold the parameter, does it move in a step, has it a gradient
+    after zero_grad?
+    """
     optimizer, before = torch.optim.SGD(model.parameters(), lr=0.1), parameter.detach().clone()
     (model.body(torch.ones(1, 2)) * parameter).sum().backward()
     optimizer.step()
     moved = not torch.equal(before, parameter)
     optimizer.zero_grad()
-    return any(one is parameter for one in optimizer.param_groups[0]["params"]), moved, parameter.grad is not None
+    return (
+        any(one is parameter for one in optimizer.param_groups[0]["params"]),
+        moved,
+        parameter.grad is not None,
+    )
 
 
 def _dict() -> int:
@@ -65,7 +73,11 @@ def _learns(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
         optimizer.zero_grad()
         model.head(model.body(torch.ones(1, 3))).square().sum().backward()
         optimizer.step()
-    return [name for name in ("body", "head") if not torch.equal(before[f"{name}.bias"], model[name].bias)]
+    return [
+        name
+        for name in ("body", "head")
+        if not torch.equal(before[f"{name}.bias"], model[name].bias)
+    ]
 
 
 def _new_head() -> int:
@@ -75,7 +87,9 @@ def _new_head() -> int:
     kept, learns = copy.deepcopy(old.state_dict()), _learns(model, optimizer)
     old_learns = any(not torch.equal(value, kept[key]) for key, value in old.state_dict().items())
     body = learns == ["body"]
-    return the_true_one(learns == ["body", "head"], learns == ["head"], body and not old_learns, body and old_learns)
+    return the_true_one(
+        learns == ["body", "head"], learns == ["head"], body and not old_learns, body and old_learns
+    )
 
 
 def _assign() -> int:
@@ -88,7 +102,10 @@ def _assign() -> int:
     state, frozen = model.state_dict(), not any(one.requires_grad for one in model.parameters())
     elsewhere = any(one.grad is not None for one in held)
     stale = all(one is not other for one in model.parameters() for other in held)
-    loaded = all(torch.equal(state[key], kept[key]) and not torch.equal(state[key], first[key]) for key in kept)
+    loaded = all(
+        torch.equal(state[key], kept[key]) and not torch.equal(state[key], first[key])
+        for key in kept
+    )
     return the_true_one(frozen, elsewhere, stale and loaded, not loaded)
 
 
@@ -128,13 +145,17 @@ def _renamed() -> int:
     model = nn.Module()
     model.register_buffer("mean", torch.zeros(2))
     model.register_buffer("scale", torch.ones(2))
-    model.load_state_dict({"mean": torch.full((2,), 3.0), "std": torch.full((2,), 5.0)}, strict=False)
+    model.load_state_dict(
+        {"mean": torch.full((2,), 3.0), "std": torch.full((2,), 5.0)}, strict=False
+    )
     scale = model.scale.tolist()
     cancelled = not model.mean.any()
     strict = nn.Linear(2, 2)
     assert _raises(strict.load_state_dict, {"weight": torch.full((2, 2), 9.0)}) == "RuntimeError"
     assert strict.weight.eq(9).all()  # copied before it raised
-    return the_true_one(scale == [5, 5], scale not in ([5, 5], [1, 1]), scale == [1, 1] and not cancelled, cancelled)
+    return the_true_one(
+        scale == [5, 5], scale not in ([5, 5], [1, 1]), scale == [1, 1] and not cancelled, cancelled
+    )
 
 
 def _grows() -> int:
@@ -154,12 +175,16 @@ def _roll() -> int:
     model.past = nn.Parameter(model.past.roll(-1))
     same, trained = model.past is first, model.past.requires_grad
     unlisted = not any(one is model.past for one in model.parameters())
-    return the_true_one(same, not same and trained and not unlisted, not same and not trained, unlisted)
+    return the_true_one(
+        same, not same and trained and not unlisted, not same and not trained, unlisted
+    )
 
 
 def _best() -> int:
     model = nn.Linear(2, 2)
-    kept = [make(model.state_dict()) for make in (lambda state: state, dict, copy.copy, copy.deepcopy)]
+    kept = [
+        make(model.state_dict()) for make in (lambda state: state, dict, copy.copy, copy.deepcopy)
+    ]
     before = model.weight.tolist()
     with torch.no_grad():
         model.weight += 1
@@ -173,7 +198,9 @@ def _mask() -> int:
     model.mask = torch.ones(2)
     model.to("meta")
     registered = model.unsaved.is_meta and model.unused.is_meta and not model.mask.is_meta
-    return the_true_one(registered, model.mask.is_meta, not model.unsaved.is_meta, not model.unused.is_meta)
+    return the_true_one(
+        registered, model.mask.is_meta, not model.unsaved.is_meta, not model.unused.is_meta
+    )
 
 
 def _taken() -> int:
@@ -184,8 +211,15 @@ def _taken() -> int:
             model._buffers["mask"] = there
         object.__setattr__(model, "mask", here)
         model._buffers["mask"] = there
-        found.append("attribute" if model.mask is here else "buffer" if model.mask is there else "neither")
-    return the_true_one(found == ["buffer"] * 2, found[0] != found[1], "neither" in found, found == ["attribute"] * 2)
+        found.append(
+            "attribute" if model.mask is here else "buffer" if model.mask is there else "neither"
+        )
+    return the_true_one(
+        found == ["buffer"] * 2,
+        found[0] != found[1],
+        "neither" in found,
+        found == ["attribute"] * 2,
+    )
 
 
 def _super() -> int:
@@ -202,7 +236,17 @@ def _super() -> int:
 
 
 PROOFS = {
-    "06-depth": _depth, "06-dict": _dict, "06-new-head": _new_head, "06-assign": _assign, "06-list": _list,
-    "06-tied": _tied, "06-renamed": _renamed, "06-grows": _grows, "06-roll": _roll, "06-best": _best,
-    "06-mask": _mask, "06-taken": _taken, "06-super": _super,
-}  # fmt: skip
+    "06-depth": _depth,
+    "06-dict": _dict,
+    "06-new-head": _new_head,
+    "06-assign": _assign,
+    "06-list": _list,
+    "06-tied": _tied,
+    "06-renamed": _renamed,
+    "06-grows": _grows,
+    "06-roll": _roll,
+    "06-best": _best,
+    "06-mask": _mask,
+    "06-taken": _taken,
+    "06-super": _super,
+}

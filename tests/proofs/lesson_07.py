@@ -42,7 +42,9 @@ def _recursion() -> int:
 def _foreign() -> int:
     module, refused = space()["Given2"](), None
     refused = _raised(lambda: setattr(module, "layer", nn.Linear(2, 2)))
-    return the_true_one("layer" in module._modules, "layer" in vars(module), bool(module._parameters), bool(refused))
+    return the_true_one(
+        "layer" in module._modules, "layer" in vars(module), bool(module._parameters), bool(refused)
+    )
 
 
 def _hasattr() -> int:
@@ -50,7 +52,9 @@ def _hasattr() -> int:
     assert hasattr(thing, "a")
     raised = _raised(lambda: hasattr(thing, "b"))
     answer = None if raised else hasattr(thing, "b")
-    return the_true_one(answer is False, answer is True, raised is KeyError, raised is AttributeError)
+    return the_true_one(
+        answer is False, answer is True, raised is KeyError, raised is AttributeError
+    )
 
 
 def _method() -> int:
@@ -74,7 +78,9 @@ def _copy() -> int:
     raised = _raised(lambda: parameter.copy_(torch.ones(2)))
     copied, history = parameter.tolist() == [1, 1], parameter.grad_fn is not None
     idle = raised is None and not copied
-    return the_true_one(copied and not history, copied and history, raised is RuntimeError and not copied, idle)
+    return the_true_one(
+        copied and not history, copied and history, raised is RuntimeError and not copied, idle
+    )
 
 
 def _new_parameter() -> int:
@@ -95,11 +101,16 @@ def _new_parameter() -> int:
 
 def _twin() -> int:
     own, twin = reference()(), nn.Linear(2, 1)
-    own.weight, own.bias = nn.Parameter(torch.full((1, 2), 5.0)), nn.Parameter(torch.full((1,), 6.0))
+    own.weight, own.bias = (
+        nn.Parameter(torch.full((1, 2), 5.0)),
+        nn.Parameter(torch.full((1,), 6.0)),
+    )
     assert type(own.state_dict()) is dict
     raised = _raised(lambda: twin.load_state_dict(own.state_dict()))
     same = torch.equal(twin.weight, own.weight) and torch.equal(twin.bias, own.bias)
-    return the_true_one(raised is TypeError, raised is KeyError, raised is RuntimeError, raised is None and same)
+    return the_true_one(
+        raised is TypeError, raised is KeyError, raised is RuntimeError, raised is None and same
+    )
 
 
 PROOFS = {

@@ -1,0 +1,291 @@
+"""Reading a stranger's object without running its code: dictionaries, containers, tensors, short
+text.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import GetSetDescriptorType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+# Module and its subclasses may define properties, __getattribute__ or even a property called
+# __dict__. This descriptor reads the instance dictionary beneath all of them.
+instance_dict = nn.Module.__dict__["__dict__"].__get__
+# The same for a class, whose metaclass may define them too.
+class_dict = type.__dict__["__dict__"].__get__
+class_name = type.__dict__["__name__"].__get__
+bases = type.__dict__[
+    "__mro__"
+].__get__  # of a class, itself first; what type.mro() would compute anew
+
+ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device})
+COLLECTIONS = (dict, list, tuple, set, frozenset, deque)
+_WORTH_ENTERING = (torch.Tensor, nn.Module, *COLLECTIONS)
+
+
+def type_name(value: object) -> str:
+    """The name of `value`'s class, read without running code of that class or its metaclass."""
+    return str.__str__(class_name(type(value)))
+
+
+def require_module(module: object, caller: str) -> None:
+    """Raise the TypeError of every helper that takes a module, if `module` is not an `nn.Module`
+    instance.
+    """
+    if issubclass(type(module), nn.Module):
+        return
+    if issubclass(type(module), type):
+        name = class_name(module)
+        advice = f"got the class {name}; pass an instance, such as {caller}({name}(...))"
+    elif issubclass(type(module), dict):
+        advice = f"got a dict ({type_name(module)}); pass the model itself, not its state_dict()"
+    else:
+        advice = f"got {type_name(module)}; pass a model, such as {caller}(nn.Linear(2, 3))"
+    raise TypeError(f"{caller}() takes an nn.Module instance, {advice}.")
+
+
+def own_dict(module: nn.Module) -> dict:
+    """The instance dictionary that holds the containers: for a script module, that of the module it
+    wraps.
+    """
+    own = instance_dict(module)
+    if type(own) is not dict:
+        own = dict(dict.items(own))
+    if "_actual_script_module" in own:
+        inner = own["_actual_script_module"]
+        return instance_dict(inner) if issubclass(type(inner), nn.Module) else own
+    return own
+
+
+def containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever
+    stands there.
+    """
+    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
+    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
+        return found
+    return tuple(dict(_slots_of(slots)) for slots in found)
+
+
+def _slots_of(container: object) -> list[tuple[str, Any]]:
+    """The (name, value) pairs of `_parameters`, `_buffers` or `_modules`; [] if it is missing or no
+    mapping.
+    """
+    kind = type(container)
+    if kind is dict:
+        pairs = list(container.items()) if container else []
+    elif issubclass(kind, OrderedDict):
+        try:
+            pairs = list(OrderedDict.items(container))
+        except KeyError:  # its order and its contents have come apart
+            pairs = list(dict.items(container))
+    elif issubclass(kind, dict):
+        pairs = list(dict.items(container))
+    elif from_torch(kind) and hasattr(
+        kind, "items"
+    ):  # a script module keeps its tensors in C++ behind a wrapper
+        pairs = list(container.items())
+    else:
+        return []
+    return [(name if type(name) is str else text(name), value) for name, value in pairs]
+
+
+def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """`value` at `path`; if it is a container, then the tensors and modules in it, as
+    `cache['k'][0]`, any depth.
+    """
+    pending, entered = [(path, value)], set()
+    while pending:
+        path, value = pending.pop()
+        container = issubclass(type(value), COLLECTIONS)
+        if not (
+            container and entered
+        ):  # the outermost container has an entry, those nested in it have none
+            yield path, value
+        if not container or id(value) in entered:
+            continue
+        entered.add(id(value))
+        pending.extend((f"{path}[{brief(key)}]", item) for key, item in reversed(contents(value)))
+
+
+def contents(container: Any, *, lasting_order: bool = True) -> list[tuple[object, Any]]:
+    """(key or position, item) of the tensors, modules and containers in a container, read beneath
+    any override.
+
+    A set has no order that lasts: its items come in the order of their facts, or as they stand if
+    that is not needed."""
+    base = next(base for base in COLLECTIONS if issubclass(type(container), base))
+    items = list(dict.values(container) if base is dict else base.__iter__(container))
+    # Most containers hold numbers: one pass over the types tells, however long they are.
+    if not any(issubclass(kind, _WORTH_ENTERING) for kind in set(map(type, items))):
+        return []
+    if lasting_order and base in (set, frozenset):
+        items.sort(
+            key=lambda item: (type_name(item), str([facts(part) for _, part in inside(item, "")]))
+        )
+    keys = list(dict.keys(container)) if base is dict else range(len(items))
+    pairs = zip(keys, items, strict=True)
+    return [(key, item) for key, item in pairs if issubclass(type(item), _WORTH_ENTERING)]
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Hold Python's cyclic collector: it would walk the growing list of entries again and again for
+    nothing.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def attributes(thing: object) -> dict:
+    """The instance dictionary of any object, read without running code of its class; {} if it has
+    none.
+    """
+    for base in bases(type(thing)):
+        getter = class_dict(base).get("__dict__")
+        if type(getter) is GetSetDescriptorType:
+            own = getter.__get__(thing)
+            return own if type(own) is dict else {}
+    return {}
+
+
+def brief(value: object, limit: int = 60) -> str:
+    """`value` in at most about `limit` characters. No `__repr__` runs but those of Python's and
+    torch's atoms.
+    """
+    kind = type(value)
+    if kind is int and value.bit_length() > 256:
+        return f"int of {value.bit_length()} bits"
+    if kind is str or kind is bytes:
+        shown = repr(value[:limit])
+        return shown if len(value) <= limit else f"{shown}… ({len(value)} in all)"
+    if kind in ATOMS:
+        return repr(value)
+    if (
+        kind in (tuple, list, torch.Size)
+        and len(value) <= 8
+        and all(type(item) in ATOMS for item in value)
+    ):
+        shown = ", ".join(brief(item, 12) for item in value)
+        return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
+    name = type_name(value)
+    size = ""
+    if issubclass(kind, COLLECTIONS):
+        base = next(base for base in COLLECTIONS if issubclass(kind, base))
+        size = f" of {base.__len__(value)}"
+    elif kind is type(brief):
+        return f"function {str.__str__(value.__name__)[:limit]}"
+    return f"{name[:limit]}{'…' if len(name) > limit else ''}{size}"
+
+
+def text(name: object) -> str:
+    """A dictionary key as exact text; a str subclass loses its overrides, another type is
+    described.
+    """
+    if type(name) is str:
+        return name
+    return str.__str__(name) if issubclass(type(name), str) else brief(name)
+
+
+def from_torch(kind: type) -> bool:
+    """Is this class torch's own? Its methods may run; a learner's may not."""
+    module = type.__getattribute__(kind, "__module__")
+    return type(module) is str and f"{module}.".startswith("torch.")
+
+
+def _guarded(read: Any, tensor: torch.Tensor) -> Any:
+    """`read(tensor)`, or None where the tensor cannot tell: some subclasses and layouts raise for
+    some facts.
+    """
+    try:
+        return read(tensor)
+    except Exception:
+        return None
+
+
+# The readers of the base class: a property of the same name in a subclass does not run.
+_base = torch._C.TensorBase
+_shape, _dtype, _device = _base.shape.__get__, _base.dtype.__get__, _base.device.__get__
+_requires_grad, _numel, _nbytes = _base.requires_grad.__get__, _base.numel, _base.nbytes.__get__
+_READERS = (_shape, _dtype, _device, _requires_grad, _numel, _nbytes)
+
+
+def _unknown(tensor: torch.Tensor) -> None:
+    """A lazy tensor has no shape yet; its base class would answer as if it were empty."""
+
+
+def facts(tensor: object) -> tuple:
+    """(shape, dtype, device, requires_grad, numel, nbytes) of `tensor`; None for each it cannot
+    tell.
+
+    The tensor's class runs nothing, with one exception that torch gives no way around: a wrapper
+    subclass that asks to dispatch its sizes or its device answers for them in its own
+    `__torch_dispatch__`."""
+    kind = type(tensor)
+    if not issubclass(kind, torch.Tensor):
+        return (None,) * 6
+    readers = _READERS
+    if issubclass(kind, UninitializedTensorMixin):
+        readers = (_unknown, _dtype, _device, _requires_grad, _unknown, _unknown)
+    elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
+        readers = (_shape, _dtype, lambda fake: fake.device, _requires_grad, _numel, _nbytes)
+    return tuple([_guarded(read, tensor) for read in readers])
+
+
+def shape_in_words(shape: Iterable[int] | None) -> str:
+    """The sizes of a tensor: "2 × 3", "scalar", or "no shape yet" for a lazy one."""
+    return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
+
+
+def message_of(error: BaseException) -> str:
+    """The first line of an exception's text, without addresses, even if its `__str__` raises."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as second:
+        return f"(its message could not be read: {type_name(second)})"
+
+
+def preview(tensor: torch.Tensor) -> str:
+    """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
+
+    Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class
+    of its own."""
+    if issubclass(type(tensor), UninitializedTensorMixin):
+        return "no numbers yet: the tensor is lazy"
+    if not (issubclass(type(tensor), torch.Tensor) and from_torch(type(tensor))):
+        return f"no preview for the class {type_name(tensor)[:60]}"
+    try:
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            if tensor.device.type == "meta":
+                return "no numbers: the tensor is on the meta device"
+            if tensor.numel() == 0:
+                return "no numbers: the tensor is empty"
+            part = tensor.detach()
+            while part.dim() > 2:
+                part = part[0]
+            part = part[:3, :6] if part.dim() == 2 else part.reshape(1, -1)[:, :6]
+            lines, cut = part.tolist(), part.numel() < tensor.numel()
+    except Exception as error:
+        return f"no preview: {type_name(error)}"
+    return "\n".join("  ".join(_number(number) for number in line) for line in lines) + (
+        "  …" if cut else ""
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,290 @@
+"""What a module holds, and in which container: read from `__dict__`, nothing run, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.state.objects import (
+    ATOMS,
+    collector_paused,
+    containers,
+    facts,
+    inside,
+    instance_dict,
+    own_dict,
+    require_module,
+    text,
+)
+from helpers.state.totals import Totals, known
+
+
+class Entry(NamedTuple):
+    """One thing a module holds, under one of its names.
+
+    `path` is the dotted name seen from the root ("" for the root itself) and `owner` the path of
+    the module that holds it (None for the root). `kind` is "parameter", "buffer", "module", "plain
+    tensor" or "plain value"; a tensor in a plain list, tuple, dict or set is a plain tensor with a
+    path like `cache['k'][0]`. `shape`, `dtype`, `device`, `requires_grad`, `numel` (elements) and
+    `nbytes` (bytes of those elements) are None for what is not a tensor, and where torch gives
+    none: the shape of a lazy tensor, `nbytes` of a sparse one. `persistent` is True for a
+    parameter, True or False for a buffer, None for everything else."""
+
+    path: str
+    kind: str
+    shape: torch.Size | None
+    dtype: torch.dtype | None
+    device: torch.device | None
+    requires_grad: bool | None
+    persistent: bool | None
+    numel: int | None
+    nbytes: int | None
+    owner: str | None
+
+
+class EmptySlot(NamedTuple):
+    """A registered name that holds None, as the bias of `nn.Linear(2, 3, bias=False)`; `kind` as in
+    `Entry`.
+    """
+
+    path: str
+    kind: str
+    owner: str
+
+
+@dataclass(frozen=True, repr=False)
+class Snapshot:
+    """What `snapshot` found. It holds facts only, no tensor and no module, so it keeps nothing
+    alive.
+
+    `entries` stand in torch's order: a module, its parameters, its buffers, its plain attributes,
+    then its submodules one by one. `shared` groups the paths that are one and the same tensor,
+    `empty` lists the None slots, and `repeats` holds the positions in `entries` of registered
+    tensors and modules that were listed before."""
+
+    entries: tuple[Entry, ...]
+    shared: tuple[tuple[str, ...], ...]
+    empty: tuple[EmptySlot, ...]
+    repeats: frozenset[int]
+
+    @cached_property
+    def totals(self) -> Totals:
+        """The sums over distinct parameters, buffers and modules, as `totals(module)` gives them."""
+        distinct = [
+            entry for position, entry in enumerate(self.entries) if position not in self.repeats
+        ]
+        parameters = [entry for entry in distinct if entry.kind == "parameter"]
+        buffers = [entry for entry in distinct if entry.kind == "buffer"]
+        return Totals(
+            modules=sum(entry.kind == "module" for entry in distinct),
+            parameters=sum(known(entry.numel) for entry in parameters),
+            trainable=sum(known(entry.numel) for entry in parameters if entry.requires_grad),
+            buffers=sum(known(entry.numel) for entry in buffers),
+            nbytes=sum(known(entry.nbytes) for entry in parameters + buffers),
+            lazy=sum(type(entry.numel) is not int for entry in parameters + buffers),
+        )
+
+    def __repr__(self) -> str:
+        modules = self.totals.modules
+        return f"<Snapshot: {len(self.entries):,} entries of {modules:,} module{'' if modules == 1 else 's'}>"
+
+
+# What Module.__init__ makes, in order, read from the installed torch: containers, hooks, and
+# `training`.
+_INIT_NAMES = list(instance_dict(nn.Module()))
+_INTERNAL = frozenset(_INIT_NAMES) - {"training"}
+_Parameter, _Tensor = nn.Parameter, torch.Tensor  # looked up once
+_GONE = object()
+_new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
+
+
+def list_own(
+    module: nn.Module, path: str, entries: list[Entry], values: list, empty: list[EmptySlot]
+) -> dict:
+    """Append what `module`, found at `path`, holds itself: an `Entry` each, and beside it in
+    `values` the object.
+
+    Parameters come first, then buffers, then plain attributes. A plain container is one "plain
+    value"; each tensor or module inside it follows with an entry of its own (such a module is a
+    "plain value" too: torch does not see it). A registered name that holds None goes to `empty`.
+    Returns `_modules`, whose entries `submodule` makes. Only the instance dictionary is read."""
+    own = own_dict(module)
+    prefix = path + "." if path else ""
+    parameters, buffers, modules = containers(own)
+    if parameters:
+        _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
+    if buffers:
+        _list_tensors(buffers, "buffer", transient_names(own), prefix, path, entries, values, empty)
+    for name in plain_names(own):
+        value = own.get(name, _GONE)
+        if value is _GONE:  # another thread took it away
+            continue
+        if type(value) in ATOMS and type(name) is str:
+            entries.append(
+                _new(
+                    Entry,
+                    (prefix + name, "plain value", None, None, None, None, None, None, None, path),
+                )
+            )
+            values.append(value)
+            continue
+        for where, part in inside(value, text(name)):
+            kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
+            shape, dtype, device, grad, numel, nbytes = facts(part)
+            entries.append(
+                Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path)
+            )
+            values.append(part)
+    return modules
+
+
+def plain_names(own: dict) -> list:
+    """The keys of an instance dictionary but for the containers and hooks that `Module.__init__`
+    made.
+    """
+    names = list(own)
+    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
+    if names[: len(_INIT_NAMES)] == _INIT_NAMES:
+        names[: len(_INIT_NAMES)] = ["training"]
+        return names
+    return [name for name in names if type(name) is not str or name not in _INTERNAL]
+
+
+def submodule(name: object, value: Any, path: str) -> Entry | EmptySlot:
+    """The entry of one slot of `_modules` of the module at `path`; what is no module there is a
+    "plain value".
+    """
+    name = name if type(name) is str else text(name)
+    where = f"{path}.{name}" if path else name
+    if value is None:
+        return EmptySlot(where, "module", path)
+    kind = "module" if issubclass(type(value), nn.Module) else "plain value"
+    return _new(Entry, (where, kind, None, None, None, None, None, None, None, path))
+
+
+def _list_tensors(
+    slots: dict,
+    kind: str,
+    transient: Collection[str],
+    prefix: str,
+    path: str,
+    entries: list,
+    values: list,
+    empty: list,
+) -> None:
+    """Append what `_parameters` or `_buffers` holds; `transient` names the buffers that are not
+    persistent.
+    """
+    for name, value in list(slots.items()):  # a copy: another thread may be building the module
+        if type(name) is not str:
+            name = text(name)
+        where, persistent, exact = prefix + name, name not in transient, type(value)
+        if value is None:
+            empty.append(EmptySlot(where, kind, path))
+            continue
+        if exact is _Parameter or exact is _Tensor:
+            try:  # facts(value), written out: a call for each of a million tensors is half of the time
+                fields = (
+                    where,
+                    kind,
+                    value.shape,
+                    value.dtype,
+                    value.device,
+                    value.requires_grad,
+                    persistent,
+                    value.numel(),
+                    value.nbytes,
+                    path,
+                )
+                entries.append(_new(Entry, fields))
+                values.append(value)
+                continue
+            except (
+                Exception
+            ):  # a sparse tensor has no nbytes, a nested one no shape: ask for each alone
+                pass
+        shape, dtype, device, grad, numel, nbytes = facts(value)
+        entries.append(
+            Entry(where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
+        )
+        values.append(value)
+
+
+def snapshot(module: nn.Module) -> Snapshot:
+    """Every parameter, buffer, submodule and plain attribute of `module` and of all modules below
+    it.
+
+    Takes any `nn.Module` instance, half-initialised ones too, and returns a `Snapshot`. A module or
+    tensor under several names is listed under each, as `named_parameters(remove_duplicate=False)`
+    does; a module that is reached again inside itself is listed and not entered. Only instance
+    dictionaries are read: no property, `__getattr__`, `__repr__` or hook runs, no tensor is copied
+    or materialised, and nothing is written.
+
+    Raises TypeError if `module` is not an `nn.Module` instance.
+    """
+    require_module(module, "snapshot")
+    entries, values, empty = [], [], []
+    above: set[int] = set()  # the modules we are inside of: entering one again would never end
+    # A stack of our own, for trees deeper than Python's recursion limit.
+    pending: list[tuple] = [
+        (Entry("", "module", None, None, None, None, None, None, None, None), module)
+    ]
+    with collector_paused(), torch._C.DisableTorchFunction():
+        while pending:
+            entry, current = pending.pop()
+            if entry is None:
+                above.discard(current)
+                continue
+            entries.append(entry)
+            values.append(current)
+            if id(current) in above or entry[1] != "module":
+                continue
+            modules = list_own(current, entry[0], entries, values, empty)
+            if not modules:
+                continue
+            above.add(id(current))
+            pending.append((None, id(current)))
+            children = [
+                (submodule(name, value, entry[0]), value) for name, value in list(modules.items())
+            ]
+            empty += [child for child, value in children if value is None]
+            pending += [pair for pair in reversed(children) if pair[1] is not None]
+        shared, repeats = _same(entries, values)
+    return Snapshot(tuple(entries), shared, tuple(empty), repeats)
+
+
+def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
+    """`Snapshot.shared` and `Snapshot.repeats`: which entries are the same tensor or module."""
+    keys = [
+        id(value)
+        for entry, value in zip(entries, values, strict=True)
+        if entry[3] or entry[1] == "module"
+    ]
+    if len(set(keys)) == len(keys):  # no tensor and no module stands twice, as in most models
+        return (), frozenset()
+    kinds = {"parameter": [], "buffer": [], "module": [], "plain tensor": [], "plain value": []}
+    for position, entry in enumerate(entries):
+        kinds[entry[1]].append(position)
+    registered = kinds["parameter"] + kinds["buffer"] + kinds["module"]
+    seen, repeats = set(), set()
+    for position in registered:
+        key = id(values[position])
+        if key in seen:
+            repeats.add(position)
+        seen.add(key)
+    paths: dict[int, list[str]] = {}
+    for position in sorted(kinds["parameter"] + kinds["buffer"] + kinds["plain tensor"]):
+        paths.setdefault(id(values[position]), []).append(entries[position][0])
+    return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
+
+
+def transient_names(own: dict) -> frozenset[str]:
+    """The names of the non-persistent buffers, as exact text."""
+    names = own.get("_non_persistent_buffers_set")
+    base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)
+    return frozenset(map(text, base.__iter__(names))) if base else frozenset()

@@ -1,0 +1,123 @@
+"""The three ways to read a module's parameters, and `state_dict()`, side by side and tensor by
+tensor.
+
+Unlike `state`, this runs the module's own methods: their answers are the point. All four settings
+of `recurse` and `remove_duplicate` are asked once; `prefix` only changes text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from torch import nn
+
+from helpers.state.objects import facts, require_module, text, type_name
+from helpers.views.markup import clip
+
+WAYS = ("_parameters", "named_parameters", "parameters", "state_dict")
+_NAMES = 8  # of one tensor in one cell
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What each of `WAYS` returns, as plain facts ready for JSON; `type` is the module's, `returns`
+    are theirs.
+
+    `rows` has a dict for each distinct tensor, in torch's order: `kind` (a key of `signs.SIGNS`),
+    `type`, `shape`, `dtype`, `grad`; a registered name that holds None has a row with `empty`.
+    `more` counts the rows left out. `frames` maps "TT", "TF", "FT", "FF" (recurse, then
+    remove_duplicate) to {"counts": entries of each way, "cells": for each row, for each way, {"at":
+    [[position, name], ...], "more": how many names are left out}}."""
+
+    type: str
+    returns: tuple[str, ...]
+    rows: list[dict]
+    frames: dict[str, dict]
+    more: int
+
+
+def ways(module: nn.Module, *, most: int = 100) -> Ways:
+    """What the three ways and `state_dict()` return for `module`, told of its first `most` tensors.
+
+    TypeError: `module` is no `nn.Module` instance. ValueError, with torch's own words: torch cannot
+    walk it, since it contains itself, or its `__init__` was not run."""
+    require_module(module, "ways")
+    try:
+        return _read(module, most)
+    except Exception as error:
+        endless = "it is a part of itself, or nested too deep: the walk found no end"
+        reason = (
+            endless
+            if isinstance(error, RecursionError)
+            else f"{type_name(error)}: {error}".splitlines()[0]
+        )
+        raise ValueError(
+            f"torch cannot list the parameters of this {type_name(module)}: {reason}"
+        ) from error
+
+
+def _read(module: nn.Module, most: int) -> Ways:
+    saved = module.state_dict(keep_vars=True)  # the same keys, with the tensors themselves
+    rows, held = {}, []  # id of an object -> its row; the objects, so that no id is given twice
+    for _, part in module.named_modules(remove_duplicate=False):
+        for kind, own in (("parameter", part.named_parameters), ("buffer", part.named_buffers)):
+            for _, tensor in own(recurse=False, remove_duplicate=False):
+                held.append(tensor)
+                rows.setdefault(id(tensor), _row(kind, tensor))
+    for one in rows.keys() - {id(value) for value in saved.values()}:
+        if rows[one]["kind"] == "buffer":
+            rows[one]["kind"] = "non-persistent buffer"
+    # Each None is a row of its own, so another object stands for it.
+    first = [
+        (text(name), object() if value is None else value)
+        for name, value in module._parameters.items()
+    ]
+    for _, value in first:
+        rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
+    for value in saved.values():  # extra state, and what a hook puts there
+        rows.setdefault(
+            id(value), _row("plain value" if facts(value)[1] is None else "plain tensor", value)
+        )
+    frames = {}
+    for recurse, once in product((True, False), repeat=2):
+        named = list(module.named_parameters(recurse=recurse, remove_duplicate=once))
+        listings = [
+            first,
+            named,
+            [("", one) for one in module.parameters(recurse=recurse)],
+            list(saved.items()),
+        ]
+        cells = zip(*(_cells(listing, list(rows)[:most]) for listing in listings), strict=True)
+        frames["FT"[recurse] + "FT"[once]] = {
+            "counts": [len(one) for one in listings],
+            "cells": list(cells),
+        }
+    answers = module._parameters, module.named_parameters(), module.parameters(), saved
+    returns = tuple(map(type_name, answers))
+    return Ways(
+        clip(type_name(module)),
+        returns,
+        list(rows.values())[:most],
+        frames,
+        max(0, len(rows) - most),
+    )
+
+
+def _row(kind: str, value: object) -> dict:
+    shape, dtype, _, grad, _, _ = facts(value)
+    row = {
+        "kind": kind,
+        "type": clip(type_name(value)),
+        "grad": grad,
+        "shape": None if shape is None else [*shape],
+    }
+    return row | {"dtype": str(dtype).removeprefix("torch.")} if dtype else row
+
+
+def _cells(listing: list[tuple[str, object]], rows: list[int]) -> list[dict]:
+    """For each of `rows`, the ids of objects, where and under which names `listing` has it."""
+    places: dict[int, list] = {one: [] for one in rows}
+    for position, (name, value) in enumerate(listing):
+        if id(value) in places:
+            places[id(value)].append([position, clip(text(name))])
+    return [{"at": at[:_NAMES], "more": len(at[_NAMES:])} for at in places.values()]

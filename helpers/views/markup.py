@@ -1,0 +1,84 @@
+"""HTML for the static faces. The one place where text becomes markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+# Elements that take no closing tag; the static faces need no others.
+_VOID = frozenset({"br", "hr", "img"})
+
+# Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values
+# that read on white and on black: grey lines, and softer words by opacity instead of a colour.
+BOX = (
+    "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
+)
+SOFT = "opacity:0.8"
+CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+MONO = "font-family:monospace"
+CODE = f"{MONO};font-weight:600"
+
+
+class Markup(str):
+    """A string that is HTML already: `tag` lets it pass, every other string is escaped."""
+
+    __slots__ = ()
+
+
+def writable(words: str) -> str:
+    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is
+    written as \\ud800.
+    """
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def clip(words: str, limit: int = 300) -> str:
+    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would
+    read.
+    """
+    words, tail = writable(words), min(60, limit // 2)
+    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
+
+
+def text(value: object) -> Markup:
+    """`value` as HTML text: & < > " ' are escaped, so it is safe as content and as an attribute."""
+    return value if isinstance(value, Markup) else Markup(escape(writable(str(value)), quote=True))
+
+
+def join(parts: Iterable[object], between: str = "") -> Markup:
+    """The parts in order, each escaped unless it is `Markup`, with escaped `between` in the gaps."""
+    return Markup(text(between).join(text(part) for part in parts))
+
+
+def tag(name: str, *children: object, **attributes: object) -> Markup:
+    """One element. `class_` is written class, `data_x` data-x; True is a bare attribute, None and
+    False none.
+
+    >>> tag("b", "<i>", class_="a")
+    '<b class="a">&lt;i&gt;</b>'
+    """
+    opening = name
+    for key, value in attributes.items():
+        key = key.rstrip("_").replace("_", "-")
+        if value is True:
+            opening += f" {key}"
+        elif value is not None and value is not False:
+            opening += f' {key}="{text(value)}"'
+    if name in _VOID:
+        return Markup(f"<{opening}>")
+    return Markup(f"<{opening}>{join(children)}</{name}>")
+
+
+def table(
+    heads: Iterable[object],
+    rows: Iterable[Markup],
+    cell: str,
+    *,
+    style: str = "margin:0",
+    caption: Markup | str = "",
+) -> Markup:
+    """A table of `rows`, which are `<tr>`, under `heads`; each of these has the style `cell`."""
+    head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
+    return tag(
+        "table", caption, head, tag("tbody", *rows), style=f"border-collapse:collapse;{style}"
+    )
