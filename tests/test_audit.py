@@ -1217,7 +1217,7 @@ def test_the_table_shows_the_whole_finding_with_the_designs_sign(name):
     found = audit(*patient(PATIENTS[name][0]))
     page = Page(found._repr_html_())
     for one in found:
-        sign = helpers.signs.SIGNS[CODES[one.code][1]]
+        sign = helpers.views.signs.SIGNS[CODES[one.code][1]]
         assert {one.path or "the model", one.code, one.message, one.fix, sign.glyph} <= set(
             page.words
         )

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from helpers import OutcomeTable, Playground
-from helpers.tracing import attempts
-from helpers.tracing.attempts import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
+from helpers.tracing import trials
+from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.views.playground import in_words
 from tests.html_page import Page
 
@@ -297,7 +297,7 @@ def test_the_playground_has_three_faces_and_the_still_ones_do_not_answer():
 
 
 def test_the_public_names_are_there():
-    assert attempts.run is run and attempts.grid is grid
+    assert trials.run is run and trials.grid is grid
 
 
 def test_it_opens_where_it_is_told():

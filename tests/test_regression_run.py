@@ -81,7 +81,7 @@ def cleared(course: Path) -> None:
 
 def changed_helper(course: Path) -> None:
     """Let the totals of every module forget its buffers."""
-    with (course / "helpers" / "totals.py").open("a", encoding="utf-8") as file:
+    with (course / "helpers" / "state" / "totals.py").open("a", encoding="utf-8") as file:
         file.write(CHANGED_HELPER)
 
 

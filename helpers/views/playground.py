@@ -8,7 +8,7 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
-from helpers.tracing.attempts import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
+from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, SOFT, Markup, join, table, tag
 from helpers.views.signs import SIGNS, Sign

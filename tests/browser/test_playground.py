@@ -9,13 +9,13 @@ from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import expect
 
 from helpers import OutcomeTable, Playground
-from helpers.tracing.attempts import HOMES, ROUTES, VALUES, grid
+from helpers.tracing.trials import HOMES, ROUTES, VALUES, grid
 from tests.browser import jupyterlab
 from tests.lesson_kernel import ROOT
 
 SCREENSHOTS = ROOT / ".screenshots" / "playground"
 SHOW = "from helpers import Playground\nPlayground()"
-TABLE = "from helpers import OutcomeTable\nfrom helpers.tracing import attempts\nOutcomeTable(attempts.grid())"
+TABLE = "from helpers import OutcomeTable\nfrom helpers.tracing import trials\nOutcomeTable(trials.grid())"
 
 
 def choose(page, label, words):
