@@ -5,8 +5,8 @@ figure goes through `pyplot`: nothing is opened, shown or remembered, and no set
 is changed. matplotlib itself is imported when the first figure is asked for."""
 
 from helpers.plots.bytes_held import bars_of, where_the_bytes_are
+from helpers.plots.cost_figures import cost_of_access, cost_of_reading
 from helpers.plots.over_time import curves, images, resumed, running_means
-from helpers.plots.reading import cost_of_access, cost_of_reading
 
 __all__ = [
     "bars_of",
