@@ -288,8 +288,8 @@ def test_another_package_called_helpers_is_not_taken_for_the_course(machine, ins
         ("import pygments_of_old", "✗ helpers cannot be imported: pygments_of_old is missing."),
         ("def (", "✗ helpers cannot be imported: SyntaxError: "),
         (
-            "import helpers.state.audit",
-            "✗ helpers cannot be imported: ModuleNotFoundError: No module named 'helpers.state.audit'",
+            "import helpers.lost",
+            "✗ helpers cannot be imported: ModuleNotFoundError: No module named 'helpers.lost'",
         ),
     ],
 )

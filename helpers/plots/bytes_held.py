@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from helpers.plots.figure import INK, figure_of, in_our_looks, shade, shown
+from helpers.plots.figure import INK, figure_of, shade, shown
+from helpers.state.snapshot import Entry, Snapshot
 from helpers.views.signs import SIGNS, bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from helpers.state.snapshot import Entry, Snapshot
-
-# Beside the colours of `SIGNS`, so that the kinds stay apart in grey: solid, striped, hollow,
-# crossed.
+# Beside the colours of `SIGNS`, so that the kinds stay apart in grey.
 _HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "", "plain tensor": "xx"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -33,7 +32,6 @@ class Bar(NamedTuple):
         return self.nbytes.total()
 
 
-@in_our_looks
 def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     """A figure with horizontal bars: how many bytes each part of a module holds.
 
@@ -47,11 +45,9 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     Raises `TypeError` for anything but a snapshot and for a `most` that is not an int, `ValueError`
     for a `most` below 2 and for a module that holds no tensor with a byte in it.
     """
-    if not hasattr(state, "entries") or not hasattr(state, "shared"):
+    if not isinstance(state, Snapshot):
         found = type(state).__name__
-        raise TypeError(
-            f"where_the_bytes_are takes snapshot(module), got {found}: call snapshot first"
-        )
+        raise TypeError(f"where_the_bytes_are takes snapshot(module), got {found}")
     if not isinstance(most, int) or isinstance(most, bool):
         raise TypeError(f"most is a number of bars, an int, got {type(most).__name__}")
     if most < 2:
@@ -60,8 +56,8 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     if not bars:
         raise ValueError("this module holds no tensor with a byte in it: there is nothing to draw")
     counted = _more_than_half(bars)
-    figure = figure_of(_finding(bars, counted), height=1.4 + 0.36 * len(bars))
-    _draw(figure.add_subplot(), bars, counted)
+    with figure_of(_finding(bars, counted), height=1.4 + 0.36 * len(bars)) as figure:
+        _draw(figure.add_subplot(), bars, counted)
     return figure
 
 
@@ -70,12 +66,17 @@ def bars_of(state: Snapshot, most: int) -> list[Bar]:
     tensors = _once_each(state)
     if len(tensors) <= most:
         return _gather((entry.path, entry) for entry in tensors)
-    deepest = max(len(_steps(entry.owner)) for entry in tensors)
+    deepest = 1 + max(entry.owner.count(".") for entry in tensors)
     for depth in range(deepest, 0, -1):
-        bars = _gather((_cut(entry, depth), entry) for entry in tensors)
+        # The submodule at most so many steps down; what the root holds itself keeps its own name.
+        parts = (".".join(entry.owner.split(".")[:depth]) or entry.path for entry in tensors)
+        bars = _gather(zip(parts, tensors, strict=True))
         if len(bars) <= most:
             return bars
-    return _lump(_gather((_cut(entry, 1), entry) for entry in tensors), most)
+    largest = sorted(bars, key=lambda bar: -bar.total)[: most - 1]
+    rest = [bar for bar in bars if bar not in largest]
+    together = Bar(f"{len(rest)} others", sum((bar.nbytes for bar in rest), Counter()))
+    return [*(bar for bar in bars if bar in largest), together]
 
 
 def _once_each(state: Snapshot) -> list[Entry]:
@@ -83,7 +84,7 @@ def _once_each(state: Snapshot) -> list[Entry]:
     listed = [
         entry
         for place, entry in enumerate(state.entries)
-        if entry.nbytes and _kind(entry) and place not in state.repeats
+        if entry.nbytes and entry.kind in _HATCHES and place not in state.repeats
     ]
     # Two things may share a path, so only plain tensors, which can be told from what is registered,
     # are looked up by it.
@@ -95,20 +96,9 @@ def _once_each(state: Snapshot) -> list[Entry]:
     return [entry for entry in listed if entry.kind != "plain tensor" or entry.path not in again]
 
 
-def _kind(entry: Entry) -> str | None:
-    """The kind of state an entry is, a key of `_HATCHES`; None for what is no tensor."""
-    if entry.kind == "buffer" and not entry.persistent:
-        return "non-persistent buffer"
-    return entry.kind if entry.kind in _HATCHES else None
-
-
-def _steps(path: str) -> list[str]:
-    return path.split(".") if path else []
-
-
-def _cut(entry: Entry, depth: int) -> str:
-    """The submodule, at most `depth` steps down, that holds the entry; on the root, the entry."""
-    return ".".join(_steps(entry.owner)[:depth]) or entry.path
+def _kind(entry: Entry) -> str:
+    transient = entry.kind == "buffer" and not entry.persistent
+    return "non-persistent buffer" if transient else entry.kind
 
 
 def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:
@@ -119,62 +109,46 @@ def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:
     return list(bars.values())
 
 
-def _lump(bars: list[Bar], most: int) -> list[Bar]:
-    """The `most - 1` largest bars in their order, then one for the rest."""
-    kept = sorted(bars, key=lambda bar: -bar.total)[: most - 1]
-    rest = [bar for bar in bars if bar not in kept]
-    together = sum((bar.nbytes for bar in rest), Counter())
-    return [*(bar for bar in bars if bar in kept), Bar(f"{len(rest)} others", together)]
-
-
 def _more_than_half(bars: list[Bar]) -> list[Bar]:
-    """The fewest bars that hold more than half of all bytes, the largest first."""
-    total, largest = _total(bars), sorted(bars, key=lambda bar: -bar.total)
-    count = next(count for count in range(1, len(bars) + 1) if 2 * _total(largest[:count]) > total)
-    return largest[:count]
-
-
-def _total(bars: list[Bar]) -> int:
-    return sum(bar.total for bar in bars)
+    """The fewest bars that hold more than half of all bytes."""
+    largest = sorted(bars, key=lambda bar: -bar.total)
+    held = list(accumulate(bar.total for bar in largest))
+    return largest[: 1 + sum(2 * some <= held[-1] for some in held)]
 
 
 def _finding(bars: list[Bar], counted: list[Bar]) -> str:
-    total = _total(bars)
+    total, held = (sum(bar.total for bar in some) for some in (bars, counted))
     where = f"{len(counted)} of {len(bars)} parts" if len(counted) > 1 else shown(counted[0].label)
-    return f"{_total(counted) / total:.0%} of the {bytes_in_words(total)} are in {where}"
+    return f"{held / total:.0%} of the {bytes_in_words(total)} are in {where}"
 
 
 def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
-    longest, total = max(bar.total for bar in bars), _total(bars)
+    from matplotlib.patches import Patch
+
+    longest, total = max(bar.total for bar in bars), sum(bar.total for bar in bars)
     power = 0 if longest < 10_000 else min((longest.bit_length() - 1) // 10, len(_UNITS) - 1)
+    kinds = [kind for kind in _HATCHES if any(kind in bar.nbytes for bar in bars)]
     for row, bar in enumerate(bars):
         left = 0.0
-        for kind in filter(bar.nbytes.get, _HATCHES):
+        for kind in filter(bar.nbytes.get, kinds):
             width = bar.nbytes[kind] / 1024**power
             axes.barh(row, width, 0.72, left, **_filling(kind, coloured=bar in counted))
             left += width
         share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
         axes.text(left, row, f" {bytes_in_words(bar.total)}  ({share})", va="center", fontsize=11)
     axes.set_yticks(range(len(bars)), [shown(bar.label) for bar in bars], parse_math=False)
-    axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(0, 1.25 * longest / 1024**power)
-    kinds = [kind for kind in _HATCHES if any(kind in bar.nbytes for bar in bars)]
+    axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.25 * longest / 1024**power))
     what = SIGNS[kinds[0]].label if len(kinds) == 1 else "tensor"
     axes.set_xlabel(f"size of the {what}s ({_UNITS[power]})")
     axes.set_ylabel("part of the module", labelpad=12)
     if len(kinds) > 1:
-        _name_the_kinds(axes, kinds)
-
-
-def _name_the_kinds(axes: Axes, kinds: list[str]) -> None:
-    from matplotlib.patches import Patch
-
-    named = [Patch(label=SIGNS[kind].label, **_filling(kind, coloured=True)) for kind in kinds]
-    axes.figure.legend(handles=named, ncols=len(named), loc="outside lower center")
+        # A bar of the kind may be grey everywhere, so the legend has its own.
+        named = [Patch(label=SIGNS[kind].label, **_filling(kind, coloured=True)) for kind in kinds]
+        axes.figure.legend(handles=named, ncols=len(kinds), loc="outside lower center")
 
 
 def _filling(kind: str, *, coloured: bool) -> dict[str, object]:
-    """How a bar of this kind is filled: in its colour, or in grey where the title passes it over."""
+    """How a bar of this kind is filled: in grey where the title passes it over."""
     colour, hollow = SIGNS[kind].colour if coloured else INK, kind == "non-persistent buffer"
     return {
         "facecolor": "none" if hollow else shade(colour),

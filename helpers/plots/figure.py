@@ -1,64 +1,58 @@
 """The figure that every plot returns, and the looks that all of them share.
 
 One picture is saved with a lesson and shown on a light page and on a dark one. So the ground is
-transparent, and whatever is drawn has a luminance that stands out from white and from black."""
+transparent, and what is drawn stands out from white and from JupyterLab's black (#111) alike."""
 
 from __future__ import annotations
 
 import io
 import operator
-from collections.abc import Callable, Iterable
-from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-P = ParamSpec("P")
-
-# Text on white and on JupyterLab's #111 alike: a single grey cannot have more contrast with both.
-INK = "#787878"
-# Between these a colour has 3 : 1 with white and with #111. They are also the two shades that tell
-# lines of one kind apart.
-LIGHTEST, DARKEST = 0.295, 0.12
-LOOKS = {
+INK = "#787878"  # of words: no grey has more contrast with both grounds
+_DARKEST, _LIGHTEST = 0.12, 0.295  # relative luminances with a contrast of 3 : 1 with both
+_LOOKS = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.labelsize": 12,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 12,
     "figure.facecolor": "none",
-    "figure.titlesize": 14,
-    "figure.titleweight": "bold",
-    "font.size": 12,
     "grid.alpha": 0.3,
     "grid.color": INK,
-    "hatch.linewidth": 1.2,
     "legend.frameon": False,
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
+    **dict.fromkeys(("axes.labelsize", "axes.titlesize", "font.size"), 12),
 }
 _DPI, _SHARPNESS, _COLOURS = 144, 1.5, 64  # 1.5 pixels of the picture for each on the page
 _LONGEST_LABEL = 36
 _LABEL_INCHES = 0.22  # its height, with the space to the next
 
 
-def in_our_looks(make: Callable[P, Figure]) -> Callable[P, Figure]:
-    """`make`, run with `LOOKS`; matplotlib's own settings are afterwards as they were."""
+@contextmanager
+def figure_of(title: str, width: float = 9, height: float = 4) -> Iterator[Figure]:
+    """An empty figure, so many inches wide and high, whose title states the finding.
 
-    @wraps(make)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        import matplotlib
+    What is drawn inside the `with` has the looks of the course; matplotlib's own settings are
+    afterwards as they were.
+    """
+    import matplotlib
 
-        with matplotlib.rc_context(LOOKS):
-            return make(*args, **kwargs)
-
-    return run
+    with matplotlib.rc_context(_LOOKS):
+        made = _figure_class()(figsize=(width, height), layout="constrained")
+        # A name may hold a dollar sign, which matplotlib would read as mathematics.
+        made.suptitle(title, fontsize=14, fontweight="bold", parse_math=False)
+        yield made
 
 
 @cache
@@ -70,17 +64,16 @@ def _figure_class() -> type[Figure]:
 
     class NotebookFigure(Figure):
         def draw(self, renderer: Any) -> None:
-            with matplotlib.rc_context(LOOKS):  # some ticks are made only now
+            with matplotlib.rc_context(_LOOKS):  # some ticks are made only now
                 super().draw(renderer)
 
         def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
             drawn, file = io.BytesIO(), io.BytesIO()
             self.savefig(drawn, format="png", dpi=_DPI)
-            # Saved with the lesson: a palette makes the picture a third as large, and no eye tells
-            # it apart.
+            # Saved with the lesson: a palette makes the picture a third as large.
             with Image.open(drawn) as picture:
                 small = picture.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
-                small.save(file, "png", optimize=True)
+            small.save(file, "png", optimize=True)
             width, height = (round(inches * _DPI / _SHARPNESS) for inches in self.get_size_inches())
             return file.getvalue(), {"width": width, "height": height, "alt": self.get_suptitle()}
 
@@ -89,19 +82,9 @@ def _figure_class() -> type[Figure]:
     return NotebookFigure
 
 
-def figure_of(title: str, width: float = 9, height: float = 4) -> Figure:
-    """An empty figure, so many inches wide and high, whose title states the finding."""
-    made = _figure_class()(figsize=(width, height), layout="constrained")
-    made.suptitle(title, parse_math=False)  # a name may hold a dollar sign
-    return made
-
-
 def label_ends(axes: Axes, lines: Iterable[Line2D]) -> None:
-    """Write the label of each of `lines` beside its last point; labels that would lie on each other
-    are moved apart.
-
-    It comes last: the limits and scales of `axes` are final from here on.
-    """
+    """Write the label of each of `lines` beside its last point, those apart that would lie on each
+    other. The limits and scales of `axes` are final from here on."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     to_axes = axes.transScale + axes.transLimits
     ends = {line: line.get_xydata()[-1] for line in lines}
@@ -111,11 +94,9 @@ def label_ends(axes: Axes, lines: Iterable[Line2D]) -> None:
     for line in sorted(ends, key=heights.get):
         height = max(heights[line], height + gap)
         axes.annotate(
-            shown(line.get_label()),
+            f"  {shown(line.get_label())}",
             (ends[line][0], height),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(8, 0),
-            textcoords="offset points",
             va="center",
             annotation_clip=False,
             parse_math=False,
@@ -123,14 +104,14 @@ def label_ends(axes: Axes, lines: Iterable[Line2D]) -> None:
 
 
 def shade(colour: str, number: int = 0) -> tuple[float, ...]:
-    """`colour` as it is drawn: the nearest shade that stands out from white and from black, and for
-    an odd `number` the shade farthest from that one."""
+    """The shade of `colour` that is nearest to it of those that stand out from both grounds; for an
+    odd `number`, the one of them farthest from that."""
     from matplotlib.colors import to_rgb
 
     linear = [((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
     own = sum(map(operator.mul, linear, (0.2126, 0.7152, 0.0722)))  # its relative luminance
-    near = min(max(own, DARKEST), LIGHTEST)
-    far = max(DARKEST, LIGHTEST, key=lambda end: abs(end - near))
+    near = min(max(own, _DARKEST), _LIGHTEST)
+    far = max(_DARKEST, _LIGHTEST, key=lambda end: abs(end - near))
     wanted = far if number % 2 else near
     black, white = min(1, wanted / own), max(0, (wanted - own) / (1 - own))
     mixed = [black * part + white * (1 - part) for part in linear]

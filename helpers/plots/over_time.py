@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from helpers.plots.figure import figure_of, in_our_looks, label_ends, shade, shown
+from helpers.plots.figure import figure_of, label_ends, shade, shown
 from helpers.views.signs import SIGNS
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _MARKS = {"parameter": "s", "buffer": "o", "non-persistent buffer": "o", "plain 
 _MOST_LABELS = 12  # more would not stand beside one panel
 
 
-@in_our_looks
 def curves(
     lines: Mapping[str, Sequence[float]], *, kinds: Mapping[str, str], title: str, x: str, y: str
 ) -> Figure:
@@ -39,8 +38,8 @@ def curves(
             raise ValueError(f"kinds does not say what {label!r} is")
     if not lines:
         raise ValueError("there is no line to draw")
-    figure = figure_of(title)
-    _draw_lines(figure.add_subplot(xlabel=x, ylabel=y), lines, kinds)
+    with figure_of(title) as figure:
+        _draw_lines(figure.add_subplot(xlabel=x, ylabel=y), lines, kinds)
     return figure
 
 
@@ -67,7 +66,6 @@ def _draw_lines(axes: Axes, lines: Mapping[str, Sequence[float]], kinds: Mapping
         label_ends(axes, axes.get_lines())
 
 
-@in_our_looks
 def running_means(
     checkpoints: Sequence[Mapping[str, torch.Tensor]], *, title: str, x: str = "training step"
 ) -> Figure:
@@ -85,19 +83,18 @@ def running_means(
             "no running_mean in these checkpoints: save the state_dict of a model with batch norm "
             "layers"
         )
-    figure = figure_of(title, width=10)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=True):
-        channels = zip(*(state[name].tolist() for state in checkpoints), strict=True)
-        lines = {f"channel {number}": values for number, values in enumerate(channels)}
-        _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"))
-        axes.set_title(shown(name), parse_math=False)
-        axes.set_xlabel(x)
-    panels[0].set_ylabel("running mean (units of the layer's input)")
+    with figure_of(title, width=10) as figure:
+        panels = figure.subplots(1, len(names), squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
+            channels = zip(*(state[name].tolist() for state in checkpoints), strict=True)
+            lines = {f"channel {number}": values for number, values in enumerate(channels)}
+            _draw_lines(axes, lines, dict.fromkeys(lines, "buffer"))
+            axes.set_title(shown(name), parse_math=False)
+            axes.set_xlabel(x)
+        panels[0].set_ylabel("running mean (units of the layer's input)")
     return figure
 
 
-@in_our_looks
 def resumed(
     whole: Sequence[float],
     continued: Mapping[str, Sequence[float]],
@@ -117,25 +114,24 @@ def resumed(
     """
     if not continued or not 0 <= step < len(whole):
         raise ValueError(f"nothing continued, or no step {step} in a run of {len(whole)} steps")
-    figure = figure_of(title)
-    panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]
     light, dark = "#929292", "#646464"  # as far apart as both grounds allow
-    for axes, (label, values) in zip(panels, continued.items(), strict=True):
-        axes.plot(whole, color=light, linewidth=6, label="never stopped")
-        steps = range(step, step + len(values))
-        axes.plot(steps, values, color=dark, linewidth=1.6, label="resumed")
-        axes.axvline(step, color=dark, linewidth=1, linestyle=":")
-        axes.text(step, 1, " stopped", transform=axes.get_xaxis_transform(), va="top")
-        axes.set_title(shown(label), parse_math=False)
-        axes.set_xlabel("training step")
-        axes.grid(axis="y")
-    for axes in panels:  # which share their limits: known when the last is drawn
-        label_ends(axes, axes.get_lines()[:2])
-    panels[0].set_ylabel(y)
+    with figure_of(title) as figure:
+        panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]
+        for axes, (label, values) in zip(panels, continued.items(), strict=True):
+            axes.plot(whole, color=light, linewidth=6, label="never stopped")
+            steps = range(step, step + len(values))
+            axes.plot(steps, values, color=dark, linewidth=1.6, label="resumed")
+            axes.axvline(step, color=dark, linewidth=1, linestyle=":")
+            axes.text(step, 1, " stopped", transform=axes.get_xaxis_transform(), va="top")
+            axes.set_title(shown(label), parse_math=False)
+            axes.set_xlabel("training step")
+            axes.grid(axis="y")
+        for axes in panels:  # which share their limits: known when the last is drawn
+            label_ends(axes, axes.get_lines()[:2])
+        panels[0].set_ylabel(y)
     return figure
 
 
-@in_our_looks
 def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
     """A figure with grey pictures side by side, {label: numbers of shape (height, width)}; what its
     black and its white stand for is in the title of each.
@@ -144,12 +140,12 @@ def images(pictures: Mapping[str, torch.Tensor], *, title: str) -> Figure:
     """
     if not pictures or any(picture.dim() != 2 for picture in pictures.values()):
         raise ValueError("images takes at least one tensor of shape (height, width)")
-    figure = figure_of(title, height=3.8)
-    panels = figure.subplots(1, len(pictures), squeeze=False)[0]
-    for axes, (label, picture) in zip(panels, pictures.items(), strict=True):
-        axes.imshow(picture.tolist(), cmap="gray", interpolation="nearest")
-        axes.spines[:].set_visible(True)  # black on a dark page, and white on a light one, end here
-        scale = f"black {picture.min():g}, white {picture.max():g}"
-        axes.set_title(f"{shown(label)} ({scale})", parse_math=False)
-        axes.set(xlabel="column (pixels)", ylabel="row (pixels)")
+    with figure_of(title, height=3.8) as figure:
+        panels = figure.subplots(1, len(pictures), squeeze=False)[0]
+        for axes, (label, picture) in zip(panels, pictures.items(), strict=True):
+            axes.imshow(picture.tolist(), cmap="gray", interpolation="nearest")
+            axes.spines[:].set_visible(True)  # where black meets a dark page, or white a light one
+            scale = f"black {picture.min():g}, white {picture.max():g}"
+            axes.set_title(f"{shown(label)} ({scale})", parse_math=False)
+            axes.set(xlabel="column (pixels)", ylabel="row (pixels)")
     return figure
