@@ -58,7 +58,7 @@ def _old_python() -> str:
     return f"""\
 ✗ This is Python {platform.python_version()}, and the lessons need 3.10 or later.
   Remove the folder {ROOT / ".venv"}, if there is one. Paste the first command of README.md again,
-  with a newer Python in its first part: python3.12 for python3, or on Windows py -3.12 for py -3."""
+  with a newer Python in its first part: python3.12 for python3, on Windows py -3.12 for py -3."""
 
 
 def _package(name: str) -> Answer:
