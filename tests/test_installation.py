@@ -24,9 +24,9 @@ import platformdirs
 import pytest
 from nbclient.exceptions import CellExecutionError
 
+from tests.carried import imports, tops
 from tests.lesson_kernel import ROOT, prepare_environment
 from tests.refresh_notebooks import execute
-from tests.test_package import imports, tops
 
 SOURCE = ROOT / "helpers" / "installation.py"
 VERSIONS = {
@@ -207,7 +207,8 @@ def test_another_torch_is_a_note_and_stops_nothing(machine, other):
     (machine.site / "torch.py").write_text(f"__version__ = {other!r}")
     lines, well = machine.look()
     assert well and [line for line in lines if line not in WELL] == [
-        f"! Here it is {other}, which will do. The saved outputs belong to 2.13.0: do not compare them."
+        f"! Here it is {other}, which will do. "
+        "The saved outputs belong to 2.13.0: do not compare them."
     ]
 
 
@@ -255,10 +256,8 @@ def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine
     (machine.course / ".venv").mkdir()
     (machine.course / ".venv" / "pyvenv.cfg").touch()
     lines, _ = machine.look()
-    assert (
-        "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:"
-        in lines
-    )
+    wrong = "  This is the wrong kernel: the course has its own environment."
+    assert f"{wrong} Close JupyterLab; in a terminal:" in lines
     start = [
         str(machine.course / ".venv" / "bin" / "jupyter"),
         "lab",
