@@ -1,4 +1,10 @@
-"""The views, and what they share: an ES module and a style sheet each, and three faces."""
+"""Let me see and touch it: the views, and what they share.
+
+Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
+nothing of torch's rules.
+
+Imports: `state`, `tracing`, `checkpoints`.
+"""
 
 from __future__ import annotations
 
