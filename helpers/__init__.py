@@ -2,7 +2,9 @@
 docstring.
 """
 
-from helpers.checkpoints.comparison import Advice, Comparison, Mismatch, compare_checkpoint
+from helpers.checkpoints.advice import Advice
+from helpers.checkpoints.compare import compare_checkpoint
+from helpers.checkpoints.comparison import Comparison, Mismatch
 from helpers.exercises.feedback import check, quiz
 from helpers.state.audit import audit
 from helpers.state.findings import Finding

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import anywidget
 from traitlets import Dict
 
-from helpers.checkpoints.comparison import Comparison, Slot
+from helpers.checkpoints.comparison import Comparison
+from helpers.checkpoints.outlines import Outline
 from helpers.state.objects import shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
@@ -151,7 +152,7 @@ def _cut(code: str) -> str:
 _ENOUGH = "Then module.load_state_dict(state_dict) loads strictly."
 
 
-def _words(held: Slot | None) -> str:
+def _words(held: Outline | None) -> str:
     """What stands on one side; "–" for nothing."""
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)

@@ -1,0 +1,146 @@
+"""Advice on what the file has and the model has no place for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dis import get_instructions
+from types import FunctionType
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.checkpoints.case import Case, Proposal, each, leaving_out, listed, owner_of
+from helpers.state.objects import bases, brief, class_dict, class_name, from_torch
+
+_NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
+_NEW_PARAMETER = (
+    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
+)
+
+
+def transient(case: Case) -> Iterator[Proposal]:
+    keys = [key for key in case.left if key in case.model.transient]
+    if keys:
+        words = listed(keys, "is a buffer that is", "are buffers that are")
+        yield Proposal(
+            "non-persistent", f"{words} now non-persistent: not loaded.", leaving_out(keys)
+        )
+
+
+def statistics(case: Case) -> Iterator[Proposal]:
+    """Statistics of a norm that keeps none."""
+    norm = nn.modules.batchnorm._NormBase
+    keys = [
+        key for key in _of_empty_slots(case) if norm in bases(case.model.classes[owner_of(key)])
+    ]
+    if keys:
+        words = listed(keys, "is", "are")
+        words += " of a norm that tracks no statistics in this model: left out. If they are needed,"
+        words += " build it with track_running_stats=True."
+        yield Proposal("statistics", words, leaving_out(keys))
+
+
+def _of_empty_slots(case: Case) -> list[str]:
+    """Keys of the file for which the model has a slot with None."""
+    refused = [key for key in case.report.refused if key in case.given]
+    return [key for key in [*case.left, *refused] if key in case.model.empty]
+
+
+def empty_slot(case: Case) -> Iterator[Proposal]:
+    for kind, line in (("parameter", _NEW_PARAMETER), ("buffer", _NEW_BUFFER)):
+        keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
+        if keys:
+            words = listed(keys, "is for a slot", "are for slots")
+            words += (
+                " that holds None in this model, as a bias does under bias=False. Give it a tensor"
+            )
+            words += (
+                " of that shape before the load, as here, or build the model with it. If the model"
+            )
+            words += " is to do without, leave the entry out."
+            yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
+
+
+class Maker(NamedTuple):
+    """The method of a learner's class that makes an attribute: where, and whether a parameter."""
+
+    where: str
+    in_init: bool
+    parameter: bool
+
+
+def first_use(case: Case) -> Iterator[Proposal]:
+    """What a class makes when it is first used, or under some option: a fresh model has no slot."""
+    found = {}
+    for key in case.left:
+        owner, name = _nearest(case, key)
+        maker = _maker_of(case.model.classes[owner], name)
+        if maker is not None and key not in case.model.empty:
+            found.setdefault((owner + name, maker), []).append(key)
+    for (path, maker), keys in found.items():
+        words = listed(keys, "is not in this model", "are not in this model")
+        words += f": {maker.where} makes {brief(path)} "
+        if maker.in_init:
+            words += "under some option only. Build the model as it was when it was saved."
+            code = f"# See in {maker.where} when it makes {path!r}."
+        elif keys != [path]:
+            words += "at first use. Use the model once before the load."
+            code = f"# module(example)  # makes {path!r}"
+        else:
+            words += "at first use. Better register it in __init__; for now, before the load:"
+            line = _NEW_PARAMETER if maker.parameter else _NEW_BUFFER
+            code = "import torch\n" + each(keys, line)
+        yield Proposal("first use", words, code)
+
+
+def _nearest(case: Case, key: str) -> tuple[str, str]:
+    """The prefix of the innermost module on the way to `key`, and the name that it lacks."""
+    owner = owner_of(key)
+    while owner not in case.model.classes:
+        owner = owner_of(owner[:-1])
+    return owner, key[len(owner) :].split(".")[0]
+
+
+def _maker_of(kind: type, name: str) -> Maker | None:
+    """The method that sets `self.name`, or registers it: told by its code, which is not run."""
+    found = []
+    for base in bases(kind):
+        members = {} if from_torch(base) else class_dict(base)
+        for call, member in members.items():
+            if type(member) is FunctionType and _makes(member, name):
+                names = member.__code__.co_names
+                parameter = "Parameter" in names or "register_parameter" in names
+                found.append(Maker(f"{class_name(base)}.{call}", call == "__init__", parameter))
+    return min(found, key=lambda one: one.in_init, default=None)
+
+
+_REGISTERS = {"register_buffer", "register_parameter", "register_module", "add_module", "setattr"}
+
+
+def _makes(function: FunctionType, name: str) -> bool:
+    code = function.__code__
+    if name in code.co_consts and not _REGISTERS.isdisjoint(code.co_names):
+        return True
+    return any(one.opname == "STORE_ATTR" and one.argval == name for one in get_instructions(code))
+
+
+def non_tensor(case: Case) -> Iterator[Proposal]:
+    left = dict.fromkeys(key for key in case.report.unexpected if key in case.given)
+    keys = [key for key in left if not isinstance(case.given[key], torch.Tensor | dict)]
+    if keys and case.belongs:
+        words = listed(keys, "is no tensor", "are no tensors")
+        yield Proposal("non-tensor", f"{words}, and nothing of the model.", leaving_out(keys))
+
+
+def no_place(case: Case) -> Iterator[Proposal]:
+    """What is left when all that the model has is there: the model is a part of what was saved."""
+    report, keys = case.report, list(case.left)
+    if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
+        words = listed(keys, "has no place in the model", "have no place in the model")
+        groups = Counter(key.partition(".")[0] for key in keys)
+        shown = ", ".join(f"{brief(one)}: {count:,}" for one, count in groups.most_common(5))
+        words += f" ({shown}), and the rest is all that the model has. Left out, they are lost: see"
+        words += " that the model is to do without."
+        yield Proposal("no place", words, leaving_out(keys))
