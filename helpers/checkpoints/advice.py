@@ -11,7 +11,7 @@ from torch import nn
 from helpers.checkpoints import lacking, naming, shaping, surplus
 from helpers.checkpoints.case import Case, Proposal
 from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
-from helpers.checkpoints.reparametrized import conversions
+from helpers.checkpoints.reparametrized import conversions, parametrized
 from helpers.checkpoints.verdict import verdict
 
 
@@ -94,12 +94,14 @@ def _promise(case: Case, given: dict) -> tuple[int, int]:
 KINDS = (
     of_another,
     nested,
+    surplus.quantized,
     shaping.arrays,
     naming.prefix,
     naming.spelled,
     naming.prefix,  # again: it may have stood before or behind a wrapper
     lacking.tied,
     conversions,
+    parametrized,
     naming.renamed,
     shaping.transposed,
     shaping.one_more,

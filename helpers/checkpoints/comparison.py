@@ -63,6 +63,7 @@ class Comparison:
         names = ("matched", "missing", "unexpected", "mismatched")
         counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in names)
         kind = " ".join(self.type.split())[:80]
+        counts = f"by torch's own rules {counts}" if self.loads is None else counts
         steps = f"{len(self.advice)} advice"
         return f"<Comparison with {kind}: {' '.join(self.verdict.split())}; {counts}; {steps}>"
 

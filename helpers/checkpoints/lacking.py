@@ -43,7 +43,8 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
     keys = [key for key in case.report.missing if key in buffers and owner_of(key) not in lacking]
     lost = [key for key in keys if key.rpartition(".")[2] in _RUNNING]
-    kept = [key for key in keys if key not in lost]
+    begun = {owner_of(key) for key in lost}
+    kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
     if lost and case.belongs:
         words = listed(lost, "is not in the file", "are not in the file")
         words += (

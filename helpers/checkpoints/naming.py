@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, listed, renaming
+from helpers.checkpoints.case import ENTRIES, Case, Proposal, listed, owner_of, renaming
 from helpers.checkpoints.names import (
     LEAVES,
     NO_CHANGE,
@@ -117,10 +117,11 @@ def renamed(case: Case) -> Iterator[Proposal]:
 
 def alike(case: Case) -> Iterator[Proposal]:
     """One key too many and one too few in one module, of one shape: only the reader can say."""
-    groups = {}
+    groups, decided = {}, {rule.prefix for rule in case.model.rules}
     for side, shapes in enumerate((case.left, case.missing)):
         for key, shape in shapes.items():
-            groups.setdefault((key.rpartition(".")[0], shape), ([], []))[side].append(key)
+            if owner_of(key) not in decided:  # else a class of the learner's sees to it
+                groups.setdefault((owner_of(key), shape), ([], []))[side].append(key)
     pairs = [(old[0], new[0]) for old, new in groups.values() if len(old) == len(new) == 1]
     # weight_v is never weight: it is a part that a weight is computed from.
     names = {old: new for old, new in pairs if not f"{old}_".startswith(f"{new}_")}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.checkpoints.case import Case, Proposal, listed, renaming
+from helpers.checkpoints.case import Case, Proposal, listed, owner_of, renaming
 from helpers.state.objects import bases
 
 
@@ -33,11 +33,10 @@ FORMS = (
     Form("prune", ("{}_orig", "{}_mask")),
 )
 
-# How a weight is computed from its parts: for the reader, the parts, and as code. `dim` is the
-# dimension of the outputs, which spectral_norm keeps apart.
+# How a weight is computed from its parts: for the reader, the parts, and as code.
 _FORMULAS = {
     "weight_norm": ("g·v/‖v‖", "g, v", "g * v / v.double().square().sum_to_size(g.shape).sqrt()"),
-    "spectral_norm": ("w/(u·Wv)", "w, u, v", "w / (u @ w.transpose(0, {dim}).flatten(1) @ v)"),
+    "spectral_norm": ("w/(u·Wv)", "w, u, v", "w / (u @ w{turn}.flatten(1) @ v)"),
     "prune": ("weight·mask", "w, mask", "w * mask"),
 }
 # How the parts are computed from a weight, where that has one answer.
@@ -45,6 +44,7 @@ _INVERSES = {
     "weight_norm": "w.double().square().sum_to_size(module.state_dict()[{first!r}].shape).sqrt(), w",
     "prune": "w, w.new_ones(w.shape)",
 }
+_TURNED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
 
 
 def conversions(case: Case) -> Iterator[Proposal]:
@@ -92,15 +92,14 @@ def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
     for key, parts in saved.items():
         taken = ", ".join(f"state_dict.pop({part!r})" for part in parts)
         lines.append(f"{letters} = {taken}")
-        lines.append(f"state_dict[{key!r}] = {formula.format(dim=_outputs(case, key))}")
+        lines.append(f"state_dict[{key!r}] = {formula.format(turn=_turn(case, key))}")
     yield Proposal("reparametrized", words, "\n".join(lines))
 
 
-def _outputs(case: Case, key: str) -> int:
-    """The dimension of the outputs in a weight, as torch's spectral_norm takes it."""
-    owner = case.model.classes.get(key[: key.rfind(".") + 1], nn.Module)
-    turned = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-    return int(not set(turned).isdisjoint(bases(owner)))
+def _turn(case: Case, key: str) -> str:
+    """What brings the outputs of a weight to the front, as torch's spectral_norm does."""
+    owner = case.model.classes.get(owner_of(key), nn.Module)
+    return ".transpose(0, 1)" if _TURNED.intersection(bases(owner)) else ""
 
 
 def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
@@ -118,3 +117,16 @@ def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
         targets = ", ".join(f"state_dict[{part!r}]" for part in parts)
         lines.append(f"{targets} = {_INVERSES[maker].format(first=parts[0])}")
     yield Proposal("reparametrized", words, "\n".join(lines))
+
+
+def parametrized(case: Case) -> Iterator[Proposal]:
+    """What other parametrizations compute a weight from: there is no one formula for it."""
+    for keys, there, advice in (
+        (case.left, "file", "Put the same parametrization on the model, load, and then remove it."),
+        (case.missing, "model", "Load the file first, and put the parametrization on afterwards."),
+    ):
+        parts = [key for key in keys if "parametrizations" in key.split(".")]
+        if parts:
+            words = listed(parts, "is", "are")
+            words += f" of a parametrization, which only the {there} has."
+            yield Proposal("parametrized", words, f"# {advice}")

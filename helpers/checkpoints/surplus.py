@@ -64,8 +64,9 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
 
 
 class Maker(NamedTuple):
-    """The method of a learner's class that makes an attribute: where, and whether a parameter."""
+    """The method of a learner's class that makes what stands at a path, and what it makes."""
 
+    path: str
     where: str
     in_init: bool
     parameter: bool
@@ -75,19 +76,18 @@ def first_use(case: Case) -> Iterator[Proposal]:
     """What a class makes when it is first used, or under some option: a fresh model has no slot."""
     found = {}
     for key in case.left:
-        owner, name = _nearest(case, key)
-        maker = _maker_of(case.model.classes[owner], name)
+        maker = _maker_of_key(case, key)
         if maker is not None and key not in case.model.empty:
-            found.setdefault((owner + name, maker), []).append(key)
-    for (path, maker), keys in found.items():
+            found.setdefault(maker, []).append(key)
+    for maker, keys in found.items():
         words = listed(keys, "is not in this model", "are not in this model")
-        words += f": {maker.where} makes {brief(path)} "
+        words += f": {maker.where} makes {brief(maker.path)} "
         if maker.in_init:
             words += "under some option only. Build the model as it was when it was saved."
-            code = f"# See in {maker.where} when it makes {path!r}."
-        elif keys != [path]:
+            code = f"# See in {maker.where} when it makes {maker.path!r}."
+        elif keys != [maker.path]:
             words += "at first use. Use the model once before the load."
-            code = f"# module(example)  # makes {path!r}"
+            code = f"# module(example)  # makes {maker.path!r}"
         else:
             words += "at first use. Better register it in __init__; for now, before the load:"
             line = _NEW_PARAMETER if maker.parameter else _NEW_BUFFER
@@ -95,24 +95,22 @@ def first_use(case: Case) -> Iterator[Proposal]:
         yield Proposal("first use", words, code)
 
 
-def _nearest(case: Case, key: str) -> tuple[str, str]:
-    """The prefix of the innermost module on the way to `key`, and the name that it lacks."""
+def _maker_of_key(case: Case, key: str) -> Maker | None:
+    """The method that makes what is lacking on the way to `key`: told by its code, which is not
+    run."""
     owner = owner_of(key)
     while owner not in case.model.classes:
         owner = owner_of(owner[:-1])
-    return owner, key[len(owner) :].split(".")[0]
-
-
-def _maker_of(kind: type, name: str) -> Maker | None:
-    """The method that sets `self.name`, or registers it: told by its code, which is not run."""
+    name = key[len(owner) :].split(".")[0]
     found = []
-    for base in bases(kind):
+    for base in bases(case.model.classes[owner]):
         members = {} if from_torch(base) else class_dict(base)
         for call, member in members.items():
             if type(member) is FunctionType and _makes(member, name):
                 names = member.__code__.co_names
                 parameter = "Parameter" in names or "register_parameter" in names
-                found.append(Maker(f"{class_name(base)}.{call}", call == "__init__", parameter))
+                where = f"{class_name(base)}.{call}"
+                found.append(Maker(owner + name, where, call == "__init__", parameter))
     return min(found, key=lambda one: one.in_init, default=None)
 
 
@@ -136,11 +134,26 @@ def non_tensor(case: Case) -> Iterator[Proposal]:
 
 def no_place(case: Case) -> Iterator[Proposal]:
     """What is left when all that the model has is there: the model is a part of what was saved."""
-    report, keys = case.report, list(case.left)
+    report = case.report
+    keys = [key for key in case.left if _maker_of_key(case, key) is None]
     if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
         words = listed(keys, "has no place in the model", "have no place in the model")
         groups = Counter(key.partition(".")[0] for key in keys)
         shown = ", ".join(f"{brief(one)}: {count:,}" for one, count in groups.most_common(5))
-        words += f" ({shown}), and the rest is all that the model has. Left out, they are lost: see"
+        words += f" ({shown}); the rest is all that the model has. What is left out is lost: see"
         words += " that the model is to do without."
         yield Proposal("no place", words, leaving_out(keys))
+
+
+PACKED = "_packed_params"
+
+
+def quantized(case: Case) -> Iterator[Proposal]:
+    """A quantized layer packs its tensors: one side is quantized, and the other is not."""
+    file = any(key.endswith(PACKED) for key in case.given if isinstance(key, str))
+    model = any(key.endswith(PACKED) for key in case.model.expected)
+    if file != model:
+        sides = ("file", "model") if file else ("model", "file")
+        words = f"The {sides[0]} is of quantized layers, the {sides[1]} is not; no names will help."
+        first = "Quantize the model first, then load." if file else "Load first, then quantize."
+        yield Proposal("quantized", words, f"# {first}")
