@@ -18,7 +18,13 @@ function lineOf(row, sign) {
 }
 
 function stepOf({ words, code, enough }) {
-  return node("div", "inm-fit-step", words, node("pre", "", node("code", "", code)), enough);
+  return node(
+    "div",
+    "inm-fit-step",
+    words,
+    node("pre", "inm-fit-code", node("code", "", code)),
+    enough,
+  );
 }
 
 function render({ model, el }) {
