@@ -34,7 +34,8 @@ VIEW = "\nexport default { render };\n"
 def test_each_import_comes_once_and_before_what_needs_it(tmp_path):
     view = written(
         tmp_path,
-        view__js='import { a } from "./a.js";\nimport {\n  b,\n} from "./b.js";\nconst c = a + b;' + VIEW,
+        view__js='import { a } from "./a.js";\nimport {\n  b,\n} from "./b.js";\nconst c = a + b;'
+        + VIEW,
         a__js='import { b } from "./b.js";\n\nexport const a = b;\n',
         b__js="// The ground.\nexport const b = 1;\n",
     )
@@ -75,7 +76,10 @@ def test_a_style_sheet_is_joined_in_the_same_way(tmp_path):
             "view.js: a.js does not export a",
         ),
         (
-            {"view__js": 'import { a } from "./a.js";\nlet b;', "a__js": "export class a {}\nlet b;"},
+            {
+                "view__js": 'import { a } from "./a.js";\nlet b;',
+                "a__js": "export class a {}\nlet b;",
+            },
             "b is declared in a.js and in view.js",
         ),
         (

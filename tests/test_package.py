@@ -94,28 +94,10 @@ def test_every_module_fits_in_one_sitting():
 
 @pytest.mark.xfail(
     raises=AssertionError,
-    reason="the promise is broken: the views of lessons 04 and 05 brought it over 900 lines",
-)
-def test_the_front_end_stays_under_900_lines():
-    web = [path for path in (ROOT / "helpers").rglob("*") if path.suffix in (".js", ".css")]
-    assert sum(lines_of(web).values()) < 900
-
-
-@pytest.mark.xfail(
-    raises=AssertionError,
     reason="the promise is broken: the tools of lessons 04 to 06 and the checkers are over it",
 )
 def test_the_package_stays_under_2500_lines_of_python():
     assert sum(lines_of(MODULES).values()) < 2500
-
-
-def test_every_file_that_a_view_or_a_question_reads_is_packed():
-    patterns = re.search(r"package-data\]\n(.*)", (ROOT / "pyproject.toml").read_text())[1]
-    kinds = {path.suffix for path in (ROOT / "helpers").rglob("*.*") if path.is_file()} - {
-        ".py",
-        ".pyc",
-    }
-    assert kinds == set(re.findall(r"\*(\.\w+)", patterns))
 
 
 def test_nothing_else_stands_at_the_top():

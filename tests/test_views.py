@@ -1,42 +1,27 @@
-"""Which faces a view shows, by who sent the running cell."""
+"""What every view has: three faces."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import pytest
 from torch import nn
 
-import helpers.views
-from helpers import Placement, StateMap
+from helpers import ParameterWays, Placement, Playground, StateMap, quiz
 from tests.notebook_files import WIDGET_VIEW
 
-
-@pytest.mark.parametrize("make", [lambda: StateMap(nn.Linear(1, 1)), Placement])
-@pytest.mark.parametrize(
-    "parent,server,live",
-    [
-        ({"content": {"allow_stdin": True}}, "", True),
-        ({"content": {"allow_stdin": False}}, "", False),
-        ({"content": {"allow_stdin": False}}, "voila/0.5", True),
-        ({"content": {"data": {}}}, "", True),  # a message of a widget
-        ({}, "", True),
-        (None, "", True),
-    ],
-)
-def test_a_view_is_alive_unless_a_program_runs_the_cell_that_nobody_sits_at(
-    monkeypatch, make, parent, server, live
-):
-    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: parent))
-    monkeypatch.setattr(helpers.views, "get_ipython", lambda: shell)
-    monkeypatch.setenv("SERVER_SOFTWARE", server)
-    bundle, _ = make()._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html"} | ({WIDGET_VIEW} if live else set())
+VIEWS = {
+    "StateMap": lambda: StateMap(nn.Linear(1, 1)),
+    "ParameterWays": lambda: ParameterWays(nn.Linear(1, 1)),
+    "Placement": Placement,
+    "Playground": Playground,
+    "Quiz 01-live-view": lambda: quiz("01-live-view"),
+}
 
 
-@pytest.mark.parametrize(
-    "shell", [None, SimpleNamespace(), SimpleNamespace(kernel=SimpleNamespace())]
-)
-def test_outside_a_kernel_a_view_has_all_three_faces(monkeypatch, shell):
-    monkeypatch.setattr(helpers.views, "get_ipython", lambda: shell)
-    assert len(Placement()._repr_mimebundle_()[0]) == 3
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_alive_and_has_a_still_face_and_one_line_that_names_it(name):
+    view = VIEWS[name]()
+    bundle, _ = view._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", WIDGET_VIEW}
+    assert bundle["text/plain"] == repr(view) and "\n" not in repr(view)
+    assert repr(view).startswith(name)
+    assert bundle["text/html"] == view.static_face()

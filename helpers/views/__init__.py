@@ -12,8 +12,11 @@ __all__ = ["ThreeFaces", "front_end"]
 
 
 class ThreeFaces:
-    """A widget with two more faces: HTML that its `static_face()` gives, and its repr, one line of
-    text."""
+    """A widget with two more faces: its `title()`, one line of text, and `static_face()`, HTML that
+    says the same where nothing runs."""
+
+    def __repr__(self) -> str:
+        return " ".join(self.title().split())
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         live = super()._repr_mimebundle_(**kwargs)

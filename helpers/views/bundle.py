@@ -24,7 +24,7 @@ _TOP_LEVEL = re.compile(rf"{_DECLARED}|{re.escape(_DEFAULT)}$|//|[}})\]]|\s|$")
 
 @dataclass(frozen=True)
 class _Part:
-    """One file: `imports` has the names that it takes from each other file, `text` its own lines."""
+    """One file: `imports` has the names that it takes from others, `text` its own lines."""
 
     name: str
     imports: dict[Path, set[str]]
@@ -77,7 +77,7 @@ def _script(path: Path, text: str, is_entry: bool) -> _Part:
         for names, source in _SCRIPT_IMPORT.findall(text)
     }
     own = _SCRIPT_IMPORT.sub("", text)
-    for number, line in enumerate(own.splitlines(), start=1):
+    for line in own.splitlines():
         if not _TOP_LEVEL.match(line) or re.search(r"\bimport\s*[(.]", line):
             raise ValueError(f"{path.name}: not understood: {line}")
         if line == _DEFAULT and not is_entry:

@@ -16,6 +16,7 @@ from helpers.views.markup import BOX, SOFT, Markup, join, tag
 if TYPE_CHECKING:
     from helpers.exercises.questions import Question
 
+
 def prose(words: str) -> Markup:
     """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is
     markup.
@@ -50,8 +51,8 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             answer=question.answer,
         )
 
-    def __repr__(self) -> str:
-        return " ".join(f"Quiz {self._key}: {self.prompt}".split())
+    def title(self) -> str:
+        return f"Quiz {self._key}: {self.prompt}"
 
     def static_face(self) -> Markup:
         letters = (

@@ -24,11 +24,11 @@ function button(action, label, words) {
   return node("button", { type: "button", class: "inm-button", ...about }, words);
 }
 
-function legendOf(more) {
-  const rest = more ? `${count(more)} more steps are not shown.` : "";
+function legendOf({ more, remarks }) {
   const signs = "▶ runs now · ✓ has run · – this call never reaches it. ";
   const boxes = "Containers: as the line leaves them; what it calls comes with its own lines. ";
-  return node("div", "inm-soft", signs, boxes, rest);
+  const rest = more ? `${count(more)} more steps are not shown. ` : "";
+  return node("div", "inm-soft", signs, boxes, rest, ...remarks.map((words) => `${words}. `));
 }
 
 class Player {
@@ -54,7 +54,7 @@ class Player {
     const range = { type: "range", min: 0, max: film.last, "aria-label": "Step" };
     this.slider = node("input", range);
     const body = node("div", "inm-player-body", this.source.element, this.state.element);
-    const parts = [this.controls(), this.path, body, this.status, legendOf(film.more)];
+    const parts = [this.controls(), this.path, body, this.status, legendOf(film)];
     this.root = node("div", "inm inm-player", ...parts);
   }
 

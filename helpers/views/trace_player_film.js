@@ -25,8 +25,9 @@ export class Film {
     this.listings = film.listings.map(asListing);
     this.entries = film.entries.map(asEntry);
     this.states = film.states.map((state) => state.map(asBox));
-    const { stacks, values, containers, more } = film;
-    Object.assign(this, { stacks, values, containers, more, last: this.steps.length - 1 });
+    const { stacks, values, containers, more, remarks = [] } = film;
+    Object.assign(this, { stacks, values, containers, more, remarks });
+    this.last = this.steps.length - 1;
     for (const change of film.changes.map(asChange)) {
       this.changes.set(change.at, [...this.changesAt(change.at), change]);
     }

@@ -146,7 +146,9 @@ def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
     assert executed.cut == []
 
 
-def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_is_cut(paper, tmp_path):
+def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_is_cut(
+    paper, tmp_path
+):
     data = {
         "text/html": "<p>the face</p>",
         WIDGET_VIEW: {"model_id": "1", "version_major": 2, "version_minor": 0},
