@@ -672,7 +672,7 @@ def test_the_table_has_three_faces_the_same_every_time():
     first, second = (faces(CheckpointTable(halfway())) for _ in range(2))
     assert set(first) == {"text/plain", "text/html", WIDGET}
     assert first["text/plain"] == (
-        "CheckpointTable: Module: a strict load fails; 1 mismatched, 3 missing, "
+        "CheckpointTable: Module: does not load strictly; 1 mismatched, 3 missing, "
         "2 unexpected, 1 passed over, 6 matched."
     )
     assert first.pop(WIDGET) != second.pop(WIDGET)
@@ -736,7 +736,7 @@ def test_the_static_face_is_a_table_with_the_advice_and_folds_what_matches():
         assert words in page.words
     done = faces(CheckpointTable(compare_checkpoint(mixed(), old_checkpoint())))
     assert (
-        "a strict load succeeds; 11 matched" in done["text/plain"]
+        "loads strictly; 11 matched" in done["text/plain"]
         and "details" in done["text/html"]
     )
 
