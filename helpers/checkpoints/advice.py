@@ -1,5 +1,6 @@
-"""Steps that make a state_dict fit, one function for each kind, in a list. Each step is tried on the
-stand-in before it is given: the code that is shown is the code that was run."""
+"""Steps that make a state_dict fit: one function for each kind, in a list that is tried in order.
+
+A step is tried on the stand-in before it is given: the code that is shown is the code that ran."""
 
 from __future__ import annotations
 
@@ -76,12 +77,10 @@ def nested(case: Case) -> Iterator[Proposal]:
     best = max(promises, key=promises.get)
     if best:
         also = [place for place in places if promises[place] == promises[best] and place != best]
-        module = best.endswith(".state_dict()")
-        what = "is a whole module, and has it" if module else "is for the model"
-        words = (
-            f"This is a whole checkpoint: what stands under {best.removesuffix('.state_dict()')}"
-        )
-        words += f" {what}." + (f" So is what stands under {' and '.join(also)}." if also else "")
+        place = best.removesuffix(".state_dict()")
+        what = "for the model" if place == best else "a whole module, and has it"
+        words = f"This is a whole checkpoint: what stands under {place} is {what}."
+        words += f" So is what stands under {' and '.join(also)}." if also else ""
         yield Proposal("nested", words, f"state_dict = state_dict{best}")
 
 

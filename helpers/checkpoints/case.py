@@ -77,7 +77,7 @@ class Case:
         return any(key in self.model.expected for key in self.file.shapes)
 
     def after(self, proposal: Proposal) -> Case | None:
-        """The case once the code of `proposal` has been run; None where that makes nothing better."""
+        """The case once the code of `proposal` has run; None where that makes nothing better."""
         before = _slots_of(self.model.twin)
         space = {"state_dict": self.given, "module": self.model.twin}
         try:
@@ -103,7 +103,7 @@ def _slots_of(twin: nn.Module) -> list[tuple[dict, dict]]:
 
 
 def listed(keys: Iterable[str], one: str, many: str) -> str:
-    """The start of a sentence about these keys: `one` says what a key is, `many` what several are."""
+    """The start of a sentence on these keys: `one` says what a key is, `many` what several are."""
     first, *rest = keys
     return f"{brief(first)} and {len(rest):,} more {many}" if rest else f"{brief(first)} {one}"
 

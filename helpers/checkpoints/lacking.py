@@ -32,7 +32,8 @@ def extra_state(case: Case) -> Iterator[Proposal]:
     keys = [key for key in case.report.missing if key.rpartition(".")[2] == EXTRA_STATE]
     if keys and case.belongs:
         words = listed(keys, "is extra state", "are extra state")
-        words += " that was not saved: the file is older, or of a layer without it. Keep the layer's own."
+        words += " that was not saved: the file is older, or of a layer without it. Keep the"
+        words += " layer's own."
         yield Proposal("extra state", words, keeping(keys))
 
 

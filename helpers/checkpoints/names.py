@@ -1,4 +1,4 @@
-"""Which key of a file goes with which key of a model: told by whole parts of names, and by shapes."""
+"""Which key of a file goes with which key of a model: by whole parts of names, and by shapes."""
 
 from __future__ import annotations
 
@@ -149,15 +149,11 @@ def best_change(file: Keys, own: Keys) -> Change:
     if best <= before or 2 * best.alike <= min(len(file.shapes), len(own.shapes)):
         return NO_CHANGE
     # Of "model." and "model.module." the second: they differ by wrappers alone.
-    longest, *rest = sorted((one for one in found if found[one] == best), key=_length, reverse=True)
-    one_way = all(
-        longest.kind == one.kind and longest.prefix.startswith(one.prefix) for one in rest
-    )
-    return longest if one_way else NO_CHANGE
-
-
-def _length(change: Change) -> int:
-    return len(change.prefix)
+    firsts = [change for change in found if found[change] == best]
+    longest = max(firsts, key=lambda change: len(change.prefix))
+    kinds = {change.kind for change in firsts}
+    one_way = all(longest.prefix.startswith(change.prefix) for change in firsts)
+    return longest if one_way and len(kinds) == 1 else NO_CHANGE
 
 
 def _likely_changes(file: Keys, own: Keys) -> list[Change]:

@@ -31,10 +31,11 @@ def prefix(case: Case) -> Iterator[Proposal]:
         others = sum(not str(key).startswith(text) for key in case.given)
         words = f"The keys begin with {shown}, those of the model do not."
         if others:
-            words = f"What the model has stands under {shown}; other keys, {others:,}, stay as they are."
-        yield Proposal(
-            "prefix", words, f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
-        )
+            words = (
+                f"What the model has stands under {shown}; {others:,} other keys stay as they are."
+            )
+        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
+        yield Proposal("prefix", words, code)
     elif case.file.shapes.keys().isdisjoint(case.own.shapes):
         words = f"The keys of the model begin with {shown}, those of the state_dict do not."
         yield Proposal("prefix", words, f"state_dict = {{{text!r} + key: value {ENTRIES}}}")
@@ -46,8 +47,8 @@ def prefix(case: Case) -> Iterator[Proposal]:
 
 
 class Spelling(NamedTuple):
-    """One way in which two names of the same thing differ: its kind, what makes them equal, the same
-    in lines of code, and in words."""
+    """One way in which two names of the same thing differ: its kind, what makes them equal, the
+    same in lines of code, and in words."""
 
     kind: str
     plain: Callable[[str], str]
@@ -107,7 +108,7 @@ def _plain(key: str, spellings: list[Spelling]) -> str:
 
 
 def renamed(case: Case) -> Iterator[Proposal]:
-    """Missing and unexpected keys whose last name and shape fit, where there is no second choice."""
+    """Missing and unexpected keys whose last name and shape fit, without a second choice."""
     names = clear_pairs(case.left, case.missing)
     if names:
         words = listed(names, "is under another name", "are under another name")

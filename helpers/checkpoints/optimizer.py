@@ -1,13 +1,12 @@
 """How the state_dict of an optimizer fits an optimizer: groups by their sizes, memory by position.
 
-Torch compares the sizes of the groups alone. Whether the memory has the shape of its parameter shows
-at the next step; here it is told before, by a step of a twin that has no numbers."""
+Torch compares the sizes of the groups alone. Whether the memory has the shape of its parameter
+shows at the next step; here it is told before, by a step of a twin that has no numbers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +16,13 @@ from torch.optim import Optimizer
 
 from helpers.checkpoints.advice import Advice
 from helpers.checkpoints.comparison import Comparison, differences
-from helpers.checkpoints.outlines import Outline, blank_of, outline
+from helpers.checkpoints.outlines import META, Outline, blank_of, outline
 from helpers.checkpoints.twin import Mismatch
 from helpers.state.objects import (
     ATOMS,
     attributes,
     bases,
+    brief,
     class_dict,
     class_name,
     from_torch,
@@ -54,10 +54,18 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         inner = compare_optimizer(optimizer, saved)
         words = f"This is a whole checkpoint: what stands under {path} is for the optimizer."
         step = Advice("nested", words, f"state_dict = state_dict{path}", inner.loads)
-        errors = _errors_of_load(optimizer, state_dict)
+        _, errors = _loaded(optimizer, state_dict)
         return replace(inner, loads=False, errors=errors, advice=[step, *inner.advice])
     own, theirs = _groups(attributes(optimizer)), _groups(saved)
-    expected, found = _needed(optimizer, own), _memory_in(saved, theirs)
+    twin, errors = _loaded(optimizer, saved)
+    if not any(rule == "step" for _, rule in _own_rules(optimizer)):
+        # A step that fails before the load too needs numbers, and says nothing of the file.
+        usual, after = (
+            _error_of_step(_twin(optimizer, own), optimizer),
+            _error_of_step(twin, optimizer),
+        )
+        errors += [f"at the next step, {after}"] if after and not usual else []
+    expected, found = _memory_of(twin, own), _memory_in(saved, theirs)
     both = [key for key in expected if key in found]
     mismatched = [*_group_mismatches(own, theirs), *differences(both, expected, found, "shape")]
     wrong = {one.key for one in mismatched}
@@ -67,7 +75,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     lacking = [key for key in expected if key not in found]
     missing = [key for key in lacking if _position(key) in begun]
     unexpected = [key for key in found if key not in expected] if expected else []
-    errors, doubts = _errors_of_load(optimizer, saved), _doubts(optimizer, expected, found)
+    doubts = _doubts(optimizer, expected, found)
     fits = not (errors or mismatched or missing or unexpected)
     return OptimizerComparison(
         type=type_name(optimizer),
@@ -84,15 +92,15 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         devices=differences(tensors, expected, found, "device"),
         errors=errors,
         own_rules=_own_rules(optimizer),
-        advice=list(_advice(own, theirs, mismatched)),
+        advice=list(_advice(own, theirs, mismatched, fits)),
         expected=expected,
         found=found,
     )
 
 
 def _find(mapping: Mapping) -> tuple[str, Mapping]:
-    """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the mapping
-    itself where there is none."""
+    """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the
+    mapping itself where there is none."""
     pending = [("", mapping)]
     for path, one in pending:
         if STATE in one and GROUPS in one:
@@ -128,21 +136,46 @@ def _options(group: Mapping) -> dict[str, Any]:
     return {"lr": 0.1, **plain} if "lr" in group else plain
 
 
-def _errors_of_load(optimizer: Optimizer, saved: Mapping) -> list[str]:
-    """What torch raises when it loads this: the class of the error, and its words."""
-    given = {key: value for key, value in saved.items() if key not in (STATE, GROUPS)}
-    if STATE in saved:
-        given[STATE] = {
-            key: {name: blank_of(value) for name, value in _tensors(memory)}
-            for key, memory in saved[STATE].items()
-        }
-    if GROUPS in saved:
+def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]:
+    """A twin that has loaded the groups and settings of `saved`, and what torch raised instead."""
+    given = {key: value for key, value in saved.items() if key in (STATE, GROUPS)}
+    if STATE in given:
+        given[STATE] = {}
+    if GROUPS in given:
         given[GROUPS] = [{**_options(one), PARAMS: list(one[PARAMS])} for one in _groups(saved)]
+    twin = _twin(optimizer, _groups(attributes(optimizer)))
     try:
-        _twin(optimizer, _groups(attributes(optimizer))).load_state_dict(given)
+        twin.load_state_dict(given)
     except Exception as error:
-        return [f"{type_name(error)}: {error}"]
-    return []
+        return twin, [f"{type_name(error)}: {error}"]
+    return twin, []
+
+
+def _error_of_step(twin: Optimizer, optimizer: Optimizer) -> str:
+    """What a step of torch's own class raises; with it the twin makes the memory that it needs. One
+    that makes it when it is built begins with what the optimizer has."""
+    for group in twin.param_groups:
+        group.update((option, False) for option in _FAST if option in group)
+        for one in group[PARAMS]:
+            one.grad = torch.empty_like(one)
+    error = _step(twin)
+    if error:
+        own = attributes(optimizer).get(STATE, {})
+        real = [one for group in _groups(attributes(optimizer)) for one in group[PARAMS]]
+        twins = [one for group in twin.param_groups for one in group[PARAMS]]
+        for tensor, one in zip(real, twins, strict=True):
+            twin.state[one] = {name: blank_of(value) for name, value in _tensors(own.get(tensor))}
+        error = _step(twin) and error
+    return error
+
+
+def _step(twin: Optimizer) -> str:
+    try:
+        with torch.enable_grad():
+            type(twin).step(twin)
+    except Exception as error:
+        return f"{type_name(error)}: {error}"
+    return ""
 
 
 def _tensors(memory: object) -> list[tuple[str, torch.Tensor]]:
@@ -150,27 +183,17 @@ def _tensors(memory: object) -> list[tuple[str, torch.Tensor]]:
     return [(name, one) for name, one in pairs if issubclass(type(one), torch.Tensor)]
 
 
-def _needed(optimizer: Optimizer, own: list[dict]) -> dict[str, Outline]:
-    """The memory that a step uses, by position: torch's own class makes a step. {} where a class of
-    the learner's has a step of its own, or torch's needs numbers for it."""
-    if any(rule == "step" for _, rule in _own_rules(optimizer)):
-        return {}
-    twin = _twin(optimizer, own)
-    for group in twin.param_groups:
-        group.update((option, False) for option in _FAST if option in group)
-        for one in group[PARAMS]:
-            one.grad = torch.empty_like(one)
-    with suppress(Exception), torch.enable_grad():
-        type(twin).step(twin)
+def _memory_of(twin: Optimizer, own: list[dict]) -> dict[str, Outline]:
+    """The memory that a twin has made, by position, where the parameters are."""
     found = {}
     real = [one for group in own for one in group[PARAMS]]
     twins = [one for group in twin.param_groups for one in group[PARAMS]]
     for position, (tensor, one) in enumerate(zip(real, twins, strict=True)):
         for name, value in twin.state[one].items():
             known = outline(value)
-            if known.device is not None and known.device.type == "meta":
-                known = known._replace(device=tensor.device)
-            found[_key(position, name)] = known
+            found[_key(position, name)] = (
+                known._replace(device=tensor.device) if known.device == META else known
+            )
     return found
 
 
@@ -226,16 +249,29 @@ def _doubts(optimizer: Optimizer, expected: dict, found: dict) -> list[str]:
     return doubts
 
 
-def _advice(own: list[dict], theirs: list[dict], mismatched: list[Mismatch]) -> Iterator[Advice]:
-    """What only the reader can do: the groups as they were when they were saved."""
+def _advice(
+    own: list[dict], theirs: list[dict], mismatched: list[Mismatch], fits: bool
+) -> Iterator[Advice]:
+    """What only the reader can do."""
     if not theirs:
         words = "This is no state_dict of an optimizer: it has no param_groups."
         yield Advice("other", words, "# state_dict = optimizer.state_dict()", False)
     elif mismatched:
+        key, here, there = mismatched[0]
         words = "Memory goes to parameters by their position alone, and the positions differ: "
-        words += f"{mismatched[0].key} has {mismatched[0].found} in the file, and here "
-        words += f"{mismatched[0].expected}."
-        code = (
-            "# Build the groups in the order, and of the sizes, that they had when they were saved."
-        )
+        words += f"{key} has {there} in the file, and here {here}."
+        code = "# Build the groups in the order, and of the sizes, that the saved ones have."
         yield Advice("positions", words, code, False)
+    changes = [
+        f"{GROUPS}[{number}][{name!r}] from {brief(one[name])} to {brief(other[name])}"
+        for number, (one, other) in enumerate(
+            zip(map(_options, own), map(_options, theirs), strict=False)
+        )
+        for name in one
+        if name in other and one[name] != other[name]
+    ]
+    if changes:
+        words = f"A load takes the settings of the file too: {', '.join(changes[:5])}."
+        yield Advice(
+            "settings", words, "# Set them again after the load, if they are to stay.", fits
+        )

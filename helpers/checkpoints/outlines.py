@@ -1,4 +1,4 @@
-"""What stands under a key, without its numbers: the facts of a tensor, and a dictionary of blanks."""
+"""What stands under a key, without its numbers: the facts of a tensor, and blanks like it."""
 
 from __future__ import annotations
 

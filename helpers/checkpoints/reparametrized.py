@@ -41,7 +41,7 @@ _FORMULAS = {
 }
 # How the parts are computed from a weight, where that has one answer.
 _INVERSES = {
-    "weight_norm": "w.double().square().sum_to_size(module.state_dict()[{first!r}].shape).sqrt(), w",
+    "weight_norm": "w.double().square().sum_to_size(own[{first!r}].shape).sqrt(), w",
     "prune": "w, w.new_ones(w.shape)",
 }
 _TURNED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
@@ -111,7 +111,7 @@ def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
         advice = f"# Load the file first, and put {maker} on the layers afterwards."
         yield Proposal("reparametrized", words, advice)
         return
-    lines = ["state_dict = dict(state_dict)"]
+    lines = ["own = module.state_dict()", "state_dict = dict(state_dict)"]
     for key, parts in wanted.items():
         lines.append(f"w = state_dict.pop({key!r})")
         targets = ", ".join(f"state_dict[{part!r}]" for part in parts)

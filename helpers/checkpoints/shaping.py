@@ -43,7 +43,7 @@ def one_more(case: Case) -> Iterator[Proposal]:
 
 
 def table(case: Case) -> Iterator[Proposal]:
-    """Tensors whose size follows the input: a buffer is computed anew, a table of places learned."""
+    """Tensors whose size follows the input: computed buffers, and learned tables of places."""
     model, sizes = case.model, case.report.mismatched
     resized = {owner_of(one.key) for one in sizes if one.key not in model.buffers}
     keys = []
@@ -88,9 +88,9 @@ _NEW_PARAMETER = """old = getattr(owner, name)
     setattr(owner, name, fresh[old])"""
 _EXPANDED = (
     "expanded",
-    ": several elements are one place in memory, and torch does not copy into that. Make it a tensor"
-    " of its own, by .expand(...).clone() where it is made, or before the load, as here; or load with"
-    " assign=True.",
+    ": several elements are one place in memory, and torch does not copy into that. Make it a"
+    " tensor of its own, by .expand(...).clone() where it is made, or before the load, as here; or"
+    " load with assign=True.",
     lambda nature: isinstance(nature, Nature) and nature.overlapping,
 )
 _INFERENCE = (

@@ -1,7 +1,7 @@
 """A stand-in for a module: twins of its parts, with the same names and shapes, and no number in it.
 
-It keeps what decides a load: slots that hold None, lazy tensors, memory that torch may not copy into,
-and the rules of torch's own classes and hooks. Rules of other classes are named, and not run."""
+It keeps what decides a load: slots that hold None, lazy tensors, memory that torch may not copy
+into, and the rules of torch's own classes and hooks. Those of other classes are named, not run."""
 
 from __future__ import annotations
 
@@ -53,8 +53,9 @@ class StandIn:
 
     `expected`: what stands under each key that a load looks for. `buffers`: those keys that are
     buffers. `transient`: the keys that non-persistent buffers would have. `empty`: the keys that
-    slots with None would have, and their kind. `natures`: those of the tensors. `names`: all
-    keys of each parameter and buffer. `classes`: the class of the module at each prefix. `rules`: what the twin leaves out."""
+    slots with None would have, and their kind. `natures`: those of the tensors. `names`: all keys
+    of each tensor. `classes`: the class of the module at each prefix. `rules`: what the twin leaves
+    out."""
 
     twin: nn.Module
     journal: Journal
@@ -99,7 +100,9 @@ def _require_walkable(root: nn.Module, part: Part, prefix: str) -> None:
     own = part.held.own
     lacking = [name for name in CONTAINERS if not hasattr(type(own.get(name)), "items")]
     if part.circular:
-        reason = "is a part of itself"
+        reason = (
+            "is a part of itself: hold it by a weakref, or in a tuple, so that it is no submodule"
+        )
     elif lacking:
         reason = f"has no {lacking[0]}: call super().__init__() in it"
     else:
@@ -172,7 +175,7 @@ def _keep_rules(
     for one, call in overrides:
         if call == LOAD_ONE or not prefix:
             made.rules.append(OwnRule(prefix, class_name(one), call))
-        if call == LOAD_ONE and from_torch(one):
+        if call == LOAD_ONE and from_torch(type(part.module)):
             _expect_what_torch_saves(made, twin, part.module, prefix)
 
 
@@ -189,19 +192,17 @@ def _overrides(kind: type) -> Iterator[tuple[type, str]]:
             yield from ((one, call) for call in (LOAD_ONE, "load_state_dict") if call in space)
 
 
-def _expect_what_torch_saves(
-    made: StandIn, twin: nn.Module, module: nn.Module, prefix: str
-) -> None:
-    """A class of torch's that packs its tensors, as a quantized layer: it looks for what it saves."""
+def _expect_what_torch_saves(made: StandIn, twin: nn.Module, module: nn.Module, at: str) -> None:
+    """A class of torch's that packs its tensors, as a quantized layer, looks for what it saves."""
     saved = {}
     getattr(type(module), SAVE_ONE)(module, saved, "", False)
-    twin.keys_of_a_rule += [key for key in saved if prefix + key not in made.expected]
-    made.expected |= {prefix + key: outline(saved[key]) for key in twin.keys_of_a_rule}
+    twin.keys_of_a_rule += [key for key in saved if at + key not in made.expected]
+    made.expected |= {at + key: outline(saved[key]) for key in twin.keys_of_a_rule}
 
 
 def _take_shape(twin: nn.Module, given: dict, prefix: str, *_: object) -> None:
-    """What the hook of a lazy module does, as often as asked: a lazy tensor becomes one of the shape
-    that is given."""
+    """What the hook of a lazy module does, as often as asked: a lazy tensor becomes one of the
+    shape that is given."""
     for slots in (twin._parameters, twin._buffers):
         lazy = vars(twin).setdefault("lazy_names", set())
         lazy.update((id(slots), name) for name, one in slots.items() if is_lazy(one))

@@ -87,7 +87,7 @@ def _nature_of(tensor: torch.Tensor, facts: Outline) -> Nature:
 @lru_cache(maxsize=1024)
 def _refusal(target: Nature, source: Nature, in_inference_mode: bool) -> tuple[type, tuple] | None:
     """What torch raises when it copies a tensor like `source` into one like `target`: class and
-    arguments. It is tried with two elements; `in_inference_mode` is the mode that it is tried in."""
+    arguments. It is tried with two elements, in the mode that the caller is in."""
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the imaginary part, which is lost
@@ -108,9 +108,10 @@ def _sample(nature: Nature) -> torch.Tensor:
 class Journal:
     """What the twins of one stand-in note during one load.
 
-    `missing`, `unexpected`: torch's own lists. `loaded`: the keys that were copied. `odd`: what they
-    are, where they are copied by rules of their own. `mismatched`: those of another shape. `refused`: the others that were not taken. `errors`: torch's messages,
-    but for those about a shape. `finished`: the load came to its end."""
+    `missing`, `unexpected`: torch's own lists. `loaded`: the keys that were copied. `odd`: what
+    they are, where a rule of their own copies them. `mismatched`: the keys of another shape.
+    `refused`: the others that were not taken. `errors`: torch's messages, but for those about a
+    shape. `finished`: the load came to its end."""
 
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -124,15 +125,9 @@ class Journal:
     def finish(self, *_: object) -> None:
         self.finished = True
 
-    def note(
-        self,
-        given: dict,
-        gone: list[str],
-        spots: dict[str, torch.Tensor],
-        messages: list[str],
-    ) -> None:
-        """A module with these `spots` was loaded from `given`, where the keys `gone` were no longer,
-        and torch said `messages`: last of all one for each key that it did not copy, in order."""
+    def note(self, given: dict, gone: list[str], spots: dict, messages: list[str]) -> None:
+        """A module with these `spots` was loaded from `given`, which lost the keys `gone`; torch
+        said `messages`: last of all one for each key that it did not copy, in order."""
         left = []
         for key, spot in spots.items():
             if key in given:
@@ -183,7 +178,7 @@ _EXTRA_STATE = {"set_extra_state": _take_extra_state, "get_extra_state": lambda 
 
 
 def may_run(home: object) -> bool:
-    """Are the rules in this package torch's own, and of a kind that looks at names and shapes alone?"""
+    """Are the rules in this package torch's own, of a kind that looks at names and shapes alone?"""
     return f"{home}.".startswith(_RUN)
 
 
@@ -225,7 +220,7 @@ def _noting(load: Callable, journal: Journal) -> Callable:
 
 
 def _make_ready(slots: dict, assigned: bool) -> None:
-    """Places that nothing has been copied into; what the code of an advice put there becomes one."""
+    """Places that nothing was copied into; what the code of an advice put there becomes one."""
     for name, one in slots.items():
         if one is None or is_lazy(one):
             continue

@@ -27,7 +27,7 @@ def verdict(model: StandIn, report: LoadReport) -> bool | None:
 
 
 def doubts(model: StandIn, report: LoadReport) -> list[str]:
-    """Why the rules of torch's own classes are not all that decides, in words; [] where they are."""
+    """Why the rules of torch's own classes are not all that decides; [] where they are."""
     found = [f"{_place(rule)} has {_name(rule)} of its own" for rule in model.rules]
     found += [f"{key!r} is {what}" for key, what in report.odd.items()]
     extra = [key for key in report.loaded if key.rpartition(".")[2] == EXTRA_STATE]

@@ -72,7 +72,7 @@ def test_the_advice_stands_above_with_its_code(notebook):
     codes = page.locator(".inm-fit-code").all_text_contents()
     assert codes == [step["code"] for step in made().table["advice"]] and len(codes) == 3
     expect(page.locator(".inm-fit-title")).to_contain_text(
-        "a strict load fails; 1 mismatched, 1 missing"
+        "does not load strictly; 1 mismatched, 1 missing"
     )
 
 
