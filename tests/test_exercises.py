@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import nn
 
-import helpers.exercises.engine
+import helpers.exercises.old_engine
 from helpers.exercises import feedback
-from helpers.exercises.engine import LESSONS, all_tasks, describe, in_words, read_tasks
 from helpers.exercises.feedback import Feedback, check
+from helpers.exercises.old_engine import LESSONS, all_tasks, describe, in_words, read_tasks
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import read, text
 
@@ -900,11 +900,14 @@ def test_half_of_a_surrogate_pair_can_be_written_into_the_notebook():
 def test_a_photo_warns_of_nothing_and_leaves_a_learners_own_attributes_out():
     model = nn.Linear(2, 1)
     model.register_buffer("graph", model.weight * 2)
-    short, long = helpers.exercises.engine.photo(model), helpers.exercises.engine.photo(model, True)
+    short, long = (
+        helpers.exercises.old_engine.photo(model),
+        helpers.exercises.engine.photo(model, True),
+    )
     model.note = 1
     assert (
-        helpers.exercises.engine.photo(model) == short
-        and helpers.exercises.engine.photo(model, True) != long
+        helpers.exercises.old_engine.photo(model) == short
+        and helpers.exercises.old_engine.photo(model, True) != long
     )
 
 
@@ -957,10 +960,10 @@ def test_right_is_right_under_other_settings(key):
 
 def test_the_learners_objects_are_left_alone():
     model = nn.Linear(2, 1)
-    before = helpers.exercises.engine.photo(model), set(vars(model))
+    before = helpers.exercises.old_engine.photo(model), set(vars(model))
     check("1.2", model)
     check("1.3", model)
-    assert (helpers.exercises.engine.photo(model), set(vars(model))) == before
+    assert (helpers.exercises.old_engine.photo(model), set(vars(model))) == before
     Scaled = RIGHT["1.3"][0]
     names = dict(vars(Scaled))
     check("1.3", Scaled)
@@ -1049,6 +1052,6 @@ def test_exercises_are_read_from_their_text_file():
 
 
 def test_every_lesson_file_is_listed():
-    folder = Path(helpers.exercises.engine.__file__).parent
+    folder = Path(helpers.exercises.old_engine.__file__).parent
     assert sorted(path.stem for path in folder.glob("lesson_*.py")) == sorted(LESSONS)
     assert sorted(path.stem for path in folder.glob("lesson_*.md")) == sorted(LESSONS)

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from helpers.exercises.placement import LESSONS, Placed, place, placing_questions
+from helpers.views.placement import in_words
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Placement
-from helpers.exercises.placing import LESSONS, Placed, place, placing_questions
 from helpers.exercises.questions import all_questions
-from helpers.views.placement import in_words
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons

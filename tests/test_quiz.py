@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 import torch
+from helpers.exercises.placement import placing_questions
 from torch import nn
 
 from helpers.exercises.feedback import quiz
-from helpers.exercises.placing import placing_questions
 from helpers.exercises.questions import LESSONS, Option, Question, all_questions, read_questions
 from helpers.views.quiz_card import QuizCard, prose
 from tests.html_page import Page

@@ -1,398 +1,417 @@
-"""Checkers for the exercises of lesson 01. Torch judges: an answer is loaded, trained past, or
-compared.
-"""
+"""The exercises of lesson 01, `state_dict`."""
 
 from __future__ import annotations
 
+import copy
 import io
-from copy import deepcopy
-from numbers import Integral
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
 
-from helpers.exercises.engine import (
-    Unsolved,
-    ask,
-    built,
-    describe,
-    entries,
-    expect,
-    holding,
-    listed,
-    photo,
-    same,
-    want_function,
+from helpers.exercises.engine import Exercise, instead
+from helpers.exercises.facts import Facts, called, facts
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import holding, menagerie, numbers_for, on_models, train_on
+
+
+def encoder_state(state_dict):
+    prefix = "encoder."
+    return {
+        key[len(prefix) :]: value for key, value in state_dict.items() if key.startswith(prefix)
+    }
+
+
+def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Each model of the menagerie as the encoder of a whole, among names that look alike."""
+    for words, encoder in menagerie():
+        stem = nn.Linear(2, 2)
+        model = holding(stem=stem, encoder=encoder, encoder_norm=nn.LayerNorm(2), encoder2=stem)
+        model.decoder = holding(encoder=nn.Linear(2, 2), encoders=nn.Linear(2, 2))
+        yield (
+            f"`encoder_state(state_dict)` for {words} as the encoder",
+            partial(called, answer, state_dict=model.state_dict(), free=("identity", "order")),
+        )
+
+
+ENCODER_STATE = Exercise(
+    "1.1",
+    "`encoder_state(state_dict)` returns a dict that loads strictly into `model.encoder` alone",
+    encoder_state,
+    _encoders,
+    hints=(
+        "A dict comprehension does both at once: an `if` chooses, the key expression shortens.",
+        '`key.startswith("encoder.")`, `key.removeprefix("encoder.")`.',
+        'Nearly there: `{key.removeprefix("encoder."): value for key, value in ... if ...}`.',
+    ),
+    mistakes={
+        "whole: Leave out every key that does not start with `encoder.`": lambda s: dict(s),
+        "prefix-kept: The encoder does not know under which name it is held. Cut `encoder.` off "
+        "its keys.": instead("key[len(prefix) :]", "key"),
+        "lstrip: `lstrip` cuts any of the characters it is given, not a prefix. Use "
+        "`removeprefix`, or a slice.": instead("key[len(prefix) :]", "key.lstrip(prefix)"),
+        "replaced-everywhere: `replace` acts on every match, and a submodule of the encoder may "
+        "be named `encoder` too. Cut only at the start.": instead(
+            "key[len(prefix) :]", 'key.replace(prefix, "")'
+        ),
+        "last-part: Cut `encoder.` from the start, and keep all that follows it, dots included.": (
+            instead("key[len(prefix) :]", 'key.rpartition(".")[2]')
+        ),
+        "dot: `encoder_norm.weight` starts with `encoder` too. The dot belongs to the prefix.": (
+            instead("startswith(prefix)", 'startswith("encoder")')
+        ),
+        "in-the-middle: `decoder.encoder.weight` has `encoder.` in its middle. Only a key that "
+        "starts with it is meant.": lambda s: {
+            key.replace("encoder.", ""): value for key, value in s.items() if "encoder." in key
+        },
+        "tensors-only: An entry may be no tensor. Keep it as it is.": instead(
+            "startswith(prefix)", "startswith(prefix) and isinstance(value, torch.Tensor)"
+        ),
+        "input-changed: Leave the argument as it came: its owner may still need it. Put the "
+        "entries into a new dict.": lambda s: {
+            key[8:]: s.pop(key) for key in list(s) if key.startswith("encoder.")
+        },
+        "a-list: Return a dict: a key, and its value.": lambda s: [
+            (key[8:], value) for key, value in s.items() if key.startswith("encoder.")
+        ],
+    },
 )
 
 
-def _encoder_state(answer: object) -> str:
-    want_function(answer, "encoder_state")
-    call = "encoder_state(state_dict)"
-    deep = holding(
-        conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2)
-    )
-    for model in (
-        holding(encoder=nn.Linear(2, 3, bias=False), head=nn.Linear(3, 1, bias=False)),
-        holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
-        holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
-        holding(encoder=deep, head=nn.Linear(2, 1)),
-        holding(
-            stem=nn.Linear(2, 2),
-            encoder=nn.Linear(2, 3),
-            encoder2=nn.Linear(3, 2),
-            pooler=nn.Linear(2, 1),
-        ),
-    ):
-        for number, tensor in enumerate(model.state_dict().values()):
-            tensor.fill_(number)  # a value now tells which key it came from
-        given = model.state_dict()
-        before, metadata = dict(given), deepcopy(given._metadata)
-        numbers = {key: tensor.clone() for key, tensor in given.items()}
-        result = entries(ask(call, answer, given), call)
-        intact = list(given) == list(before) and getattr(given, "_metadata", None) == metadata
-        intact = intact and all(
-            given[key] is before[key] and same(given[key], numbers[key]) for key in before
-        )
-        expect(
-            intact,
-            "input-changed",
-            "the `state_dict` that was given stays as it was",
-            "it was changed",
-        )
-        wanted = f"from {listed(before)}: the keys {listed(model.encoder.state_dict())}"
-        origins = {}
-        for key, value in result.items():
-            source = next((name for name, tensor in before.items() if same(value, tensor)), None)
-            expect(
-                source is not None,
-                "foreign-value",
-                wanted,
-                f"{describe(key)} holds {describe(value)}",
-            )
-            origins[source] = key
-        for source, key in origins.items():
-            owner, rest = source.split(".", 1)
-            found = f"the tensor of `{source}` came along as {describe(key)}"
-            slip = (
-                f"{owner}-kept" if owner in ("head", "encoder_norm", "decoder") else "sibling-kept"
-            )
-            expect(owner == "encoder", slip, wanted, found)
-            expect(key == rest, _renaming(source, key), wanted, found)
-        missing = [
-            source for source in before if source.startswith("encoder.") and source not in origins
-        ]
-        expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
-        model.encoder.load_state_dict(result)
-    return (
-        "it loads strictly into the encoder of five models, with names that look alike among them"
-    )
+def keep_best(model):
+    return copy.deepcopy(model.state_dict())
 
 
-def _renaming(source: str, key: object) -> str:
-    """The name of the mistake that makes `key` from `source`."""
-    slips = {
-        source: "prefix-kept",
-        source.lstrip("encoder."): "lstrip",  # noqa: B005 (the very mistake to recognise)
-        source.replace("encoder.", ""): "replaced-everywhere",
-    }
-    return slips.get(key, "wrong-name")
+def _kept(answer: Callable, model: nn.Module) -> Facts:
+    free = ("grad", "order", "metadata", "among")
+    kept = []
+
+    def keeping(model: nn.Module) -> object:
+        kept.append(answer(model))
+        return kept[-1]
+
+    seen = called(keeping, model=model, free=free)
+    if not kept:  # it raised
+        return seen
+    train_on(model)
+    seen |= facts("result after training", kept[0], free=(*free, "identity"))
+    answer(model)
+    return seen | facts("result after a second call", kept[0], free=(*free, "identity"))
 
 
-def _train(model: nn.Module) -> None:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    optimizer.zero_grad()
-    model(torch.randn(8, 2)).pow(2).sum().backward()
-    optimizer.step()
-
-
-def _keep_best(answer: object) -> str:
-    want_function(answer, "keep_best")
-    call, model = "keep_best(model)", nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
-    model.register_buffer("scratch", torch.zeros(1), persistent=False)
-    _train(model)
-    best, before = (
-        {key: tensor.clone() for key, tensor in model.state_dict().items()},
-        photo(model, True),
-    )
-    returned = ask(call, answer, model)
-    expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
-    result = entries(returned, call)
-    expect(
-        photo(model, True) == before,
-        "model-changed",
-        "the model goes on as it was",
-        "the model was changed",
-    )
-    wanted = f"the keys {listed(best)}"
-    missing, extra = (
-        [key for key in best if key not in result],
-        [key for key in result if key not in best],
-    )
-    expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
-    expect(not extra, "extra", wanted, f"an entry for {listed(extra)} as well")
-    for key, tensor in best.items():
-        found = f"{describe(result[key])} with other numbers, dtype or shape"
-        expect(
-            same(result[key], tensor),
-            "other-values",
-            f"`{key}`: {describe(tensor)}, as it is",
-            found,
-        )
-    _train(model)
-    changed = [key for key in best if not same(result[key], best[key])]
-    slip = "live-view" if len(changed) == len(best) else "partly-live"
-    expect(
-        not changed,
-        slip,
-        "the same numbers after another step",
-        f"{listed(changed)} changed with the model",
-    )
-    ask(call, answer, model)
-    kept = entries(returned, call)
-    alone = all(same(kept.get(key), tensor) for key, tensor in best.items())
-    expect(
-        alone,
-        "dict-reused",
-        "a second call leaves the first result alone",
-        "it changed the first result",
-    )
-    model.load_state_dict(kept)
-    return (
-        "after another step and another call it still holds the old numbers, and it loads strictly"
-    )
-
-
-def _scaled(answer: object) -> str:
-    model = built(answer, "Scaled")
-    blank = vars(model).keys() == vars(nn.Module()).keys()
-    if blank and not any(hasattr(model, name) for name in ("scale", "inner", "factor")):
-        raise Unsolved
-    state = ask("Scaled().state_dict()", model.state_dict, mistake="does-not-load")
-    keys = list(entries(state, "Scaled().state_dict()"))
-    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {listed(keys)}"
-    expect("factor" not in keys, "factor-saved", wanted, found)
-    expect("inner.bias" not in keys, "bias", wanted, found)
-    for key in ("scale", "inner.weight"):
-        name = key.split(".")[0]
-        expect(key in keys, _why_absent(model, name), wanted, f"{found}; {_what_is(model, name)}")
-    expect(len(keys) == 2, "extra", wanted, found)
-    expect(keys == ["scale", "inner.weight"], "order", wanted, found)
-    other = ask("Scaled(factor=3.5)", answer, factor=3.5)
-    for call, made, number in (("Scaled()", model, 2.0), ("Scaled(factor=3.5)", other, 3.5)):
-        value = getattr(made, "factor", None)
-        wanted, found = f"`{call}.factor` is `{number}`", describe(value)
-        expect(not isinstance(value, torch.Tensor), "factor-is-a-tensor", wanted, found)
-        expect(
-            isinstance(value, (int, float)) and float(value) == number,
-            "factor-wrong",
-            wanted,
-            found,
-        )
-    tensors = [
-        value for made in (model, other) for value in made.state_dict(keep_vars=True).values()
-    ]
-    places = [
-        value.data_ptr()
-        for value in tensors
-        if isinstance(value, torch.Tensor) and value.data_ptr()
-    ]
-    found = "two of them share their memory"
-    expect(
-        len(set(places)) == len(places),
-        "shared",
-        "two instances have two tensors each, all apart",
-        found,
-    )
-    ask(
-        "Scaled().load_state_dict(state)",
-        model.load_state_dict,
-        other.state_dict(),
-        mistake="does-not-load",
-    )
-    scale, inner = model._parameters.get("scale"), model._modules.get("inner")
-    expect(
-        scale is not None,
-        "not-a-parameter",
-        "`scale` is a parameter",
-        "it is not one of the parameters",
-    )
-    expect(scale.numel() == 1, "scale-size", "`scale` has one element", _what_is(model, "scale"))
-    fits = isinstance(inner, nn.Linear) and inner.weight.shape == (3, 3)
-    found = f"{_what_is(model, 'inner')}; its weight is {describe(state['inner.weight'])}"
-    expect(fits, "another-layer", "`inner` is an `nn.Linear(3, 3)` without a bias", found)
-    return "two keys in the right order, `factor` not among them; one instance loads strictly from another"
-
-
-def _what_is(model: nn.Module, name: str) -> str:
-    value = getattr(model, name, ...)
-    return f"there is no `{name}`" if value is ... else f"`{name}` is {describe(value)}"
-
-
-def _why_absent(model: nn.Module, name: str) -> str:
-    """The name of the mistake that keeps attribute `name` out of the state_dict, or gives it
-    another key.
-    """
-    plain = {torch.Tensor: "plain-tensor", (list, tuple, dict): "in-a-list", object: "plain-value"}
-    if name in model._parameters or name in model._buffers:
-        slot = "empty-slot" if getattr(model, name) is None else "not-persistent"
-        return slot if name == "scale" else "not-a-submodule"
-    if name in model._modules:
-        return "another-module"
-    if name in vars(model):
-        return next(slip for kind, slip in plain.items() if isinstance(vars(model)[name], kind))
-    return "class-attribute" if hasattr(type(model), name) else "absent"
-
-
-def _state_bytes(answer: object) -> str:
-    want_function(answer, "state_bytes")
-    tied = holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
-    tied.output.weight = tied.embedding.weight
-    masked = nn.Linear(2, 2)
-    masked.register_buffer("mask", torch.ones(4), persistent=False)
-    nested = holding(body=holding(block=holding(inner=nn.Linear(2, 2))), head=nn.Linear(2, 1))
-    nested.body.block.inner.weight.requires_grad_(False)
-    noted = type("Noted", (nn.Linear,), {"get_extra_state": lambda self: {"note": 1}})(2, 2)
-    for words, model in {
-        "`nn.Linear(2, 3)`": nn.Linear(2, 3),
-        "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
-        "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
-        "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
-        "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
-        "two `nn.LayerNorm(3)` with equal numbers": holding(
-            first=nn.LayerNorm(3), second=nn.LayerNorm(3)
-        ),
-        "a frozen weight three levels down": nested,
-        "an `nn.Linear(2, 2)` with an `_extra_state` that is a dict": noted,
-    }.items():
-        before, slip = photo(model, True), "not-a-tensor" if model is noted else "raises"
-        tensors = [
-            v for v in model.state_dict(keep_vars=True).values() if isinstance(v, torch.Tensor)
-        ]
-        right = sum(tensor.nbytes for tensor in set(tensors))
-        number = ask("state_bytes(model)", answer, model, mistake=slip)
-        wanted, found = f"`{right}` bytes for {words}", describe(number)
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        expect(whole, "not-an-int", wanted, found)
-        expect(int(number) == right, _miscount(model, tensors, int(number)), wanted, found)
-        expect(
-            photo(model, True) == before,
-            "model-changed",
-            "the model stays as it was",
-            "the model was changed",
-        )
-        again = ask("state_bytes(model)", answer, model)
-        fits = isinstance(again, Integral) and int(again) == right
-        expect(fits, "remembers", f"{wanted}, in a second call too", describe(again))
-    return "the bytes of eight models, twice, with other dtypes, buffers, a tied weight and extra state among them"
-
-
-def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: int) -> str:
-    """The name of the mistaken way of counting that comes to `number` on `model`."""
-    once, file = set(tensors), io.BytesIO()
+def _through_a_file(model: nn.Module) -> object:
+    file = io.BytesIO()
     torch.save(model.state_dict(), file)
-    unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
-    parameters = sum(parameter.nbytes for parameter in model.parameters())
-    depths = {
-        id(tensor): key.count(".") for key, tensor in model.state_dict(keep_vars=True).items()
-    }
-    shallow = [
-        sum(tensor.nbytes for tensor in once if depths[id(tensor)] <= depth) for depth in range(3)
-    ]
-    frozen = sum(
-        parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad
-    )
-    counts = {
-        "elements": sum(tensor.numel() for tensor in once),
-        "entries": len(tensors),
-        "counted-twice": sum(tensor.nbytes for tensor in tensors),
-        "parameters-only": parameters,
-        "four-bytes": 4 * sum(tensor.numel() for tensor in once),
-        "non-persistent": parameters + sum(buffer.nbytes for buffer in model.buffers()),
-        "equal-values": sum(tensor.nbytes for tensor in unequal),
-        "file-size": len(file.getvalue()),
-        "frozen": sum(tensor.nbytes for tensor in once) - frozen,
-        "shallow": number if number in shallow else None,
-    }
-    return next((name for name, count in counts.items() if count == number), "wrong-number")
+    return file.getvalue()
 
 
-def _momentum_of(answer: object) -> str:
-    want_function(answer, "momentum_of")
-    frozen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    frozen[0].weight.requires_grad_(False)
-    tied = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
-    tied.second.weight = tied.first.weight
-    for slip, words, model in (
-        ("by-position", "two Linear layers", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),
-        (
-            "buffers-in-between",
-            "a BatchNorm first",
-            nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)),
+KEEP_BEST = Exercise(
+    "1.2",
+    "`keep_best(model)` returns the state as it is now, whatever training does later",
+    keep_best,
+    on_models("keep_best(model)", _kept, without=("a lazy layer",)),
+    hints=(
+        "`model.state_dict()` has the right names, and it shares memory with the model.",
+        "Which call copies a dict with everything in it? It is in the standard library.",
+        "Nearly there: `copy.deepcopy(...)` of the whole state_dict.",
+    ),
+    mistakes={
+        "live-view: A new dict is not new tensors. `dict(...)`, `copy.copy` and `.detach()` leave "
+        "the memory shared. Copy the numbers.": lambda model: dict(model.state_dict()),
+        "partly-live: Some tensors were copied and some were not. Copy every value of the "
+        "state_dict, buffers too.": lambda model: {
+            **model.state_dict(),
+            **{name: one.detach().clone() for name, one in model.named_parameters()},
+        },
+        "missing: Parameters are not the whole state: a strict load asks for the buffers too. "
+        "Begin with `model.state_dict()`.": lambda model: {
+            name: one.detach().clone() for name, one in model.named_parameters()
+        },
+        "one-name: A tied tensor has an entry under each of its names.": lambda model: {
+            key: value.clone()
+            for key, value in model.state_dict().items()
+            if key in dict([*model.named_parameters(), *model.named_buffers()])
+        },
+        "extra: A non-persistent buffer is not saved. Begin with `model.state_dict()`.": (
+            lambda model: {
+                name: one.detach().clone()
+                for name, one in [*model.named_parameters(), *model.named_buffers()]
+            }
         ),
-        ("frozen", "a frozen first weight", frozen),
-        ("tied", "a weight tied to the first", tied),
-    ):
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
-        for _ in range(2):
-            optimizer.zero_grad()
-            sum((i + 1) * p.pow(2).sum() for i, p in enumerate(model.parameters())).backward()
-            optimizer.step()
-        names = {name: p for name, p in model.named_parameters() if p in optimizer.state}
-        known = {
-            n: {key: t.clone() for key, t in optimizer.state[p].items()} for n, p in names.items()
-        }
-        before = photo(model, True), _held(optimizer)
-        for name, parameter in names.items():
-            call = f'momentum_of(model, optimizer, "{name}")'
-            tensor = ask(call, answer, model, optimizer, name, mistake=slip)
-            wanted = f"`{call}` is the `exp_avg` of `{name}` (a model with {words})"
-            if not same(tensor, known[name]["exp_avg"]):
-                mistake, found = _whose(tensor, parameter, name, known)
-                expect(False, mistake or slip, wanted, found)
-        intact = (photo(model, True), _held(optimizer)) == before
-        expect(
-            intact, "state-changed", "model and optimizer stay as they were", "they were changed"
-        )
-    return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
+        "other-values: Keep every tensor with its dtype, as `model.state_dict()` has it.": (
+            lambda model: {key: one.double() for key, one in model.state_dict().items()}
+        ),
+        "not-a-tensor: An entry may be no tensor, such as an `_extra_state`. `copy.deepcopy` "
+        "copies it, whatever it is.": lambda model: {
+            key: value.clone() for key, value in model.state_dict().items()
+        },
+        "note-shared: An entry that is no tensor has to be copied too, or it changes with the "
+        "model.": lambda model: {
+            key: value.clone() if isinstance(value, torch.Tensor) else value
+            for key, value in model.state_dict().items()
+        },
+        "a-model: A copy of the model holds the weights, but `load_state_dict` does not take a "
+        "model. Return its state_dict.": copy.deepcopy,
+        "a-file: That is a file's content. Return the dict.": _through_a_file,
+        "model-changed: Only read from the model: leave its mode as it is.": lambda model: (
+            copy.deepcopy(model.eval().state_dict())
+        ),
+        "dict-reused: Each call has to return a dict of its own. Yours fills the same one again.": (
+            lambda model, kept={}: kept.update(copy.deepcopy(model.state_dict())) or kept  # noqa: B006
+        ),
+        "numbers-only: Keep tensors, which `load_state_dict` can copy.": lambda model: {
+            key: value.tolist() for key, value in model.state_dict().items()
+        },
+    },
+)
 
 
-def _held(optimizer: torch.optim.Optimizer) -> tuple:
-    """The groups and the state of an optimizer as they are, to compare before and after the
-    learner's code.
-    """
-    groups = [{**group, "params": [*map(id, group["params"])]} for group in optimizer.param_groups]
-    kept = [
-        (id(p), key, value) for p, state in optimizer.state.items() for key, value in state.items()
-    ]
-    numbers = [
-        (*at, (v.dtype, v.tolist()) if isinstance(v, torch.Tensor) else v) for *at, v in kept
-    ]
-    return groups, [*map(id, optimizer.state)], numbers
+class Scaled(nn.Module):
+    def __init__(self, factor=2.0):
+        super().__init__()
+        self.factor = factor
+        self.scale = nn.Parameter(torch.ones(1))
+        self.inner = nn.Linear(3, 3, bias=False)
 
 
-def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> tuple[str, str]:
-    """Name of the mistake of returning `tensor`, and what it is. No name: it belongs to another
-    parameter.
-    """
-    if not isinstance(tensor, torch.Tensor):
-        whole = isinstance(tensor, dict) and "exp_avg" in tensor
-        return "whole-entry" if whole else "not-a-tensor", describe(tensor)
-    if same(tensor, known[name]["exp_avg_sq"]):
-        return "second-moment", "its `exp_avg_sq`"
-    for what, other in (("parameter", parameter), ("gradient", parameter.grad)):
-        if same(tensor, other):
-            return "not-momentum", f"the {what} itself"
-    for other, kept in known.items():
-        if same(tensor, kept["exp_avg"]):
-            return "", f"the `exp_avg` of `{other}`"
-    return "other-tensor", f"{describe(tensor)}, not this one"
-
-
-CHECKERS = {
-    "1.1": _encoder_state,
-    "1.2": _keep_best,
-    "1.3": _scaled,
-    "1.4": _state_bytes,
-    "1.5": _momentum_of,
+_LOOK_AT_SCALED = {
+    "list(module.state_dict())": lambda module: list(module.state_dict()),
+    "module.factor": lambda module: module.factor,
+    "module.scale.numel()": lambda module: module.scale.numel(),
+    "isinstance(module.inner, nn.Linear)": lambda module: isinstance(module.inner, nn.Linear),
+    "module.inner.weight.shape": lambda module: module.inner.weight.shape,
 }
+
+
+SCALED = Exercise(
+    "1.3",
+    "`Scaled().state_dict()` has exactly the keys `scale` (a parameter with one element) and "
+    "`inner.weight` (of an `nn.Linear(3, 3)`), and `factor` is a plain number",
+    Scaled,
+    in_turn(
+        living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),
+        living("Scaled", factor=0.5, look=_LOOK_AT_SCALED, free=("shape",)),
+    ),
+    hints=(
+        "Three attributes, three kinds: a tensor that is registered, a submodule, and a number.",
+        "A submodule `inner` that has a `weight` and no `bias` gives the key `inner.weight`.",
+        "Nearly there: `nn.Parameter(...)`, `nn.Linear(3, 3, bias=False)`, `self.factor = factor`.",
+    ),
+    mistakes={
+        "bias: `nn.Linear` has a bias unless you say `bias=False`.": instead(", bias=False", ""),
+        "factor-parameter: A hyper-parameter is a plain number: `self.factor = factor`.": instead(
+            "= factor\n", "= nn.Parameter(torch.tensor(factor))\n"
+        ),
+        "factor-buffer: A hyper-parameter is a plain number, and not saved.": instead(
+            "self.factor = factor\n", 'self.register_buffer("factor", torch.tensor(factor))\n'
+        ),
+        "factor-is-a-tensor: Keep a plain number. A plain tensor would stay behind in "
+        "`model.to(...)`.": instead("= factor\n", "= torch.tensor(factor)\n"),
+        "factor-fixed: Store what `__init__` was given: `self.factor = factor`.": instead(
+            "= factor\n", "= 2.0\n"
+        ),
+        "factor-missing: Keep `factor` as a plain attribute.": instead(
+            "self.factor = factor\n", "pass\n"
+        ),
+        "plain-tensor: A plain tensor is not registered. Wrap it in `nn.Parameter`.": instead(
+            "nn.Parameter(torch.ones(1))", "torch.ones(1)"
+        ),
+        "plain-value: Only tensors are saved: `nn.Parameter(torch.ones(1))`.": instead(
+            "nn.Parameter(torch.ones(1))", "1.0"
+        ),
+        "a-buffer: A buffer is saved and not trained. `scale` is for training.": instead(
+            "nn.Parameter(torch.ones(1))", "nn.Buffer(torch.ones(1))"
+        ),
+        "not-persistent: `persistent=False` keeps a buffer out of the state_dict. Make `scale` an "
+        "`nn.Parameter`.": instead(
+            "nn.Parameter(torch.ones(1))", "nn.Buffer(torch.ones(1), persistent=False)"
+        ),
+        "scale-size: One number scales the whole layer: `nn.Parameter(torch.ones(1))`.": instead(
+            "torch.ones(1)", "torch.ones(3)"
+        ),
+        "in-a-list: A plain list hides its modules from the state_dict. Assign the module.": (
+            instead("nn.Linear(3, 3, bias=False)", "[nn.Linear(3, 3, bias=False)]")
+        ),
+        "another-layer: `nn.Linear(3, 3, bias=False)` takes 3 numbers and gives 3.": instead(
+            "nn.Linear(3, 3,", "nn.Linear(1, 5,"
+        ),
+        "default: `Scaled()` is made without `factor`, which is then 2.0.": instead("=2.0", ""),
+        "shared: Make the tensors inside `__init__`, so that every instance has its own. A "
+        "default is made only once.": instead(
+            "factor=2.0", "factor=2.0, one=torch.ones(1)", "torch.ones(1))\n", "one)\n"
+        ),
+    },
+)
+
+
+def state_bytes(model):
+    values = model.state_dict(keep_vars=True).values()
+    distinct = {id(value): value for value in values if isinstance(value, torch.Tensor)}
+    return sum(value.nbytes for value in distinct.values())
+
+
+def _level(depth: int) -> Callable[[nn.Module], int]:
+    def answer(model: nn.Module) -> int:
+        state = model.state_dict(keep_vars=True)
+        tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+        kept = {value for key, value in tensors.items() if key.count(".") <= depth}
+        return sum(value.nbytes for value in kept)
+
+    return answer
+
+
+def _unequal(model: nn.Module) -> int:
+    values = [v for v in model.state_dict().values() if isinstance(v, torch.Tensor)]
+    return sum({(v.dtype, str(v.tolist())): v.nbytes for v in values}.values())
+
+
+STATE_BYTES = Exercise(
+    "1.4",
+    "`state_bytes(model)` returns the bytes of the tensors in the state_dict, each counted once",
+    state_bytes,
+    on_models(
+        "state_bytes(model)",
+        without=("two parameters in one memory", "a model on meta", "a lazy layer"),
+    ),
+    hints=(
+        "Begin with `model.state_dict()`: it has the persistent buffers and leaves out the others.",
+        "`tensor.nbytes` is its bytes. With `keep_vars=True` both names of a tie bring one object.",
+        "Nearly there: `{id(tensor): tensor.nbytes for tensor in model.state_dict(keep_vars=True)"
+        ".values()}`, and the sum of its values.",
+    ),
+    mistakes={
+        "elements: That is how many numbers there are. `tensor.nbytes` is how many bytes they "
+        "take.": instead("value.nbytes", "value.numel()"),
+        "four-bytes: Not every number takes four bytes. Ask each tensor: `tensor.nbytes`.": (
+            instead("value.nbytes", "4 * value.numel()")
+        ),
+        "entries: That is how many entries there are. Add up the bytes of each.": lambda model: len(
+            model.state_dict()
+        ),
+        "not-an-int: Bytes are whole numbers: return an `int`.": lambda model: float(
+            state_bytes(model)
+        ),
+        "a-tensor: Return an `int`, not a tensor.": lambda model: torch.tensor(state_bytes(model)),
+        "parameters-only: Buffers that are saved count too. Begin with `model.state_dict()`.": (
+            lambda model: sum(one.nbytes for one in model.parameters())
+        ),
+        "frozen: A frozen parameter is saved like any other.": instead(
+            "isinstance(value, torch.Tensor)",
+            "isinstance(value, torch.Tensor) and "
+            "(value.requires_grad or not isinstance(value, nn.Parameter))",
+        ),
+        "counted-twice: A tied tensor was counted under each of its names. `state_dict()` makes a "
+        "new tensor object for every key; ask for `keep_vars=True`.": instead("keep_vars=True", ""),
+        "non-persistent: A non-persistent buffer is not in the state_dict. Begin with "
+        "`model.state_dict()`, not `buffers()`.": lambda model: sum(
+            one.nbytes for one in [*model.parameters(), *model.buffers()]
+        ),
+        "extra-state: A tensor that is an extra state counts too.": lambda model: sum(
+            one.nbytes
+            for name, one in [*model.named_parameters(), *model.named_buffers()]
+            if name in model.state_dict()
+        ),
+        "not-a-tensor: An entry can be no tensor, such as an `_extra_state`. Leave it out: "
+        "`isinstance(value, torch.Tensor)`.": instead(" if isinstance(value, torch.Tensor)", ""),
+        "equal-values: Two tensors with equal numbers are still two. Ask whether they are one "
+        "object (`keep_vars=True`), not what they hold.": _unequal,
+        "file-size: A file holds names and padding as well.": lambda model: len(
+            _through_a_file(model)
+        ),
+        "own-only: `model.state_dict()` has the tensors of every level.": _level(0),
+        "shallow: A submodule can hold submodules of its own.": _level(1),
+        "shallow-too: A submodule can hold submodules of its own, at any depth.": _level(2),
+        "remembers: Something was kept from one call to the next. A default such as `seen={}` is "
+        "made only once: make it inside the function.": instead(
+            "(model)", "(model, distinct={})", "distinct = {", "distinct |= {"
+        ),
+        "model-changed: Counting changes nothing: only read from the model.": lambda model: (
+            state_bytes(model.eval())
+        ),
+    },
+)
+
+
+def momentum_of(model, optimizer, name):
+    wanted = model.get_parameter(name)
+    for position, parameter in enumerate(model.parameters()):
+        if parameter is wanted:
+            return optimizer.state_dict()["state"][position]["exp_avg"]
+
+
+def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Each name of each trained parameter, in every model that Adam takes."""
+    for words, model in menagerie(without=("an empty model", "a model on meta", "a lazy layer")):
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        for step in range(2):
+            for name, one in model.named_parameters():
+                one.grad = numbers_for(f"{name} {step}", one) if one.requires_grad else None
+            optimizer.step()
+        given = {"model": model, "optimizer": optimizer}
+        for name, one in model.named_parameters(remove_duplicate=False):
+            if one.requires_grad:
+                yield (
+                    f'`momentum_of(model, optimizer, "{name}")` for {words}',
+                    partial(called, answer, **given, name=name, free=("identity",)),
+                )
+
+
+def _state_at(names: Callable) -> Callable:
+    def answer(model: nn.Module, optimizer: torch.optim.Optimizer, name: str) -> object:
+        return optimizer.state_dict()["state"][list(names(model)).index(name)]["exp_avg"]
+
+    return answer
+
+
+MOMENTUM_OF = Exercise(
+    "1.5",
+    "`momentum_of(model, optimizer, name)` returns the `exp_avg` of the parameter called `name`",
+    momentum_of,
+    _momenta,
+    hints=(
+        "Two steps: from the name to a position, and from the position to the state.",
+        "`model.parameters()` is in the order in which the optimizer counts, and "
+        "`model.get_parameter(name)` is the object that you look for.",
+        'Nearly there: `optimizer.state_dict()["state"][position]["exp_avg"]`, for the position of '
+        "that object.",
+    ),
+    mistakes={
+        "by-name: The optimizer knows no names. Its state is keyed by position.": instead(
+            "[position]", "[name]"
+        ),
+        "first: `0` is the position of the first parameter. Which one has the name?": instead(
+            "[position]", "[0]"
+        ),
+        "second-moment: `exp_avg_sq` averages the squares of the gradients. Take `exp_avg`.": (
+            instead("exp_avg", "exp_avg_sq")
+        ),
+        "whole-entry: That is all that Adam keeps for this parameter. Take its entry `exp_avg`.": (
+            instead('["exp_avg"]', "")
+        ),
+        "the-parameter: Momentum is kept by the optimizer, apart from the parameter.": (
+            lambda model, optimizer, name: model.get_parameter(name)
+        ),
+        "the-gradient: Momentum averages the gradients of all steps. The optimizer keeps it.": (
+            lambda model, optimizer, name: model.get_parameter(name).grad
+        ),
+        "the-position: From the position, go on to the state.": instead(
+            'optimizer.state_dict()["state"][position]["exp_avg"]', "position"
+        ),
+        "keys: The state_dict has a key for each buffer and for each name of a tie. The optimizer "
+        "has a position for each parameter.": _state_at(lambda model: model.state_dict()),
+        "frozen: A frozen parameter has a position and no state. Count all parameters.": _state_at(
+            lambda model: [name for name, one in model.named_parameters() if one.requires_grad]
+        ),
+        "second-name: A tied weight has another name, which `named_parameters()` does not list. "
+        "Look for the object: `model.get_parameter(name)`.": _state_at(
+            lambda model: dict(model.named_parameters())
+        ),
+        "state-changed: Only look the tensor up, and leave state, groups and gradients alone.": (
+            lambda model, optimizer, name: (
+                momentum_of(model, optimizer, name),
+                optimizer.zero_grad(),
+            )[0]
+        ),
+    },
+)

@@ -5,17 +5,14 @@ torch.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import BOX, SOFT, Markup, join, tag
-
-if TYPE_CHECKING:
-    from helpers.exercises.questions import Question
 
 # How the page of a lesson looks that nbconvert makes. It travels with the questions, since every
 # lesson asks one.
@@ -47,14 +44,14 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
     options = List().tag(sync=True)
     answer = Int().tag(sync=True)
 
-    def __init__(self, question: Question) -> None:
-        self._key = question.key
-        super().__init__(
-            prompt=question.prompt,
-            code=question.code,
-            options=[{"text": option.text, "why": option.why} for option in question.options],
-            answer=question.answer,
-        )
+    def __init__(
+        self, key: str, prompt: str, options: Iterable[tuple[str, str]], answer: int, code: str = ""
+    ) -> None:
+        """`options` are pairs: what an option says, and why; `answer` is the position of the right
+        one."""
+        self._key = key
+        pairs = [{"text": words, "why": why} for words, why in options]
+        super().__init__(prompt=prompt, code=code, options=pairs, answer=answer)
 
     def __repr__(self) -> str:
         return " ".join(f"Quiz {self._key}: {self.prompt}".split())
