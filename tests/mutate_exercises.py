@@ -17,19 +17,41 @@ from helpers.exercises.facts import Unsolved
 from helpers.exercises.stopping import own_room
 
 _PAIRS = [
-    (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot),
-    (ast.In, ast.NotIn), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE), (ast.And, ast.Or), (ast.BitOr, ast.BitAnd),
-]  # fmt: skip
+    (ast.Add, ast.Sub),
+    (ast.Mult, ast.Div),
+    (ast.Eq, ast.NotEq),
+    (ast.Is, ast.IsNot),
+    (ast.In, ast.NotIn),
+    (ast.Lt, ast.GtE),
+    (ast.Gt, ast.LtE),
+    (ast.And, ast.Or),
+    (ast.BitOr, ast.BitAnd),
+]
 _SWAPS = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
 _NAMES = [
-    ("amin", "amax"), ("zeros", "ones"), ("sin", "cos"), ("parameters", "buffers"),
-    ("named_parameters", "named_buffers"), ("modules", "children"), ("eval", "train"),
-    ("named_modules", "named_children"), ("append", "remove"), ("Parameter", "Buffer"),
-    ("register_buffer", "register_parameter"), ("detach", "clone"), ("nbytes", "numel"),
-    ("startswith", "endswith"), ("removeprefix", "removesuffix"), ("rpartition", "partition"),
-    ("ModuleList", "ModuleDict"), ("ParameterDict", "ModuleDict"), ("SGD", "Adam"),
-    ("ones", "empty"), ("any", "all"), ("min", "max"),
-]  # fmt: skip
+    ("amin", "amax"),
+    ("zeros", "ones"),
+    ("sin", "cos"),
+    ("parameters", "buffers"),
+    ("named_parameters", "named_buffers"),
+    ("modules", "children"),
+    ("eval", "train"),
+    ("named_modules", "named_children"),
+    ("append", "remove"),
+    ("Parameter", "Buffer"),
+    ("register_buffer", "register_parameter"),
+    ("detach", "clone"),
+    ("nbytes", "numel"),
+    ("startswith", "endswith"),
+    ("removeprefix", "removesuffix"),
+    ("rpartition", "partition"),
+    ("ModuleList", "ModuleDict"),
+    ("ParameterDict", "ModuleDict"),
+    ("SGD", "Adam"),
+    ("ones", "empty"),
+    ("any", "all"),
+    ("min", "max"),
+]
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
@@ -67,13 +89,17 @@ def _compiles(text: str) -> bool:
 def _changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
     """(words, new node) of each change; every new node is a copy."""
     kinds = {
-        ast.Constant: _of_constant, ast.Call: _of_call, ast.Attribute: _of_attribute,
-        ast.BinOp: _of_operator, ast.BoolOp: _of_operator, ast.Compare: _of_comparison,
+        ast.Constant: _of_constant,
+        ast.Call: _of_call,
+        ast.Attribute: _of_attribute,
+        ast.BinOp: _of_operator,
+        ast.BoolOp: _of_operator,
+        ast.Compare: _of_comparison,
         ast.Subscript: lambda one: [("drops a subscript", one.value)],
         ast.UnaryOp: lambda one: [("drops an operator", one.operand)],
         ast.IfExp: lambda one: [("takes one branch", one.body), ("takes the other", one.orelse)],
         ast.comprehension: _of_comprehension,
-    }  # fmt: skip
+    }
     if type(node) in kinds:
         return list(kinds[type(node)](node))
     return list(_of_statement(node)) if isinstance(node, ast.stmt) else []
@@ -161,8 +187,15 @@ def _of_statement(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
     if isinstance(node, ast.With):
         yield "without the with", _with(node, items=ast.parse("with open: pass").body[0].items)
     if isinstance(node, ast.Try) and node.finalbody:
-        yield "finally only after success", _with(node, finalbody=[], orelse=node.finalbody,
-            handlers=ast.parse("try: pass\nexcept ZeroDivisionError: pass").body[0].handlers)
+        yield (
+            "finally only after success",
+            _with(
+                node,
+                finalbody=[],
+                orelse=node.finalbody,
+                handlers=ast.parse("try: pass\nexcept ZeroDivisionError: pass").body[0].handlers,
+            ),
+        )
 
 
 def _without_default(node: ast.FunctionDef, index: int) -> ast.AST:
@@ -172,7 +205,17 @@ def _without_default(node: ast.FunctionDef, index: int) -> ast.AST:
 
 
 # Mutants that are right, by exercise: what was changed, and why it makes no difference.
-EQUIVALENT: dict[str, dict[str, str]] = {}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "1.3": {
+        "line 5: .ones becomes .zeros": "the first number of `scale` is not asked for",
+        "line 5: .ones becomes .empty": "the first number of `scale` is not asked for",
+    },
+    "1.4": {"line 3: argument 0 in place of the call": "a tensor's hash is its identity"},
+    "1.5": {"line 3: backwards": "the position goes along with the parameter"},
+    "3.2": {"line 4: 1 becomes -1": "the last dimension of two is the second"},
+    "3.3": {"line 4: .empty becomes .ones": "no rows have no numbers"},
+    "3.5": {"line 2: backwards": "the order of the modules plays no part"},
+}
 
 
 def survivors(exercise: Exercise) -> tuple[int, list[tuple[str, str]]]:

@@ -95,7 +95,8 @@ class Life:
         if event == "made":
             known = Known()
             known.add(second=_face(self.twin))
-            seen = _facts_of(self.module, {*free, "numbers"}, known)
+            seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
+            seen |= _facts_of(self.module, {*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
                 if tensor is not None:
@@ -212,6 +213,16 @@ def in_turn(*experiments: Experiment) -> Experiment:
 def _face(module: nn.Module) -> dict[str, torch.Tensor]:
     parameters = module.named_parameters(remove_duplicate=False)
     return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _home(module: nn.Module, path: str) -> str:
+    """What the name at `path` is to the module that holds it."""
+    *parts, name = path.split(".")
+    owner = module.get_submodule(".".join(parts))
+    for words, slots in (("a parameter", owner._parameters), ("a buffer", owner._buffers)):
+        if name in slots:
+            return words if slots[name] is not None else "an empty slot"
+    return "a plain attribute" if name in vars(owner) else "nothing"
 
 
 def _facts_of(module: nn.Module, free: Collection[str], known: Known | None = None) -> Facts:

@@ -169,7 +169,7 @@ def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def numbers_for(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """Numbers for `tensor` that tell `name` from other names, and each element from the others."""
-    start = crc32(name.encode()) % 50 / 10 + 0.5
+    start = crc32(name.encode()) % 997 / 100 + 0.5
     line = start + torch.arange(tensor.numel(), dtype=torch.float64) / 8
     return line.reshape(tensor.shape).to(tensor.device, tensor.dtype)
 

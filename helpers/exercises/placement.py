@@ -139,8 +139,8 @@ def recommendation(placed: Placed) -> Markup:
             ),
             tag(
                 "p",
-                "Of the others, read the recap table at the end, and begin with the lesson in which a line ",
-                "surprises you.",
+                "Of the others, read the recap table at the end, and begin with the lesson where a ",
+                "line surprises you.",
             ),
         )
     parts = [tag("p", tag("b", "Begin with ", _named(placed.lesson), "."))]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from helpers.exercises.placement import placing_questions
 from playwright.sync_api import expect
 
+from helpers.exercises.placement import placing_questions
 from tests.browser import jupyterlab
 
 SHOW = "from helpers import Placement\nPlacement()"
