@@ -12,7 +12,8 @@ import copy
 import sys
 from collections.abc import Iterator
 
-from helpers.exercises.engine import Exercise, all_exercises, defined, examine, source_of
+from helpers.exercises.engine import all_exercises, examine
+from helpers.exercises.exercise import Exercise, defined, source_of
 from helpers.exercises.facts import Unsolved
 from helpers.exercises.stopping import own_room
 

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from helpers.exercises import feedback, stopping
-from helpers.exercises.engine import all_exercises, examine, source_of
+from helpers.exercises.engine import all_exercises, examine
+from helpers.exercises.exercise import edited, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
 from helpers.exercises.feedback import Feedback, check
 from helpers.exercises.menagerie import KINDS, menagerie
@@ -36,7 +37,7 @@ RIGHT = {
     for lesson in WRITTEN
     for key, answers in import_module(f"tests.right.{lesson}").RIGHT.items()
 }
-MISTAKES = [(key, *slip) for key, one in EXERCISES.items() for slip in one.wrong_answers()]
+MISTAKES = [(key, *slip) for key, one in EXERCISES.items() for slip in one.mistakes]
 NOTEBOOKS = {
     lesson[1:2]: read(ROOT / "notebooks" / f"{lesson}.ipynb")["cells"] for lesson in LESSONS
 }
@@ -106,10 +107,10 @@ def test_a_right_answer_of_another_style_is_right(key, number):
 @pytest.mark.parametrize("key", EXERCISES)
 def test_the_words_of_an_exercise_are_whole(key):
     one = EXERCISES[key]
-    names = [name for name, _, _ in one.wrong_answers()]
+    names = [slip.name for slip in one.mistakes]
     assert len(one.hints) == 3 and one.hints[-1].startswith("Nearly there: ")
-    assert len(set(names)) == len(names) >= 6
-    for words in (one.goal, *one.hints, *(hint for _, hint, _ in one.wrong_answers())):
+    assert len(set(names)) == len(names) >= 5
+    for words in (one.goal, *one.hints, *(slip.hint for slip in one.mistakes)):
         assert words.count("`") % 2 == 0, words
 
 
@@ -159,7 +160,7 @@ def test_hints_come_one_at_a_time_then_stay_at_the_last():
 
 
 def test_a_new_mistake_gets_its_own_hint_before_the_next_general_one():
-    slips = {name: (hint, answer) for name, hint, answer in EXERCISES["1.2"].wrong_answers()}
+    slips = {name: (hint, answer) for name, hint, answer in EXERCISES["1.2"].mistakes}
     (view, viewing), (whole, copying) = slips["live-view"], slips["a-model"]
     nudge, more, _ = EXERCISES["1.2"].hints
     answers = [viewing, viewing, copying, copying]
@@ -544,13 +545,18 @@ def test_two_entries_of_the_menagerie_never_hold_the_same_numbers():
 
 def test_a_mutant_that_is_wrong_is_seen():
     """The command would notice a check that asks too little."""
-    blind = replace(EXERCISES["1.4"], experiment=lambda answer: iter([("it", dict)]), mistakes={})
+    blind = replace(EXERCISES["1.4"], experiment=lambda answer: iter([("it", dict)]))
     asked, passed = survivors(blind)
     assert asked >= len(passed) > asked - 2 > 10
 
 
 def test_examine_gives_a_verdict_without_any_hints():
     one = EXERCISES["1.4"]
-    plain = replace(one, mistakes={})
+    plain = replace(one, words="Goal.")
     verdict = examine(plain, function("state_bytes(model): return 0"))
     assert (verdict.right, verdict.mistake, verdict.found) == (False, "", "`0`")
+
+
+def test_a_mistake_is_refused_where_its_text_is_not_in_the_reference_once():
+    with pytest.raises(ValueError, match="'nowhere' stands 0 times in Scaled"):
+        edited(EXERCISES["1.3"].reference, ("nowhere", ""))

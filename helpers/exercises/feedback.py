@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from helpers.exercises.engine import Exercise, Verdict, all_exercises, examine
+from helpers.exercises.engine import Verdict, all_exercises, examine
+from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Unsolved
 from helpers.exercises.old_engine import Task, all_tasks, examine_task
 from helpers.exercises.questions import all_questions

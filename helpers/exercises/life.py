@@ -17,8 +17,9 @@ from functools import partial
 import torch
 from torch import nn
 
+from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers, plain_text
-from helpers.exercises.menagerie import Experiment, fill, numbers_for, train_on
+from helpers.exercises.menagerie import fill, numbers_for, train_on
 
 
 class Life:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, called
 
 
@@ -192,9 +193,6 @@ def train_on(model: nn.Module) -> None:
             part.note.add_(1)
         elif isinstance(part, Noted):
             part.note["steps"].append(3)
-
-
-Experiment = Callable[[object], Iterator[tuple[str, Callable[[], Facts]]]]
 
 
 def on_models(
