@@ -61,7 +61,7 @@ RIGHT = {
         OldFiles,
         edited(Positions, (REGISTER, "self.table = nn.Buffer(table, persistent=False)")),
         edited(
-            Positions, (REGISTER, REGISTER + "; self.more = nn.Buffer(table + 1, persistent=False)")
+            Positions, (REGISTER, f"{REGISTER}; self.more = nn.Buffer(rates, persistent=False)")
         ),
         edited(Positions, ("x + self.table[: x.shape[-2]]", "self.table[: x.size(-2)].to(x) + x")),
     ],
