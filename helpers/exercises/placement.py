@@ -102,7 +102,7 @@ class Placement(ThreeFaces, widgets.VBox):
         answers = [None if card.chosen < 0 else card.chosen for card in self.cards]
         self.result.value = recommendation(place(answers))
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"Placement: {len(self.cards)} questions, and the lesson to begin with"
 
     def static_face(self) -> Markup:
@@ -139,8 +139,8 @@ def recommendation(placed: Placed) -> Markup:
             ),
             tag(
                 "p",
-                "Of the others, read the recap table at the end, and begin with the lesson where a ",
-                "line surprises you.",
+                "Of the others, read the recap table at the end, and begin with the lesson where ",
+                "a line surprises you.",
             ),
         )
     parts = [tag("p", tag("b", "Begin with ", _named(placed.lesson), "."))]

@@ -6,17 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import BOX, SOFT, Markup, join, tag
-
-# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every
-# lesson asks one.
-_EXPORTED = Markup((Path(__file__).parent / "exported.css").read_text(encoding="utf-8"))
 
 
 def prose(words: str) -> Markup:
@@ -53,8 +48,8 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
         pairs = [{"text": words, "why": why} for words, why in options]
         super().__init__(prompt=prompt, code=code, options=pairs, answer=answer)
 
-    def __repr__(self) -> str:
-        return " ".join(f"Quiz {self._key}: {self.prompt}".split())
+    def title(self) -> str:
+        return f"Quiz {self._key}: {self.prompt}"
 
     def static_face(self) -> Markup:
         letters = (
@@ -71,7 +66,6 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
             tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
-            tag("style", _EXPORTED),
             class_="inm-quiz-static",
             style=f"{BOX};border-left:4px solid #1976d2",
         )
