@@ -101,7 +101,7 @@ class Part(NamedTuple):
         return [_module_slot(name, value) for name, value in _pairs(self.modules)[start:stop]]
 
     def missing_modules(self) -> list[Slot]:
-        """What stands in `_modules` and is no module: None, or nonsense. The walk passes over it."""
+        """What stands in `_modules` and is no module: None, or nonsense. The walk skips it."""
         modules = _pairs(self.modules) if self.modules else ()
         return [_module_slot(name, value) for name, value in modules if not is_module(value)]
 
