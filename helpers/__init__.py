@@ -6,6 +6,7 @@ from helpers.checkpoints.advice import Advice
 from helpers.checkpoints.compare import compare_checkpoint
 from helpers.checkpoints.comparison import Comparison, Mismatch
 from helpers.exercises.feedback import check, quiz
+from helpers.exercises.placement import Placement
 from helpers.state.audit import audit
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
@@ -13,7 +14,6 @@ from helpers.state.visibility import Sight, visibility
 from helpers.tracing.trace import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.parameter_ways import ParameterWays
-from helpers.views.placement import Placement
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
