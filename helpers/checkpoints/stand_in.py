@@ -15,7 +15,7 @@ from torch import nn
 
 from helpers.checkpoints.outlines import Outline, blank, oddity, outline
 from helpers.checkpoints.twin import Journal, Nature, may_run, place, twin_class
-from helpers.state.objects import ATOMS, bases, class_dict, class_name, from_torch, type_name
+from helpers.state.objects import ATOMS, bases, class_dict, class_name, from_torch, text, type_name
 from helpers.state.torch_private import (
     CONTAINERS,
     EXTRA_STATE,
@@ -27,7 +27,7 @@ from helpers.state.torch_private import (
     lazy_load_hook,
     unwrapped,
 )
-from helpers.state.walk import Part, walk
+from helpers.state.walk import Part, Slot, walk
 
 
 class OwnRule(NamedTuple):
@@ -97,7 +97,7 @@ def stand_in(module: nn.Module) -> StandIn:
 
 
 def _require_walkable(root: nn.Module, part: Part, prefix: str) -> None:
-    own = part.held.own
+    own = part.own
     lacking = [name for name in CONTAINERS if not hasattr(type(own.get(name)), "items")]
     if part.circular:
         reason = (
@@ -117,15 +117,16 @@ def _empty_twin(kind: type, part: Part) -> nn.Module:
     twin = kind.__new__(kind)
     nn.Module.__init__(twin)
     own = vars(twin)
-    own.update((name, value) for name, value in part.held.own.items() if type(value) in ATOMS)
+    own.update((name, value) for name, value in part.own.items() if type(value) in ATOMS)
     own["keys_of_a_rule"] = []
-    twin._modules.update(dict.fromkeys(slot.name for slot in part.held.submodules()))
+    twin._modules.update(dict.fromkeys(map(text, part.modules)))
     return twin
 
 
 def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
     """Places for the parameters and buffers of one module, and what is known of their keys."""
-    for slot in part.held.parameter_slots() + part.held.buffer_slots():
+    parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
+    for slot in parameters + part.buffer_slots():
         key, value = prefix + slot.name, slot.value
         slots = twin._parameters if slot.kind == "parameter" else twin._buffers
         if slot.kind == "non-persistent buffer":
@@ -148,7 +149,7 @@ def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
 
 def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
     """The hooks by which torch loads into this module; those that a twin cannot keep are named."""
-    own, owner = part.held.own, type_name(part.module)
+    own, owner = part.own, type_name(part.module)
     for hook, with_module in _hooks(own, LOAD_PRE_HOOKS):
         if type(hook) is MethodType and hook.__func__ is lazy_load_hook:
             twin._register_load_state_dict_pre_hook(_take_shape, with_module=True)
