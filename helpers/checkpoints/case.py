@@ -70,6 +70,19 @@ class Case:
         tensors = sum(isinstance(one, torch.Tensor) for one in self.given.values())
         return fit_after(NO_CHANGE, file, own).alike, in_common(file, own), tensors
 
+    @cached_property
+    def alike(self) -> dict[str, str]:
+        """{key of the file: key of the model}: the one too many and the one too few of one shape in
+        one module, where no class of the learner's sees to it. Only the reader can say whether they
+        mean the same. `weight_v` is never `weight`: it is a part that a weight is computed from."""
+        groups, decided = {}, {rule.prefix for rule in self.model.rules}
+        for side, shapes in enumerate((self.left, self.missing)):
+            for key, shape in shapes.items():
+                groups.setdefault((owner_of(key), shape), ([], []))[side].append(key)
+        single = [one for (owner, _), one in groups.items() if owner not in decided]
+        pairs = [(old[0], new[0]) for old, new in single if len(old) == len(new) == 1]
+        return {old: new for old, new in pairs if not f"{old}_".startswith(f"{new}_")}
+
     @property
     def belongs(self) -> bool:
         """Has any tensor here a name of the model? Else this is not its state_dict, and to add or
@@ -128,6 +141,18 @@ def keeping(keys: Iterable[str]) -> str:
     """The code that takes entries from the model itself."""
     kept = f"**{{key: own[key] for key in {list(keys)!r}}}"
     return f"own = module.state_dict()\nstate_dict = {{**state_dict, {kept}}}"
+
+
+def as_comment(code: str) -> str:
+    """Lines that only the reader can decide to run."""
+    return "\n".join(f"# {line}" for line in code.splitlines())
+
+
+# For `each`: a slot of the shape that the file has.
+NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
+NEW_PARAMETER = (
+    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
+)
 
 
 def each(keys: Iterable[str], line: str) -> str:

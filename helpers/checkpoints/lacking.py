@@ -42,7 +42,9 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     written."""
     buffers = case.model.buffers
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
-    keys = [key for key in case.report.missing if key in buffers and owner_of(key) not in lacking]
+    maybe = case.alike.values()  # the file may have it under another name
+    keys = [key for key in case.report.missing if key in buffers and key not in maybe]
+    keys = [key for key in keys if owner_of(key) not in lacking]
     lost = [key for key in keys if key.rpartition(".")[2] in _RUNNING]
     begun = {owner_of(key) for key in lost}
     kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]

@@ -79,8 +79,11 @@ def unwrapped(key: str) -> str:
     return ".".join(part for part in key.split(".") if part not in WRAPPERS)
 
 
+_numbered = re.compile(NUMBERED)
+
+
 def numbered(key: str) -> str:
-    return re.sub(NUMBERED, "", key)
+    return _numbered.sub("", key)
 
 
 def translated(key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, listed, owner_of, renaming
+from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, listed, renaming
 from helpers.checkpoints.names import (
     LEAVES,
     NO_CHANGE,
@@ -118,17 +118,9 @@ def renamed(case: Case) -> Iterator[Proposal]:
 
 def alike(case: Case) -> Iterator[Proposal]:
     """One key too many and one too few in one module, of one shape: only the reader can say."""
-    groups, decided = {}, {rule.prefix for rule in case.model.rules}
-    for side, shapes in enumerate((case.left, case.missing)):
-        for key, shape in shapes.items():
-            if owner_of(key) not in decided:  # else a class of the learner's sees to it
-                groups.setdefault((owner_of(key), shape), ([], []))[side].append(key)
-    pairs = [(old[0], new[0]) for old, new in groups.values() if len(old) == len(new) == 1]
-    # weight_v is never weight: it is a part that a weight is computed from.
-    names = {old: new for old, new in pairs if not f"{old}_".startswith(f"{new}_")}
+    names = case.alike
     if names:
         old, new = next(iter(names.items()))
         words = f"{brief(old)} has the shape of {brief(new)}, which is missing in the same module."
         words += " Whether they mean the same, only you can say. If they do:"
-        lines = [f"# {line}" for line in renaming(names).splitlines()]
-        yield Proposal("alike", words, "\n".join(lines))
+        yield Proposal("alike", words, as_comment(renaming(names)))

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, each, keeping, listed, owner_of
+from helpers.checkpoints.case import (
+    ENTRIES,
+    NEW_BUFFER,
+    Case,
+    Proposal,
+    as_comment,
+    each,
+    keeping,
+    listed,
+    owner_of,
+)
+from helpers.checkpoints.makers import maker_of
 from helpers.checkpoints.names import is_same_row, is_turned
 from helpers.checkpoints.outlines import is_array
 from helpers.checkpoints.twin import Nature
@@ -42,23 +53,44 @@ def one_more(case: Case) -> Iterator[Proposal]:
         yield Proposal("reshaped", words, code)
 
 
+def grown(case: Case) -> Iterator[Proposal]:
+    """Buffers that a method sets anew in use: their size is that of what was seen."""
+    for key in (one.key for one in case.report.mismatched if one.key in case.model.buffers):
+        maker = maker_of(case, key)
+        if maker is not None and not maker.in_init:
+            words = f"{brief(key)} has another size: {maker.where} sets it anew, so its size comes"
+            words += " from use. Give it the size that it has in the file before the load."
+            yield Proposal("grown", words, "import torch\n" + each([key], NEW_BUFFER))
+
+
+# Parts of names of buffers that are computed from the size of the input.
+_COMPUTED = ("mask", "index", "table", "pos", "freq", "cache", "grid", "anchor", "ids", "window")
+
+
 def table(case: Case) -> Iterator[Proposal]:
-    """Tensors whose size follows the input: computed buffers, and learned tables of places."""
+    """Buffers whose size follows the input, in layers that have the right size themselves."""
     model, sizes = case.model, case.report.mismatched
     resized = {owner_of(one.key) for one in sizes if one.key not in model.buffers}
-    keys = []
+    keys = {True: [], False: []}  # by whether the name or the dtype says what the buffer is
     for key in (one.key for one in sizes if one.key in model.buffers):
-        counts = not (model.expected[key].dtype.is_floating_point)
-        own_class = not from_torch(model.classes[owner_of(key)])
-        if own_class and (counts or owner_of(key) not in resized):
-            keys.append(key)
-    if keys:
-        words = listed(keys, "is a buffer", "are buffers")
-        words += " of another size. Where that follows the size of the input, as that of a mask, an"
-        words += " index or a cache does, the model's own is right, and is kept here."
-        yield Proposal("table", words, keeping(keys))
-    for key, own, given in sizes:
-        if key not in model.buffers and "pos" in key.rpartition(".")[2] and len(own) == len(given):
+        counts = not model.expected[key].dtype.is_floating_point
+        if not from_torch(model.classes[owner_of(key)]) and (
+            counts or owner_of(key) not in resized
+        ):
+            computed = any(part in key.rpartition(".")[2] for part in _COMPUTED)
+            keys[counts or computed].append(key)
+    for sure, some in keys.items():
+        if some:
+            words = listed(some, "is a buffer of another size", "are buffers of another size")
+            words += ". What is computed from the size of the input, as a mask or an index is, is"
+            words += " right as the model has it: keep that."
+            yield Proposal("table", words, keeping(some) if sure else as_comment(keeping(some)))
+
+
+def places(case: Case) -> Iterator[Proposal]:
+    """Learned tables of places, for another length."""
+    for key, own, given in case.report.mismatched:
+        if key not in case.model.buffers and "pos" in key.rpartition(".")[2]:
             words = (
                 f"{brief(key)} is {given} in the file and {own} here: a table of places, learned"
             )

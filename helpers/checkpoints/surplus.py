@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dis import get_instructions
-from types import FunctionType
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.checkpoints.case import Case, Proposal, each, leaving_out, listed, owner_of
-from helpers.state.objects import bases, brief, class_dict, class_name, from_torch
-
-_NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
-_NEW_PARAMETER = (
-    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
+from helpers.checkpoints.case import (
+    NEW_BUFFER,
+    NEW_PARAMETER,
+    Case,
+    Proposal,
+    each,
+    leaving_out,
+    listed,
+    owner_of,
 )
+from helpers.checkpoints.makers import maker_of
+from helpers.state.objects import bases, brief
 
 
 def transient(case: Case) -> Iterator[Proposal]:
@@ -49,7 +51,7 @@ def _of_empty_slots(case: Case) -> list[str]:
 
 
 def empty_slot(case: Case) -> Iterator[Proposal]:
-    for kind, line in (("parameter", _NEW_PARAMETER), ("buffer", _NEW_BUFFER)):
+    for kind, line in (("parameter", NEW_PARAMETER), ("buffer", NEW_BUFFER)):
         keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
         if keys:
             words = listed(keys, "is for a slot", "are for slots")
@@ -63,20 +65,11 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
             yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
 
 
-class Maker(NamedTuple):
-    """The method of a learner's class that makes what stands at a path, and what it makes."""
-
-    path: str
-    where: str
-    in_init: bool
-    parameter: bool
-
-
 def first_use(case: Case) -> Iterator[Proposal]:
     """What a class makes when it is first used, or under some option: a fresh model has no slot."""
     found = {}
     for key in case.left:
-        maker = _maker_of_key(case, key)
+        maker = maker_of(case, key)
         if maker is not None and key not in case.model.empty:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
@@ -90,38 +83,9 @@ def first_use(case: Case) -> Iterator[Proposal]:
             code = f"# module(example)  # makes {maker.path!r}"
         else:
             words += "at first use. Better register it in __init__; for now, before the load:"
-            line = _NEW_PARAMETER if maker.parameter else _NEW_BUFFER
+            line = NEW_PARAMETER if maker.parameter else NEW_BUFFER
             code = "import torch\n" + each(keys, line)
         yield Proposal("first use", words, code)
-
-
-def _maker_of_key(case: Case, key: str) -> Maker | None:
-    """The method that makes what is lacking on the way to `key`: told by its code, which is not
-    run."""
-    owner = owner_of(key)
-    while owner not in case.model.classes:
-        owner = owner_of(owner[:-1])
-    name = key[len(owner) :].split(".")[0]
-    found = []
-    for base in bases(case.model.classes[owner]):
-        members = {} if from_torch(base) else class_dict(base)
-        for call, member in members.items():
-            if type(member) is FunctionType and _makes(member, name):
-                names = member.__code__.co_names
-                parameter = "Parameter" in names or "register_parameter" in names
-                where = f"{class_name(base)}.{call}"
-                found.append(Maker(owner + name, where, call == "__init__", parameter))
-    return min(found, key=lambda one: one.in_init, default=None)
-
-
-_REGISTERS = {"register_buffer", "register_parameter", "register_module", "add_module", "setattr"}
-
-
-def _makes(function: FunctionType, name: str) -> bool:
-    code = function.__code__
-    if name in code.co_consts and not _REGISTERS.isdisjoint(code.co_names):
-        return True
-    return any(one.opname == "STORE_ATTR" and one.argval == name for one in get_instructions(code))
 
 
 def non_tensor(case: Case) -> Iterator[Proposal]:
@@ -135,7 +99,7 @@ def non_tensor(case: Case) -> Iterator[Proposal]:
 def no_place(case: Case) -> Iterator[Proposal]:
     """What is left when all that the model has is there: the model is a part of what was saved."""
     report = case.report
-    keys = [key for key in case.left if _maker_of_key(case, key) is None]
+    keys = [key for key in case.left if maker_of(case, key) is None]
     if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
         words = listed(keys, "has no place in the model", "have no place in the model")
         groups = Counter(key.partition(".")[0] for key in keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -208,9 +209,11 @@ def _noting(load: Callable, journal: Journal) -> Callable:
                 journal.loaded.append(prefix + key)
         if assigned:
             notes = {key: note for key, note in notes.items() if key != ASSIGN_NOTE}
-        before = list(given) if has_rule or self._load_state_dict_pre_hooks else []
-        told = len(messages)
-        load(self, given, prefix, notes, strict, missing, unexpected, messages)
+        told, rules = len(messages), has_rule or self._load_state_dict_pre_hooks
+        before = list(given) if rules else []
+        # A rule may fill in tensors of its own: on meta, as all the others are.
+        with META if rules else nullcontext():
+            load(self, given, prefix, notes, strict, missing, unexpected, messages)
         gone = [key for key in before if key not in given]
         journal.note(given, gone, _spots(self, prefix), messages[told:])
         if prefix + EXTRA_STATE in given and type(self).set_extra_state is _take_extra_state:
