@@ -18,6 +18,7 @@ from helpers.checkpoints.names import (
     in_common,
     keys_of,
     shapes_of,
+    without_numbers,
 )
 from helpers.checkpoints.rehearsal import LoadReport, rehearse
 from helpers.checkpoints.stand_in import StandIn
@@ -73,15 +74,17 @@ class Case:
     @cached_property
     def alike(self) -> dict[str, str]:
         """{key of the file: key of the model}: the one too many and the one too few of one shape in
-        one module, where no class of the learner's sees to it. Only the reader can say whether they
-        mean the same. `weight_v` is never `weight`: it is a part that a weight is computed from."""
+        one module, or under one name but for its numbers, where no class of the learner's sees to
+        it. Only the reader can say whether they mean the same."""
         groups, decided = {}, {rule.prefix for rule in self.model.rules}
         for side, shapes in enumerate((self.left, self.missing)):
             for key, shape in shapes.items():
-                groups.setdefault((owner_of(key), shape), ([], []))[side].append(key)
-        single = [one for (owner, _), one in groups.items() if owner not in decided]
-        pairs = [(old[0], new[0]) for old, new in single if len(old) == len(new) == 1]
-        return {old: new for old, new in pairs if not f"{old}_".startswith(f"{new}_")}
+                if owner_of(key) not in decided:
+                    for place in (owner_of(key), without_numbers(key)):
+                        groups.setdefault((place, shape), ([], []))[side].append(key)
+        single = [(old[0], new[0]) for old, new in groups.values() if len(old) == len(new) == 1]
+        # weight_v is never weight: it is a part that a weight is computed from.
+        return {old: new for old, new in single if not f"{old}_".startswith(f"{new}_")}
 
     @property
     def belongs(self) -> bool:

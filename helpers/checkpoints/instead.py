@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from os import PathLike
+from os.path import isdir
 from pathlib import PurePath
 from types import MethodType
 
@@ -43,6 +44,8 @@ def _what_to_do(value: object) -> str:
     if issubclass(kind, str | PathLike):
         path = text(value) if issubclass(kind, str) else ""
         path = PurePath.__str__(value) if issubclass(kind, PurePath) else path
+        if path and isdir(path):
+            return "a folder; read the file in it"
         return next(words for end, words in _FILES.items() if path.lower().endswith(end))
     if issubclass(kind, tuple | list):
         inner = [place for place, one in enumerate(value) if issubclass(type(one), Mapping)]

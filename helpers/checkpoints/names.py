@@ -248,11 +248,11 @@ def _possible_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> Iterab
 
 def _may_be_one(shape: Shape, wanted: Shape, old: str, new: str) -> bool:
     same = shape == wanted or is_turned(shape, wanted)
-    return same and _without_numbers(old) != _without_numbers(new)
+    return same and without_numbers(old) != without_numbers(new)
 
 
-def _without_numbers(key: str) -> list[str]:
-    return [part for part in key.split(".") if not part.isdigit()]
+def without_numbers(key: str) -> tuple[str, ...]:
+    return tuple(part for part in key.split(".") if not part.isdigit())
 
 
 def _shared(one: str, other: str, step: int) -> int:

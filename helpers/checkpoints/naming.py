@@ -117,10 +117,10 @@ def renamed(case: Case) -> Iterator[Proposal]:
 
 
 def alike(case: Case) -> Iterator[Proposal]:
-    """One key too many and one too few in one module, of one shape: only the reader can say."""
+    """One key too many and one too few, of one shape and in a like place."""
     names = case.alike
     if names:
         old, new = next(iter(names.items()))
-        words = f"{brief(old)} has the shape of {brief(new)}, which is missing in the same module."
+        words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."
         words += " Whether they mean the same, only you can say. If they do:"
         yield Proposal("alike", words, as_comment(renaming(names)))
