@@ -5,31 +5,15 @@ A step is tried on the stand-in before it is given: the code that is shown is th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from torch import nn
 
 from helpers.checkpoints import lacking, naming, shaping, surplus
 from helpers.checkpoints.case import Case, Proposal
+from helpers.checkpoints.comparison import Advice
 from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
 from helpers.checkpoints.reparametrized import conversions, parametrized
 from helpers.checkpoints.verdict import verdict
-
-
-class Advice(NamedTuple):
-    """One step towards a state_dict that fits: `words` say what was seen, `code` does something
-    about it.
-
-    `code` is lines of Python in which the state_dict is called `state_dict` and the model `module`.
-    It binds `state_dict` to a new dict and leaves the old one alone; where the words say so, it
-    changes the module. Where only the reader can decide, all its lines are comments. The steps of a
-    comparison follow one another. `enough`: after this one, and those before it,
-    `module.load_state_dict(state_dict)` loads strictly; None where that cannot be foretold."""
-
-    kind: str
-    words: str
-    code: str
-    enough: bool | None
 
 
 def advise(case: Case) -> list[Advice]:

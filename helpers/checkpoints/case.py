@@ -20,8 +20,9 @@ from helpers.checkpoints.names import (
     shapes_of,
     without_numbers,
 )
-from helpers.checkpoints.rehearsal import LoadReport, rehearse
+from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
+from helpers.checkpoints.twin import LoadReport
 from helpers.state.objects import brief
 
 

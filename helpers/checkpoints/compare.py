@@ -10,13 +10,14 @@ from torch.optim import Optimizer
 
 from helpers.checkpoints.advice import advise
 from helpers.checkpoints.case import Case
-from helpers.checkpoints.comparison import Comparison, differences
+from helpers.checkpoints.comparison import Comparison, Outline, differences
 from helpers.checkpoints.instead import require_state_dict
 from helpers.checkpoints.names import keys_of, places_of
 from helpers.checkpoints.optimizer import compare_optimizer
-from helpers.checkpoints.outlines import Outline, outline, pairs
-from helpers.checkpoints.rehearsal import LoadReport, blanks, rehearse
+from helpers.checkpoints.outlines import outline, pairs
+from helpers.checkpoints.rehearsal import blanks, rehearse
 from helpers.checkpoints.stand_in import stand_in
+from helpers.checkpoints.twin import LoadReport
 from helpers.checkpoints.verdict import doubts, verdict
 from helpers.state.objects import require_module, text, type_name
 from helpers.state.torch_private import without_torch_function

@@ -1,13 +1,46 @@
-"""What `compare_checkpoint` found: facts, and the answer in words."""
+"""The records of what `compare_checkpoint` found: facts, advice, and the answer in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from helpers.checkpoints.advice import Advice
-from helpers.checkpoints.outlines import Outline
-from helpers.checkpoints.twin import Mismatch
+import torch
+
+
+class Outline(NamedTuple):
+    """The facts of one entry; `shape`, `dtype` and `device` are None where it is no tensor, or has
+    none yet."""
+
+    type: str
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype | None
+    device: torch.device | None
+
+
+class Mismatch(NamedTuple):
+    """One key whose tensors differ: `expected` by the module, `found` in the state_dict; shapes are
+    tuples."""
+
+    key: str
+    expected: Any
+    found: Any
+
+
+class Advice(NamedTuple):
+    """One step towards a state_dict that fits: `words` say what was seen, `code` does something
+    about it.
+
+    `code` is lines of Python in which the state_dict is called `state_dict` and the model `module`.
+    It binds `state_dict` to a new dict and leaves the old one alone; where the words say so, it
+    changes the module. Where only the reader can decide, all its lines are comments. The steps of a
+    comparison follow one another. `enough`: after this one, and those before it,
+    `module.load_state_dict(state_dict)` loads strictly; None where that cannot be foretold."""
+
+    kind: str
+    words: str
+    code: str
+    enough: bool | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,10 +14,14 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from helpers.checkpoints.advice import Advice
-from helpers.checkpoints.comparison import Comparison, differences
-from helpers.checkpoints.outlines import META, Outline, blank_of, outline
-from helpers.checkpoints.twin import Mismatch
+from helpers.checkpoints.comparison import (
+    Advice,
+    Comparison,
+    Mismatch,
+    Outline,
+    differences,
+)
+from helpers.checkpoints.outlines import META, blank_of, outline
 from helpers.state.objects import (
     ATOMS,
     attributes,
@@ -60,10 +64,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     twin, errors = _loaded(optimizer, saved)
     if not any(rule == "step" for _, rule in _own_rules(optimizer)):
         # A step that fails before the load too needs numbers, and says nothing of the file.
-        usual, after = (
-            _error_of_step(_twin(optimizer, own), optimizer),
-            _error_of_step(twin, optimizer),
-        )
+        usual, after = _error_of_step(_twin(optimizer, own)), _error_of_step(twin)
         errors += [f"at the next step, {after}"] if after and not usual else []
     expected, found = _memory_of(twin, own), _memory_in(saved, theirs)
     both = [key for key in expected if key in found]
@@ -115,14 +116,18 @@ def _groups(holder: Mapping) -> list[dict]:
 
 
 def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
-    """An optimizer of torch's own class, with the same groups of parameters without numbers."""
+    """An optimizer of torch's own class, with the same parameters and memory without numbers."""
     kind = next(one for one in bases(type(optimizer)) if from_torch(one))
     twin = kind.__new__(kind)
-    made = [_options(group) for group in groups]
-    for group, one in zip(groups, made, strict=True):
-        one[PARAMS] = [nn.Parameter(blank_of(tensor), _is_real(tensor)) for tensor in group[PARAMS]]
-    defaults = _options(attributes(optimizer).get("defaults", {}))
-    twin.__setstate__({"defaults": defaults, STATE: defaultdict(dict), GROUPS: made})
+    own, state, made = attributes(optimizer), defaultdict(dict), []
+    for group in groups:
+        places = [nn.Parameter(blank_of(one), _is_real(one)) for one in group[PARAMS]]
+        made.append({**_options(group), PARAMS: places})
+        for tensor, place in zip(group[PARAMS], places, strict=True):
+            memory = dict.get(own.get(STATE, {}), tensor, {})
+            state[place].update((name, blank_of(one)) for name, one in _tensors(memory))
+    defaults = _options(own.get("defaults", {}))
+    twin.__setstate__({"defaults": defaults, STATE: state, GROUPS: made})
     return twin
 
 
@@ -144,32 +149,21 @@ def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]
     if GROUPS in given:
         given[GROUPS] = [{**_options(one), PARAMS: list(one[PARAMS])} for one in _groups(saved)]
     twin = _twin(optimizer, _groups(attributes(optimizer)))
+    memory = twin.state  # some classes make theirs when they are built
     try:
         twin.load_state_dict(given)
     except Exception as error:
         return twin, [f"{type_name(error)}: {error}"]
+    twin.state.update(memory)
     return twin, []
 
 
-def _error_of_step(twin: Optimizer, optimizer: Optimizer) -> str:
-    """What a step of torch's own class raises; with it the twin makes the memory that it needs. One
-    that makes it when it is built begins with what the optimizer has."""
+def _error_of_step(twin: Optimizer) -> str:
+    """What a step of torch's own class raises; with it the twin makes the memory that it needs."""
     for group in twin.param_groups:
         group.update((option, False) for option in _FAST if option in group)
         for one in group[PARAMS]:
             one.grad = torch.empty_like(one)
-    error = _step(twin)
-    if error:
-        own = attributes(optimizer).get(STATE, {})
-        real = [one for group in _groups(attributes(optimizer)) for one in group[PARAMS]]
-        twins = [one for group in twin.param_groups for one in group[PARAMS]]
-        for tensor, one in zip(real, twins, strict=True):
-            twin.state[one] = {name: blank_of(value) for name, value in _tensors(own.get(tensor))}
-        error = _step(twin) and error
-    return error
-
-
-def _step(twin: Optimizer) -> str:
     try:
         with torch.enable_grad():
             type(twin).step(twin)

@@ -6,25 +6,16 @@ import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
+from helpers.checkpoints.comparison import Outline
 from helpers.state.objects import ATOMS, bases, class_dict, class_name, facts, text, type_name
 from helpers.state.torch_private import is_lazy, is_quantized, layout_of
 
 META = torch.device("meta")
-
-
-class Outline(NamedTuple):
-    """The facts of one entry; `shape`, `dtype` and `device` are None where it is no tensor, or has
-    none yet."""
-
-    type: str
-    shape: tuple[int, ...] | None
-    dtype: torch.dtype | None
-    device: torch.device | None
 
 
 def outline(value: object) -> Outline:

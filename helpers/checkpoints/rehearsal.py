@@ -6,47 +6,27 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
 from helpers.checkpoints.outlines import blank_array, blank_of, is_array, namesake, pairs
 from helpers.checkpoints.stand_in import StandIn, stand_in
-from helpers.checkpoints.twin import Mismatch
+from helpers.checkpoints.twin import LoadReport
 from helpers.state.objects import ATOMS, type_name
 from helpers.state.torch_private import METADATA
 
 _DEPTH = 5  # how many dictionaries inside one another are read
 
 
-class LoadReport(NamedTuple):
-    """What came of one load, as its `Journal` has it; `crash`: what ended it early, or ""."""
-
-    missing: list[str]
-    unexpected: list[str]
-    loaded: list[str]
-    odd: dict[str, str]
-    mismatched: list[Mismatch]
-    refused: list[str]
-    errors: list[str]
-    crash: str
-
-    @property
-    def trouble(self) -> tuple[bool, int]:
-        """What stands between this load and one that is strict: did it end early, and how many
-        things. (False, 0) for nothing."""
-        lists = (self.missing, self.unexpected, self.mismatched, self.refused, self.errors)
-        return bool(self.crash), sum(map(len, lists))
-
-
 def rehearse(model: StandIn, given: Mapping) -> LoadReport:
-    """Load `given` into a stand-in by torch's own `load_state_dict`, and read the journal.
+    """Load `given` into a stand-in by torch's own `load_state_dict`.
 
     RecursionError for a module that is nested more deeply than torch can walk."""
-    journal, crash = model.journal, ""
-    journal.__init__()
-    hook = model.twin.register_load_state_dict_post_hook(journal.finish)
+    report = LoadReport()
+    model.reports.append(report)
+    hook = model.twin.register_load_state_dict_post_hook(report.finish)
     try:
         with _copying():
             nn.Module.load_state_dict(model.twin, given, strict=False)
@@ -55,12 +35,11 @@ def rehearse(model: StandIn, given: Mapping) -> LoadReport:
         reason = f"this module is nested more deeply than torch itself can walk: {words}."
         raise RecursionError(reason) from None
     except Exception as error:
-        if not journal.finished:  # else it is torch's report, of what the journal has
-            crash = f"{type_name(error)}: {error}"
+        if not report.finished:  # else it is torch's report, of which all is noted
+            report.crash = f"{type_name(error)}: {error}"
     finally:
         hook.remove()
-    noted = {name: getattr(journal, name) for name in LoadReport._fields[:-1]}
-    return LoadReport(**noted, crash=crash)
+    return report
 
 
 @contextmanager

@@ -5,7 +5,6 @@ into, and the rules of torch's own classes and hooks. Those of other classes are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import NamedTuple
@@ -13,9 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from helpers.checkpoints.outlines import Outline, blank, oddity, outline
-from helpers.checkpoints.twin import Journal, Nature, may_run, place, twin_class
-from helpers.state.objects import ATOMS, bases, class_dict, class_name, from_torch, text, type_name
+from helpers.checkpoints.comparison import Outline
+from helpers.checkpoints.outlines import blank, oddity, outline
+from helpers.checkpoints.twin import LoadReport, Nature, may_run, place, twin_class
+from helpers.state.objects import ATOMS, class_name, from_torch, text, type_name
 from helpers.state.torch_private import (
     CONTAINERS,
     EXTRA_STATE,
@@ -39,34 +39,22 @@ class OwnRule(NamedTuple):
     name: str
 
 
-class Kind(NamedTuple):
-    """What is made once for each class: that of its twins, and the classes above it that say for
-    themselves how they are loaded, with the method."""
-
-    twin: type
-    overrides: list[tuple[type, str]]
-
-
 @dataclass
 class StandIn:
-    """What `stand_in` makes of a module.
-
-    `expected`: what stands under each key that a load looks for. `buffers`: those keys that are
-    buffers. `transient`: the keys that non-persistent buffers would have. `empty`: the keys that
-    slots with None would have, and their kind. `natures`: those of the tensors. `names`: all keys
-    of each tensor. `classes`: the class of the module at each prefix. `rules`: what the twin leaves
-    out."""
+    """What `stand_in` makes of a module."""
 
     twin: nn.Module
-    journal: Journal
+    reports: list[LoadReport]  # one for each load of the twin
+    # What stands under each key that a load looks for; those of buffers; the natures of the tensors.
     expected: dict[str, Outline] = field(default_factory=dict)
     buffers: set[str] = field(default_factory=set)
+    natures: dict[str, Nature | None] = field(default_factory=dict)
+    # The keys that non-persistent buffers would have; those that slots with None would, and kinds.
     transient: set[str] = field(default_factory=set)
     empty: dict[str, str] = field(default_factory=dict)
-    natures: dict[str, Nature | None] = field(default_factory=dict)
-    names: dict[int, list[str]] = field(default_factory=dict)
-    classes: dict[str, type] = field(default_factory=dict)
-    rules: list[OwnRule] = field(default_factory=list)
+    names: dict[int, list[str]] = field(default_factory=dict)  # all the keys of each tensor
+    classes: dict[str, type] = field(default_factory=dict)  # of the module at each prefix
+    rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
 
 
 def stand_in(module: nn.Module) -> StandIn:
@@ -74,17 +62,17 @@ def stand_in(module: nn.Module) -> StandIn:
 
     ValueError, saying where: the module contains itself, or the `__init__` of `nn.Module` was not
     run."""
-    journal, kinds = Journal(), {}
+    reports, kinds = [], {}
     made, twins, prefixes = None, [], []
     for part in walk(module):
         prefix = f"{prefixes[part.owner]}{part.name}." if prefixes else ""
         _require_walkable(module, part, prefix)
         kind = type(part.module)
         if kind not in kinds:
-            kinds[kind] = Kind(twin_class(kind, journal), list(_overrides(kind)))
-        twin = _empty_twin(kinds[kind].twin, part)
+            kinds[kind] = twin_class(kind, reports)
+        twin = _empty_twin(kinds[kind], part)
         if made is None:
-            made = StandIn(twin, journal)
+            made = StandIn(twin, reports)
         else:
             twins[part.owner]._modules[part.name] = twin
         twins.append(twin)
@@ -92,7 +80,7 @@ def stand_in(module: nn.Module) -> StandIn:
         made.classes[prefix] = kind
         _fill(made, twin, part, prefix)
         _keep_hooks(made, twin, part, prefix)
-        _keep_rules(made, twin, part, prefix, kinds[kind].overrides)
+        _keep_rules(made, twin, part, prefix)
     return made
 
 
@@ -166,14 +154,12 @@ def _hooks(own: dict, name: str) -> list[tuple[object, bool]]:
     return [unwrapped(hook) for hook in dict.values(hooks)] if issubclass(type(hooks), dict) else []
 
 
-def _keep_rules(
-    made: StandIn, twin: nn.Module, part: Part, prefix: str, overrides: list[tuple[type, str]]
-) -> None:
+def _keep_rules(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
     """What the classes of this module say of a load. Torch calls the `load_state_dict` of the root
     alone."""
     if type(twin).set_extra_state is not nn.Module.set_extra_state:
         made.expected[prefix + EXTRA_STATE] = Outline("extra state", None, None, None)
-    for one, call in overrides:
+    for one, call in twin.left_out:
         if call == LOAD_ONE or not prefix:
             made.rules.append(OwnRule(prefix, class_name(one), call))
         if call == LOAD_ONE and from_torch(type(part.module)):
@@ -184,13 +170,6 @@ def _home_of(hook: object) -> object:
     if type(hook) is FunctionType:
         return hook.__module__
     return type.__getattribute__(type(hook), "__module__")
-
-
-def _overrides(kind: type) -> Iterator[tuple[type, str]]:
-    for one in bases(kind):
-        space = class_dict(one)
-        if not may_run(space.get("__module__")):
-            yield from ((one, call) for call in (LOAD_ONE, "load_state_dict") if call in space)
 
 
 def _expect_what_torch_saves(made: StandIn, twin: nn.Module, module: nn.Module, at: str) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.checkpoints.outlines import META, Nowhere, Odd, Outline, blank, outline
+from helpers.checkpoints.comparison import Mismatch, Outline
+from helpers.checkpoints.outlines import META, Nowhere, Odd, blank, outline
 from helpers.state.objects import bases, class_dict, class_name
 from helpers.state.torch_private import (
     ASSIGN_NOTE,
@@ -35,15 +36,6 @@ class Nature(NamedTuple):
     on_meta: bool = False
     inference: bool = False
     overlapping: bool = False  # several elements in one place of memory, as expand() makes them
-
-
-class Mismatch(NamedTuple):
-    """One key whose tensors differ: `expected` by the module, `found` in the state_dict; shapes are
-    tuples."""
-
-    key: str
-    expected: Any
-    found: Any
 
 
 class Place(torch.Tensor):
@@ -106,13 +98,13 @@ def _sample(nature: Nature) -> torch.Tensor:
 
 
 @dataclass
-class Journal:
-    """What the twins of one stand-in note during one load.
+class LoadReport:
+    """What came of one load.
 
     `missing`, `unexpected`: torch's own lists. `loaded`: the keys that were copied. `odd`: what
     they are, where a rule of their own copies them. `mismatched`: the keys of another shape.
     `refused`: the others that were not taken. `errors`: torch's messages, but for those about a
-    shape. `finished`: the load came to its end."""
+    shape. `crash`: what ended the load early; `finished`: it came to its end."""
 
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -121,7 +113,15 @@ class Journal:
     mismatched: list[Mismatch] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    crash: str = ""
     finished: bool = False
+
+    @property
+    def trouble(self) -> tuple[bool, int]:
+        """What stands between this load and one that is strict: did it end early, and how many
+        things. (False, 0) for nothing."""
+        lists = (self.missing, self.unexpected, self.mismatched, self.refused, self.errors)
+        return bool(self.crash), sum(map(len, lists))
 
     def finish(self, *_: object) -> None:
         self.finished = True
@@ -157,18 +157,22 @@ def _shape_of(value: object) -> tuple[int, ...] | None:
     return tuple(value.shape) if known else None
 
 
-def twin_class(kind: type, journal: Journal) -> type:
-    """A class that loads as `kind` does by the rules of torch's own classes, and notes it."""
-    base, extra = nn.Module, {}
+def twin_class(kind: type, reports: list[LoadReport]) -> type:
+    """A class that loads as `kind` does by the rules of torch's own classes, and notes it. What
+    other classes say of a load is in its `left_out`."""
+    base, extra, left_out = nn.Module, {}, []
     for one in reversed(bases(kind)[:-1]):
         space = class_dict(one)
-        if LOAD_ONE in space and may_run(space.get("__module__")):
+        if not may_run(space.get("__module__")):
+            left_out += [(one, call) for call in (LOAD_ONE, "load_state_dict") if call in space]
+        elif LOAD_ONE in space:
             base = one
         if "set_extra_state" in space and one is not nn.Module:
             taken_back = space["set_extra_state"] is nn.Module.set_extra_state
             extra = {} if taken_back else _EXTRA_STATE
-    load = _noting(getattr(base, LOAD_ONE), journal)
-    return type(class_name(kind), (base,), {**extra, LOAD_ONE: load, "__module__": __name__})
+    load = _noting(getattr(base, LOAD_ONE), reports)
+    own = {LOAD_ONE: load, "left_out": left_out, "__module__": __name__}
+    return type(class_name(kind), (base,), {**extra, **own})
 
 
 def _take_extra_state(self: nn.Module, state: object) -> None:
@@ -183,8 +187,8 @@ def may_run(home: object) -> bool:
     return f"{home}.".startswith(_RUN)
 
 
-def _noting(load: Callable, journal: Journal) -> Callable:
-    """`load`, torch's rule for one module, with a note in the journal of what came of it."""
+def _noting(load: Callable, reports: list[LoadReport]) -> Callable:
+    """`load`, torch's rule for one module, with a note of what came of it in the last report."""
 
     has_rule = load is not getattr(nn.Module, LOAD_ONE)
 
@@ -198,7 +202,8 @@ def _noting(load: Callable, journal: Journal) -> Callable:
         unexpected: list[str],
         messages: list[str],
     ) -> None:
-        journal.missing, journal.unexpected = missing, unexpected
+        report = reports[-1]
+        report.missing, report.unexpected = missing, unexpected
         assigned = notes.get(ASSIGN_NOTE, False) is not False
         _make_ready(self._parameters, assigned)
         _make_ready(self._buffers, assigned)
@@ -206,7 +211,7 @@ def _noting(load: Callable, journal: Journal) -> Callable:
             if given.pop(prefix + key, given) is given:
                 missing.append(prefix + key)
             else:
-                journal.loaded.append(prefix + key)
+                report.loaded.append(prefix + key)
         if assigned:
             notes = {key: note for key, note in notes.items() if key != ASSIGN_NOTE}
         told, rules = len(messages), has_rule or self._load_state_dict_pre_hooks
@@ -215,9 +220,9 @@ def _noting(load: Callable, journal: Journal) -> Callable:
         with META if rules else nullcontext():
             load(self, given, prefix, notes, strict, missing, unexpected, messages)
         gone = [key for key in before if key not in given]
-        journal.note(given, gone, _spots(self, prefix), messages[told:])
+        report.note(given, gone, _spots(self, prefix), messages[told:])
         if prefix + EXTRA_STATE in given and type(self).set_extra_state is _take_extra_state:
-            journal.loaded.append(prefix + EXTRA_STATE)
+            report.loaded.append(prefix + EXTRA_STATE)
 
     return load_one
 

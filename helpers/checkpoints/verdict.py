@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from helpers.checkpoints.rehearsal import LoadReport
 from helpers.checkpoints.stand_in import OwnRule, StandIn
+from helpers.checkpoints.twin import LoadReport
 from helpers.state.torch_private import EXTRA_STATE, LOAD_POST_HOOKS, LOAD_PRE_HOOKS
 
 _HOOKS = {LOAD_PRE_HOOKS: "a hook before the load", LOAD_POST_HOOKS: "a hook after the load"}

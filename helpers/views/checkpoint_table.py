@@ -8,8 +8,7 @@ from dataclasses import asdict
 import anywidget
 from traitlets import Dict
 
-from helpers.checkpoints.comparison import Comparison
-from helpers.checkpoints.outlines import Outline
+from helpers.checkpoints.comparison import Comparison, Outline
 from helpers.state.objects import shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
