@@ -45,7 +45,7 @@ class StandIn:
 
     twin: nn.Module
     reports: list[LoadReport]  # one for each load of the twin
-    # What stands under each key that a load looks for; those of buffers; the natures of the tensors.
+    # What stands under each key that a load looks for; those of buffers; natures of the tensors.
     expected: dict[str, Outline] = field(default_factory=dict)
     buffers: set[str] = field(default_factory=set)
     natures: dict[str, Nature | None] = field(default_factory=dict)
