@@ -12,11 +12,11 @@ from helpers.checkpoints.advice import advise
 from helpers.checkpoints.case import Case
 from helpers.checkpoints.comparison import Comparison, Outline, differences
 from helpers.checkpoints.instead import require_state_dict
-from helpers.checkpoints.names import keys_of, places_of
+from helpers.checkpoints.names import keys_of, targets_of
 from helpers.checkpoints.optimizer import compare_optimizer
 from helpers.checkpoints.outlines import outline, pairs
 from helpers.checkpoints.rehearsal import blanks, rehearse
-from helpers.checkpoints.stand_in import stand_in
+from helpers.checkpoints.stand_in import stand_in_for
 from helpers.checkpoints.twin import LoadReport
 from helpers.checkpoints.verdict import doubts, verdict
 from helpers.state.objects import require_module, text, type_name
@@ -44,8 +44,8 @@ def compare_checkpoint(module: nn.Module | Optimizer, state_dict: Mapping[str, A
     require_state_dict(state_dict)
     with without_torch_function():  # no function of a tensor subclass runs
         found = {text(key): outline(value) for key, value in pairs(state_dict).items()}
-        model, given = stand_in(module), blanks(state_dict)
-    case = Case(model, keys_of(places_of(model)), given, rehearse(model, given))
+        model, given = stand_in_for(module), blanks(state_dict)
+    case = Case(model, keys_of(targets_of(model)), given, rehearse(model, given))
     return _told(type_name(module), case, found)
 
 

@@ -50,7 +50,7 @@ def shapes_of(given: Mapping) -> dict[str, Shape]:
     return found
 
 
-def places_of(model: StandIn) -> dict[str, Shape]:
+def targets_of(model: StandIn) -> dict[str, Shape]:
     """The shape of every tensor that a load looks for."""
     return {key: one.shape for key, one in model.expected.items() if one.dtype}
 
@@ -75,15 +75,15 @@ def fits(shape: Shape, wanted: Shape) -> bool:
     return is_turned(shape, wanted) or is_same_row(shape, wanted)
 
 
-def unwrapped(key: str) -> str:
+def without_wrappers(key: str) -> str:
     return ".".join(part for part in key.split(".") if part not in WRAPPERS)
 
 
-_numbered = re.compile(NUMBERED)
+_gaps = re.compile(NUMBERED)
 
 
-def numbered(key: str) -> str:
-    return _numbered.sub("", key)
+def without_gaps(key: str) -> str:
+    return _gaps.sub("", key)
 
 
 def translated(key: str) -> str:
@@ -94,7 +94,7 @@ def translated(key: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def canonical(key: str) -> str:
     """One spelling for all the names that different ways to write a model give to one thing."""
-    return translated(numbered(unwrapped(key)))
+    return translated(without_gaps(without_wrappers(key)))
 
 
 class Keys(NamedTuple):
@@ -109,7 +109,7 @@ def keys_of(shapes: dict[str, Shape]) -> Keys:
     return Keys(shapes, named if len(named) == len(shapes) else {key: key for key in shapes})
 
 
-class Change(NamedTuple):
+class PrefixChange(NamedTuple):
     """What the keys of a file need: a prefix to be taken off ("strip") or put on ("add")."""
 
     kind: str
@@ -121,7 +121,7 @@ class Change(NamedTuple):
         return self.prefix + key if canonical(self.prefix + key) in own.named else key
 
 
-NO_CHANGE = Change("strip", "")
+NO_CHANGE = PrefixChange("strip", "")
 
 
 class Fit(NamedTuple):
@@ -131,7 +131,7 @@ class Fit(NamedTuple):
     exact: int
 
 
-def fit_after(change: Change, file: Keys, own: Keys) -> Fit:
+def fit_after(change: PrefixChange, file: Keys, own: Keys) -> Fit:
     """How well the keys of a file fit the model after a change."""
     alike = exact = 0
     for key, shape in file.shapes.items():
@@ -143,7 +143,7 @@ def fit_after(change: Change, file: Keys, own: Keys) -> Fit:
     return Fit(alike, exact)
 
 
-def best_change(file: Keys, own: Keys) -> Change:
+def best_change(file: Keys, own: Keys) -> PrefixChange:
     """The change of prefix after which most entries fit; none where it is not clear, or where no
     more than half of them do."""
     before = fit_after(NO_CHANGE, file, own)
@@ -159,7 +159,7 @@ def best_change(file: Keys, own: Keys) -> Change:
     return longest if one_way and len(kinds) == 1 else NO_CHANGE
 
 
-def _likely_changes(file: Keys, own: Keys) -> list[Change]:
+def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
     """The changes that help the most keys of a sample."""
     helped = Counter()
     for kind, long, short in (("strip", file, own), ("add", own, file)):
@@ -167,7 +167,7 @@ def _likely_changes(file: Keys, own: Keys) -> list[Change]:
             for at in _behind_dots(key):
                 other = short.named.get(canonical(key[at:]))
                 if other is not None and fits(long.shapes[key], short.shapes[other]):
-                    helped[Change(kind, key[:at])] += 1
+                    helped[PrefixChange(kind, key[:at])] += 1
     return [change for change, _ in helped.most_common(8)]
 
 

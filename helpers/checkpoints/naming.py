@@ -13,10 +13,10 @@ from helpers.checkpoints.names import (
     WRAPPERS,
     best_change,
     clear_pairs,
-    numbered,
     spelled_alike,
     translated,
-    unwrapped,
+    without_gaps,
+    without_wrappers,
 )
 from helpers.state.objects import brief
 
@@ -59,13 +59,13 @@ class Spelling(NamedTuple):
 _SPELLINGS = (
     Spelling(
         "wrapper",
-        unwrapped,
+        without_wrappers,
         '    key = ".".join(part for part in key.split(".") if part not in {parts})',
         "parts that a wrapper puts in: {parts}",
     ),
     Spelling(
         "numbers",
-        numbered,
+        without_gaps,
         f'    key = re.sub(r"{NUMBERED}", "", key)',
         "what stands between a word and its number, as in 'norm.1' and 'norm1'",
     ),

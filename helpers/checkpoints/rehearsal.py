@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.outlines import blank_array, blank_of, is_array, namesake, pairs
-from helpers.checkpoints.stand_in import StandIn, stand_in
+from helpers.checkpoints.stand_in import StandIn, stand_in_for
 from helpers.checkpoints.twin import LoadReport
 from helpers.state.objects import ATOMS, type_name
 from helpers.state.torch_private import METADATA
@@ -63,7 +63,7 @@ def blanks(value: Any, depth: int = _DEPTH) -> Any:
         return _blank_dict(value, depth)
     if issubclass(kind, nn.Module):
         try:
-            return stand_in(value).twin
+            return stand_in_for(value).twin
         except ValueError:
             return None
     if is_array(value):

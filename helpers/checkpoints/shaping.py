@@ -67,7 +67,7 @@ def grown(case: Case) -> Iterator[Proposal]:
 _COMPUTED = ("mask", "index", "table", "pos", "freq", "cache", "grid", "anchor", "ids", "window")
 
 
-def table(case: Case) -> Iterator[Proposal]:
+def computed(case: Case) -> Iterator[Proposal]:
     """Buffers whose size follows the input, in layers that have the right size themselves."""
     model, sizes = case.model, case.report.mismatched
     resized = {owner_of(one.key) for one in sizes if one.key not in model.buffers}
@@ -87,7 +87,7 @@ def table(case: Case) -> Iterator[Proposal]:
             yield Proposal("table", words, keeping(some) if sure else as_comment(keeping(some)))
 
 
-def places(case: Case) -> Iterator[Proposal]:
+def learned_table(case: Case) -> Iterator[Proposal]:
     """Learned tables of places, for another length."""
     for key, own, given in case.report.mismatched:
         if key not in case.model.buffers and "pos" in key.rpartition(".")[2]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.outlines import blank, oddity, outline
-from helpers.checkpoints.twin import LoadReport, Nature, may_run, place, twin_class
+from helpers.checkpoints.twin import LoadReport, Nature, may_run, target, twin_class
 from helpers.state.objects import ATOMS, class_name, from_torch, text, type_name
 from helpers.state.torch_private import (
     CONTAINERS,
@@ -41,7 +41,7 @@ class OwnRule(NamedTuple):
 
 @dataclass
 class StandIn:
-    """What `stand_in` makes of a module."""
+    """What `stand_in_for` makes of a module."""
 
     twin: nn.Module
     reports: list[LoadReport]  # one for each load of the twin
@@ -57,7 +57,7 @@ class StandIn:
     rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
 
 
-def stand_in(module: nn.Module) -> StandIn:
+def stand_in_for(module: nn.Module) -> StandIn:
     """The stand-in of `module`, of which only instance dictionaries are read.
 
     ValueError, saying where: the module contains itself, or the `__init__` of `nn.Module` was not
@@ -125,7 +125,7 @@ def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
             made.empty[key] = slot.kind
             continue
         known = outline(value)
-        slots[slot.name] = spot = place(value, known, oddity(value))
+        slots[slot.name] = spot = target(value, known, oddity(value))
         if slot.kind == "non-persistent buffer":
             continue
         made.expected[key] = known
@@ -192,4 +192,4 @@ def _take_shape(twin: nn.Module, given: dict, prefix: str, *_: object) -> None:
                 slots[name] = blank(None)
             else:  # as torch does, whatever it is
                 known = Outline("", tuple(one.shape), torch.float32, None)
-                slots[name] = place(blank(known.shape), known)
+                slots[name] = target(blank(known.shape), known)

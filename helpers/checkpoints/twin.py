@@ -38,7 +38,7 @@ class Nature(NamedTuple):
     overlapping: bool = False  # several elements in one place of memory, as expand() makes them
 
 
-class Place(torch.Tensor):
+class Target(torch.Tensor):
     """A tensor of a twin: it has no memory, and notes that something has been copied into it."""
 
     # No operation on it asks the class; so its shape is read as fast as that of a plain tensor.
@@ -48,7 +48,7 @@ class Place(torch.Tensor):
     odd = ""  # what the tensor is, if it is copied by rules of its own
     assigned = filled = False
 
-    def copy_(self, source: torch.Tensor, non_blocking: bool = False) -> Place:
+    def copy_(self, source: torch.Tensor, non_blocking: bool = False) -> Target:
         given = Nature(source.dtype, on_meta=isinstance(source, Nowhere))
         if not (self.assigned or self.odd or isinstance(source, Odd)):
             refusal = _refusal(self.nature, given, torch.is_inference_mode_enabled())
@@ -58,11 +58,11 @@ class Place(torch.Tensor):
         return self
 
 
-def place(tensor: torch.Tensor, facts: Outline, odd: str = "") -> torch.Tensor:
+def target(tensor: torch.Tensor, facts: Outline, odd: str = "") -> torch.Tensor:
     """A place for `tensor`, which has these facts, or a lazy tensor where it has no shape yet."""
     if facts.shape is None:
         return blank(None)
-    made = blank(facts.shape, facts.dtype).as_subclass(Place)
+    made = blank(facts.shape, facts.dtype).as_subclass(Target)
     if odd:
         made.odd = odd
     made.nature = Nature(torch.float32) if odd else _nature_of(tensor, facts)
@@ -149,7 +149,7 @@ class LoadReport:
 
 
 def _is_filled(spot: torch.Tensor, given: object) -> bool:
-    return spot.filled if isinstance(spot, Place) else is_lazy(spot) and is_lazy(given)
+    return spot.filled if isinstance(spot, Target) else is_lazy(spot) and is_lazy(given)
 
 
 def _shape_of(value: object) -> tuple[int, ...] | None:
@@ -232,8 +232,8 @@ def _make_ready(slots: dict, assigned: bool) -> None:
     for name, one in slots.items():
         if one is None or is_lazy(one):
             continue
-        if not isinstance(one, Place):
-            slots[name] = one = place(one.detach(), outline(one))
+        if not isinstance(one, Target):
+            slots[name] = one = target(one.detach(), outline(one))
         one.filled, one.assigned = False, assigned
 
 
