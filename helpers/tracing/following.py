@@ -1,0 +1,71 @@
+"""Which module a trace follows: the one that it was given, or the one that the block builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FrameType
+
+from torch import nn
+
+from helpers.state.objects import instance_dict, text
+from helpers.tracing.watch import Watch, Wording
+
+
+class Following:
+    """The module that is followed, and while that is not yet known the two that it may be.
+
+    Without a `given` module it is, of those that the block builds itself, the one with the most
+    modules below it, and the first of equals: a Sequential, not the layers that it is made of. Where
+    the block builds none, the same is asked of those whose methods it calls."""
+
+    def __init__(self, given: nn.Module | None, wording: Wording) -> None:
+        self._given, self._wording = given is not None, wording
+        self.watches: list[Watch] = [] if given is None else [Watch(given, wording)]
+        self._met: dict[int, nn.Module] = {}
+        self._built: set[int] = set()
+        self._begun: FrameType | None = None  # the call in which the last one was met
+
+    def meet(self, module: nn.Module, moment: int, frame: FrameType, *, built: bool) -> None:
+        """Take the call of a method of `module`: of its `__init__`, if it is being `built`."""
+        if self._given or id(module) in self._met:
+            return
+        self._met[id(module)] = module
+        if built:
+            self._built.add(id(module))
+        if self._begun is None or not _within(frame, self._begun):
+            # One that comes later may hold those before it, so the largest so far is kept beside it.
+            self.watches = [
+                *self.watches[:0],
+                *self._largest(),
+                Watch(module, self._wording, moment),
+            ]
+            self._begun = frame
+
+    def followed(self) -> Watch | None:
+        """The one that is followed, as far as is known by now."""
+        return next(iter(self._largest()), None)
+
+    def _largest(self) -> list[Watch]:
+        return sorted(self.watches, key=self._size, reverse=True)[:1]
+
+    def _size(self, watch: Watch) -> tuple[bool, int]:
+        return id(watch.module) in self._built, sum(1 for _ in below(watch.module))
+
+
+def _within(frame: FrameType | None, outer: FrameType) -> bool:
+    """Whether the call `frame` was made inside the call `outer`."""
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is outer
+
+
+def below(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """`module` and every module below it, each with a path, as `named_modules()` gives them."""
+    pending, seen = [("", module)], {id(module)}
+    for path, one in pending:
+        yield path, one
+        slots = dict.get(instance_dict(one), "_modules")
+        for name, child in dict.items(slots) if issubclass(type(slots), dict) else ():
+            if issubclass(type(child), nn.Module) and id(child) not in seen:
+                seen.add(id(child))
+                pending.append((f"{path}.{text(name)}".lstrip("."), child))
