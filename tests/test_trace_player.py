@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import Trace, TracePlayer, compare, trace
-from helpers.tracing.recorder import CONTAINERS
+from helpers.tracing.watch import CONTAINERS
 from helpers.tracing.source import source_lines
 from helpers.tracing.story import film
 from helpers.views.trace_player import TracePair

@@ -12,41 +12,33 @@ from helpers.tracing.watch import Watch, Wording
 
 
 class Following:
-    """The module that is followed, and while that is not yet known the two that it may be.
-
-    Without a `given` module it is, of those that the block builds itself, the one with the most
-    modules below it, and the first of equals: a Sequential, not the layers that it is made of. Where
+    """The module that is followed. Without a `given` one it is, of those that the block builds, the
+    one with the most modules in it, and the first of equals: a Sequential, not a layer of it. If
     the block builds none, the same is asked of those whose methods it calls."""
 
     def __init__(self, given: nn.Module | None, wording: Wording) -> None:
         self._given, self._wording = given is not None, wording
-        self.watches: list[Watch] = [] if given is None else [Watch(given, wording)]
+        self.watches = [] if given is None else [Watch(given, wording)]
         self._met: dict[int, nn.Module] = {}
         self._built: set[int] = set()
         self._begun: FrameType | None = None  # the call in which the last one was met
 
-    def meet(self, module: nn.Module, moment: int, frame: FrameType, *, built: bool) -> None:
-        """Take the call of a method of `module`: of its `__init__`, if it is being `built`."""
+    def meet(self, module: nn.Module, moment: int, frame: FrameType) -> None:
+        """Take the call of a method of `module`."""
         if self._given or id(module) in self._met:
             return
         self._met[id(module)] = module
-        if built:
+        if frame.f_code.co_name == "__init__":
             self._built.add(id(module))
         if self._begun is None or not _within(frame, self._begun):
-            # One that comes later may hold those before it, so the largest so far is kept beside it.
-            self.watches = [
-                *self.watches[:0],
-                *self._largest(),
-                Watch(module, self._wording, moment),
-            ]
+            # It may come to hold those before it: the largest of them stays beside it.
+            latest = Watch(module, self._wording, moment)
+            self.watches = [one for one in (self.followed(), latest) if one]
             self._begun = frame
 
     def followed(self) -> Watch | None:
         """The one that is followed, as far as is known by now."""
-        return next(iter(self._largest()), None)
-
-    def _largest(self) -> list[Watch]:
-        return sorted(self.watches, key=self._size, reverse=True)[:1]
+        return max(self.watches, key=self._size, default=None)
 
     def _size(self, watch: Watch) -> tuple[bool, int]:
         return id(watch.module) in self._built, sum(1 for _ in below(watch.module))
@@ -60,7 +52,7 @@ def _within(frame: FrameType | None, outer: FrameType) -> bool:
 
 
 def below(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """`module` and every module below it, each with a path, as `named_modules()` gives them."""
+    """`module` and every module in it, each with a path, as `named_modules()` gives them."""
     pending, seen = [("", module)], {id(module)}
     for path, one in pending:
         yield path, one

@@ -22,9 +22,9 @@ _CLASSES = {
 
 
 class Listing(NamedTuple):
-    """The source of one function: its name, the number of its first line, the tokens of each line as
-    [class, text, class, text, …], and of each line the number at which its statement begins; 0 for
-    a line that does not run."""
+    """The source of one function: its name, the number of its first line, of each line the tokens,
+    as [class, text, class, text, …], and the number of the line at which its statement begins; 0
+    for a line that does not run."""
 
     name: str
     first: int

@@ -27,8 +27,8 @@ class Parting(NamedTuple):
 
 
 def parting(left: Trace, right: Trace) -> Parting | None:
-    """Where `left` and `right` run different lines for the first time, and why; None if they run the
-    same lines."""
+    """Where `left` and `right` run different lines for the first time, and why; None if they run
+    the same lines."""
     first = _first_that_differs(left.recording.lines, right.recording.lines)
     if first is None:
         return None
@@ -64,7 +64,7 @@ def _last_in_common(left: Trace, right: Trace, first: int) -> int | None:
 
 
 def _under_way(lines: list[Line], first: int) -> int | None:
-    """The position of the line before line `first` in the same call, or of the one that calls it."""
+    """The position of the line before `first` in the same call, or of the one that makes it."""
     for at in range(first - 1, -1, -1) if first < len(lines) else ():
         same = lines[at].call == lines[first].call
         if same or len(lines[at].stack) < len(lines[first].stack):

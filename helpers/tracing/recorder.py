@@ -9,41 +9,37 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from types import CodeType, FrameType, FunctionType, TracebackType
+from dataclasses import dataclass, field
+from types import FrameType, FunctionType, TracebackType
 from typing import Any
 
 from torch import nn
 
-from helpers.state.objects import (
-    ATOMS,
-    bases,
-    brief,
-    class_dict,
-    class_name,
-    message_of,
-    type_name,
-)
+from helpers.state import objects
+from helpers.state.objects import brief, message_of, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.tracing.following import Following, below
 from helpers.tracing.source import FILE
-from helpers.tracing.watch import History, Value, Wording, boxes_of
+from helpers.tracing.watch import History, Value, Watch, Wording, boxes_of
 
 _DEBUGGERS = ("pydevd", "_pydevd_bundle", "_pydev_bundle", "debugpy", "bdb", "pdb")
-# What a subclass may have of its own in place of what the file has.
-_METHODS = {"__getattribute__"}
-_METHODS |= {name for name, value in vars(nn.Module).items() if type(value) is FunctionType}
-_METHODS.discard("forward")  # every subclass has its own
+_DEBUGGER_IN_PLACE = (
+    "a debugger is attached, and trace() takes its place until the block ends: its breakpoints do "
+    "not stop in functions that this block calls. To stop there, switch the debugger on and leave "
+    "trace() out; to read the trace, switch the debugger off."
+)
+# The methods that a subclass may have of its own in place of those in the file.
+_METHODS = {name for name, value in vars(nn.Module).items() if type(value) is FunctionType}
+_METHODS = _METHODS - {"forward"} | {"__getattribute__"}
 
 
 @dataclass(slots=True)
 class Line:
-    """One line as it was recorded. Its function and its fork are looked up later, when somebody asks
-    for steps.
+    """One line as it was recorded, which ran from the moment `begin` to the moment `end`. Its
+    function and its fork are looked up later, when somebody asks for steps.
 
-    `stack`: of each call under way the first line of its function, or of a lambda or comprehension in
-    it; `calls`: the number of each. It ran from the moment `begin` to the moment `end`. `function`
-    and `source` are told for the line of the block alone, which is in another file."""
+    `stack`: of each call under way the first line of its function, or of a lambda or comprehension
+    in it; `calls`: the number of each. `function` and `source`: of a line of the block alone."""
 
     number: int
     stack: tuple[int, ...]
@@ -63,9 +59,8 @@ class Line:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a function of the file that is under way, and the position of its line under way.
-
-    `module`: on which it was called; a function inside another has that of the outer one."""
+    """A call of a function of the file that is under way: on which module it was made, and the
+    position of its line under way."""
 
     frame: FrameType
     number: int
@@ -73,19 +68,19 @@ class Call:
     line: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recording:
-    """What was recorded: of the module `followed`, a class name, its `history`; all lines; and what
-    else ran, as sentences."""
+    """What was recorded: all lines, the history of the module that is followed and the name of its
+    class, and what else ran, as sentences."""
 
     followed: str
-    history: History
-    lines: list[Line]
+    history: History = field(default_factory=History)
+    lines: list[Line] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
 
 
 class Recorder:
-    """Records one block. It holds the objects that it meets until `finish`."""
+    """Records one block. It holds the objects that it meets."""
 
     def __init__(self, module: nn.Module | None) -> None:
         self.previous: Any = None  # the trace function that was set when this recorder came
@@ -95,7 +90,7 @@ class Recorder:
         self._moment = 0
         self._open: list[Call] = []
         self._calls = 0
-        self._resumable: dict[FrameType, int] = {}  # generators, and the number of the call of each
+        self._generators: dict[FrameType, int] = {}  # the number of the call of each
         self._ran_on: dict[int, nn.Module] = {}
         self._overrides: dict[str, None] = {}
         self._raised: tuple[BaseException | None, BaseException | None] = (None, None)
@@ -104,7 +99,7 @@ class Recorder:
         """Take one event of a frame of the file."""
         self._moment += 1
         if event == "call":
-            self.settle()
+            self._settle()
             self._enter(frame)
             return
         while self._open and self._open[-1].frame is not frame:
@@ -113,7 +108,7 @@ class Recorder:
             return
         call = self._open[-1]
         if call.line is not None:  # else nothing ran since the call
-            self.settle()
+            self._settle()
             self._lines[call.line].end = self._moment
         if event == "line":
             self._begin(call)
@@ -124,52 +119,51 @@ class Recorder:
 
     def see_elsewhere(self, frame: FrameType) -> None:
         """Take the call of a function of another file with the name of a method of nn.Module."""
-        module, code = _first_argument(frame), frame.f_code
-        if module is None:
-            return
-        if code.co_name == "__init__":
-            self._following.meet(module, self._moment, frame, built=True)
-        else:
-            self._overrides[f"{_class_of(code, module)}.{code.co_name}"] = None
-
-    def settle(self) -> None:
-        """Put what changed since the last event down to the innermost line that is under way."""
-        for watch in self._following.watches:
-            changes = watch.changes(self._moment)
-            if changes:
-                lines = (call.line for call in reversed(self._open) if call.line is not None)
-                watch.history.note(changes, next(lines, None), len(self._lines))
+        module = _first_argument(frame)
+        if module is not None and frame.f_code.co_name == "__init__":
+            self._following.meet(module, self._moment, frame)
+        elif module is not None:
+            self._overrides |= dict.fromkeys(_method_of(frame, module))
 
     def recording(self) -> Recording:
         """What was recorded by now."""
+        self._moment += 1
+        self._settle()
         watch = self._following.followed()
-        followed, history = (type_name(watch.module), watch.history) if watch else ("", History())
-        return Recording(followed, history, self._lines)
+        if watch is None:
+            return Recording("", History(), self._lines)
+        return Recording(type_name(watch.module), watch.history, self._lines, self._remarks(watch))
 
     def finish(self, error: BaseException | None, traceback: TracebackType | None) -> Recording:
-        """Close what is open, add the error that left the block, and let go of every object."""
-        self._moment += 1
-        self.settle()
+        """Close what is open, and add the error that left the block."""
+        made = self.recording()
         for call in self._open:
             if call.line is not None:
                 self._lines[call.line].end = self._moment
         copy = None if error is None else self._copy(error)
         if copy is not None and not (self._lines and self._lines[-1].error is copy):
             self._lines.append(_line_of_the_block(copy, traceback, self._moment))
-        return replace(self.recording(), remarks=tuple(self._remarks()))
+        return made
+
+    def _settle(self) -> None:
+        """Put what changed since the last event down to the innermost line that is under way."""
+        for watch in self._following.watches:
+            if not watch.is_as_noted():
+                lines = [call.line for call in self._open if call.line is not None]
+                step = lines[-1] if lines else len(self._lines)
+                watch.note(self._moment, step, by_line=bool(lines))
 
     def _enter(self, frame: FrameType) -> None:
         module = _first_argument(frame)
         if module is not None:
-            built = frame.f_code.co_name == "__init__"
-            self._following.meet(module, self._moment, frame, built=built)
-        elif self._open:
+            self._following.meet(module, self._moment, frame)
+        elif self._open:  # a function inside another has the module of that
             module = self._open[-1].module
-        number = self._resumable.get(frame)
-        if number is None:
+        number = self._generators.get(frame)
+        if number is None:  # else a call that goes on
             self._calls = number = self._calls + 1
-            if frame.f_code.co_flags & inspect.CO_GENERATOR:
-                self._resumable[frame] = number
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            self._generators[frame] = number
         self._open.append(Call(frame, number, module))
 
     def _begin(self, call: Call) -> None:
@@ -182,27 +176,28 @@ class Recorder:
             for name, value in call.frame.f_locals.items()
             if type(value) is not FunctionType and not name.startswith((".", "__"))
         }
+        call.line = len(self._lines)
         stack = tuple([one.frame.f_code.co_firstlineno for one in self._open])
         calls = tuple([one.number for one in self._open])
-        call.line = len(self._lines)
-        number = call.frame.f_lineno
-        self._lines.append(Line(number, stack, calls, values, self._moment, self._moment))
+        number, now = call.frame.f_lineno, self._moment
+        self._lines.append(Line(number, stack, calls, values, begin=now, end=now))
 
-    def _remarks(self) -> Iterator[str]:
-        watch = self._following.followed()
-        if watch and self._ran_on and id(watch.module) not in self._ran_on:
+    def _remarks(self, watch: Watch) -> tuple[str, ...]:
+        changes, found = watch.history.changes, []
+        if not changes or any(change.in_place for change in changes):
+            found.append("Numbers are not compared")
+        if self._ran_on and id(watch.module) not in self._ran_on:
             paths = {id(module): f"its {path}" for path, module in below(watch.module)}
-            others = [
-                f"{type_name(one)} ({paths.get(id(one), 'no part of it')})"
-                for one in self._ran_on.values()
-            ]
-            yield f"every line ran on another module: {_listed(others)}"
+            ran_on = self._ran_on.values()
+            names = [f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in ran_on]
+            found.append(f"Every line ran on another module: {_listed(names)}")
         if self._overrides:
-            yield f"{_listed(self._overrides)} ran too, in another file"
+            found.append(f"{_listed(self._overrides)} ran too, in another file")
+        return tuple(found)
 
     def _copy(self, error: BaseException) -> BaseException:
-        """A copy of `error` that holds no traceback; the same one as long as it is the same error
-        that passes."""
+        """A copy of `error` without its traceback, which keeps all variables alive; the same one as
+        long as it is the same error that passes."""
         if self._raised[0] is not error:
             self._raised = (error, _without_traceback(error))
         return self._raised[1]
@@ -215,39 +210,39 @@ def _first_argument(frame: FrameType) -> nn.Module | None:
     return value if issubclass(type(value), nn.Module) else None
 
 
-def _class_of(code: CodeType, module: nn.Module) -> str:
-    """The name of the class of `module` that has the method with this code."""
-    for kind in bases(type(module)):
-        function = class_dict(kind).get(code.co_name)
-        if type(function) is FunctionType and function.__code__ is code:
-            return class_name(kind)
-    return type_name(module)
+def _method_of(frame: FrameType, module: nn.Module) -> Iterator[str]:
+    """The method of a class of `module` that a frame runs, with the name of the class, if any."""
+    name = frame.f_code.co_name
+    for kind in objects.bases(type(module)):
+        function = objects.class_dict(kind).get(name)
+        while type(function) is FunctionType:  # a decorated one has its own inside
+            if function.__code__ is frame.f_code:
+                yield f"{objects.class_name(kind)}.{name}"
+            function = vars(function).get("__wrapped__")
 
 
 def _listed(names: Iterable[str]) -> str:
-    first = list(dict.fromkeys(names))
-    more = f" and {len(first) - 3:,} more" if len(first) > 3 else ""
-    return ", ".join(first[:3]) + more
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
+    return ", ".join(distinct[:3]) + more
 
 
 def _line_of_the_block(error: BaseException, traceback: TracebackType | None, moment: int) -> Line:
     """The line of the block itself that raised `error`, a copy."""
-    if traceback is None:
-        place, number, source = "<block>", 0, ""
-    else:
+    function, number, source = "<block>", 0, ""
+    if traceback:
         code, number = traceback.tb_frame.f_code, traceback.tb_lineno
-        place, source = code.co_name, linecache.getline(code.co_filename, number).strip()
+        function, source = code.co_name, linecache.getline(code.co_filename, number).strip()
     source = source or "(a line without source)"
-    return Line(number, (), (), {}, moment, moment, error, place, source)
+    return Line(number, (), (), {}, moment, moment, error, function, source)
 
 
 def _without_traceback(error: BaseException) -> BaseException:
-    """An exception of the same class and text, where that can be made, for a traceback keeps all
-    variables alive."""
+    """An exception of the same class and text, where that can be made."""
     kind = type(error)
     base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
     arguments = BaseException.args.__get__(error)
-    words = [one if type(one) in ATOMS else brief(one) for one in arguments]
+    words = [one if type(one) in objects.ATOMS else brief(one) for one in arguments]
     try:
         return base.__new__(kind, *words)
     except Exception:  # a class that asks for more than its text, such as ExceptionGroup
@@ -266,8 +261,7 @@ class Recorders:
 
     @classmethod
     def enter(cls, recorder: Recorder) -> Recorders:
-        """Those of this thread, with `recorder` among them; the caller sets their
-        `trace_function`."""
+        """Those of this thread, `recorder` among them; the caller sets their `trace_function`."""
         here = cls._here.__dict__.setdefault("recorders", cls())
         recorder.previous = sys.gettrace()
         if _is_debugger(recorder.previous):
@@ -298,13 +292,6 @@ class Recorders:
             for recorder in self._running:
                 recorder.see(frame, event, arg)
         return self._see
-
-
-_DEBUGGER_IN_PLACE = (
-    "a debugger is attached, and trace() takes its place until the block ends: its breakpoints do "
-    "not stop in functions that this block calls. To stop there, switch the debugger on and leave "
-    "trace() out; to read the trace, switch the debugger off."
-)
 
 
 def _is_debugger(function: Any) -> bool:

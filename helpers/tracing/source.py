@@ -1,5 +1,5 @@
-"""The source of torch's `nn/modules/module.py` as it is installed, by line: the function that a line
-is in, and whether it decides which line is next."""
+"""The source of torch's `nn/modules/module.py` as it is installed, by line: the function that a
+line is in, and whether it decides which line is next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Fork:
-    """The test of one `if` or `while`, or the head of one `for` (`loop`), which decides what is next.
+    """The test of one `if` or `while`, or the head of one `for` (`loop`): it decides what is next.
 
     `text` has it on one line; in the file it stands on `lines`, and what it guards on `body`."""
 

@@ -1,55 +1,18 @@
-"""What a player tells of a trace: its film, tables of numbers and text that refer to each other, and
-every change in words."""
+"""What a player tells of a trace: every change in words, and the film, which are tables of numbers
+and text that refer to each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
-from helpers.tracing.listing import Listing, listings_of
+from helpers.tracing.listing import listings_of
+from helpers.tracing.recorder import Line
 from helpers.tracing.trace import Step, Trace
-from helpers.tracing.watch import CONTAINERS, SILENT, Change, State, Value
+from helpers.tracing.watch import CONTAINERS, SILENT, Change, State
 
 _MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
-
-
-class Move(NamedTuple):
-    """A change in words: what became of the name, "came", "left", "changed", "was written" or "was
-    replaced"; where the name was before, if it left a container.
-
-    `at`: the step whose line made it. If no line of the file did, `by_line` is False, and `at` is
-    the step before which it was found, or past the end. `state`: what the containers hold then."""
-
-    at: int
-    by_line: bool
-    container: str
-    name: str
-    value: Value
-    verb: str
-    words: str
-    state: State
-    origin: str
-
-
-class Frame(NamedTuple):
-    """A step: the places of its listing, its stack, its state and its local names, the number of its
-    line, and the `visit`, a call of the function that is listed."""
-
-    listing: int
-    line: int
-    stack: int
-    visit: int
-    state: int
-    values: int
-
-
-class Box(NamedTuple):
-    """A container: whether it is there, the places of its entries, how many more there are."""
-
-    there: bool
-    entries: tuple[int, ...]
-    more: int
 
 
 class Entry(NamedTuple):
@@ -60,9 +23,30 @@ class Entry(NamedTuple):
     words: str
 
 
+class Move(NamedTuple):
+    """A change in words: its entry; what became of the name, "came", "left", "changed", "was
+    replaced" or "was written in place"; the container that it had left before, or ""."""
+
+    change: Change
+    entry: Entry
+    verb: str
+    words: str
+    origin: str
+
+
+class Frame(NamedTuple):
+    """A step as its places in the tables of the film. `visit`: a call of the function listed."""
+
+    listing: int
+    line: int
+    stack: int
+    visit: int
+    state: int
+    values: int
+
+
 class Note(NamedTuple):
-    """What is known of a line of one visit from the step `at` on: the outcome of a "test", or an
-    "error"."""
+    """The outcome of a "test", or an "error", shown at a line of a visit from the step `at` on."""
 
     at: int
     visit: int
@@ -71,121 +55,82 @@ class Note(NamedTuple):
     words: str
 
 
-class Shown(NamedTuple):
-    """A `Move` at the step `at`, its container and entry by their places."""
-
-    at: int
-    box: int
-    verb: str
-    entry: int
-    words: str
-    origin: str
-
-
-class Film(NamedTuple):
-    """A trace as a player shows it. A state has a `Box` for each of `containers`, a stack the names
-    of its functions, the values are (name, words) each; `more` steps are cut off."""
-
-    listings: list[Listing]
-    steps: list[Frame]
-    stacks: list[tuple[str, ...]]
-    states: list[tuple[Box, ...]]
-    entries: list[Entry]
-    values: list[tuple[tuple[str, str], ...]]
-    notes: list[Note]
-    changes: list[Shown]
-    containers: tuple[str, ...]
-    more: int
-    remarks: tuple[str, ...]
-
-
 class _Table(dict):
     """Distinct rows, numbered in the order in which they came."""
 
-    def __missing__(self, row: tuple) -> int:
+    def __missing__(self, row: object) -> int:
         return self.setdefault(row, len(self))
 
 
-def film(steps: Trace) -> Film:
-    """The film of a trace, cut at 10,000 steps with the rest counted."""
-    return _Editor(steps).film()
+def film(steps: Trace) -> dict[str, Any]:
+    """The film as the browser gets it, cut at 10,000 steps with the rest counted."""
+    return _Film(steps).tables()
 
 
-class _Editor:
-    """Makes a film. The tables of what its frames refer to fill as the frames are made."""
+class _Film:
+    """Makes a film. The tables that its frames refer to fill as the frames are made."""
 
     def __init__(self, steps: Trace) -> None:
         self.trace, self.steps = steps, steps[:_MOST_STEPS]
-        self.moves, self.listings = moves_of(steps), listings_of(steps)
-        self.touched = {(move.container, move.name) for move in self.moves}
-        self.stacks, self.states, self.entries, self.values = (_Table() for _ in range(4))
-        self.places_of_states: dict[int, int] = {}
+        self.history = steps.recording.history
+        self.lines = steps.recording.lines[:_MOST_STEPS]
+        self.listings = listings_of(steps)
+        self.touched = {(change.container, change.name) for change in steps.changes}
+        self.stacks, self.entries, self.values = _Table(), _Table(), _Table()
 
-    def film(self) -> Film:
-        listed = self._listed()
-        visits = self._visits(listed)
-        frames = [self._frame(*row) for row in zip(self.steps, listed, visits, strict=True)]
-        changes = self._changes()
-        return Film(
-            self.listings,
-            frames,
-            list(self.stacks),
-            list(self.states),
-            list(self.entries),
-            list(self.values),
-            list(self._notes(visits)),
-            changes,
-            CONTAINERS,
-            len(self.trace) - len(self.steps),
-            self.trace.remarks,
-        )
+    def tables(self) -> dict[str, Any]:
+        frames = list(self._frames())
+        states = [self._boxes(state) for state in self.history.states or [{}]]
+        changes = list(self._changes())
+        return {
+            "listings": self.listings,
+            "steps": frames,
+            "stacks": list(self.stacks),
+            "states": states,
+            "entries": list(self.entries),
+            "values": list(self.values),
+            "notes": list(self._notes([frame.visit for frame in frames])),
+            "changes": changes,
+            "containers": CONTAINERS,
+            "more": len(self.trace) - len(self.steps),
+            "remarks": self.trace.remarks,
+        }
 
-    def _listed(self) -> list[int]:
-        """For each step the place of its listing."""
+    def _frames(self) -> Iterator[Frame]:
         places: dict[int, int] = {}
         for place, listing in enumerate(self.listings):
             lines = range(listing.first, listing.first + len(listing.tokens))
             places |= dict.fromkeys(lines, place)
-        last = len(self.listings) - 1  # the line of the block, which is in another file
-        return [places[step.line] if step.stack else last for step in self.steps]
+        visits = _Table()
+        for step, line in zip(self.steps, self.trace.recording.lines, strict=False):
+            # The line of the block is in another file, and listed last.
+            place = places[step.line] if step.stack else len(self.listings) - 1
+            call = _listed_call(line, self.listings[place].first)
+            stack = tuple(map(short_name, step.stack)) or ("the block",)
+            values = [(name, one.words) for name, one in step.values.items() if name != "self"]
+            yield Frame(
+                place,
+                step.line,
+                self.stacks[stack],
+                visits[call],
+                self._state_of(step, line),
+                self.values[tuple(values[:_MOST_VALUES])],
+            )
 
-    def _visits(self, listed: list[int]) -> list[int]:
-        """For each step the number of the call that it belongs to: a call of the listed function.
+    def _state_of(self, step: Step, line: Line) -> int:
+        if step is self.trace[-1]:
+            return max(0, len(self.history.states) - 1)
+        # What a line calls changes with lines of its own.
+        return self.history.place(line.end if step.changes else line.begin)
 
-        A comprehension, a lambda and a function inside belong to the call around them."""
-        numbers, found = _Table(), []
-        for line, place in zip(self.trace.recording.lines, listed, strict=False):
-            calls = zip(line.calls, line.stack, strict=True)
-            around = [call for call, first in calls if first == self.listings[place].first]
-            found.append(numbers[around[-1] if around else line.call])
-        return found
-
-    def _frame(self, step: Step, place: int, visit: int) -> Frame:
-        if step is self.steps[-1] and self.moves and not self.moves[-1].by_line:
-            state = self.moves[-1].state
-        else:  # what calls change belongs to their own lines
-            state = step.after if step.changes else step.before
-        values = [(name, value.words) for name, value in step.values.items() if name != "self"]
-        return Frame(
-            place,
-            step.line,
-            self.stacks[tuple(map(short_name, step.stack)) or ("the block",)],
-            visit,
-            self._place_of(state),
-            self.values[tuple(values[:_MOST_VALUES])],
-        )
-
-    def _place_of(self, state: State) -> int:
-        # A state stays one object as long as nothing changes.
-        if id(state) not in self.places_of_states:
-            self.places_of_states[id(state)] = self.states[tuple(self._boxes(state))]
-        return self.places_of_states[id(state)]
-
-    def _boxes(self, state: State) -> Iterator[Box]:
+    def _boxes(self, state: State) -> list[tuple]:
+        """Of each container whether it is there, its entries, and how many are left out."""
+        found = []
         for box in CONTAINERS:
             names, more = names_of(box, state, self.touched, _MOST_NAMES)
-            entries = [self.entries[entry_of(box, name, state[box][name], state)] for name in names]
-            yield Box(box in state, tuple(entries), more)
+            entries = [self.entries[entry_of(box, name, state)] for name in names]
+            found.append((box in state, entries, more))
+        return found
 
     def _notes(self, visits: list[int]) -> Iterator[Note]:
         ends = _ends(self.steps)
@@ -197,22 +142,29 @@ class _Editor:
                 yield Note(when, visit, step.line, "test", str(step.outcome))
 
     def _same_test(self, at: int, end: int, visits: list[int]) -> bool:
-        """Whether the step at `end` is of the test at `at`: of one on several lines the last tells."""
+        """Whether the step at `end` is of the test at `at`: the last line of a test tells."""
         if end == len(visits) or visits[end] != visits[at]:
             return False
         return self.steps[end].condition == self.steps[at].condition
 
-    def _changes(self) -> list[Shown]:
-        found, last = [], len(self.steps) - 1
-        for move in self.moves:
-            if move.at > last and len(self.trace) > len(self.steps):
+    def _changes(self) -> Iterator[tuple]:
+        """Of each change its step, container, verb, entry, words and origin."""
+        last = len(self.steps) - 1
+        for change, entry, verb, words, origin in moves_of(self.trace):
+            if change.step > last and len(self.trace) > len(self.steps):
                 break  # it belongs to a step that is cut off
-            entry = self.entries[entry_of(move.container, move.name, move.value, move.state)]
-            box = CONTAINERS.index(move.container)
-            words = move.words if move.by_line else f"{move.words}, by no line of this file"
-            at = max(0, min(move.at, last))
-            found.append(Shown(at, box, move.verb, entry, words, move.origin))
-        return found
+            if not change.by_line:
+                words += ", by no line of this file"
+            at, box = max(0, min(change.step, last)), CONTAINERS.index(change.container)
+            yield at, box, verb, self.entries[entry], words, origin
+
+
+def _listed_call(line: Line, first: int) -> int:
+    """The call of the function that is listed from line `first` on: a comprehension, a lambda and a
+    function inside belong to the call around them."""
+    calls = zip(line.calls, line.stack, strict=True)
+    around = [call for call, begin in calls if begin == first]
+    return around[-1] if around else line.call
 
 
 def _ends(steps: list[Step]) -> list[int]:
@@ -234,24 +186,25 @@ def moves_of(steps: Trace) -> list[Move]:
     """Every change of a trace in words, in order."""
     found: list[Move] = []
     left: dict[str, tuple[str, int]] = {}  # name -> the container that it left last, the object
-    for change, line, following, state in steps.recording.history.changes:
-        container, name, before, after = change
+    history = steps.recording.history
+    for change in history.changes:
+        container, name = change.container, change.name
         origin, number = left.get(name, ("", 0))
         verb = _verb(change)
         words = f"{_short(name)} {verb}"
         if verb == "came":
             words += f" into {container}"
-            if origin and container != SILENT and number == after.number:
+            if origin and container != SILENT and number == change.after.number:
                 words += f": the object that left {origin}"
         elif verb == "left":
             words += f" {container}"
             if container != SILENT:
-                left[name] = (container, before.number)
+                left[name] = (container, change.before.number)
         elif not change.in_place:
             words += f" in {container}"
-        at, by_line = (following, False) if line is None else (line, True)
-        value = after or before
-        found.append(Move(at, by_line, container, name, value, verb, words, state, origin))
+        # The state in which the name is there.
+        state = history.at(change.moment if change.after else change.moment - 1)
+        found.append(Move(change, entry_of(container, name, state), verb, words, origin))
     return found
 
 
@@ -265,10 +218,11 @@ def _verb(change: Change) -> str:
     return "was written in place" if change.in_place else "changed"
 
 
-def entry_of(box: str, name: str, value: Value, state: State) -> Entry:
+def entry_of(box: str, name: str, state: State) -> Entry:
     """What a container holds under `name`, with the sign of its kind."""
+    kind, words = state[box][name][:2]
     silent = box == SILENT or (box == "_buffers" and name in state.get(SILENT, ()))
-    return Entry(_short(name), "non-persistent buffer" if silent else value.kind, value.words)
+    return Entry(_short(name), "non-persistent buffer" if silent else kind, words)
 
 
 def _short(name: str) -> str:

@@ -15,7 +15,7 @@ from helpers.state.objects import message_of, require_module, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.tracing.recorder import Line, Recorder, Recorders, Recording
 from helpers.tracing.source import Fork, module_source, source_lines
-from helpers.tracing.watch import CONTAINERS, SILENT, Change, History, State, Value
+from helpers.tracing.watch import CONTAINERS, SILENT, Change, State, Value
 
 
 class Step(NamedTuple):
@@ -59,7 +59,7 @@ class Trace(Sequence):
     def __init__(self, module: nn.Module | None) -> None:
         self._module = (lambda: module) if module is not None else None
         self._recorder: Recorder | None = None
-        self._kept = Recording("" if module is None else type_name(module), History(), [])
+        self._kept = Recording("" if module is None else type_name(module))
         self._made: list[Step] = []
         self._left: BaseException | None = None
 
@@ -91,13 +91,11 @@ class Trace(Sequence):
 
     @property
     def recording(self) -> Recording:
-        """The lines and states as they were recorded, of which the steps are made when they are
-        asked for. While the block runs, those recorded by now."""
+        """What was recorded, of which the steps are made; while the block runs, by now."""
         if self._recorder is None:
             return self._kept
         with without_torch_function():
-            self._recorder.settle()
-        return self._recorder.recording()
+            return self._recorder.recording()
 
     def __len__(self) -> int:
         return len(self.recording.lines)
@@ -109,16 +107,17 @@ class Trace(Sequence):
         return iter(self._steps())
 
     def __repr__(self) -> str:
-        lines = sum(not line.source for line in self.recording.lines)
-        changes = self.changes
-        counted = [_count(lines, "line"), _count(len(self.functions()), "function")]
-        counted.append(_count(len(changes), "change"))
-        if not changes or any(change.in_place for change in changes):
-            counted[-1] += " (numbers are not compared)"
-        said = [f"on {self.followed or 'no module'}: {', '.join(counted)}", *self.remarks]
-        left = self._left
-        end = "" if left is None else f", left by {type_name(left)}: {message_of(left)}"
-        return " ".join(f"trace of torch's module.py {'; '.join(said)}{end}".split())
+        lines = sum(bool(line.stack) for line in self.recording.lines)
+        counts = (
+            (lines, "line"),
+            (len(self.functions()), "function"),
+            (len(self.changes), "change"),
+        )
+        words = ", ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+        if self._left is not None:
+            words += f", left by {type_name(self._left)}: {message_of(self._left)}"
+        said = [f"trace of torch's module.py on {self.followed or 'no module'}: {words}"]
+        return " ".join(". ".join([*said, *self.remarks]).split())
 
     @property
     def followed(self) -> str:
@@ -127,8 +126,9 @@ class Trace(Sequence):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What else is to be known of the block, a sentence each: that every line ran on another
-        module, and which; that methods of a subclass ran, which are not in torch's file."""
+        """What is to be known of the block besides, a sentence each: that numbers are not compared;
+        that every line ran on another module, and which; that methods of a subclass ran, which are
+        in another file."""
         return self.recording.remarks
 
     @property
@@ -159,11 +159,11 @@ class Trace(Sequence):
     def changes(self) -> list[Change]:
         """Every change of a container, in order, whether a line of the file made it or not.
 
-        A name came, left or was replaced, or a tensor changed its dtype, device or shape, or whether
-        it wants a gradient. Numbers are not compared: a write into a tensor is a change where torch
-        counts it, and a write through `.data` or NumPy, or of batch norm into its statistics, is
-        not counted. Nor is it seen what a plain list or object holds."""
-        return [noted.change for noted in self.recording.history.changes]
+        A name came, left or was replaced, or a tensor changed its shape, dtype, device or whether
+        it wants a gradient. Numbers are not compared: a write into a tensor is seen where torch
+        counts it, which it does not for one through `.data` or NumPy, or by batch norm into its
+        statistics. What a plain list or object holds is not looked at."""
+        return list(self.recording.history.changes)
 
     def changed(self, name: str) -> list[Step]:
         """The steps whose own line changed what some container holds under `name`."""
@@ -223,19 +223,20 @@ def fork_of(line: Line) -> Fork | None:
 
 
 def outcomes_of(lines: list[Line]) -> list[bool | None]:
-    """For each line of a fork whether what it guards was run: the next line of the same call that is
-    not of the fork tells. None for other lines, and where the fork raised."""
+    """For each line of a fork whether what it guards was run: the next line of the same call that
+    is not of the fork tells. None for other lines, and where the fork raised."""
     found: list[bool | None] = [None] * len(lines)
+    forks = [fork_of(line) for line in lines]
     following: dict[int, int] = {}  # call -> position of its next line
     for position in range(len(lines) - 1, -1, -1):
-        line, fork = lines[position], fork_of(lines[position])
+        line, fork = lines[position], forks[position]
         after = following.get(line.call)
         following[line.call] = position
         if fork is None or line.error is not None:
             continue
         if after is None:
             found[position] = False
-        elif fork_of(lines[after]) is fork:
+        elif forks[after] is fork:
             found[position] = found[after]
         else:
             found[position] = lines[after].number in fork.body
@@ -243,33 +244,32 @@ def outcomes_of(lines: list[Line]) -> list[bool | None]:
 
 
 def _steps_of(recording: Recording) -> list[Step]:
-    lines, history = recording.lines, recording.history
-    changes: dict[int, list[Change]] = {}
-    for noted in history.changes:
-        if noted.line is not None:
-            changes.setdefault(noted.line, []).append(noted.change)
-    found = []
+    lines, history, source = recording.lines, recording.history, module_source()
+    changes: dict[int, tuple[Change, ...]] = {}
+    for one in history.changes:
+        if one.by_line:
+            changes[one.step] = (*changes.get(one.step, ()), one)
+    found, named = [], {}
     for at, (line, outcome) in enumerate(zip(lines, outcomes_of(lines), strict=True)):
-        found.append(_step(line, outcome, history, tuple(changes.get(at, ()))))
+        if line.stack not in named:
+            named[line.stack] = _named(line.stack)
+        fork, stack = fork_of(line), named[line.stack]
+        condition = fork.condition if fork else ""
+        step = Step(
+            line.function or stack[-1],
+            line.number,
+            line.source or source.code(line.number),
+            history.at(line.begin),
+            history.at(line.end),
+            stack,
+            line.error,
+            condition,
+            outcome if condition else None,
+            changes.get(at, ()),
+            line.values,
+        )
+        found.append(step)
     return found
-
-
-def _step(line: Line, outcome: bool | None, history: History, changes: tuple[Change, ...]) -> Step:
-    fork, stack = fork_of(line), _named(line.stack)
-    condition = fork.condition if fork else ""
-    return Step(
-        function=line.function or stack[-1],
-        line=line.number,
-        source=line.source or module_source().code(line.number),
-        before=history.at(line.begin),
-        after=history.at(line.end),
-        stack=stack,
-        error=line.error,
-        condition=condition,
-        outcome=outcome if condition else None,
-        changes=changes,
-        values=line.values,
-    )
 
 
 def _named(stack: tuple[int, ...]) -> tuple[str, ...]:
@@ -283,7 +283,3 @@ def _named(stack: tuple[int, ...]) -> tuple[str, ...]:
         if number == one.first or not found or one is not found[-1]:
             found.append(one)
     return tuple(one.name for one in found)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -112,7 +112,6 @@ def run(value: str, home: str, route: str) -> Outcome:
         known = f"There are: {', '.join(EARLY_HOMES)}"
         raise ValueError(f"{BEFORE_INIT} no name can live in {home!r}. {known}")
     module = _fresh(home, early=route == BEFORE_INIT)
-    old = getattr(module, NAME, None)
     new = VALUES[value]() if value else None
     error: Exception | None = None
     try:

@@ -1,4 +1,4 @@
-"""Try any value on any name by any route: three menus over a real run, and all outcomes as a table."""
+"""Any value on any name by any route: three menus over a real run, and all outcomes as a table."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import CODE, SOFT, Markup, join, table, tag
+from helpers.views.markup import CELL, CODE, SOFT, Markup, table, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
-_CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
-_WHOLE = f"{_CELL};white-space:nowrap"  # a sign and its word stay on one line
+_WHOLE = f"{CELL};white-space:nowrap"  # a sign and its word stay on one line
+_CAPTION = "text-align:left;caption-side:top"
 
 
-def in_words(outcome: Outcome) -> str:
+def outcome_in_words(outcome: Outcome) -> str:
     """One sentence: what happened, and where the name is now."""
-    label = SIGNS[outcome.kind].label if outcome.kind in SIGNS else outcome.kind
-    place = "the name is nowhere" if outcome.after == "nowhere" else f"the name is a {label}"
+    if outcome.after == "nowhere":
+        now = "the name is nowhere"
+    else:
+        now = f"the name is a {_sign_of(outcome).label}"
     if outcome.error:
-        kept = outcome.after == outcome.home
-        now = (
-            f"{place}, as before"
-            if kept
-            else f"the name has lost its home: it was a {outcome.home}"
-        )
+        if outcome.after == outcome.home:
+            now += ", as before"
+        else:
+            now = f"the name has lost its home: it was a {outcome.home}"
         return f"{outcome.error}: {outcome.message} – {now}."
-    empty = ", and its slot is empty" if outcome.empty else ""
-    hidden = (
-        "; reading the name still gives the class attribute, which comes first"
-        if outcome.hidden
-        else ""
-    )
-    return f"No error: {place}{empty}{hidden}."
+    if outcome.empty:
+        now += ", and its slot is empty"
+    if outcome.hidden:
+        now += "; reading the name still gives the class attribute, which comes first"
+    return f"No error: {now}."
+
+
+def _sign_of(outcome: Outcome) -> Sign:
+    return SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
 
 
 class OutcomeTable:
-    """Outcomes, such as those of `playground.grid()`, as one table for each route: values down,
-    homes across.
+    """Outcomes, such as those of `trials.grid()`, as one table for each route: values down, homes
+    across.
 
     Values that fare alike with every home share a line. A cell says what the name is afterwards, or
     which error was raised and what became of the name. The table keeps text alone, and is the same
@@ -56,57 +58,44 @@ class OutcomeTable:
 
     def _repr_html_(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
-        tables = [
-            tag("div", self._table(route), style="margin-bottom:1em;overflow-x:auto")
-            for route in routes
-        ]
+        style = "margin-bottom:1em;overflow-x:auto"
+        tables = [tag("div", self._table(route), style=style) for route in routes]
         return tag("div", *tables, class_="inm-outcomes", style="line-height:1.4")
 
     def _table(self, route: str) -> Markup:
-        here = [one for one in self.outcomes if one.route == route]
-        homes, lines = list(dict.fromkeys(one.home for one in here)), {}
-        for value in dict.fromkeys(one.value for one in here):
-            by_home = {one.home: _cell(one) for one in here if one.value == value}
-            lines.setdefault(
-                tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []
-            ).append(value)
-        body = (
-            tag(
-                "tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells
-            )
-            for cells, values in lines.items()
-        )
-        caption = tag(
-            "caption",
-            "by ",
-            tag("span", route, style=CODE),
-            ", when the name is already …",
-            style="text-align:left;caption-side:top",
-        )
-        return table(["value", *homes], body, _CELL, caption=caption)
+        here = {(one.value, one.home): one for one in self.outcomes if one.route == route}
+        homes = list(dict.fromkeys(home for _, home in here))
+        alike: dict[tuple[Markup, ...], list[str]] = {}
+        for value in dict.fromkeys(value for value, _ in here):
+            cells = tuple(_cell(here.get((value, home))) for home in homes)
+            alike.setdefault(cells, []).append(value)
+        rows = []
+        for cells, values in alike.items():
+            name = tag("th", ", ".join(values) or "(no value)", scope="row", style=CELL)
+            rows.append(tag("tr", name, *cells))
+        route = tag("span", route, style=CODE)
+        caption = tag("caption", "by ", route, ", when the name is already …", style=_CAPTION)
+        return table(["value", *homes], rows, CELL, caption=caption)
 
 
-def _cell(outcome: Outcome) -> Markup:
+def _cell(outcome: Outcome | None) -> Markup:
+    if outcome is None:
+        return tag("td", style=CELL)
     if outcome.error:
         lost = outcome.after != outcome.home
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
         return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
-    sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
-    more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
-    below = [tag("br"), tag("span", more, style=SOFT)] if more else []
-    return tag(
-        "td",
-        tag("span", sign.glyph, style=f"color:{sign.colour}"),
-        f" {sign.label}",
-        *below,
-        style=_WHOLE,
-    )
+    sign = _sign_of(outcome)
+    parts = [tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}"]
+    for words, holds in (("empty slot", outcome.empty), ("hidden by the class", outcome.hidden)):
+        if holds:
+            parts += [tag("br"), tag("span", words, style=SOFT)]
+    return tag("td", *parts, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):
     """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be
-    used.
-    """
+    used."""
 
     _esm, _css = front_end("playground")
 
@@ -132,9 +121,8 @@ class Playground(ThreeFaces, widgets.VBox):
         self.show()
 
     def show(self) -> None:
-        """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer
-        homes.
-        """
+        """Run what is chosen and show it: `del` takes no value, and before `__init__` there are
+        fewer homes."""
         menus = self.menus
         values = [] if menus.route == "del" else list(VALUES)
         homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
@@ -143,26 +131,20 @@ class Playground(ThreeFaces, widgets.VBox):
             return
         self.outcome = run(menus.value if values else "", menus.home, menus.route)
         menus.choices = {"value": values, "home": homes, "route": list(ROUTES)}
-        menus.words = in_words(self.outcome)
+        menus.words = outcome_in_words(self.outcome)
         before, self.children = self.children[1:], (menus, TracePlayer(self.outcome.steps))
         for player in before:
             player.close()
 
     def __repr__(self) -> str:
-        return f"Playground: {len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+        sizes = f"{len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+        return f"Playground: {sizes}"
 
     def static_face(self) -> Markup:
-        rows = (
-            tag(
-                "tr",
-                tag("th", name, scope="row", style=_CELL),
-                tag("td", ", ".join(known), style=_CELL),
-            )
-            for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
-        )
-        words = tag(
-            "p",
-            "Here stand three menus. Run this cell to choose and to see the lines run.",
-            style=SOFT,
-        )
-        return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)
+        rows = []
+        for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES)):
+            head = tag("th", name, scope="row", style=CELL)
+            rows.append(tag("tr", head, tag("td", ", ".join(known), style=CELL)))
+        words = "Here stand three menus. Run this cell to choose and to see the lines run."
+        choices = tag("table", *rows, style="border-collapse:collapse")
+        return tag("div", choices, tag("p", words, style=SOFT))

@@ -45,8 +45,7 @@ function render({ model, el }) {
     "aria-label": "Local names and containers" }, node("div", "inm-player-names", locals), boxes); // prettier-ignore
   const legend = node("div", "inm-player-legend", "▶ runs now · ✓ has run · – this call never reaches it. ",
     "Containers: as the line leaves them; what it calls comes with its own lines. ",
-    "Numbers are not compared. ", film.more ? `${count(film.more)} more steps are not shown. ` : "",
-    film.remarks.map((words) => `${words}. `).join("")); // prettier-ignore
+    film.more ? `${count(film.more)} more steps are not shown.` : ""); // prettier-ignore
   const root = node("div", "inm inm-player", bar, path, node("div", "inm-player-body", source, state), status, legend);
 
   // --- the source -----------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from helpers.tracing.story import (
 from helpers.tracing.trace import Trace
 from helpers.tracing.watch import CONTAINERS, State
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
+from helpers.views.markup import BOX, CELL, CODE, MONO, SOFT, Markup, table, tag
 from helpers.views.signs import AS_JSON
 from helpers.views.state_map import sign_of
 
@@ -34,8 +34,6 @@ _NOTHING = (
     "torch's module.py: Python itself finds a plain attribute, and the forward of a layer is in a "
     "file of its own."
 )
-_LAYOUT = "padding:0.25em 0.8em;text-align:left;vertical-align:top;font-weight:400"
-_CELL = f"{_LAYOUT};border:1px solid #8a8a8a"
 
 
 class TracePlayer(ThreeFaces, anywidget.AnyWidget):
@@ -61,7 +59,7 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
             raise TypeError(f"TracePlayer() takes {advice}.")
         self._words, self.face = repr(steps), static_face(steps)
         super().__init__(
-            film=film(steps)._asdict(),
+            film=film(steps),
             start=max(0, min(start, len(steps) - 1)),
             nothing=" ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
         )
@@ -97,10 +95,11 @@ class TracePair(ThreeFaces, widgets.VBox):
 
 
 def compare(left: Trace, right: Trace) -> TracePair:
-    """Two traces side by side: a line that says where their paths part and why, and two players that
-    are opened there.
+    """Two traces side by side: a line that says where their paths part and why, and two players
+    that are opened there.
 
-    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else."""
+    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything
+    else."""
     for steps in (left, right):
         _require_trace(steps, "compare")
     return TracePair(left, right)
@@ -139,11 +138,10 @@ def _events(steps: Trace) -> Iterator[_Event]:
     for one in steps.decisions:
         yield _Event(one.step, one.function, one.condition, str(one.outcome))
     for move in moves_of(steps):
-        if move.by_line:
-            step = steps[move.at]
-            yield _Event(move.at, step.function, step.source, move.words)
-        else:
-            yield _Event(move.at, "no line of torch", "–", move.words)
+        at, function, line = move.change.step, "no line of torch", "–"
+        if move.change.by_line:
+            function, line = steps[at].function, steps[at].source
+        yield _Event(at, function, line, move.words)
     raised = steps.raised_by
     for at, step in enumerate(steps):
         if step is raised:
@@ -151,7 +149,7 @@ def _events(steps: Trace) -> Iterator[_Event]:
 
 
 def static_face(steps: Trace) -> Markup:
-    """The lines that decided, changed or raised, as a table, and the containers before and after."""
+    """The lines that decided, changed or raised, as a table; the containers before and after."""
     events = sorted(_events(steps), key=lambda event: event.at)
     if not steps and not events:
         return tag("div", f"{steps!r}: {_NOTHING}", class_="inm-player-static", style=BOX)
@@ -177,14 +175,14 @@ def _row(event: tuple[str, str, str], times: int) -> Markup:
     again = tag("span", f" × {times:,}", style=SOFT) if times > 1 else ""
     return tag(
         "tr",
-        tag("td", short_name(function), style=f"{_CELL};{MONO}"),
-        tag("td", line, style=f"{_CELL};{MONO}"),
-        tag("td", words, again, style=_CELL),
+        tag("td", short_name(function), style=f"{CELL};{MONO}"),
+        tag("td", line, style=f"{CELL};{MONO}"),
+        tag("td", words, again, style=CELL),
     )
 
 
 def _table(heads: tuple[str, ...], body: list[Markup]) -> Markup:
-    drawn = table(heads, body, f"{_CELL};{SOFT}", style="margin:0;font-size:1em")
+    drawn = table(heads, body, f"{CELL};{SOFT}", style="margin:0;font-size:1em")
     return tag("div", drawn, style="overflow-x:auto;margin-bottom:0.8em")
 
 
@@ -198,8 +196,8 @@ def _before_and_after(steps: Trace) -> Markup:
     touched = {(change.container, change.name) for change in steps.changes}
     body = []
     for box in CONTAINERS:
-        cells = [tag("td", *_names(box, state, touched), style=_CELL) for state in sides.values()]
-        body.append(tag("tr", tag("th", box, scope="row", style=f"{_CELL};{MONO}"), *cells))
+        cells = [tag("td", *_names(box, state, touched), style=CELL) for state in sides.values()]
+        body.append(tag("tr", tag("th", box, scope="row", style=f"{CELL};{MONO}"), *cells))
     return _table(("container", *sides), body)
 
 
@@ -207,7 +205,7 @@ def _names(box: str, state: State, touched: set) -> list[Markup]:
     names, more = names_of(box, state, touched, _STATIC_NAMES)
     lines = []
     for name in names:
-        entry = entry_of(box, name, state[box][name], state)
+        entry = entry_of(box, name, state)
         style = CODE if (box, name) in touched else MONO
         label, words = tag("span", entry.name, style=style), tag("span", entry.words, style=SOFT)
         lines.append(tag("div", sign_of(entry.kind), label, " ", words))
