@@ -186,11 +186,11 @@ class Recorder:
         changes, found = watch.history.changes, []
         if not changes or any(change.in_place for change in changes):
             found.append("Numbers are not compared")
-        if self._ran_on and id(watch.module) not in self._ran_on:
-            paths = {id(module): f"its {path}" for path, module in below(watch.module)}
-            ran_on = self._ran_on.values()
-            names = [f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in ran_on]
-            found.append(f"Every line ran on another module: {_listed(names)}")
+        others = [one for one in self._ran_on.values() if one is not watch.module]
+        if len(others) == len(self._ran_on) > 0:
+            found.append(f"Every line ran on another module: {_placed(others, watch.module)}")
+        elif others and not changes:
+            found.append(f"Lines ran on other modules too: {_placed(others, watch.module)}")
         if self._overrides:
             found.append(f"{_listed(self._overrides)} ran too, in another file")
         return tuple(found)
@@ -221,8 +221,14 @@ def _method_of(frame: FrameType, module: nn.Module) -> Iterator[str]:
             function = vars(function).get("__wrapped__")
 
 
+def _placed(modules: list[nn.Module], root: nn.Module) -> str:
+    """The classes of some modules, and where each is in `root`."""
+    paths = {id(module): f"its {path}" for path, module in below(root)}
+    return _listed(f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
+
+
 def _listed(names: Iterable[str]) -> str:
-    distinct = list(dict.fromkeys(names))
+    distinct = list(dict.fromkeys(name[:200] for name in names))
     more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
     return ", ".join(distinct[:3]) + more
 

@@ -30,7 +30,7 @@ from helpers.views.state_map import sign_of
 
 _STATIC_ROWS, _STATIC_NAMES = 40, 12
 _NOTHING = (
-    "no line of torch ran. Either the block has not run yet, or what it did is not written in "
+    "No line of torch ran. Either the block has not run yet, or what it did is not written in "
     "torch's module.py: Python itself finds a plain attribute, and the forward of a layer is in a "
     "file of its own."
 )
@@ -152,7 +152,7 @@ def static_face(steps: Trace) -> Markup:
     """The lines that decided, changed or raised, as a table; the containers before and after."""
     events = sorted(_events(steps), key=lambda event: event.at)
     if not steps and not events:
-        return tag("div", f"{steps!r}: {_NOTHING}", class_="inm-player-static", style=BOX)
+        return tag("div", f"{steps!r}. {_NOTHING}", class_="inm-player-static", style=BOX)
     # What is told again and again, as by a loop, stands once.
     rows = [(event, sum(1 for _ in same)) for event, same in groupby(events, key=lambda e: e[1:])]
     more = len(rows) - _STATIC_ROWS
