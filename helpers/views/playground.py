@@ -1,4 +1,4 @@
-"""Any value on any name by any route: three menus over a real run, and all outcomes as a table."""
+"""Try any value on any name by any route: three menus over a real run, and a table of outcomes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import CELL, CODE, SOFT, Markup, table, tag
+from helpers.views.markup import CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
-_WHOLE = f"{CELL};white-space:nowrap"  # a sign and its word stay on one line
-_CAPTION = "text-align:left;caption-side:top"
+_WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
 
 
 def outcome_in_words(outcome: Outcome) -> str:
@@ -42,8 +41,8 @@ def _sign_of(outcome: Outcome) -> Sign:
 
 
 class OutcomeTable:
-    """Outcomes, such as those of `trials.grid()`, as one table for each route: values down, homes
-    across.
+    """Outcomes, such as those of `trials.grid()`, as one table for each route: values down,
+    homes across.
 
     Values that fare alike with every home share a line. A cell says what the name is afterwards, or
     which error was raised and what became of the name. The table keeps text alone, and is the same
@@ -58,39 +57,30 @@ class OutcomeTable:
 
     def _repr_html_(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
-        style = "margin-bottom:1em;overflow-x:auto"
-        tables = [tag("div", self._table(route), style=style) for route in routes]
-        return tag("div", *tables, class_="inm-outcomes", style="line-height:1.4")
+        return tag("div", *map(self._table, routes), class_="inm-outcomes", style="line-height:1.4")
 
     def _table(self, route: str) -> Markup:
-        here = {(one.value, one.home): one for one in self.outcomes if one.route == route}
+        here = {(one.value, one.home): _cell(one) for one in self.outcomes if one.route == route}
         homes = list(dict.fromkeys(home for _, home in here))
-        alike: dict[tuple[Markup, ...], list[str]] = {}
+        alike: dict[tuple[Markup | str, ...], list[str]] = {}
         for value in dict.fromkeys(value for value, _ in here):
-            cells = tuple(_cell(here.get((value, home))) for home in homes)
+            cells = tuple(here.get((value, home), "") for home in homes)
             alike.setdefault(cells, []).append(value)
-        rows = []
-        for cells, values in alike.items():
-            name = tag("th", ", ".join(values) or "(no value)", scope="row", style=CELL)
-            rows.append(tag("tr", name, *cells))
-        route = tag("span", route, style=CODE)
-        caption = tag("caption", "by ", route, ", when the name is already …", style=_CAPTION)
-        return table(["value", *homes], rows, CELL, caption=caption)
+        rows = [[", ".join(values) or "(no value)", *cells] for cells, values in alike.items()]
+        caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
+        return grid(["value", *homes], rows, caption=caption)
 
 
-def _cell(outcome: Outcome | None) -> Markup:
-    if outcome is None:
-        return tag("td", style=CELL)
+def _cell(outcome: Outcome) -> Markup:
     if outcome.error:
         lost = outcome.after != outcome.home
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
-        return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
-    sign = _sign_of(outcome)
-    parts = [tag("span", sign.glyph, style=f"color:{sign.colour}"), f" {sign.label}"]
+        return tag("div", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
+    sign, below = _sign_of(outcome), []
     for words, holds in (("empty slot", outcome.empty), ("hidden by the class", outcome.hidden)):
         if holds:
-            parts += [tag("br"), tag("span", words, style=SOFT)]
-    return tag("td", *parts, style=_WHOLE)
+            below += [tag("br"), tag("span", words, style=SOFT)]
+    return tag("div", mark(sign), " ", sign.label, *below, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):
@@ -136,15 +126,12 @@ class Playground(ThreeFaces, widgets.VBox):
         for player in before:
             player.close()
 
-    def __repr__(self) -> str:
-        sizes = f"{len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
-        return f"Playground: {sizes}"
+    def title(self) -> str:
+        menus = f"{len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+        return f"Playground: {menus}"
 
     def static_face(self) -> Markup:
-        rows = []
-        for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES)):
-            head = tag("th", name, scope="row", style=CELL)
-            rows.append(tag("tr", head, tag("td", ", ".join(known), style=CELL)))
+        menus = {"value": VALUES, "home": HOMES, "route": ROUTES}
+        rows = ([name, ", ".join(known)] for name, known in menus.items())
         words = "Here stand three menus. Run this cell to choose and to see the lines run."
-        choices = tag("table", *rows, style="border-collapse:collapse")
-        return tag("div", choices, tag("p", words, style=SOFT))
+        return tag("div", grid(["menu", "what can be chosen"], rows), soft(words))

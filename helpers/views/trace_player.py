@@ -24,9 +24,8 @@ from helpers.tracing.story import (
 from helpers.tracing.trace import Trace
 from helpers.tracing.watch import CONTAINERS, State
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, CELL, CODE, MONO, SOFT, Markup, table, tag
-from helpers.views.signs import AS_JSON
-from helpers.views.state_map import sign_of
+from helpers.views.markup import CODE, MONO, SOFT, Markup, face, grid, join, mark, rest, soft, tag
+from helpers.views.signs import AS_JSON, SIGNS
 
 _STATIC_ROWS, _STATIC_NAMES = 40, 12
 _NOTHING = (
@@ -64,7 +63,7 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
             nothing=" ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
         )
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"TracePlayer, {self._words}"
 
     def static_face(self) -> Markup:
@@ -86,7 +85,7 @@ class TracePair(ThreeFaces, widgets.VBox):
         row = widgets.HBox(self.players, layout=layout)
         super().__init__([widgets.HTML(tag("b", self.words)), row])
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"Comparison of two traces: {self.words}"
 
     def static_face(self) -> Markup:
@@ -152,38 +151,23 @@ def static_face(steps: Trace) -> Markup:
     """The lines that decided, changed or raised, as a table; the containers before and after."""
     events = sorted(_events(steps), key=lambda event: event.at)
     if not steps and not events:
-        return tag("div", f"{steps!r}. {_NOTHING}", class_="inm-player-static", style=BOX)
+        return face("player", f"{steps!r}. {_NOTHING}")
     # What is told again and again, as by a loop, stands once.
-    rows = [(event, sum(1 for _ in same)) for event, same in groupby(events, key=lambda e: e[1:])]
-    more = len(rows) - _STATIC_ROWS
-    return tag(
-        "div",
-        tag("div", repr(steps), style=f"{SOFT};margin-bottom:0.6em"),
-        _table(
-            ("in", "line that decided", "what came of it"),
-            [_row(event, times) for event, times in rows[:_STATIC_ROWS]],
-        ),
-        tag("div", f"… and {more:,} more such lines", style=SOFT) if more > 0 else "",
+    rows = [_row(event, len(list(same))) for event, same in groupby(events, key=lambda e: e[1:])]
+    return face(
+        "player",
+        soft(repr(steps)),
+        grid(("in", "line that decided", "what came of it"), rows[:_STATIC_ROWS]),
+        rest(len(rows) - _STATIC_ROWS, "such lines"),
         _before_and_after(steps),
-        class_="inm-player-static",
-        style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
     )
 
 
-def _row(event: tuple[str, str, str], times: int) -> Markup:
+def _row(event: tuple[str, str, str], times: int) -> tuple[object, ...]:
     function, line, words = event
     again = tag("span", f" × {times:,}", style=SOFT) if times > 1 else ""
-    return tag(
-        "tr",
-        tag("td", short_name(function), style=f"{CELL};{MONO}"),
-        tag("td", line, style=f"{CELL};{MONO}"),
-        tag("td", words, again, style=CELL),
-    )
-
-
-def _table(heads: tuple[str, ...], body: list[Markup]) -> Markup:
-    drawn = table(heads, body, f"{CELL};{SOFT}", style="margin:0;font-size:1em")
-    return tag("div", drawn, style="overflow-x:auto;margin-bottom:0.8em")
+    names = (tag("span", name, style=MONO) for name in (short_name(function), line))
+    return *names, join([words, again])
 
 
 def _before_and_after(steps: Trace) -> Markup:
@@ -194,23 +178,21 @@ def _before_and_after(steps: Trace) -> Markup:
     else:
         sides = {"before": first, "after": last}
     touched = {(change.container, change.name) for change in steps.changes}
-    body = []
+    rows = []
     for box in CONTAINERS:
-        cells = [tag("td", *_names(box, state, touched), style=CELL) for state in sides.values()]
-        body.append(tag("tr", tag("th", box, scope="row", style=f"{CELL};{MONO}"), *cells))
-    return _table(("container", *sides), body)
+        held = [_held(box, state, touched) for state in sides.values()]
+        rows.append([tag("span", box, style=MONO), *held])
+    return grid(("container", *sides), rows)
 
 
-def _names(box: str, state: State, touched: set) -> list[Markup]:
+def _held(box: str, state: State, touched: set) -> Markup:
     names, more = names_of(box, state, touched, _STATIC_NAMES)
     lines = []
     for name in names:
         entry = entry_of(box, name, state)
-        style = CODE if (box, name) in touched else MONO
-        label, words = tag("span", entry.name, style=style), tag("span", entry.words, style=SOFT)
-        lines.append(tag("div", sign_of(entry.kind), label, " ", words))
+        label = tag("span", entry.name, style=CODE if (box, name) in touched else MONO)
+        words = tag("span", entry.words, style=SOFT)
+        lines.append(tag("div", mark(SIGNS[entry.kind]), label, " ", words))
     if not names:
         lines.append(tag("span", "empty" if box in state else "not there", style=SOFT))
-    if more:
-        lines.append(tag("div", f"… and {more:,} more", style=SOFT))
-    return lines
+    return join([*lines, rest(more)])
