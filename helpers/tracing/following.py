@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 from torch import nn
 
-from helpers.state.objects import instance_dict, text
+from helpers.state.objects import instance_dict, text, type_name
 from helpers.tracing.watch import Watch, Wording
 
 
@@ -61,3 +61,16 @@ def below(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             if issubclass(type(child), nn.Module) and id(child) not in seen:
                 seen.add(id(child))
                 pending.append((f"{path}.{text(name)}".lstrip("."), child))
+
+
+def placed(modules: list[nn.Module], root: nn.Module) -> str:
+    """The classes of some modules, and where each is in `root`."""
+    paths = {id(module): f"its {path}" for path, module in below(root)}
+    return listed(f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first three of some names, each once, and how many more there are."""
+    distinct = list(dict.fromkeys(name[:200] for name in names))
+    more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
+    return ", ".join(distinct[:3]) + more

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pygments.lexers.python import PythonLexer
@@ -71,7 +70,9 @@ def _tokens(lines: list[str]) -> list[list[str]]:
 def _statements(lines: list[str]) -> list[int]:
     """For each line that at which its statement begins; 0 for the head, blank lines and comments:
     they do not run."""
-    head, *inner = _nodes(lines)
+    kinds = (ast.stmt, ast.excepthandler)
+    nodes = ast.walk(ast.parse("\n".join(lines)))
+    head, *inner = [node for node in nodes if isinstance(node, kinds)]
     starts: dict[int, int] = {}
     for node in inner:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -88,10 +89,3 @@ def _statements(lines: list[str]) -> list[int]:
         following = starts.get(number, following)
         found.append(following)
     return found[::-1]
-
-
-def _nodes(lines: list[str]) -> Iterator[ast.stmt | ast.excepthandler]:
-    """The function that these lines define, and the statements in it."""
-    for node in ast.walk(ast.parse("\n".join(lines))):
-        if isinstance(node, (ast.stmt, ast.excepthandler)):
-            yield node

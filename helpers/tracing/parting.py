@@ -7,23 +7,22 @@ from typing import NamedTuple
 from helpers.state.objects import type_name
 from helpers.tracing.recorder import Line
 from helpers.tracing.source import Fork
-from helpers.tracing.trace import Decision, Step, Trace, fork_of, outcomes_of
+from helpers.tracing.trace import Step, Trace, fork_of, outcomes_of
 
 
 class Parting(NamedTuple):
     """Where two traces run different lines for the first time.
 
-    `step`: the position of the first step that differs. `function` and `cause`: the line before it
-    that sent them there, a test, the head of a loop or another line, and the function that it is
-    in; "" for both where the blocks themselves do different things. `did`: what it did in each, in
-    words. `left`, `right`: the decision of each, if the cause is a test that was decided."""
+    `step`: the position of the first step that differs. `cause`: the line before it that sent them
+    there, a test, the head of a loop or another line, and `function`: where it is; "" for both
+    where the blocks themselves do different things. `left`, `right`: what it did in each, in
+    words."""
 
     step: int
     function: str
     cause: str
-    did: tuple[str, str]
-    left: Decision | None = None
-    right: Decision | None = None
+    left: str
+    right: str
 
 
 def parting(left: Trace, right: Trace) -> Parting | None:
@@ -34,16 +33,10 @@ def parting(left: Trace, right: Trace) -> Parting | None:
         return None
     at = _last_in_common(left, right, first)
     if at is None:
-        return Parting(first, "", "", (_next(left, first, 0), _next(right, first, 0)))
+        return Parting(first, "", "", _next(left, first, 0), _next(right, first, 0))
     step, fork = left[at], fork_of(left.recording.lines[at])
-    return Parting(
-        first,
-        step.function,
-        fork.text if fork else step.source,
-        _what_differs(left, right, at, first),
-        _decision(left[at], at),
-        _decision(right[at], at),
-    )
+    cause = fork.text if fork else step.source
+    return Parting(first, step.function, cause, *_what_differs(left, right, at, first))
 
 
 def _first_that_differs(left: list[Line], right: list[Line]) -> int | None:
@@ -70,11 +63,6 @@ def _under_way(lines: list[Line], first: int) -> int | None:
         if same or len(lines[at].stack) < len(lines[first].stack):
             return at
     return None
-
-
-def _decision(step: Step, at: int) -> Decision | None:
-    decided = step.function, step.condition, step.outcome, at
-    return None if step.outcome is None else Decision(*decided)
 
 
 def _what_differs(left: Trace, right: Trace, at: int, first: int) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import linecache
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType, TracebackType
 from typing import Any
@@ -18,7 +18,7 @@ from torch import nn
 from helpers.state import objects
 from helpers.state.objects import brief, message_of, type_name
 from helpers.state.torch_private import without_torch_function
-from helpers.tracing.following import Following, below
+from helpers.tracing.following import Following, listed, placed
 from helpers.tracing.source import FILE
 from helpers.tracing.watch import History, Value, Watch, Wording, boxes_of
 
@@ -188,11 +188,11 @@ class Recorder:
             found.append("Numbers are not compared")
         others = [one for one in self._ran_on.values() if one is not watch.module]
         if len(others) == len(self._ran_on) > 0:
-            found.append(f"Every line ran on another module: {_placed(others, watch.module)}")
+            found.append(f"Every line ran on another module: {placed(others, watch.module)}")
         elif others and not changes:
-            found.append(f"Lines ran on other modules too: {_placed(others, watch.module)}")
+            found.append(f"Lines ran on other modules too: {placed(others, watch.module)}")
         if self._overrides:
-            found.append(f"{_listed(self._overrides)} ran too, in another file")
+            found.append(f"{listed(self._overrides)} ran too, in another file")
         return tuple(found)
 
     def _copy(self, error: BaseException) -> BaseException:
@@ -219,18 +219,6 @@ def _method_of(frame: FrameType, module: nn.Module) -> Iterator[str]:
             if function.__code__ is frame.f_code:
                 yield f"{objects.class_name(kind)}.{name}"
             function = vars(function).get("__wrapped__")
-
-
-def _placed(modules: list[nn.Module], root: nn.Module) -> str:
-    """The classes of some modules, and where each is in `root`."""
-    paths = {id(module): f"its {path}" for path, module in below(root)}
-    return _listed(f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
-
-
-def _listed(names: Iterable[str]) -> str:
-    distinct = list(dict.fromkeys(name[:200] for name in names))
-    more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
-    return ", ".join(distinct[:3]) + more
 
 
 def _line_of_the_block(error: BaseException, traceback: TracebackType | None, moment: int) -> Line:

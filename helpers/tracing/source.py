@@ -7,7 +7,7 @@ import ast
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from torch import nn
 
@@ -26,14 +26,33 @@ class Function:
 
 @dataclass(frozen=True)
 class Fork:
-    """The test of one `if` or `while`, or the head of one `for` (`loop`): it decides what is next.
+    """The test of one `if` or `while`, or the head of one `for`: it decides which line is next."""
 
-    `text` has it on one line; in the file it stands on `lines`, and what it guards on `body`."""
+    node: ast.If | ast.While | ast.For
 
-    text: str
-    lines: range
-    body: range
-    loop: bool
+    @property
+    def loop(self) -> bool:
+        """Whether it is the head of a `for`."""
+        return isinstance(self.node, ast.For)
+
+    @cached_property
+    def lines(self) -> range:
+        """The lines that it stands on."""
+        head = self.node.iter if self.loop else self.node.test
+        return range(self.node.lineno, head.end_lineno + 1)
+
+    @cached_property
+    def body(self) -> range:
+        """The lines that it guards."""
+        return range(self.node.body[0].lineno, self.node.body[-1].end_lineno + 1)
+
+    @cached_property
+    def text(self) -> str:
+        """The test, or the head of the loop, on one line."""
+        if not self.loop:
+            return ast.unparse(self.node.test)
+        alone = ast.For(self.node.target, self.node.iter, [ast.Pass()], [], lineno=0)
+        return ast.unparse(alone).partition(":\n")[0]
 
     @property
     def condition(self) -> str:
@@ -80,7 +99,7 @@ def module_source() -> Source:
             around = range(first, node.end_lineno + 1)
             functions |= dict.fromkeys(around, Function(name, first, node.end_lineno))
         elif isinstance(node, (ast.If, ast.While, ast.For)):
-            fork = _fork(node)
+            fork = Fork(node)
             if fork.body.start not in fork.lines:  # else one line for both, and no event tells
                 forks |= dict.fromkeys(fork.lines, fork)
     return Source(lines, functions, forks)
@@ -99,13 +118,3 @@ def _statements(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
         for child in ast.iter_child_nodes(node):
             if not isinstance(child, ast.expr):
                 pending.append((child, prefix, name))
-
-
-def _fork(node: ast.If | ast.While | ast.For) -> Fork:
-    body = range(node.body[0].lineno, node.body[-1].end_lineno + 1)
-    if not isinstance(node, ast.For):
-        lines = range(node.lineno, node.test.end_lineno + 1)
-        return Fork(ast.unparse(node.test), lines, body, loop=False)
-    alone = ast.unparse(ast.For(node.target, node.iter, [ast.Pass()], [], lineno=0))
-    lines = range(node.lineno, node.iter.end_lineno + 1)
-    return Fork(alone.partition(":\n")[0], lines, body, loop=True)

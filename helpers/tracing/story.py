@@ -73,7 +73,6 @@ class _Film:
     def __init__(self, steps: Trace) -> None:
         self.trace, self.steps = steps, steps[:_MOST_STEPS]
         self.history = steps.recording.history
-        self.lines = steps.recording.lines[:_MOST_STEPS]
         self.listings = listings_of(steps)
         self.touched = {(change.container, change.name) for change in steps.changes}
         self.stacks, self.entries, self.values = _Table(), _Table(), _Table()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -139,32 +138,31 @@ class Watch:
             self.history.moments.append(moment)
             self.history.states.append(new)
 
-    def _in_words(self, box: str, names: Iterable, values: Iterable | None) -> dict[str, Value]:
+    def _in_words(self, box: str, names: list, values: list | None) -> dict[str, Value]:
         if values is None:
             return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
         found = {}
-        for name, value in zip(names, values, strict=True):
+        for name, value in zip(names, values, strict=False):
             if box != "__dict__" or type(name) is not str or name not in _PRIVATE:
                 said = self._wording.value(value)
                 found[text(name)] = said._replace(kind=_KINDS.get(box, said.kind))
         return found
 
 
-def _contents(module: nn.Module) -> dict[str, tuple[Iterable, Iterable | None]]:
-    """The names and the objects in each container, read beneath any override; a set has names
-    alone."""
+def _contents(module: nn.Module) -> dict[str, tuple[list, list | None]]:
+    """Names and objects in each container, read beneath any override; a set has names alone."""
     own = instance_dict(module)
-    found = {"__dict__": (dict.keys(own), dict.values(own))}
+    found = {"__dict__": (list(dict.keys(own)), list(dict.values(own)))}
     for box in CONTAINERS[1:]:
         slots = dict.get(own, box)
         if issubclass(type(slots), dict):
-            found[box] = dict.keys(slots), dict.values(slots)
+            found[box] = list(dict.keys(slots)), list(dict.values(slots))
         elif issubclass(type(slots), (set, frozenset)):
-            found[box] = set(slots), None
+            found[box] = list(set(slots)), None
     return found
 
 
-def _flat(boxes: dict[str, tuple[Iterable, Iterable | None]]) -> list[Any]:
+def _flat(boxes: dict[str, tuple[list, list | None]]) -> list[Any]:
     found = []
     for box, (names, values) in boxes.items():
         found.append(box)

@@ -116,12 +116,11 @@ def _parting_in_words(left: Trace, right: Trace) -> str:
         return (
             "Both blocks run the same lines of torch." if left else "Neither runs a line of torch."
         )
-    first, second = place.did
     if not place.cause:
-        step = f"{place.step + 1:,}"
-        return f"The paths part at step {step}: the first block {first}, the second {second}."
-    where = f"{short_name(place.function)} at {place.cause}"
-    return f"The paths part in {where}: {first} in the first, {second} in the second."
+        did = f"the first block {place.left}, the second {place.right}"
+        return f"The paths part at step {place.step + 1:,}: {did}."
+    where, did = short_name(place.function), f"{place.left} in the first, {place.right}"
+    return f"The paths part in {where} at {place.cause}: {did} in the second."
 
 
 class _Event(NamedTuple):
