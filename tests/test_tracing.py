@@ -34,7 +34,7 @@ from helpers.tracing.listing import listings_of
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import film, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
-from helpers.tracing.watch import CONTAINERS
+from helpers.tracing.watch import BOXES
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
 
@@ -1038,7 +1038,7 @@ def test_a_module_that_cannot_be_built_is_followed_before_the_layers_it_has_made
 def boxes_by_hand(statement, module) -> list[tuple[str, str]]:
     """At each line of `remove_from` the container that its `d` is, found by identity."""
     seen = []
-    boxes = {name: vars(module)[name] for name in CONTAINERS if name in vars(module)}
+    boxes = {name: vars(module)[name] for name in BOXES if name in vars(module)}
     boxes["__dict__"] = vars(module)
 
     def look(frame, event, arg):
@@ -1368,7 +1368,7 @@ def test_a_module_with_many_names_is_cut_with_the_rest_counted_and_what_moves_is
     for i in range(500):
         module.register_buffer(f"b{i}", None)
     found = film(assigned(parameter(), "b450", module))
-    _, held, more = found["states"][found["steps"][0].state][CONTAINERS.index("_buffers")]
+    _, held, more = found["states"][found["steps"][0].state][BOXES.index("_buffers")]
     names = [found["entries"][one].name for one in held]
     assert names == [*(f"b{i}" for i in range(40)), "b450"] and more == 459
     assert len(json.dumps(found)) < 25_000

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import FrameType
 
 from torch import nn
 
-from helpers.state.objects import instance_dict, text, type_name
+from helpers.state.objects import type_name
+from helpers.state.walk import walk, walk_with_paths
 from helpers.tracing.watch import Watch, Wording
 
 
@@ -41,7 +42,7 @@ class Following:
         return max(self.watches, key=self._size, default=None)
 
     def _size(self, watch: Watch) -> tuple[bool, int]:
-        return id(watch.module) in self._built, sum(1 for _ in below(watch.module))
+        return id(watch.module) in self._built, sum(1 for _ in walk(watch.module, times=1))
 
 
 def _within(frame: FrameType | None, outer: FrameType) -> bool:
@@ -51,21 +52,11 @@ def _within(frame: FrameType | None, outer: FrameType) -> bool:
     return frame is outer
 
 
-def below(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """`module` and every module in it, each with a path, as `named_modules()` gives them."""
-    pending, seen = [("", module)], {id(module)}
-    for path, one in pending:
-        yield path, one
-        slots = dict.get(instance_dict(one), "_modules")
-        for name, child in dict.items(slots) if issubclass(type(slots), dict) else ():
-            if issubclass(type(child), nn.Module) and id(child) not in seen:
-                seen.add(id(child))
-                pending.append((f"{path}.{text(name)}".lstrip("."), child))
-
-
 def placed(modules: list[nn.Module], root: nn.Module) -> str:
     """The classes of some modules, and where each is in `root`."""
-    paths = {id(module): f"its {path}" for path, module in below(root)}
+    paths: dict[int, str] = {}
+    for path, part in walk_with_paths(root):
+        paths.setdefault(id(part.module), f"its {path}")
     return listed(f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from helpers.state import objects
 from helpers.state.objects import brief, message_of, type_name
 from helpers.state.torch_private import without_torch_function
+from helpers.state.walk import is_module
 from helpers.tracing.following import Following, listed, placed
 from helpers.tracing.source import FILE
 from helpers.tracing.watch import History, Value, Watch, Wording, boxes_of
@@ -207,7 +208,7 @@ def _first_argument(frame: FrameType) -> nn.Module | None:
     """The module on which the function of a frame that begins is called."""
     code = frame.f_code
     value = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    return value if issubclass(type(value), nn.Module) else None
+    return value if is_module(value) else None
 
 
 def _method_of(frame: FrameType, module: nn.Module) -> Iterator[str]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
+from helpers.state.torch_private import NON_PERSISTENT
 from helpers.tracing.listing import listings_of
 from helpers.tracing.recorder import Line
 from helpers.tracing.trace import Step, Trace
-from helpers.tracing.watch import CONTAINERS, SILENT, Change, State
+from helpers.tracing.watch import BOXES, Change, State
 
 _MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
 
@@ -90,7 +91,7 @@ class _Film:
             "values": list(self.values),
             "notes": list(self._notes([frame.visit for frame in frames])),
             "changes": changes,
-            "containers": CONTAINERS,
+            "containers": BOXES,
             "more": len(self.trace) - len(self.steps),
             "remarks": self.trace.remarks,
         }
@@ -125,7 +126,7 @@ class _Film:
     def _boxes(self, state: State) -> list[tuple]:
         """Of each container whether it is there, its entries, and how many are left out."""
         found = []
-        for box in CONTAINERS:
+        for box in BOXES:
             names, more = names_of(box, state, self.touched, _MOST_NAMES)
             entries = [self.entries[entry_of(box, name, state)] for name in names]
             found.append((box in state, entries, more))
@@ -154,7 +155,7 @@ class _Film:
                 break  # it belongs to a step that is cut off
             if not change.by_line:
                 words += ", by no line of this file"
-            at, box = max(0, min(change.step, last)), CONTAINERS.index(change.container)
+            at, box = max(0, min(change.step, last)), BOXES.index(change.container)
             yield at, box, verb, self.entries[entry], words, origin
 
 
@@ -193,11 +194,11 @@ def moves_of(steps: Trace) -> list[Move]:
         words = f"{_short(name)} {verb}"
         if verb == "came":
             words += f" into {container}"
-            if origin and container != SILENT and number == change.after.number:
+            if origin and container != NON_PERSISTENT and number == change.after.number:
                 words += f": the object that left {origin}"
         elif verb == "left":
             words += f" {container}"
-            if container != SILENT:
+            if container != NON_PERSISTENT:
                 left[name] = (container, change.before.number)
         elif not change.in_place:
             words += f" in {container}"
@@ -220,7 +221,7 @@ def _verb(change: Change) -> str:
 def entry_of(box: str, name: str, state: State) -> Entry:
     """What a container holds under `name`, with the sign of its kind."""
     kind, words = state[box][name][:2]
-    silent = box == SILENT or (box == "_buffers" and name in state.get(SILENT, ()))
+    silent = box == NON_PERSISTENT or (box == "_buffers" and name in state.get(NON_PERSISTENT, ()))
     return Entry(_short(name), "non-persistent buffer" if silent else kind, words)
 
 

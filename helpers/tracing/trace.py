@@ -12,10 +12,10 @@ from typing import NamedTuple
 from torch import nn
 
 from helpers.state.objects import message_of, require_module, type_name
-from helpers.state.torch_private import without_torch_function
+from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
 from helpers.tracing.recorder import Line, Recorder, Recorders, Recording
 from helpers.tracing.source import Fork, module_source, source_lines
-from helpers.tracing.watch import CONTAINERS, SILENT, Change, State, Value
+from helpers.tracing.watch import BOXES, Change, State, Value
 
 
 class Step(NamedTuple):
@@ -177,7 +177,7 @@ class Trace(Sequence):
         `_non_persistent_buffers_set` as well."""
         states = self.recording.history.states
         last = states[-1] if states else {}
-        homes = [box for box in CONTAINERS if box != SILENT and name in last.get(box, {})]
+        homes = [box for box in BOXES if box != NON_PERSISTENT and name in last.get(box, {})]
         return homes[0] if homes else None
 
     def functions(self) -> dict[str, tuple[int, tuple[str, ...]]]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from helpers.state.objects import brief, instance_dict, message_of, type_name
+from helpers.state.objects import brief, message_of, type_name
+from helpers.state.walk import read
 from helpers.tracing.trace import Trace, trace
-from helpers.tracing.watch import SILENT
 
 NAME = "x"
 BEFORE_INIT = "before Module.__init__"
@@ -57,6 +57,7 @@ ROUTES: dict[str, Callable[[nn.Module, object], object]] = {
     "del": lambda module, value: delattr(module, NAME),
     BEFORE_INIT: lambda module, value: setattr(module, NAME, value),
 }
+_HOMES_OF_KINDS = {"plain tensor": "plain", "plain value": "plain", "module": "submodule"}
 # There is no container yet before `__init__`, so the name can live in these homes alone.
 EARLY_HOMES = ("nowhere", "plain", "class attribute")
 
@@ -162,17 +163,10 @@ def _fresh(home: str, *, early: bool) -> nn.Module:
 def _where(module: nn.Module) -> tuple[str, object]:
     """The home of the name, and what stands there. A container counts before the class, which it
     does not change."""
-    own = instance_dict(module)
-    boxes = {
-        "plain": own,
-        "parameter": own.get("_parameters", {}),
-        "buffer": own.get("_buffers", {}),
-        "submodule": own.get("_modules", {}),
-    }
-    for home, box in boxes.items():
-        if NAME in box:
-            silent = home == "buffer" and NAME in own[SILENT]
-            return "non-persistent buffer" if silent else home, box[NAME]
+    held = read(module)
+    for slot in (*held.slots(), *held.submodules()):
+        if slot.name == NAME:
+            return _HOMES_OF_KINDS.get(slot.kind, slot.kind), slot.value
     if hasattr(type(module), NAME):
         return "class attribute", getattr(type(module), NAME)
     return "nowhere", None

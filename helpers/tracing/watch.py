@@ -10,14 +10,18 @@ import torch
 from torch import nn
 
 from helpers.state.objects import brief, facts, instance_dict, shape_in_words, text, type_name
-from helpers.state.torch_private import writes_into
+from helpers.state.torch_private import (
+    BUFFERS,
+    INTERNAL,
+    MODULES,
+    NON_PERSISTENT,
+    PARAMETERS,
+    writes_into,
+)
 
-# The containers by their names in `__dict__`, which itself stands for the plain attributes.
-SILENT = "_non_persistent_buffers_set"
-CONTAINERS = ("__dict__", "_parameters", "_buffers", SILENT, "_modules")
-_KINDS = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
-# What torch keeps for itself in `__dict__`, read from the installed torch: containers and hooks.
-_PRIVATE = frozenset(name for name in instance_dict(nn.Module()) if name.startswith("_"))
+# The places of a name: the containers, and `__dict__` itself for the plain attributes.
+BOXES = ("__dict__", PARAMETERS, BUFFERS, NON_PERSISTENT, MODULES)
+_KINDS = {PARAMETERS: "parameter", BUFFERS: "buffer", MODULES: "module"}
 
 
 class Value(NamedTuple):
@@ -143,7 +147,7 @@ class Watch:
             return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
         found = {}
         for name, value in zip(names, values, strict=False):
-            if box != "__dict__" or type(name) is not str or name not in _PRIVATE:
+            if box != "__dict__" or type(name) is not str or name not in INTERNAL:
                 said = self._wording.value(value)
                 found[text(name)] = said._replace(kind=_KINDS.get(box, said.kind))
         return found
@@ -153,7 +157,7 @@ def _contents(module: nn.Module) -> dict[str, tuple[list, list | None]]:
     """Names and objects in each container, read beneath any override; a set has names alone."""
     own = instance_dict(module)
     found = {"__dict__": (list(dict.keys(own)), list(dict.values(own)))}
-    for box in CONTAINERS[1:]:
+    for box in BOXES[1:]:
         slots = dict.get(own, box)
         if issubclass(type(slots), dict):
             found[box] = list(dict.keys(slots)), list(dict.values(slots))
@@ -174,7 +178,7 @@ def _flat(boxes: dict[str, tuple[list, list | None]]) -> list[Any]:
 def boxes_of(module: nn.Module) -> dict[int, str]:
     """The name of each container of a module, by the id of the container."""
     own = instance_dict(module)
-    found = {id(dict.get(own, box)): box for box in CONTAINERS[1:]}
+    found = {id(dict.get(own, box)): box for box in BOXES[1:]}
     found.pop(id(None), None)
     return {id(own): "__dict__", **found}
 

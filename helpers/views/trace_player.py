@@ -22,7 +22,7 @@ from helpers.tracing.story import (
     short_name,
 )
 from helpers.tracing.trace import Trace
-from helpers.tracing.watch import CONTAINERS, State
+from helpers.tracing.watch import BOXES, State
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, MONO, SOFT, Markup, face, grid, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
@@ -178,7 +178,7 @@ def _before_and_after(steps: Trace) -> Markup:
         sides = {"before": first, "after": last}
     touched = {(change.container, change.name) for change in steps.changes}
     rows = []
-    for box in CONTAINERS:
+    for box in BOXES:
         held = [_held(box, state, touched) for state in sides.values()]
         rows.append([tag("span", box, style=MONO), *held])
     return grid(("container", *sides), rows)
