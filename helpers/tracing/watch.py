@@ -94,12 +94,8 @@ class Wording:
 
     def local(self, value: Any, boxes: dict[int, str]) -> Value:
         """A local value in words: a container by its name, if `boxes` has it under its id."""
-        parts = value if type(value) is tuple else ()
-        if id(value) in boxes:
-            return Value("plain value", boxes[id(value)], 0)
-        if parts and all(id(part) in boxes for part in parts):
-            return Value("plain value", f"({', '.join(boxes[id(part)] for part in parts)})", 0)
-        return self.value(value, keep=False)
+        box = boxes.get(id(value))
+        return Value("plain value", box, 0) if box else self.value(value, keep=False)
 
 
 class Watch:
