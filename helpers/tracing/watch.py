@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import brief, facts, instance_dict, shape_described, text, type_name
+from helpers.state.objects import brief, facts, instance_dict, shape_in_words, text, type_name
 from helpers.state.torch_private import (
     BUFFERS,
     INTERNAL,
@@ -203,7 +203,7 @@ def _kind_and_words(value: Any, about: tuple) -> tuple[str, str]:
         name = "Buffer"
     shape, dtype, device, grad, _ = about
     parameter = issubclass(kind, nn.Parameter)
-    words = [name, shape_described(shape), str(dtype)[6:]]
+    words = [name, shape_in_words(shape), str(dtype)[6:]]
     if parameter and not grad:
         words.append("frozen")
     if str(device) != "cpu":
