@@ -5,7 +5,6 @@ torch.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
@@ -16,10 +15,6 @@ from helpers.views.markup import BOX, SOFT, Markup, join, tag
 
 if TYPE_CHECKING:
     from helpers.exercises.questions import Question
-
-# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every
-# lesson asks one.
-_EXPORTED = Markup((Path(__file__).parent / "exported.css").read_text(encoding="utf-8"))
 
 
 def prose(words: str) -> Markup:
@@ -56,8 +51,8 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             answer=question.answer,
         )
 
-    def __repr__(self) -> str:
-        return " ".join(f"Quiz {self._key}: {self.prompt}".split())
+    def title(self) -> str:
+        return f"Quiz {self._key}: {self.prompt}"
 
     def static_face(self) -> Markup:
         letters = (
@@ -74,7 +69,6 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
             tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
-            tag("style", _EXPORTED),
             class_="inm-quiz-static",
             style=f"{BOX};border-left:4px solid #1976d2",
         )
