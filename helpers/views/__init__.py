@@ -1,7 +1,9 @@
-"""Views: what a reader sees and touches. Each is a widget with a front end of its own beside it, a
-module of JavaScript and a style sheet, and has three faces.
+"""Let me see and touch it: the views, and what they share.
 
-They take data of `state`, `tracing` and `checkpoints`, and know nothing of torch's rules.
+Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
+nothing of torch's rules.
+
+Imports: `state`, `tracing`, `checkpoints`.
 """
 
 from __future__ import annotations
