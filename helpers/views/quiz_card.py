@@ -5,16 +5,13 @@ torch.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import BOX, SOFT, Markup, join, tag
-
-if TYPE_CHECKING:
-    from helpers.exercises.questions import Question
 
 
 def prose(words: str) -> Markup:
@@ -42,14 +39,14 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
     options = List().tag(sync=True)
     answer = Int().tag(sync=True)
 
-    def __init__(self, question: Question) -> None:
-        self._key = question.key
-        super().__init__(
-            prompt=question.prompt,
-            code=question.code,
-            options=[{"text": option.text, "why": option.why} for option in question.options],
-            answer=question.answer,
-        )
+    def __init__(
+        self, key: str, prompt: str, options: Iterable[tuple[str, str]], answer: int, code: str = ""
+    ) -> None:
+        """`options` are pairs: what an option says, and why; `answer` is the position of the right
+        one."""
+        self._key = key
+        pairs = [{"text": words, "why": why} for words, why in options]
+        super().__init__(prompt=prompt, code=code, options=pairs, answer=answer)
 
     def title(self) -> str:
         return f"Quiz {self._key}: {self.prompt}"
