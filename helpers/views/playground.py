@@ -80,7 +80,8 @@ def _cell(outcome: Outcome) -> Markup:
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
         return tag("div", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
     sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
-    more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
+    hidden = "hidden by the class" if outcome.hidden else ""
+    more = "empty slot" if outcome.empty else hidden
     below = [tag("br"), tag("span", more, style=SOFT)] if more else []
     return tag("div", mark(sign), " ", sign.label, *below, style=_WHOLE)
 
