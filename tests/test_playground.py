@@ -4,8 +4,6 @@ made up.
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from torch import nn
@@ -204,8 +202,7 @@ def test_what_is_no_text_is_a_type_error(place, wrong):
 def cells_of(outcomes):
     """{(value, home): words of the cell} of the first table."""
     face = OutcomeTable(outcomes)._repr_html_()
-    cells = [re.findall(r"<t[hd].*?</t[hd]>", row) for row in face.split("<tr>")[1:]]
-    (_, *heads), *rows = ([Page(cell.replace("<br>", " ")).words for cell in row] for row in cells)
+    (_, *heads), *rows = Page(face.replace("<br>", " ")).rows
     return {
         (value, home): words
         for names, *row in rows

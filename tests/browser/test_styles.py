@@ -1,4 +1,4 @@
-"""The style sheets of all views on one page: each brings what they share, and none undoes another."""
+"""The style sheets of all views on one page: each brings what they share, none undoes another."""
 
 from __future__ import annotations
 
