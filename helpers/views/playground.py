@@ -14,6 +14,7 @@ from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, sof
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
+_LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
 _NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
 
@@ -58,7 +59,7 @@ class OutcomeTable:
 
     def _repr_html_(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
-        return tag("div", *map(self._table, routes), class_="inm-outcomes", style="line-height:1.4")
+        return tag("div", *map(self._table, routes), class_="inm-outcomes", style=_LOOK)
 
     def _table(self, route: str) -> Markup:
         here = {(one.value, one.home): _cell(one) for one in self.outcomes if one.route == route}
