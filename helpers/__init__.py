@@ -4,12 +4,12 @@ docstring.
 
 from helpers.checkpoints.comparison import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises.feedback import check, quiz
-from helpers.state.audit import audit
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
 from helpers.state.visibility import Sight, visibility
 from helpers.tracing.trace import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
+from helpers.views.findings_table import audit
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.placement import Placement
 from helpers.views.playground import OutcomeTable, Playground
