@@ -4,6 +4,7 @@ docstring.
 
 from helpers.checkpoints.comparison import Advice, Comparison, Mismatch, compare_checkpoint
 from helpers.exercises.feedback import check, quiz
+from helpers.exercises.placement import Placement
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
 from helpers.state.visibility import Sight, visibility
@@ -11,7 +12,6 @@ from helpers.tracing.trace import Step, Trace, parting, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.findings_table import audit
 from helpers.views.parameter_ways import ParameterWays
-from helpers.views.placement import Placement
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap

@@ -15,6 +15,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "ipywidgets", "anywidget", "matplotlib")
@@ -22,6 +23,14 @@ OLDEST_TORCH = "2.5"  # the others: what requirements.txt asks for
 # The part of JupyterLab that draws a view, and the package that brings it.
 EXTENSIONS = {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "anywidget": "anywidget"}
 _AGAIN = "then restart the kernel (Kernel > Restart Kernel) and run this cell again"
+_THE_COURSE = ["-e", str(ROOT)]
+
+
+class Answer(NamedTuple):
+    """What is said of one thing looked at, and what pip is to install so that it is well."""
+
+    lines: list[str]
+    wanted: list[str] = []
 
 
 def look() -> tuple[str, bool]:
@@ -30,208 +39,190 @@ def look() -> tuple[str, bool]:
 
     If all is well the words are the same on every machine. ✗ marks what stops the lessons, ! what
     does not."""
-    if sys.version_info < (3, 10):  # noqa: UP036  (whoever has an older Python did not come here through pip)
+    if sys.version_info < (3, 10):  # noqa: UP036  (an old Python did not come here through pip)
         return _old_python(), False
-    lines, wanted = [], []
-    lines.append("✓ Python 3.10 or later")
-    for name in PACKAGES:
-        wanted += _package(name, lines)
-    wanted += _helpers(lines, ready=not any(line.startswith("✗") for line in lines))
-    if wanted:  # the extensions come with these packages, so they are looked at afterwards
-        lines += _install(wanted)
-    else:  # the lessons run without them, and JupyterLab may have been started from another environment, which has them
-        try:
-            lines += _views() or ["✓ the JupyterLab extensions that draw the views"]
-        except (
-            Exception
-        ) as error:  # a folder or a file that may not be read, or that is not what it should be
-            lines.append(
-                f"! JupyterLab's extensions cannot be looked at: {type(error).__name__}: {_first_line(error)}"
-            )
-    return "\n".join(lines), not any(line.startswith("✗") for line in lines)
+    answers = [_package(name) for name in PACKAGES]
+    answers.append(_helpers(ready=not any(map(_stops, answers))))
+    lines = ["✓ Python 3.10 or later", *(line for answer in answers for line in answer.lines)]
+    wanted = [word for answer in answers for word in answer.wanted]
+    # The extensions come with these packages, so they are looked at when all these are there.
+    lines += _install(wanted) if wanted else _views()
+    return "\n".join(lines), not any(map(_stops, answers))
+
+
+def _stops(answer: Answer) -> bool:
+    return any(line.startswith("✗") for line in answer.lines)
 
 
 def _old_python() -> str:
-    return "\n".join(
-        (
-            f"✗ This is Python {platform.python_version()}, and the lessons need 3.10 or later.",
-            f"  Remove the folder {ROOT / '.venv'}, if there is one. Paste the first command of README.md again, with a",
-            "  newer Python's name in its first part: python3.12 for python3, or on Windows py -3.12 for py -3.",
-        )
-    )
+    return f"""\
+✗ This is Python {platform.python_version()}, and the lessons need 3.10 or later.
+  Remove the folder {ROOT / ".venv"}, if there is one. Paste the first command of README.md again,
+  with a newer Python in its first part: python3.12 for python3, on Windows py -3.12 for py -3."""
 
 
-def _package(name: str, lines: list[str]) -> list[str]:
-    """Say how `name` is, and return what pip is to install so that it is well."""
+def _package(name: str) -> Answer:
     asked = _requirements().get(name, "")
     oldest = OLDEST_TORCH if name == "torch" else re.sub(r"^\D*([\d.]*).*", r"\1", asked)
     try:
         module = importlib.import_module(name)
-        found = getattr(module, "__version__", None)
-        found = found if found is None else str(found)
-    except ModuleNotFoundError as error:
-        if error.name == name:
-            lines.append(f"✗ {name} is not installed in this kernel's Python.")
-            if (name, sys.platform, platform.machine()) == ("torch", "darwin", "x86_64"):
-                lines.append(
-                    "  For Macs with an Intel processor none is new enough: use another machine."
-                )
-            return [name + asked]
-        return _broken(name, asked, error, lines)
+        version = getattr(module, "__version__", None)
+        found = "" if version is None else str(version)
     except Exception as error:  # a library that cannot be loaded raises whatever it likes
-        return _broken(name, asked, error, lines)
-    if found is None:
-        place = getattr(module, "__file__", None) or list(getattr(module, "__path__", "?"))[0]
-        lines.append(
-            f"✗ {name} is not the package of that name here, but {place}: rename that, {_AGAIN}."
-        )
-        return []
+        if isinstance(error, ModuleNotFoundError) and error.name == name:
+            return Answer(_absent(name), [name + asked])
+        return Answer(_broken(name, error), ["--force-reinstall", name + asked])
+    if version is None:
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", "?")))
+        words = f"is not the package of that name here, but {place}: rename that, {_AGAIN}."
+        return Answer([f"✗ {name} {words}"])
     if _numbers(found) < _numbers(oldest):
-        lines.append(f"✗ {name} {found} is too old: the lessons need {oldest} or later.")
-        return [name + asked]
-    lines.append(f"✓ {name} {oldest} or later")
+        words = f"✗ {name} {found} is too old: the lessons need {oldest} or later."
+        return Answer([words], [name + asked])
+    lines = [f"✓ {name} {oldest} or later"]
     pinned = asked[2:] if asked.startswith("==") else ""
-    if pinned and str(found).partition("+")[0] != pinned:
-        lines.append(
-            f"! Here it is {found}, which will do. The saved outputs belong to {pinned}: do not compare them."
-        )
-    return []
+    if pinned and found.partition("+")[0] != pinned:
+        lines.append(f"! Here it is {found}, which will do.")
+        lines[-1] += f" The saved outputs belong to {pinned}: do not compare them."
+    return Answer(lines)
 
 
-def _broken(name: str, asked: str, error: Exception, lines: list[str]) -> list[str]:
-    lines.append(
-        f"✗ {name} is installed, and cannot be imported: {type(error).__name__}: {_first_line(error)}"
-    )
+def _absent(name: str) -> list[str]:
+    lines = [f"✗ {name} is not installed in this kernel's Python."]
+    if (name, sys.platform, platform.machine()) == ("torch", "darwin", "x86_64"):
+        lines.append("  For Macs with an Intel processor none is new enough: use another machine.")
+    return lines
+
+
+def _broken(name: str, error: Exception) -> list[str]:
+    lines = [f"✗ {name} is installed, and cannot be imported: {_in_words(error)}"]
     if os.name == "nt" and name == "torch":
-        lines.append(
-            "  If it speaks of a DLL, first install Microsoft's https://aka.ms/vs/17/release/vc_redist.x64.exe"
-        )
-    return ["--force-reinstall", name + asked]
+        address = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
+        lines.append(f"  If it speaks of a DLL, first install Microsoft's {address}")
+    return lines
 
 
-def _helpers(lines: list[str], ready: bool) -> list[str]:
-    """Say how this course's own package is; it is imported only where what it imports is well."""
+def _helpers(ready: bool) -> Answer:
+    """How this course's own package is; it is imported only where what it imports is well."""
     try:
         spec = importlib.util.find_spec("helpers")
         if spec is None:
-            lines.append(
-                "✗ helpers, the package of this course, is not installed in this kernel's Python."
-            )
-            return ["-e", str(ROOT)]
-        place = Path(spec.origin or list(spec.submodule_search_locations)[0]).resolve()
+            words = "helpers, the package of this course, is not installed in this kernel's Python."
+            return Answer([f"✗ {words}"], _THE_COURSE)
+        place = Path(spec.origin or next(iter(spec.submodule_search_locations))).resolve()
         if (place.parent if spec.origin else place) != ROOT / "helpers":
-            lines.append(
-                f"✗ helpers is another package here: {place}. The one of this course is {ROOT / 'helpers'}."
-            )
-            lines.append(
-                "  Take the other one out of the way (pip uninstall it, or rename it). Then:"
-            )
-            return ["-e", str(ROOT)]
+            return Answer(_another(place), _THE_COURSE)
         if not spec.origin:
             raise ImportError(f"{place / '__init__.py'} is missing")
-        if ready:
-            importlib.import_module("helpers")
-            lines.append("✓ helpers, the package of this course")
+        if not ready:
+            return Answer([])
+        importlib.import_module("helpers")
+        return Answer(["✓ helpers, the package of this course"])
     except Exception as error:
-        name = (
-            str(getattr(error, "name", None) or "")
-            if isinstance(error, ModuleNotFoundError)
-            else ""
-        )
-        top = name.partition(".")[0]
-        if top not in ("", "helpers"):
-            lines.append(f"✗ helpers cannot be imported: {name} is missing.")
-            return [
-                *(["--force-reinstall"] if top != name else []),
-                top + _requirements().get(top, ""),
-            ]
-        lines.append(f"✗ helpers cannot be imported: {type(error).__name__}: {_first_line(error)}")
-        lines.append(
-            f"  Get a fresh copy of the course, or see what git status says in {ROOT}; {_AGAIN}."
-        )
-    return []
+        return _helpers_broken(error)
+
+
+def _another(place: Path) -> list[str]:
+    here = ROOT / "helpers"
+    return [
+        f"✗ helpers is another package here: {place}. The one of this course is {here}.",
+        "  Take the other one out of the way (pip uninstall it, or rename it). Then:",
+    ]
+
+
+def _helpers_broken(error: Exception) -> Answer:
+    """A package that it needs is installed; of its own files a fresh copy is to be got."""
+    name = str(error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    top = name.partition(".")[0]
+    if top in ("", "helpers"):
+        told = f"what git status says in {ROOT}; {_AGAIN}."
+        words = f"✗ helpers cannot be imported: {_in_words(error)}"
+        return Answer([words, f"  Get a fresh copy of the course, or see {told}"])
+    again = ["--force-reinstall"] if top != name else []
+    words = f"✗ helpers cannot be imported: {name} is missing."
+    return Answer([words], [*again, top + _requirements().get(top, "")])
 
 
 def _install(wanted: list[str]) -> list[str]:
     """How to install it here; and first of all, if the course has an environment of its own, that
     this is not it.
     """
-    own, lines = ROOT / ".venv", []
+    own, lines = ROOT / ".venv", ["  In a terminal, run:"]
     if (own / "pyvenv.cfg").exists() and own.resolve() != Path(sys.prefix).resolve():
         jupyter = own / ("Scripts" if os.name == "nt" else "bin") / "jupyter"
-        start = _command(
-            str(jupyter),
-            "lab",
-            f"--notebook-dir={ROOT}",
-            str(ROOT / "notebooks" / "00_start_here.ipynb"),
-        )
-        lines += [
-            "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a terminal:",
-            f"      {start}",
+        first = str(ROOT / "notebooks" / "00_start_here.ipynb")
+        lines = [
+            "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a"
+            " terminal:",
+            f"      {_command(str(jupyter), 'lab', f'--notebook-dir={ROOT}', first)}",
             "  Or install what is missing for this kernel, too:",
         ]
-    else:
-        lines.append("  In a terminal, run:")
     # A package that is to be replaced needs --force-reinstall; the word stands once, in front.
-    options = [word for word in ("--force-reinstall",) if word in wanted]
-    words = [*options, *(word for word in wanted if word not in options)]
-    return [
-        *lines,
-        f"      {_command(sys.executable, '-m', 'pip', 'install', *words)}",
-        f"  {_AGAIN}.",
-    ]
+    words = sorted(dict.fromkeys(wanted), key=lambda word: word != "--force-reinstall")
+    command = _command(sys.executable, "-m", "pip", "install", *words)
+    return [*lines, f"      {command}", f"  {_AGAIN}."]
 
 
 def _views() -> list[str]:
-    """What is wrong with the extensions of JupyterLab that draw the views, as this kernel sees its
-    folders.
-    """
+    """What there is to say of the extensions of JupyterLab that draw the views.
+
+    The lessons run without them, and JupyterLab may have been started from another environment,
+    which has them. So a folder that may not be read, or is not what it should be, stops nothing."""
     try:
-        from jupyter_core.paths import jupyter_config_dir, jupyter_config_path, jupyter_path
+        from jupyter_core.paths import jupyter_path
     except ImportError:
-        return [
-            "! Jupyter is not installed in this kernel's Python, so views may stay still.",
-            *_install(["jupyterlab"]),
+        words = "! Jupyter is not installed in this kernel's Python, so views may stay still."
+        return [words, *_install(["jupyterlab"])]
+    try:
+        folders = [Path(folder) for folder in jupyter_path("labextensions")]
+        missing = [
+            name
+            for name in EXTENSIONS
+            if not any((folder / name / "package.json").exists() for folder in folders)
         ]
-    switched = {}  # name of an extension: the file that says whether it is off; the last word counts
+        lines = [line for name in missing for line in _missing(name)]
+        lines += [line for part, file in _disabled().items() for line in _enable(part, file)]
+    except Exception as error:
+        return [f"! JupyterLab's extensions cannot be looked at: {_in_words(error)}"]
+    if not lines:
+        return ["✓ the JupyterLab extensions that draw the views"]
+    last = "  then close JupyterLab, start it again, and reload this page in the browser."
+    return [*lines, last]
+
+
+def _missing(name: str) -> list[str]:
+    words = f"! JupyterLab's extension {name} is missing, so views may stay still."
+    options = ("--force-reinstall", "--no-deps", EXTENSIONS[name])
+    command = _command(sys.executable, "-m", "pip", "install", *options)
+    return [f"{words} In a terminal, run:", f"      {command}"]
+
+
+def _enable(part: str, file: Path) -> list[str]:
+    from jupyter_core.paths import jupyter_config_dir
+
+    level = "sys_prefix" if Path(sys.prefix) in file.parents else "system"
+    level = "user" if Path(jupyter_config_dir()) in file.parents else level
+    words = ("-m", "jupyter", "labextension", "enable", f"--level={level}", part)
+    return [
+        f"! JupyterLab's extension {part} is disabled, in {file}. In a terminal, run:",
+        f"      {_command(sys.executable, *words)}",
+    ]
+
+
+def _disabled() -> dict[str, Path]:
+    """The extensions of `EXTENSIONS`, or parts of them, that are off, and the file that says so."""
+    from jupyter_core.paths import jupyter_config_path, jupyter_path
+
     folders = [Path(folder) / "labconfig" for folder in jupyter_config_path()]
-    for folder in reversed([*folders, *map(Path, jupyter_path("lab", "settings"))]):
-        for name, off in _disabled(folder / "page_config.json").items():
-            switched[str(name)] = folder / "page_config.json" if off else None
-    lines = []
-    for name, package in EXTENSIONS.items():
-        if not any(
-            (Path(folder) / name / "package.json").exists()
-            for folder in jupyter_path("labextensions")
-        ):
-            again = _command(
-                sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps", package
-            )
-            lines.append(
-                f"! JupyterLab's extension {name} is missing, so views may stay still. In a terminal, run:"
-            )
-            lines.append(f"      {again}")
-        for part in (
-            one for one, file in switched.items() if file and one.partition(":")[0] == name
-        ):
-            file = switched[part]
-            level = "user" if Path(jupyter_config_dir()) in file.parents else "sys_prefix"
-            level = level if level == "user" or Path(sys.prefix) in file.parents else "system"
-            enable = _command(
-                sys.executable, "-m", "jupyter", "labextension", "enable", f"--level={level}", part
-            )
-            lines += [
-                f"! JupyterLab's extension {part} is disabled, in {file}. In a terminal, run:",
-                f"      {enable}",
-            ]
-    if lines:
-        lines.append(
-            "  then close JupyterLab, start it again, and reload this page in the browser."
-        )
-    return lines
+    folders += map(Path, jupyter_path("lab", "settings"))
+    said = {}  # the last word counts: that of the folder looked at first by JupyterLab
+    for file in (folder / "page_config.json" for folder in reversed(folders)):
+        said.update({str(part): file if off else None for part, off in _switches(file).items()})
+    ours = {part: file for part, file in said.items() if part.partition(":")[0] in EXTENSIONS}
+    return {part: file for part, file in ours.items() if file}
 
 
-def _disabled(file: Path) -> dict[str, bool]:
+def _switches(file: Path) -> dict[str, bool]:
     """What a page_config.json says of extensions: a list of those that are off, or {name: whether
     it is off}.
     """
@@ -251,16 +242,17 @@ def _requirements() -> dict[str, str]:
     return dict(re.findall(r"^([\w-]+)([=<>~!][^\s#]*)", words, re.MULTILINE))
 
 
-def _numbers(version: object) -> list[int]:
-    return [int(number) for number in re.findall(r"\d{1,9}", str(version).partition("+")[0])[:3]]
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d{1,9}", version.partition("+")[0])[:3]]
 
 
-def _first_line(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
+    """The type of `error` and the first line of what it says."""
     try:
         words = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
     except Exception:
         words = ""
-    return next(iter(words.splitlines()), "")[:300]
+    return f"{type(error).__name__}: {next(iter(words.splitlines()), '')[:300]}"
 
 
 def _command(*words: str) -> str:
@@ -269,8 +261,6 @@ def _command(*words: str) -> str:
     """
     if os.name != "nt":
         return " ".join(map(shlex.quote, words))
-    quoted = [
-        word if re.fullmatch(r"[\w.:\\/=-]+", word) else "'" + word.replace("'", "''") + "'"
-        for word in words
-    ]
+    plain = re.compile(r"[\w.:\\/=-]+")
+    quoted = [w if plain.fullmatch(w) else "'" + w.replace("'", "''") + "'" for w in words]
     return ("& " if quoted[0].startswith("'") else "") + " ".join(quoted)

@@ -1,4 +1,4 @@
-"""A piece of HTML as a browser would see it: its elements and its text."""
+"""A piece of HTML as a browser would see it: its elements, its tables and its text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.notebook_files import code_cells, faces, read
 
 
 class Page(HTMLParser):
-    """`tags` holds (name, attributes) of every element, `words` all text seen, `unclosed` what was
-    left open.
+    """`tags` holds (name, attributes) of every element, `words` all text seen, `rows` the texts of
+    the cells of every row of a table, `unclosed` what was left open.
     """
 
     _VOID = frozenset({"br", "hr", "img"})
@@ -19,21 +19,39 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict]] = []
         self.words = ""
+        self.rows: list[list[str]] = []
         self.unclosed: list[str] = []
         self.feed(html)
         self.close()
+
+    @property
+    def elements(self) -> set[str]:
+        """The names of all elements."""
+        return {name for name, _ in self.tags}
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of all attributes."""
+        return {attribute for _, attributes in self.tags for attribute in attributes}
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self.tags.append((tag, dict(attrs)))
         if tag not in self._VOID:
             self.unclosed.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.unclosed.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.unclosed[-1:] != ["style"]:
-            self.words += data
+        if self.unclosed[-1:] == ["style"]:
+            return
+        self.words += data
+        if {"th", "td"} & set(self.unclosed):
+            self.rows[-1][-1] += data
 
 
 def saved_static_faces(path: Path) -> list[str]:

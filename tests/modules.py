@@ -72,50 +72,39 @@ def fingerprint(module: nn.Module) -> list:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        own = nn.Module.__dict__["__dict__"].__get__(one)
-        for key, value in own.items():
+        for key, value in nn.Module.__dict__["__dict__"].__get__(one).items():
             found.append((id(one), key if type(key) is str else id(key), id(value)))
-            if issubclass(type(value), dict) and type(value).__module__ in (
-                "builtins",
-                "collections",
-            ):
+            held = [value]
+            if _is_plain_dict(value):
                 found += [(id(value), id(name), id(item)) for name, item in value.items()]
-                values = list(value.values())
-            else:
-                values = [value]
+                held = list(value.values())
             if type(value) is set:
                 found.append(sorted(map(str, value)))
-            for item in values:
-                if issubclass(type(item), nn.Module):
-                    pending.append(item)
-                elif issubclass(type(item), torch.Tensor):
-                    found.append(
-                        (
-                            id(item),
-                            type(item),
-                            item.requires_grad,
-                            id(item.grad),
-                            item._version,
-                            _bytes(item),
-                        )
-                    )
+            found += [_tensor_facts(item) for item in held if issubclass(type(item), torch.Tensor)]
+            pending += [item for item in held if issubclass(type(item), nn.Module)]
     return found
 
 
+def _is_plain_dict(value: object) -> bool:
+    kind = type(value)
+    return issubclass(kind, dict) and kind.__module__ in ("builtins", "collections")
+
+
+def _tensor_facts(tensor: torch.Tensor) -> tuple:
+    gradient = tensor.requires_grad, id(tensor.grad)
+    version = None if tensor.is_inference() else tensor._version
+    return id(tensor), type(tensor), *gradient, version, _bytes(tensor)
+
+
 def _bytes(tensor: torch.Tensor) -> bytes | None:
-    if (
-        nn.parameter.is_lazy(tensor)
-        or tensor.device.type != "cpu"
-        or tensor.layout != torch.strided
-    ):
+    """The bytes of a tensor that has them at hand, else None."""
+    elsewhere = tensor.device.type != "cpu" or tensor.layout != torch.strided
+    known = type(tensor) in (torch.Tensor, nn.Parameter, nn.Buffer)
+    if elsewhere or not known or nn.parameter.is_lazy(tensor):
         return None
-    if type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
-        return None
-    return (
-        tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-        if tensor.numel()
-        else b""
-    )
+    if not tensor.numel():
+        return b""
+    return tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 class Ran(BaseException):
@@ -212,70 +201,67 @@ _TAKEN = {*dir(nn.Module), *vars(nn.Module())}
 _names = st.sampled_from(NAMES) | st.text(max_size=8).filter(lambda name: name not in _TAKEN)
 
 
+class _Growing:
+    """A tree of modules that grows: `pool` has its modules, `tensors` those that may be tied."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw, self.pool = draw, [nn.Module()]
+        frozen = nn.Parameter(torch.ones(1), requires_grad=False)
+        self.tensors = [torch.zeros(2), nn.Parameter(torch.ones(3)), frozen]
+
+    def one_of(self, *choices: object) -> object:
+        """One of `choices`, by its place: hypothesis would look into what it samples."""
+        return choices[self.draw(st.integers(0, len(choices) - 1))]
+
+    def grow(self) -> None:
+        owner, name = vars(self.one_of(*self.pool)), self.draw(_names)
+        kinds = (self.parameter, self.buffer, self.module, self.tie, self.again)
+        self.one_of(*kinds, self.plain, self.container)(owner, name)
+
+    def parameter(self, owner: dict, name: str) -> None:
+        made = self.one_of(None, nn.Parameter(torch.rand(2, 3)), nn.Parameter(torch.empty(0)))
+        owner["_parameters"][name] = made
+        self.tensors.append(torch.zeros(1) if made is None else made)
+
+    def buffer(self, owner: dict, name: str) -> None:
+        self.tensors.append(torch.arange(self.draw(st.integers(0, 4))))
+        owner["_buffers"][name] = self.one_of(None, self.tensors[-1])
+        if self.draw(st.booleans()):
+            owner["_non_persistent_buffers_set"].add(name)
+
+    def module(self, owner: dict, name: str) -> None:
+        kinds = (nn.Module, nn.ReLU, lambda: nn.Linear(1, 2), lambda: nn.BatchNorm1d(2))
+        self.pool.append(self.one_of(*kinds)())
+        owner["_modules"][name] = self.one_of(None, *[self.pool[-1]] * 3)
+
+    def tie(self, owner: dict, name: str) -> None:
+        tensor = self.one_of(*self.tensors)
+        owner["_parameters" if isinstance(tensor, nn.Parameter) else "_buffers"][name] = tensor
+
+    def again(self, owner: dict, name: str) -> None:
+        owner["_modules"][name] = self.one_of(*self.pool)
+
+    def plain(self, owner: dict, name: str) -> None:
+        harmless = (3, None, "text", len, nn.ReLU(), torch.zeros(2, 2), self.tensors[-1])
+        owner[name] = self.one_of(*harmless, Hostile(), LongRepr(), 10**5000)
+
+    def container(self, owner: dict, name: str) -> None:
+        last, module = self.tensors[-1], self.pool[-1]
+        inner = self.one_of([last], (last, 3), {"k": [last]}, [module, Hostile()])
+        if isinstance(inner, list) and self.draw(st.booleans()):
+            inner.append(inner)
+        owner[name] = self.one_of(inner, [inner], {"<b>": inner}, {1, 2})
+
+
 @st.composite
 def modules(draw: st.DrawFn) -> nn.Module:
     """A generated module: trees with ties, repeated and recursive submodules, hostile names and
     values.
     """
-    pool = [nn.Module()]
-    tensors = [
-        torch.zeros(2),
-        nn.Parameter(torch.ones(3)),
-        nn.Parameter(torch.ones(1), requires_grad=False),
-    ]
+    made = _Growing(draw)
     for _ in range(draw(st.integers(0, 14))):
-        owner = vars(draw(st.sampled_from(pool)))
-        name = draw(_names)
-        what = draw(
-            st.sampled_from(["parameter", "buffer", "module", "plain", "container", "tie", "again"])
-        )
-        if what == "parameter":
-            tensor = draw(
-                st.sampled_from(
-                    [None, nn.Parameter(torch.rand(2, 3)), nn.Parameter(torch.empty(0))]
-                )
-            )
-            owner["_parameters"][name] = tensor
-            tensors.append(torch.zeros(1) if tensor is None else tensor)
-        elif what == "buffer":
-            tensors.append(torch.arange(draw(st.integers(0, 4))))
-            owner["_buffers"][name] = draw(st.sampled_from([None, tensors[-1]]))
-            if draw(st.booleans()):
-                owner["_non_persistent_buffers_set"].add(name)
-        elif what == "module":
-            made = [nn.Module, nn.ReLU, lambda: nn.Linear(1, 2), lambda: nn.BatchNorm1d(2)]
-            pool.append(draw(st.sampled_from(made))())
-            owner["_modules"][name] = draw(st.sampled_from([None, pool[-1], pool[-1], pool[-1]]))
-        elif what == "tie":
-            tensor = draw(st.sampled_from(tensors))
-            owner["_parameters" if isinstance(tensor, nn.Parameter) else "_buffers"][name] = tensor
-        elif what == "again":
-            owner["_modules"][name] = draw(st.sampled_from(pool))
-        elif what == "plain":
-            value = [
-                3,
-                None,
-                "text",
-                Hostile(),
-                LongRepr(),
-                10**5000,
-                torch.zeros(2, 2),
-                tensors[-1],
-                nn.ReLU(),
-                len,
-            ]
-            owner[name] = value[
-                draw(st.integers(0, len(value) - 1))
-            ]  # hypothesis would look into what it samples
-        else:
-            last = tensors[-1]
-            inner = [[last], (last, 3), {"k": [last]}, [pool[-1], Hostile()]][
-                draw(st.integers(0, 3))
-            ]
-            if draw(st.booleans()) and isinstance(inner, list):
-                inner.append(inner)
-            owner[name] = [inner, [inner], {"<b>": inner}, {1, 2}][draw(st.integers(0, 3))]
+        made.grow()
     if draw(st.integers(0, 9)) == 0:
         lost = ["_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"]
-        vars(pool[-1]).pop(draw(st.sampled_from(lost)), None)
-    return pool[0]
+        vars(made.pool[-1]).pop(draw(st.sampled_from(lost)), None)
+    return made.pool[0]

@@ -29,7 +29,7 @@ ROWS = {
 }
 
 _IGNORE_COMMENT = re.compile(
-    r"#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$"
+    r"\s*#\s*(NBVAL_IGNORE_OUTPUT|NBVAL_SKIP|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$"
 )
 _IGNORE_TAGS = {"nbval-ignore-output", "nbval-skip", "pytest-validate-ignore-output"}
 _RAISES_TAGS = {"raises-exception", "nbval-raises-exception"}
@@ -95,20 +95,15 @@ def findings(path: Path) -> Iterator[str]:
     ids = [cell.get("id") for cell in cells]
     if None in ids or len(set(ids)) != len(ids):
         yield "cell ids are missing or repeat"
-    if (
-        not cells
-        or cells[0]["cell_type"] != "markdown"
-        or not text(cells[0]["source"]).startswith("# ")
-    ):
+    written = {at: cell for at, cell in enumerate(cells) if cell["cell_type"] == "markdown"}
+    if 0 not in written or not text(written[0]["source"]).startswith("# "):
         yield "the first cell is not a title"
-    for position, cell in enumerate(cells):
-        if cell["cell_type"] == "markdown":
-            yield from (
-                f"cell {position}: {fault}"
-                for fault in _markdown_faults(path, text(cell["source"]))
-            )
+    for position, cell in written.items():
+        for fault in _markdown_faults(path, text(cell["source"])):
+            yield f"cell {position}: {fault}"
     for expected, (position, cell) in enumerate(code_cells(notebook), start=1):
-        yield from (f"cell {position}: {fault}" for fault in _code_faults(cell, expected))
+        for fault in _code_faults(cell, expected):
+            yield f"cell {position}: {fault}"
     yield from _slide_faults(cells)
 
 
@@ -122,24 +117,24 @@ def _slide_faults(cells: list[dict]) -> Iterator[str]:
     for position, cell in enumerate(cells):
         kind, source = slide_type(cell), text(cell["source"])
         if kind not in SLIDE_TYPES:
-            yield f"cell {position}: its slide type is {kind!r}, not one of {', '.join(SLIDE_TYPES)}: choose one"
+            one_of = f"one of {', '.join(SLIDE_TYPES)}"
+            yield f"cell {position}: its slide type is {kind!r}, not {one_of}: choose one"
         if kind in ("skip", "notes"):
             continue
         if "solution" in tags(cell):
             yield f"cell {position}: a solution is shown on a slide: skip it"
         heading = cell["cell_type"] == "markdown" and re.match("#{1,2} ", source)
-        if heading and kind != "slide" or after_quiz and kind not in ("slide", "subslide"):
+        hidden_heading = heading and kind != "slide"
+        answer_in_sight = after_quiz and kind not in ("slide", "subslide")
+        if hidden_heading or answer_in_sight:
             yield f"cell {position}: a heading, and what follows a quiz, begins a slide of its own"
         after_quiz = bool(re.search(r"^quiz\(", source, re.MULTILINE))
 
 
 def _markdown_faults(path: Path, source: str) -> Iterator[str]:
     for target in _LINK.findall(source):
-        if (
-            "://" not in target
-            and not target.startswith("mailto:")
-            and not (path.parent / target).exists()
-        ):
+        elsewhere = "://" in target or target.startswith("mailto:")
+        if not elsewhere and not (path.parent / target).exists():
             yield f"the link to {target} leads nowhere"
     if _PERSONAL.search(source):
         yield f"shows a path of one machine: {_PERSONAL.search(source)[0]}"
@@ -147,8 +142,9 @@ def _markdown_faults(path: Path, source: str) -> Iterator[str]:
 
 def _code_faults(cell: dict, expected_count: int) -> Iterator[str]:
     source = text(cell["source"])
-    if cell["execution_count"] != expected_count:
-        yield f"its execution count is {cell['execution_count']}, not {expected_count}: not run from the top"
+    count = cell["execution_count"]
+    if count != expected_count:
+        yield f"its execution count is {count}, not {expected_count}: not run from the top"
     lines = sum(bool(line.strip()) for line in source.splitlines())
     if lines > CELL_LINES:
         yield f"{lines} lines of code, more than {CELL_LINES}"
@@ -182,13 +178,12 @@ def _face_faults(kind: str, shown: str) -> Iterator[str]:
 
 def is_ignored(cell: dict) -> bool:
     """Whether nbval leaves the output of this code cell uncompared."""
-    marked = any(_IGNORE_COMMENT.match(line.strip()) for line in text(cell["source"]).splitlines())
-    return marked or bool(tags(cell) & _IGNORE_TAGS)
+    lines = text(cell["source"]).splitlines()
+    return any(map(_IGNORE_COMMENT.match, lines)) or bool(tags(cell) & _IGNORE_TAGS)
 
 
 def ignore_reason(cell: dict) -> str:
     """The other comment lines of a cell whose output is ignored."""
-    comments = [
-        line.strip() for line in text(cell["source"]).splitlines() if line.strip().startswith("#")
-    ]
+    lines = text(cell["source"]).splitlines()
+    comments = [line for line in lines if line.strip().startswith("#")]
     return " ".join(line.lstrip("# ") for line in comments if not _IGNORE_COMMENT.match(line))

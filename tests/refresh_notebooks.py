@@ -37,11 +37,10 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run `notebook` in place, in a fresh kernel of this environment that starts in `folder`."""
+    kernels = NbvalKernelspecManager()
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(
-            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
-        ),
+        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=kernels),
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(folder)}},
         coalesce_streams=True,
@@ -87,9 +86,7 @@ def keep_measured(notebook: nbformat.NotebookNode, saved: nbformat.NotebookNode)
         for output, picture in zip(cell.outputs, old.outputs, strict=True):
             if "image/png" in output.get("data", {}) and "image/png" in picture.get("data", {}):
                 output.data["image/png"] = picture.data["image/png"]
-                output.metadata = (
-                    picture.metadata
-                )  # its words in place of the picture may tell a time, too
+                output.metadata = picture.metadata  # words in place of the picture tell times, too
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> bool:

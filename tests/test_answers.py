@@ -9,25 +9,21 @@ from __future__ import annotations
 import pytest
 import torch
 
-import helpers.exercises.engine
+import helpers.exercises.old_engine
 from helpers.exercises import feedback
-from helpers.exercises.engine import all_tasks
 from helpers.exercises.feedback import Feedback, check
+from helpers.exercises.old_engine import all_tasks
 from tests import (
-    test_exercises,
     test_exercises_02,
-    test_exercises_03,
     test_exercises_04,
     test_exercises_05,
     test_exercises_06,
     test_exercises_07,
 )
-from tests.test_exercises import source
+from tests.right import source
 
 LESSONS = [
-    test_exercises,
     test_exercises_02,
-    test_exercises_03,
     test_exercises_04,
     test_exercises_05,
     test_exercises_06,
@@ -85,7 +81,7 @@ def test_every_exercise_has_its_answers_and_they_stand_in_order():
 @pytest.mark.parametrize("key", RIGHT)
 def test_there_are_enough_right_and_wrong_answers_and_every_written_hint_is_reached(key):
     assert len(RIGHT[key]) >= 3 and len(WRONG[key]) >= 6
-    reached = {mistake for mistake, _ in WRONG[key]} | set(helpers.exercises.engine._ALWAYS)
+    reached = {mistake for mistake, _ in WRONG[key]} | set(helpers.exercises.old_engine._ALWAYS)
     assert reached == set(all_tasks()[key].fitting)
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from helpers.exercises import feedback
-from helpers.exercises.engine import all_tasks
 from helpers.exercises.feedback import Feedback, check
+from helpers.exercises.old_engine import all_tasks
 from tests.test_exercises import ODD
 
 FUNCTION, NONE, DICT = "not-a-function", "nothing-returned", "not-a-dict"

@@ -8,7 +8,7 @@ from torch.nn.modules import module as registry
 from helpers.exercises.feedback import check
 from helpers.exercises.lesson_04 import _homes_of, _Ten
 from tests.lesson_kernel import ROOT
-from tests.test_exercises import function, raising, source
+from tests.right import function, raising, source
 
 IDS = ["4.1", "4.2", "4.3", "4.4", "4.5"]
 NAMES = dict(zip(IDS, ["homes", "registered", "Found", "Sealed", "to_buffer"], strict=True))

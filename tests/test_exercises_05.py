@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.exercises.lesson_05 import _Student, _Teacher
 from tests.lesson_kernel import ROOT
-from tests.test_exercises import raising, source
+from tests.right import raising, source
 
 IDS = ["5.1", "5.2", "5.3", "5.4", "5.5"]
 CELLS = json.loads((ROOT / "notebooks" / "05_save_and_load.ipynb").read_text(encoding="utf-8"))[

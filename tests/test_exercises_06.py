@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam
 
 from helpers.state.findings import CODES
 from tests.lesson_kernel import ROOT
-from tests.test_exercises import raising, source
+from tests.right import raising, source
 
 IDS = [f"6.{number}" for number in range(1, 10)]
 WORDS = "Stack Scales swap_head resume FilterBank load_tied upgrade Average Rolling"

@@ -8,9 +8,9 @@ import pytest
 from torch import nn
 
 from helpers.exercises import feedback
-from helpers.exercises.engine import all_tasks
 from helpers.exercises.feedback import check
 from helpers.exercises.lesson_07 import Side, difference
+from helpers.exercises.old_engine import all_tasks
 from tests.notebook_files import read, text
 from tests.own_module import PATH, STEPS, folded, space
 

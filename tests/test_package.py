@@ -1,49 +1,39 @@
-"""The package and the repository as a whole: the public names, the direction of imports, the sizes
-promised.
+"""The package and the repository as a whole: the public names, what a room may import, the
+formatter and the linter without exemptions, and what README says of commands and code.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 import torch
 
 import helpers
+from tests.carried import HELPERS, imports, rooms, tops
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 
-MODULES = sorted((ROOT / "helpers").rglob("*.py"))
-# These draw; every other module holds data or rules and knows nothing of the screen.
-DRAWING = {"__init__", "exercises", "plots", "views"}
+MODULES = sorted(HELPERS.rglob("*.py"))
+CODE = [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]
 SCREEN = {"ipywidgets", "anywidget", "matplotlib", "IPython", "traitlets"}
+PUBLIC_NAMES, FUNCTION_LINES = 30, 60
 AT_THE_TOP = {"README.md", "requirements.txt", "pyproject.toml", "notebooks", "helpers", "tests"}
 
 
-def imports(path: Path, *, everywhere: bool) -> set[str]:
-    """The top-level names that the module at `path` imports, in its functions too if `everywhere`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = set()
-    for node in ast.walk(tree) if everywhere else tree.body:
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def tops(names: set[str]) -> set[str]:
-    return {name.partition(".")[0] for name in names}
-
-
-def part(path: Path) -> str:
-    """The first name below `helpers` on the way to `path`: "state", "views"."""
-    return path.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def tracked() -> list[Path]:
@@ -55,67 +45,133 @@ def tracked() -> list[Path]:
     return [Path(name) for name in listed.split("\0") if name and (ROOT / name).exists()]
 
 
-def test_every_public_name_is_there():
-    assert len(set(helpers.__all__)) == len(helpers.__all__)
+# --- the public names ---
+
+
+def test_there_are_few_public_names_and_each_has_a_docstring_of_its_own():
+    assert len(set(helpers.__all__)) == len(helpers.__all__) <= PUBLIC_NAMES
     for name in helpers.__all__:
-        assert getattr(helpers, name).__doc__, name
+        words = inspect.getdoc(getattr(helpers, name))
+        assert words and not words.startswith(f"{name}("), name  # as a dataclass makes it up
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_one_way(path):
-    if part(path) not in DRAWING:
-        assert not tops(imports(path, everywhere=True)) & SCREEN
-        drawing = {f"helpers.{name}" for name in DRAWING - {"__init__"}}
-        assert not imports(path, everywhere=True) & drawing
-    assert "matplotlib" not in tops(
-        imports(path, everywhere=False)
-    )  # it is imported when a plot is drawn
+def test_the_package_itself_names_its_public_names_and_nothing_else():
+    words, *sources, names = parsed(HELPERS / "__init__.py").body
+    assert isinstance(words, ast.Expr) and all(isinstance(one, ast.ImportFrom) for one in sources)
+    assert sorted(alias.name for one in sources for alias in one.names) == helpers.__all__
+    assert [target.id for target in names.targets] == ["__all__"]
+
+
+# --- rooms ---
+
+
+def permitted(room: str) -> list[str]:
+    """What the modules of `room` may import of other rooms, as the paragraph in its `__init__`
+    says: rooms, or single modules as `views.signs`."""
+    (listed,) = re.findall(
+        r"^Imports: (.+)\.$",
+        ast.get_docstring(parsed(HELPERS / room / "__init__.py")),
+        re.MULTILINE,
+    )
+    return re.findall(r"`([\w.]+)`", listed)
+
+
+def test_the_rooms_import_each_other_in_one_direction():
+    below = {room: {name.partition(".")[0] for name in permitted(room)} for room in rooms()}
+    assert set().union(*below.values()) <= set(rooms())
+    order = list(TopologicalSorter(below).static_order())  # raises where there is a circle
+    assert order[0] == "state" and order[-1] == "exercises"
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_imports_what_its_paragraph_permits(room):
+    allowed = [f"helpers.{name}" for name in (room, *permitted(room))]
+    wrong = [
+        f"{named(path)}: {name}"
+        for path in (HELPERS / room).rglob("*.py")
+        for name in imports(path, everywhere=True)
+        if name.startswith("helpers")
+        and not any(f"{name}.".startswith(f"{start}.") for start in allowed)
+        and not any(start.startswith(f"{name}.") for start in allowed)  # from helpers import state
+    ]
+    assert wrong == []
+
+
+def test_a_room_that_may_not_import_views_knows_nothing_of_the_screen():
+    data = [
+        room
+        for room in rooms()
+        if room != "views" and not any("views" in name for name in permitted(room))
+    ]
+    assert {"state", "tracing", "checkpoints"} == set(data)
+    for path in (path for room in data for path in (HELPERS / room).rglob("*.py")):
+        assert not tops(imports(path, everywhere=True)) & SCREEN, named(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_module_imports_no_test_and_matplotlib_only_when_a_plot_is_drawn(path):
     assert not tops(imports(path, everywhere=True)) & {"tests", "notebooks"}
+    assert "matplotlib" not in tops(imports(path, everywhere=False))
+
+
+def test_what_runs_before_imports_work_imports_nothing_of_the_package():
+    assert "helpers" not in tops(imports(HELPERS / "installation.py", everywhere=True))
 
 
 def test_importing_helpers_is_silent_and_brings_no_matplotlib():
-    code = (
-        "import helpers, sys; assert not {'matplotlib', 'numpy.random'} & set(sys.modules) - before"
-    )
-    code = f"import sys, torch, ipywidgets, anywidget; before = set(sys.modules); {code}"
+    code = """\
+import sys, torch, ipywidgets, anywidget
+before = set(sys.modules)
+import helpers
+assert not {"matplotlib", "numpy.random"} & set(sys.modules) - before
+"""
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-def lines_of(paths) -> dict[Path, int]:
-    return {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+# --- lines that read ---
 
 
-def test_every_module_fits_in_one_sitting():
-    assert [
-        f"{path.name}: {count}" for path, count in lines_of(MODULES).items() if count > 300
-    ] == []
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_the_formatter_and_the_linter_would_change_nothing(command):
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="the promise is broken: the views of lessons 04 and 05 brought it over 900 lines",
-)
-def test_the_front_end_stays_under_900_lines():
-    web = [path for path in (ROOT / "helpers").rglob("*") if path.suffix in (".js", ".css")]
-    assert sum(lines_of(web).values()) < 900
+def test_nothing_is_exempt_from_the_formatter_or_from_the_rules_of_size():
+    exempt = re.compile(
+        r"#\s*(?:fmt|ruff): *|# noqa(?!: [A-Z]+\d+\b)|noqa:.*\b(?:E501|C901|PLR\d+)"
+    )
+    found = [
+        f"{named(path)}: {line.strip()}"
+        for path in CODE
+        if path != Path(__file__)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if exempt.search(line)
+    ]
+    assert found == []
+    assert "ignore" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="the promise is broken: the tools of lessons 04 to 06 and the checkers are over it",
-)
-def test_the_package_stays_under_2500_lines_of_python():
-    assert sum(lines_of(MODULES).values()) < 2500
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_functions_are_short_and_no_choice_stands_inside_another(path):
+    """A function may have about sixty lines, its docstring not counted."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef):
+            words = ast.get_docstring(node, clean=False)
+            first = node.body[0].end_lineno if words else node.lineno - 1
+            assert node.end_lineno - first <= FUNCTION_LINES, f"{node.name} is too long"
+        if isinstance(node, ast.IfExp):
+            inside = [one for one in ast.walk(node) if isinstance(one, ast.IfExp)]
+            assert inside == [node], f"line {node.lineno}: a choice inside a choice"
 
 
-def test_every_file_that_a_view_or_a_question_reads_is_packed():
-    patterns = re.search(r"package-data\]\n(.*)", (ROOT / "pyproject.toml").read_text())[1]
-    kinds = {path.suffix for path in (ROOT / "helpers").rglob("*.*") if path.is_file()} - {
-        ".py",
-        ".pyc",
-    }
-    assert kinds == set(re.findall(r"\*(\.\w+)", patterns))
+# --- the repository ---
 
 
 def test_nothing_else_stands_at_the_top():
@@ -161,21 +217,3 @@ def test_the_python_of_the_readme_runs():
     for block in blocks:
         exec(block, names)
     assert blocks and "scale" in names["steps"][-1].after["_parameters"]
-
-
-def test_ci_runs_the_test_command_of_the_readme():
-    files, run = (
-        "-r requirements.txt -r tests/requirements.txt",
-        "pytest --nbval -n 2 --dist loadfile",
-    )
-    words = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"pip install {files} && .venv/bin/{run}\n" in words
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert f'"$environment/bin/pip" install --quiet {files}' in script
-    assert script[-1].replace('"', "") == f"$environment/bin/{run}"
-
-
-def test_the_linter_is_quiet():
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "."]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr

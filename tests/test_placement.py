@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Placement
-from helpers.exercises.placing import LESSONS, Placed, place, placing_questions
-from helpers.exercises.questions import all_questions
-from helpers.views.placement import in_words
+from helpers.exercises.placement import Placed, place, placing_questions, recommendation
+from helpers.exercises.questions import LESSONS, all_questions
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
@@ -48,7 +47,7 @@ def test_ten_questions_ask_about_the_lessons_in_their_order():
     assert (
         len(QUESTIONS) == 10 and numbers == sorted(numbers) and set(numbers) == {1, 2, 3, 4, 5, 6}
     )
-    assert list(LESSONS) == [path.stem for path in lessons() if not path.stem.startswith("00")]
+    assert list(LESSONS) == [path.stem for path in lessons()]
 
 
 # Each question: not answered, one of its options, or "I don't know", which stands behind them.
@@ -190,6 +189,6 @@ def test_it_has_three_faces_and_the_still_ones_ask_and_are_always_the_same():
 
 def test_hostile_words_stay_text():
     placed = Placed("03_buffers", (("03_buffers", HOSTILE),), (("05_save_and_load", HOSTILE),))
-    page = Page(in_words(placed))
+    page = Page(recommendation(placed))
     assert page.words.count(HOSTILE) == 2
     assert {tag for tag, _ in page.tags} == {"div", "p", "b", "span", "ul", "li"}

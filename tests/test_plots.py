@@ -1,19 +1,32 @@
-"""The figures of `helpers.plots`: the numbers they draw, looks that carry meaning, what they leave
-alone.
+"""The figures of `helpers.plots`: the numbers they draw, the cost they measure, looks that carry
+meaning, and what they leave alone.
 """
 
+from __future__ import annotations
+
+import io
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from PIL import Image
 from torch import nn
 
 from helpers import plots
-from helpers.plots.cost import Cost
+from helpers.plots.cost import Cost, reading_costs
+from helpers.plots.figure import INK
 from helpers.state.snapshot import snapshot
 from helpers.views.signs import SIGNS
+from tests.modules import fingerprint
 
 MIB = 1024**2
 
@@ -31,7 +44,7 @@ class Mixed(nn.Module):
 
 
 def drawn(figure):
-    """{tick label: width of the bar}, widths in the unit of the axis, segments of one bar added up."""
+    """{tick label: width of the bar}, in the unit of the axis, segments of one bar added up."""
     (axes,) = figure.axes
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     widths = dict.fromkeys(names, 0.0)
@@ -91,20 +104,32 @@ def test_a_lazy_parameter_has_no_bar():
     assert drawn(plots.where_the_bytes_are(snapshot(model))) == {"0.weight": 16}
 
 
-def test_each_kind_has_the_sign_of_the_course_and_a_hatch_of_its_own():
+def test_the_bars_that_the_title_counts_are_the_coloured_ones():
+    model = nn.Transformer(device="meta", batch_first=True)
+    figure = plots.where_the_bytes_are(snapshot(model))
+    assert figure.get_suptitle() == "57% of the 168 MiB are in 6 of 14 parts"
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    patches = zip(names, figure.axes[0].patches, strict=True)
+    colours = {name: to_hex(patch.get_facecolor()).upper() for name, patch in patches}
+    blue = SIGNS["parameter"].colour
+    assert [name for name in names if colours[name] == blue] == [
+        f"decoder.layers.{number}" for number in range(6)
+    ]
+    assert {INK, blue} == set(colours.values())
+
+
+def test_kinds_are_told_apart_without_colour_and_named_where_there_are_several():
     figure = plots.where_the_bytes_are(snapshot(Mixed()))
     kinds = ["parameter", "buffer", "non-persistent buffer", "plain tensor"]
     (legend,) = figure.legends
-    signs = [SIGNS[kind] for kind in kinds]
-    labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == [f"{sign.glyph} {sign.label}" for sign in signs]
+    assert [text.get_text() for text in legend.get_texts()] == kinds
     patches = figure.axes[0].patches
     assert [patch.get_width() for patch in patches] == [16, 12, 8, 4]
-    assert len({patch.get_hatch() for patch in patches}) == 4
-    from matplotlib.colors import to_hex
-
-    fills = [to_hex(patch.get_facecolor()).upper() for patch in patches]
-    assert fills == [signs[0].colour, signs[1].colour, "#FFFFFF", signs[3].colour]
+    for looks in ([*legend.get_patches()], patches):
+        filled = {(patch.get_hatch(), patch.get_facecolor()[3]) for patch in looks}
+        assert len(filled) == 4
+    alone = plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)))
+    assert alone.legends == [] and "parameters" in alone.axes[0].get_xlabel()
 
 
 def test_the_title_is_computed_from_the_bars():
@@ -128,17 +153,8 @@ def test_sizes_and_shares_stand_beside_the_bars_and_the_axis_names_its_unit():
         ["3", "MiB", "(100%)"],
         ["2,048", "bytes", "(under", "1%)"],
     ]
-    assert axes.get_xlabel() == "size of the tensors (MiB)"
+    assert axes.get_xlabel() == "size of the parameters (MiB)"
     assert axes.get_ylabel() == "part of the module"
-
-
-def test_every_text_can_be_read_from_the_back_of_a_classroom():
-    from matplotlib.text import Text
-
-    figure = plots.where_the_bytes_are(snapshot(Mixed()))
-    figure.canvas.draw()
-    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
-    assert sizes and min(sizes) >= 11
 
 
 def test_a_hostile_name_is_drawn_as_the_text_it_is():
@@ -157,19 +173,26 @@ def test_the_figure_shows_itself_in_a_notebook_with_a_text_that_never_changes():
     picture, metadata = figure._repr_png_()
     assert picture == figure._repr_png_()[0] and picture.startswith(b"\x89PNG")
     assert metadata["alt"] == figure.get_suptitle()
-    assert repr(figure) == "<Figure size 900x222 with 1 Axes>"
+    assert repr(figure).startswith("<Figure size ")
+
+
+DRAW_IN_A_FRESH_PYTHON = """\
+import sys, torch
+from helpers import plots, snapshot
+assert "matplotlib" not in sys.modules
+state = snapshot(torch.nn.Linear(2, 3))
+import matplotlib
+before = matplotlib.rcParams.copy()
+plots.where_the_bytes_are(state)._repr_png_()
+assert "matplotlib.pyplot" not in sys.modules and matplotlib.rcParams.copy() == before
+"""
 
 
 def test_a_plot_neither_imports_pyplot_nor_changes_a_setting():
-    code = (
-        "import sys, torch; from helpers import plots; from helpers.state.snapshot import snapshot\n"
-        "assert 'matplotlib' not in sys.modules\n"
-        "state = snapshot(torch.nn.Linear(2, 3)); import matplotlib; before = matplotlib.rcParams.copy()\n"
-        "plots.where_the_bytes_are(state)._repr_png_()\n"
-        "assert 'matplotlib.pyplot' not in sys.modules and matplotlib.rcParams.copy() == before"
-    )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", DRAW_IN_A_FRESH_PYTHON],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
@@ -183,9 +206,7 @@ def test_open_figures_of_pyplot_stay_as_they_were():
 
 
 def test_the_module_is_no_snapshot_and_the_error_says_so():
-    with pytest.raises(
-        TypeError, match=r"takes snapshot\(module\), got Linear: call snapshot first"
-    ):
+    with pytest.raises(TypeError, match=r"takes snapshot\(module\), got Linear"):
         plots.where_the_bytes_are(nn.Linear(2, 3))
     with pytest.raises(TypeError, match="got OrderedDict"):
         plots.where_the_bytes_are(nn.Linear(2, 3).state_dict())
@@ -220,45 +241,140 @@ def test_two_tensors_under_one_path_are_both_drawn():
     assert sum(bar.total for bar in plots.bars_of(found, 16)) == found.totals.nbytes == 600
 
 
-def lines_of(axes):
-    return {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+# --- looks that all figures share ---
 
 
-def curves(**changes):
+def run_of_batch_norms() -> list[dict[str, torch.Tensor]]:
+    torch.manual_seed(0)
+    model, states = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 3), nn.BatchNorm1d(3)), []
+    for number in range(4):
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+        model(torch.arange(8.0).reshape(4, 2) * number)
+    return states
+
+
+def curves(lines: dict | None = None, **changes) -> Figure:
     given = {
         "kinds": {"kept": "buffer", "lost": "plain value"},
         "title": "One is kept",
         "x": "step",
         "y": "value (m)",
     }
-    return plots.curves({"kept": [1.0, 2.0, 4.0], "lost": [1, 0]}, **{**given, **changes})
+    return plots.curves(lines or {"kept": [1.0, 2.0, 4.0], "lost": [1, 0]}, **{**given, **changes})
+
+
+WAYS = ("_parameters", "named_parameters()", "parameters()", "copying each")
+
+
+def costs(over: str = "nbytes", ways: tuple[str, ...] = WAYS) -> list[Cost]:
+    """Made-up measurements: all are flat, but "copying each" allocates as much as there is."""
+    return [
+        Cost(
+            way,
+            tensors=4 if over == "nbytes" else size,
+            nbytes=size,
+            seconds=2e-6 * place,
+            allocated=size if way == "copying each" else 100 * place,
+        )
+        for size in (1_000, 10_000, 100_000)
+        for place, way in enumerate(ways, start=1)
+    ]
+
+
+ACCESS = {
+    "a plain object": {"read": 1e-8, "set": 2e-8},
+    "a module": {"read": 5e-8, "set": 1.5e-6},
+    "a layer": {"call": 9e-6},
+}
+SAME = {f"line {number}": [3.0, 1.0, 2.0] for number in range(4)}
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "bytes": lambda: plots.where_the_bytes_are(snapshot(Mixed())),
+    "curves": curves,
+    "curves on one another": lambda: curves(SAME, kinds=dict.fromkeys(SAME, "buffer")),
+    "running means": lambda: plots.running_means(run_of_batch_norms(), title="They move"),
+    "resumed": lambda: plots.resumed([5.0, 4.0, 3.0], {"a": [3.0]}, step=2, title="On", y="loss"),
+    "cost of reading": lambda: plots.cost_of_reading(costs()),
+    "cost of access": lambda: plots.cost_of_access(ACCESS),
+}
+each_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+
+
+def luminance(colours: np.ndarray) -> np.ndarray:
+    """The relative luminance of sRGB colours, as the guidelines for accessibility define it."""
+    parts = colours[..., :3] / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ np.array([0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    lights = np.broadcast_arrays(luminance(one), luminance(other))
+    return (np.maximum(*lights) + 0.05) / (np.minimum(*lights) + 0.05)
+
+
+WHITE, BLACK = np.array([255, 255, 255]), np.array([0x11, 0x11, 0x11])
+
+
+@each_figure
+def test_what_is_drawn_stands_out_from_a_white_page_and_from_a_black_one(make):
+    drawn = io.BytesIO()
+    make().savefig(drawn, format="png")
+    pixels = np.asarray(Image.open(drawn))
+    assert pixels[0, 0, 3] == pixels[-1, -1, 3] == 0  # the ground is transparent
+    solid = pixels[pixels[..., 3] == 255]
+    assert len(solid) > 1_000
+    for ground in (WHITE, BLACK):
+        assert contrast(solid, ground).min() > 2.95
+
+
+def test_words_have_the_contrast_that_one_grey_can_have_with_both_pages():
+    ink = np.array([int(INK[at : at + 2], 16) for at in (1, 3, 5)])
+    best = contrast(WHITE, BLACK) ** 0.5
+    assert min(contrast(ink, WHITE), contrast(ink, BLACK)) > best - 0.1 > 4.2
+
+
+@each_figure
+def test_a_figure_is_drawn_twice_with_the_same_bytes(make):
+    assert make()._repr_png_() == make()._repr_png_()
+
+
+@each_figure
+def test_labels_stand_inside_the_figure_and_on_no_other(make):
+    figure = make()
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.findobj(Annotation)]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    width, height = figure.canvas.get_width_height()
+    assert all(0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height for box in boxes)
+
+
+# --- over time ---
+
+
+def lines_of(axes) -> dict[str, list[float]]:
+    return {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+
+
+def labels(axes) -> set[str]:
+    """What stands at the ends of the lines."""
+    return {label.get_text().strip() for label in axes.texts if isinstance(label, Annotation)}
 
 
 def test_curves_draw_the_numbers_given_from_step_zero_on():
     (axes,) = curves().axes
-    assert lines_of(axes) == {"● kept": [1, 2, 4], "· lost": [1, 0]}
+    assert lines_of(axes) == {"kept": [1, 2, 4], "lost": [1, 0]}
     assert [list(line.get_xdata()) for line in axes.lines] == [[0, 1, 2], [0, 1]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "value (m)")
     assert curves().get_suptitle() == "One is kept"
+    assert labels(axes) == {"kept", "lost"} and curves().legends == []
 
 
-def test_a_curve_has_the_colour_of_its_kind_and_two_of_a_kind_differ_without_colour():
-    from matplotlib.colors import to_hex, to_rgb
-
-    (axes,) = curves(kinds={"kept": "buffer", "lost": "non-persistent buffer"}).axes
-    kept, lost = axes.lines
-    assert (
-        to_hex(kept.get_color()).upper()
-        == to_hex(lost.get_color()).upper()
-        == SIGNS["buffer"].colour
-    )
-    assert to_hex(lost.get_markerfacecolor()) == "#ffffff"  # hollow, as its sign
-    (axes,) = curves(kinds={"kept": "buffer", "lost": "buffer"}).axes
-    kept, lost = axes.lines
-    assert (
-        kept.get_linestyle() != lost.get_linestyle() and kept.get_linewidth() > lost.get_linewidth()
-    )
-    assert sum(to_rgb(lost.get_color())) < 0.7 * sum(to_rgb(kept.get_color()))
+def test_a_curve_has_the_looks_of_its_kind_and_two_of_a_kind_differ_without_colour():
+    kept, lost = curves(kinds={"kept": "parameter", "lost": "non-persistent buffer"}).axes[0].lines
+    assert to_hex(kept.get_color()).upper() == SIGNS["parameter"].colour
+    assert (kept.get_marker(), lost.get_marker()) == ("s", "o")
+    assert lost.get_markerfacecolor() == "none"  # hollow, as its sign
+    kept, lost = curves(kinds={"kept": "buffer", "lost": "buffer"}).axes[0].lines
+    assert kept.get_linestyle() != lost.get_linestyle() and kept.get_color() != lost.get_color()
 
 
 def test_curves_refuse_a_line_without_a_kind_and_no_line_at_all():
@@ -270,28 +386,23 @@ def test_curves_refuse_a_line_without_a_kind_and_no_line_at_all():
         plots.curves({}, kinds={}, title="", x="", y="")
 
 
-def checkpoints():
-    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 3), nn.BatchNorm1d(3))
-    for number in range(4):
-        yield {name: value.clone() for name, value in model.state_dict().items()}
-        model(torch.arange(8.0).reshape(4, 2) * number)
-
-
 def test_running_means_have_a_panel_for_each_layer_and_a_curve_for_each_channel():
-    states = list(checkpoints())
+    states = run_of_batch_norms()
     figure = plots.running_means(states, title="They move")
     assert [axes.get_title() for axes in figure.axes] == ["0.running_mean", "2.running_mean"]
     for axes in figure.axes:
         drawn = list(lines_of(axes).values())
         expected = torch.stack([state[axes.get_title()] for state in states]).T
         assert torch.equal(torch.tensor(drawn), expected)
-    assert figure.axes[0].get_xlabel() == "training step" and "units" in figure.get_supylabel()
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "● channel 0",
-        "● channel 1",
-        "● channel 2",
-    ]
+        assert labels(axes) == {f"channel {number}" for number in range(len(drawn))}
+    assert figure.axes[0].get_xlabel() == "training step"
+    assert "units" in figure.axes[0].get_ylabel()
+
+
+def test_a_layer_of_many_channels_has_curves_without_labels():
+    state = nn.BatchNorm1d(64).state_dict()
+    (axes,) = plots.running_means([state, state], title="").axes
+    assert len(axes.lines) == 64 and labels(axes) == set()
 
 
 @pytest.mark.parametrize(
@@ -302,16 +413,15 @@ def test_checkpoints_without_a_running_mean_are_refused(states):
         plots.running_means(states, title="")
 
 
-def test_images_show_the_numbers_given_in_grey_with_a_scale():
+def test_images_show_the_numbers_given_in_grey_and_say_what_black_and_white_are():
     pictures = {"a": torch.arange(6.0).reshape(2, 3), "b": -torch.eye(2)}
     figure = plots.images(pictures, title="Two")
-    shown = [axes for axes in figure.axes if axes.images]
-    assert [axes.get_title() for axes in shown] == ["a", "b"]
-    for axes, picture in zip(shown, pictures.values(), strict=True):
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["a (black 0, white 5)", "b (black -1, white -0)"]
+    for axes, picture in zip(figure.axes, pictures.values(), strict=True):
         assert torch.equal(torch.tensor(axes.images[0].get_array().tolist()), picture)
         assert axes.images[0].get_cmap().name == "gray"
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("column (pixels)", "row (pixels)")
-    assert len(figure.axes) == 4  # a scale beside each
 
 
 @pytest.mark.parametrize("pictures", [{}, {"a": torch.ones(3)}, {"a": torch.ones(1, 3, 3)}])
@@ -320,98 +430,86 @@ def test_what_is_no_picture_is_refused(pictures):
         plots.images(pictures, title="")
 
 
-def test_every_text_of_the_new_figures_can_be_read_from_the_back_of_a_classroom():
-    from matplotlib.text import Text
+def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
+    whole, continued = [5.0, 4.0, 3.0, 2.0], {"full": [3.0, 2.0], "half $": [6.0, 5.0]}
+    figure = plots.resumed(whole, continued, step=2, title="T $", y="loss (nats)")
+    assert figure.get_suptitle() == "T $"
+    assert [axes.get_title() for axes in figure.axes] == ["full", "half $"]
+    for axes, values in zip(figure.axes, continued.values(), strict=True):
+        broad, thin, mark = axes.get_lines()
+        assert list(broad.get_ydata()) == whole and list(broad.get_xdata()) == [0, 1, 2, 3]
+        assert list(thin.get_ydata()) == values and list(thin.get_xdata()) == [2, 3]
+        assert set(mark.get_xdata()) == {2}
+        assert labels(axes) == {"never stopped", "resumed"}
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[0].get_ylabel() == "loss (nats)"
 
-    states = list(checkpoints())
-    makers = [
-        curves,
-        lambda: plots.running_means(states, title="t"),
-        lambda: plots.images({"a": torch.eye(3)}, title="t"),
-    ]
-    for make in makers:
-        assert make()._repr_png_() == make()._repr_png_()
-        figure = make()
-        figure.canvas.draw()
-        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 11
+
+@pytest.mark.parametrize(("continued", "step"), [({}, 1), ({"a": [1.0]}, 2), ({"a": [1.0]}, -1)])
+def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
+    with pytest.raises(ValueError, match=f"no step {step} in a run of 2 steps"):
+        plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
 
 
-def costs(
-    over="nbytes", ways=("_parameters", "named_parameters()", "parameters()", "copying each")
-):
-    """Made-up measurements: every way is flat, but "copying each", which allocates what is there."""
-    return [
-        Cost(
-            way,
-            tensors=4 if over == "nbytes" else size,
-            nbytes=size,
-            seconds=2e-6 * (place + 1),
-            allocated=size if way == "copying each" else 100 * (place + 1),
-        )
-        for size in (1_000, 10_000, 100_000)
-        for place, way in enumerate(ways)
-    ]
+# --- cost: drawn ---
 
 
 def test_the_cost_of_reading_is_drawn_as_it_was_measured():
-    figure = plots.cost_of_reading(costs())
-    memory, time = figure.axes
-    for place, (bytes_line, time_line) in enumerate(
-        zip(memory.get_lines(), time.get_lines(), strict=True)
-    ):
-        assert (
-            list(bytes_line.get_xdata()) == list(time_line.get_xdata()) == [1_000, 10_000, 100_000]
-        )
-        assert list(time_line.get_ydata()) == pytest.approx([2.0 * (place + 1)] * 3)
-    assert [list(line.get_ydata()) for line in memory.get_lines()] == [
+    memory, time = plots.cost_of_reading(costs()).axes
+    for axes in (memory, time):
+        assert all(list(line.get_xdata()) == [1_000, 10_000, 100_000] for line in axes.lines)
+        assert axes.get_xlabel() == "size of the parameters"
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+        assert labels(axes) == set(WAYS)
+    assert list(lines_of(memory).values()) == [
         [100] * 3,
         [200] * 3,
         [300] * 3,
         [1_000, 10_000, 100_000],
     ]
-    labels = [
-        (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale(), axes.get_yscale())
-        for axes in figure.axes
-    ]
-    assert labels == [
-        ("size of the parameters (bytes)", "memory allocated (bytes)", "log", "log"),
-        ("size of the parameters (bytes)", "time (µs)", "log", "log"),
-    ]
+    assert lines_of(time)["parameters()"] == pytest.approx([6e-6] * 3)
+    memory.figure.draw_without_rendering()
+    assert "10 kB" in [label.get_text() for label in memory.get_yticklabels()]
+    assert "10 µs" in [label.get_text() for label in time.get_yticklabels()]
 
 
-def test_the_ways_are_told_apart_without_colour_and_named_in_the_legend():
+def test_a_way_of_reading_has_no_sign_and_no_colour_and_a_stroke_of_its_own():
     figure = plots.cost_of_reading(costs())
-    lines = figure.axes[0].get_lines()
-    assert (
-        len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 4
-    )
-    assert len({line.get_linestyle() for line in lines}) == 4
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [cost.way for cost in costs()[:4]]
+    for axes in figure.axes:
+        assert {(line.get_color(), line.get_marker()) for line in axes.lines} == {(INK, "None")}
+        assert len({line.get_linestyle() for line in axes.lines}) == 4
+    assert figure.legends == []
 
 
-def test_the_title_says_which_way_grows():
-    flat = costs(ways=("_parameters", "parameters()"))
-    assert (
-        plots.cost_of_reading(costs()).get_suptitle()
-        == "Only copying each allocates more for larger tensors"
-    )
-    assert plots.cost_of_reading(flat).get_suptitle() == "No way allocates more for larger tensors"
-    by_number = costs("tensors", ("_parameters", "copying each"))
-    named = plots.cost_of_reading(by_number, over="tensors")
-    assert named.get_suptitle() == "Only copying each allocates more for more tensors"
-    assert named.axes[0].get_xlabel() == "number of parameters (tensors)"
-    growing = [
-        replace(cost, allocated=cost.nbytes) for cost in costs() if cost.way != "_parameters"
+@pytest.mark.parametrize(
+    ("slow", "title"),
+    [
+        ((), "Larger tensors: more memory only in copying each, more time in no way"),
+        (("copying each",), "Larger tensors take more memory and time only in copying each"),
+        (
+            WAYS[1:],
+            "Larger tensors: more memory only in copying each, "
+            "more time in all ways but _parameters",
+        ),
+        (WAYS, "Larger tensors: more memory only in copying each, more time in every way"),
+    ],
+)
+def test_the_title_says_which_ways_grow_and_they_are_broad(slow, title):
+    measured = [
+        replace(cost, seconds=cost.nbytes * 1e-9) if cost.way in slow else cost for cost in costs()
     ]
-    most = plots.cost_of_reading(
-        [*growing, *(cost for cost in costs() if cost.way == "_parameters")]
-    )
-    assert most.get_suptitle() == "Only _parameters allocates no more for larger tensors"
-    assert (
-        plots.cost_of_reading(growing).get_suptitle()
-        == "Every way allocates more for larger tensors"
-    )
+    figure = plots.cost_of_reading(measured)
+    assert figure.get_suptitle() == title
+    thin = min(line.get_linewidth() for axes in figure.axes for line in axes.lines)
+    for axes, growing in zip(figure.axes, (("copying each",), slow), strict=True):
+        broad = {line.get_label() for line in axes.lines if line.get_linewidth() > thin}
+        assert broad == set(growing)
+
+
+def test_the_cost_of_reading_is_drawn_over_the_number_of_tensors_too():
+    by_number = plots.cost_of_reading(costs("tensors"), over="tensors")
+    assert by_number.get_suptitle().startswith("More tensors")
+    assert by_number.axes[0].get_xlabel() == "number of parameters"
 
 
 def test_a_cost_of_nothing_is_drawn_at_zero():
@@ -430,55 +528,22 @@ def test_costs_that_cannot_be_compared_are_refused():
             plots.cost_of_reading(few)
 
 
-def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
-    whole = [5.0, 4.0, 3.0, 2.0]
-    figure = plots.resumed(
-        whole, {"full": [3.0, 2.0], "half $": [6.0, 5.0]}, step=2, title="T $", y="loss (nats)"
-    )
-    assert figure.get_suptitle() == "T $" and [axes.get_title() for axes in figure.axes] == [
-        "full",
-        "half $",
-    ]
-    for axes, values in zip(figure.axes, ([3.0, 2.0], [6.0, 5.0]), strict=True):
-        broad, thin, mark = axes.get_lines()
-        assert list(broad.get_ydata()) == whole and list(broad.get_xdata()) == [0, 1, 2, 3]
-        assert list(thin.get_ydata()) == values and list(thin.get_xdata()) == [2, 3]
-        assert broad.get_linewidth() > 2 * thin.get_linewidth() and set(mark.get_xdata()) == {2}
-    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    assert figure.axes[0].get_ylabel() == "loss (nats)"
-    names = [words.get_text() for words in figure.legends[0].get_texts()]
-    assert names == ["never stopped", "stopped at 2 and resumed"]
-
-
-@pytest.mark.parametrize(("continued", "step"), [({}, 1), ({"a": [1.0]}, 2), ({"a": [1.0]}, -1)])
-def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
-    with pytest.raises(ValueError, match=f"no step {step} in a run of 2 steps"):
-        plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
-
-
-ACCESS = {
-    "a plain object": {"read": 1e-8, "set": 2e-8},
-    "a module": {"read": 5e-8, "set": 1.5e-6},
-    "a layer": {"call": 9e-6},
-}
-
-
-def test_the_cost_of_access_has_a_mark_for_each_time_measured():
+def test_the_cost_of_access_has_a_mark_and_a_word_for_each_time_measured():
     figure = plots.cost_of_access(ACCESS)
     (axes,) = figure.axes
-    marks = {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
-        for line in axes.get_lines()
+    for row, (line, times) in enumerate(zip(axes.lines, ACCESS.values(), strict=True)):
+        assert list(line.get_xdata()) == sorted(times.values())
+        assert set(line.get_ydata()) == {row} and line.get_color() == INK
+    words = {(text.get_text().strip(), text.get_position()) for text in axes.texts}
+    assert words == {
+        (verb, (time, row))
+        for row, times in enumerate(ACCESS.values())
+        for verb, time in times.items()
     }
-    assert marks["read"] == (pytest.approx([0.01, 0.05]), [0, 1])
-    assert marks["set"] == (pytest.approx([0.02, 1.5]), [0, 1]) and marks["call"] == (
-        pytest.approx([9]),
-        [2],
-    )
     assert [label.get_text() for label in axes.get_yticklabels()] == list(ACCESS)
-    assert (axes.get_xlabel(), axes.get_xscale()) == ("time (µs)", "log")
-    assert len({line.get_marker() for line in axes.get_lines()}) == 3
     assert figure.get_suptitle() == "To set a module takes 75 × as long as a plain object"
+    bold = [text.get_position()[1] for text in axes.texts if text.get_weight() == "bold"]
+    assert bold == [0, 1]  # the two that the title compares
 
 
 @pytest.mark.parametrize(
@@ -493,3 +558,52 @@ def test_the_cost_of_access_has_a_mark_for_each_time_measured():
 def test_the_cost_of_access_wants_two_things_to_compare(wrong):
     with pytest.raises(ValueError, match="two things or more by the same verb"):
         plots.cost_of_access(wrong)
+
+
+# --- cost: measured ---
+
+
+def flat(count, width):
+    return nn.ParameterList([torch.zeros(width, width) for _ in range(count)])
+
+
+def test_each_model_is_measured_in_each_way_with_its_true_size():
+    models = [flat(3, 2), nn.Linear(4, 5)]
+    found = reading_costs(models, runs=1)
+    assert [cost.way for cost in found] == [*WAYS] * 2
+    assert [(cost.tensors, cost.nbytes) for cost in found] == [(3, 48)] * 4 + [(2, 100)] * 4
+    assert all(cost.seconds > 0 for cost in found)
+
+
+def test_a_copy_is_seen_with_all_its_bytes_and_reading_is_not_charged_for_the_tensors():
+    found = {cost.way: cost for cost in reading_costs([flat(4, 500)], runs=3)}
+    assert found["copying each"].allocated > found["copying each"].nbytes == 4_000_000
+    for way in WAYS[:3]:
+        assert 0 <= found[way].allocated < 10_000
+
+
+def test_a_tied_parameter_counts_once():
+    tied = nn.ModuleList([nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)])
+    tied[1].weight = tied[0].weight
+    assert {(cost.tensors, cost.nbytes) for cost in reading_costs([tied], runs=1)} == {(1, 36)}
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_nothing_is_left_switched_on_or_off(on):
+    model, threads = nn.Linear(2, 2), torch.get_num_threads()
+    before = fingerprint(model)
+    if on:
+        tracemalloc.start()
+    try:
+        reading_costs([model], runs=1)
+        with pytest.raises(AttributeError):
+            reading_costs([None], runs=1)
+        assert tracemalloc.is_tracing() is on
+    finally:
+        tracemalloc.stop()
+    assert torch.get_num_threads() == threads and fingerprint(model) == before
+
+
+def test_too_few_runs_are_refused():
+    with pytest.raises(ValueError, match="runs must be at least 1, got 0"):
+        reading_costs([nn.Linear(1, 1)], runs=0)

@@ -1,42 +1,139 @@
-"""Which faces a view shows, by who sent the running cell."""
+"""What all views have in common: three faces, two of which are text that never changes. And
+`Redraw`, its handler called as the slider calls it.
+"""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import base64
+from collections.abc import Callable
 
 import pytest
+import torch
 from torch import nn
 
-import helpers.views
-from helpers import Placement, StateMap
+from helpers import (
+    CheckpointTable,
+    OutcomeTable,
+    ParameterWays,
+    Placement,
+    Playground,
+    Redraw,
+    StateMap,
+    TracePlayer,
+    VisibilityTable,
+    compare,
+    compare_checkpoint,
+    plots,
+    trace,
+)
+from helpers.tracing.trials import grid
+from tests.carried import views
+from tests.html_page import Page
+from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
 
 
-@pytest.mark.parametrize("make", [lambda: StateMap(nn.Linear(1, 1)), Placement])
-@pytest.mark.parametrize(
-    "parent,server,live",
-    [
-        ({"content": {"allow_stdin": True}}, "", True),
-        ({"content": {"allow_stdin": False}}, "", False),
-        ({"content": {"allow_stdin": False}}, "voila/0.5", True),
-        ({"content": {"data": {}}}, "", True),  # a message of a widget
-        ({}, "", True),
-        (None, "", True),
-    ],
-)
-def test_a_view_is_alive_unless_a_program_runs_the_cell_that_nobody_sits_at(
-    monkeypatch, make, parent, server, live
-):
-    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: parent))
-    monkeypatch.setattr(helpers.views, "get_ipython", lambda: shell)
-    monkeypatch.setenv("SERVER_SOFTWARE", server)
-    bundle, _ = make()._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html"} | ({WIDGET_VIEW} if live else set())
+def assigned(value: object) -> object:
+    with trace() as steps:
+        nn.Module().scale = value
+    return steps
 
 
-@pytest.mark.parametrize(
-    "shell", [None, SimpleNamespace(), SimpleNamespace(kernel=SimpleNamespace())]
-)
-def test_outside_a_kernel_a_view_has_all_three_faces(monkeypatch, shell):
-    monkeypatch.setattr(helpers.views, "get_ipython", lambda: shell)
-    assert len(Placement()._repr_mimebundle_()[0]) == 3
+def line(value: float) -> object:
+    """A figure of `plots`, or an error with hostile words."""
+    if value > 2:
+        raise ValueError("<b>too far</b>")
+    return plots.curves(
+        {"a": [0, value]}, kinds={"a": "buffer"}, title=f"Up to {value} & on", x="step", y="m"
+    )
+
+
+def redraw() -> Redraw:
+    return Redraw(line, label="height", values=[1, 2, 3], start=1)
+
+
+VIEWS: dict[str, Callable[[], object]] = {
+    "CheckpointTable": lambda: CheckpointTable(compare_checkpoint(reader(), {"a": torch.ones(1)})),
+    "OutcomeTable": lambda: OutcomeTable(grid()),
+    "ParameterWays": lambda: ParameterWays(reader()),
+    "Placement": Placement,
+    "Playground": Playground,
+    "Redraw": redraw,
+    "StateMap": lambda: StateMap(reader()),
+    "TracePlayer": lambda: TracePlayer(assigned(3)),
+    "VisibilityTable": lambda: VisibilityTable(reader()),
+    "compare": lambda: compare(assigned(3), assigned(torch.ones(1))),
+}
+each_view = pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
+
+
+def faces(view: object) -> dict[str, object]:
+    """What a view shows, by the kind of it; a table that is no widget has two kinds."""
+    if hasattr(view, "_repr_mimebundle_"):
+        return view._repr_mimebundle_()[0]
+    return {"text/plain": repr(view), "text/html": view._repr_html_()}
+
+
+def test_every_view_is_tried_here():
+    assert set(views()) | {"Placement"} == set(VIEWS)
+
+
+@each_view
+def test_a_view_has_a_still_picture_and_a_line_of_text_beside_what_is_live(make):
+    view = make()
+    shown = faces(view)
+    live = {WIDGET_VIEW} if hasattr(view, "comm") else set()
+    assert set(shown) == {"text/plain", "text/html"} | live
+    assert shown["text/plain"] == repr(view) and len(repr(view).splitlines()) == 1
+
+
+@each_view
+def test_the_still_picture_survives_a_page_that_is_not_trusted(make):
+    page = Page(faces(make())["text/html"])
+    assert page.unclosed == [] and page.words.strip()
+    assert not page.elements & {"script", "svg", "iframe", "object", "embed", "input", "button"}
+    assert not any(name.startswith("on") or name == "id" for name in page.attributes)
+
+
+@each_view
+def test_what_is_saved_is_the_same_each_time(make):
+    first, second = faces(make()), faces(make())
+    assert [first[kind] == second[kind] for kind in ("text/plain", "text/html")] == [True, True]
+
+
+# --- Redraw ---
+
+
+@pytest.fixture
+def view() -> Redraw:
+    return redraw()
+
+
+def test_the_first_figure_is_drawn_at_once_with_its_title_as_the_text_for_who_does_not_see(view):
+    picture = base64.b64encode(line(1)._repr_png_()[0]).decode()
+    assert picture in view.picture.value and 'alt="Up to 1 &amp; on"' in view.picture.value
+    assert view.busy.value == ""
+
+
+def test_a_move_of_the_slider_draws_anew(view):
+    seen = []
+    view.busy.observe(lambda change: seen.append(change["new"]), names="value")
+    view.slider.value = 2
+    assert 'alt="Up to 2 &amp; on"' in view.picture.value
+    assert seen == ["running …", ""]
+
+
+def test_what_the_handler_raises_is_shown_as_text(view):
+    view.slider.value = 3
+    assert view.picture.value == "<b>ValueError: &lt;b&gt;too far&lt;/b&gt;</b>"
+    view.slider.value = 1
+    assert "img" in view.picture.value
+
+
+def test_the_still_picture_says_what_the_slider_does_wherever_it_stands(view):
+    before = faces(view)
+    assert repr(view) == "Redraw: a slider for height, from 1 to 3"
+    assert "Run this cell to move it." in before["text/html"]
+    assert "img" not in Page(before["text/html"]).elements
+    view.slider.value = 2
+    assert faces(view) == before

@@ -411,6 +411,6 @@ def test_hostile_names_stay_text_in_the_table():
     table = VisibilityTable(model)
     page = Page(table._repr_html_())
     assert page.tags == {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span"}
-    assert page.names <= {"class", "style", "scope"}
+    assert page.names <= {"class", "style", "scope", "title"}
     assert any("<img src=x onerror=boom>" in row[0] for row in page.rows)
     assert len(table._repr_html_()) < 40_000 and len(repr(table).splitlines()) == 1

@@ -1,246 +1,198 @@
-"""The exercises. A lesson has a text file for goals and hints and a module of checkers, named in
-`LESSONS`.
-
-A checker takes the learner's answer, tries it with `ask`, and states what must hold with `expect`.
-It returns a line on what was tried, or stops at the first mistake, by a name that has its hint in
-the text file:
-
-    ## 1.1
-    The goal, in one sentence.
-
-    1. A nudge. The next attempts get 2 and 3, which is nearly the solution.
-
-    - name-of-a-mistake: the hint that fits it, given before the others.
-"""
+"""How an answer is judged: it goes through the experiment; the first other fact is the verdict."""
 
 from __future__ import annotations
 
-import re
-import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from itertools import islice
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from helpers.state.objects import message_of
-from helpers.views.markup import writable
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
+from helpers.exercises.questions import LESSONS
+from helpers.exercises.stopping import TimeUp, in_time
 
-LESSONS = (
-    "lesson_01",
-    "lesson_02",
-    "lesson_03",
-    "lesson_04",
-    "lesson_05",
-    "lesson_06",
-    "lesson_07",
-)
+Cases = list[tuple[str, Facts]]
 
-# Mistakes that any exercise can meet.
+# Hints that any answer may get, by the name of the mistake.
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
-    "cannot-be-made": "Make one in a cell of its own, `Module()`, to see where the error comes from.",
-    "torchs-own": "Here you write the class yourself: begin with `class Module(...):`, as the cell above has it.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
-    "no-super": "`super().__init__()` makes the containers that parameters and buffers go into. Call it first.",
-    "not-a-dict": "Return a dict of names and tensors, the kind that `load_state_dict` takes.",
+    "no-super": "`super().__init__()` makes the containers of a module. Call it first.",
+    "endless": "Look for a loop whose end never comes, and for a walk that goes in a circle.",
 }
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80
-_HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One exercise: `check` tries an answer, `fitting` has each mistake's hint, `hints` lead on."""
+class Verdict:
+    """Whether an answer is right; if it is not, the first fact that is another one, in words.
 
-    key: str
-    goal: str
-    check: Callable[[object], str]
-    hints: tuple[str, ...]
-    fitting: dict[str, str]
+    `mistake` and `hint` are empty where no named mistake behaves so. `tried` says what held."""
 
-
-class Unsolved(Exception):
-    """The answer is still the stub."""
-
-
-class Mistake(Exception):
-    """One diagnosed mistake, by name, with what was expected and what was found."""
-
-    def __init__(self, name: str, expected: str, found: str) -> None:
-        super().__init__(name, expected, found)
-        self.name, self.expected, self.found = name, expected, found
+    right: bool
+    expected: str = ""
+    found: str = ""
+    mistake: str = ""
+    hint: str = ""
+    tried: str = ""
 
 
-def expect(holds: bool, name: str, expected: str, found: str) -> None:
-    """Go on if `holds`, else stop with this `Mistake`."""
-    if not holds:
-        raise Mistake(name, expected, found)
+@dataclass(frozen=True)
+class Difference:
+    """The first case in which an answer differs: number, words and facts; and the first fact."""
+
+    case: int
+    words: str
+    seen: Facts
+    fact: str
+    expected: object
+    found: object
 
 
-def describe(value: object) -> str:
-    """`value` in a few words, with no address and no foreign repr."""
-    if isinstance(value, type):
-        return f"the class `{value.__name__}`"
-    if isinstance(value, torch.Tensor):
-        return f"a `{value.dtype}` tensor of shape `{tuple(value.shape)}`"
-    if type(value) in (int, float, bool, str, bytes, type(None), type(...)):
-        return f"`{_SHORT.repr(value)}`"
-    return f"an object of type `{type(value).__name__}`"
+class Run:
+    """An answer on its way through an experiment; `words` are those of the case it is in."""
+
+    def __init__(self, exercise: Exercise, answer: object) -> None:
+        self.exercise, self.answer, self.words = exercise, answer, ""
+
+    def cases(self) -> Iterator[tuple[str, Facts]]:
+        """(words, facts) of each case, each with the same random numbers whatever came before."""
+        torch.default_generator.manual_seed(0)
+        for number, (words, ask) in enumerate(self.exercise.experiment(self.answer)):
+            self.words = words
+            torch.default_generator.manual_seed(number)
+            yield words, _facts_of(ask)
+            torch.default_generator.manual_seed(number)
+
+    def difference(self, wanted: Cases) -> Difference | None:
+        """The first difference to `wanted`, the cases of the reference."""
+        for case, ((words, right), (_, seen)) in enumerate(zip(wanted, self.cases(), strict=False)):
+            for fact, expected in right.items():
+                if seen.get(fact) != expected:
+                    asked = {one: seen.get(one) for one in right}
+                    return Difference(case, words, asked, fact, expected, seen.get(fact))
+        return None
 
 
-def in_words(error: BaseException) -> str:
-    """Type and first line of an exception as UTF-8 can hold it, without addresses."""
-    message = writable(message_of(error))
-    return f"`{type(error).__name__}`" + (f": {message}" if message else "")
-
-
-def ask(
-    call: str,
-    function: Callable,
-    *args: object,
-    mistake: str | dict[str, str] = "raises",
-    **named: object,
-) -> object:
-    """What the learner's `function` returns; `call` is the call in words.
-
-    `Unsolved` if it returns `...`. A `Mistake` if it returns None, or if it raises: its name is
-    `mistake`, or in a dict that of the first key which the error has in its words."""
+def _facts_of(ask: Callable[[], Facts]) -> Facts:
     try:
-        result = function(*args, **named)
-    except KeyboardInterrupt:
+        return {"it": "raises nothing", **ask()}
+    except (KeyboardInterrupt, TimeUp, Unsolved):
         raise
     except BaseException as error:
-        found, slips = (
-            in_words(error),
-            {"": mistake} if isinstance(mistake, str) else {**mistake, "": "raises"},
-        )
-        slip = next(slip for words, slip in slips.items() if words in found)
-        raise Mistake(slip, f"`{call}` runs to its end", f"it raised {found}") from None
-    if result is ...:
-        raise Unsolved
-    expect(
-        result is not None, "nothing-returned", f"`{call}` returns a value", "it returned `None`"
-    )
-    return result
+        return {"it": Raised.of(error)}
 
 
-def want_function(answer: object, name: str) -> None:
-    """Go on if `answer` is a function or another callable that is neither a class nor a module."""
-    fits = callable(answer) and not isinstance(answer, (type, nn.Module))
-    expect(fits, "not-a-function", f"the function `{name}`", describe(answer))
+def examine(exercise: Exercise, answer: object) -> Verdict:
+    """The verdict on `answer`, in ten seconds and a little. `Unsolved`: it is still the stub."""
+    strange = _not_the_kind(exercise.reference, answer)
+    if strange is not None:
+        return strange
+    wanted = in_time(lambda: list(Run(exercise, exercise.reference).cases()), seconds=60)
+    run = Run(exercise, answer)
+    try:
+        difference = in_time(partial(run.difference, wanted))
+    except TimeUp as time:
+        return _endless(run.words, time.stopped)
+    if difference is None:
+        first, last = wanted[0][0], wanted[-1][0]
+        tried = f"{len(wanted)} cases, as the solution does, from {first} to {last}"
+        return Verdict(True, tried=tried)
+    mistake, hint = in_time(partial(_named, run, difference, wanted), seconds=60)
+    expected, found = told(difference.expected, difference.found)
+    fact = f"{difference.fact} " if difference.fact != "it" else ""
+    return Verdict(False, f"{difference.words}: {fact}{expected}", found, mistake, hint)
 
 
-def entries(result: object, call: str) -> dict:
-    """The dict that `call` returned, as a plain dict of its first thousand entries."""
-    expect(isinstance(result, Mapping), "not-a-dict", f"`{call}` returns a dict", describe(result))
-    return dict(islice(result.items(), 1000))
+def _endless(words: str, stopped: bool) -> Verdict:
+    found = "it did not end, and was stopped"
+    if not stopped:
+        found = "it did not end, and cannot be stopped: it still runs. Restart the kernel"
+    expected = f"{words}: an end within ten seconds"
+    return Verdict(False, expected, found, "endless", _ALWAYS["endless"])
 
 
-def photo(model: nn.Module, attributes: bool = False) -> tuple:
-    """Modes, hooks, tensors and gradients of a small model, to compare before and after foreign
-    code.
+def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
+    """Name and hint of the first mistake that does in this case what the answer did.
 
-    With `attributes` also which object each attribute is: for a model that is not of the learner's
-    own class."""
-    tensors = [
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    ]
-    grads = [
-        t.grad if t.is_leaf else None for _, t in tensors
-    ]  # a tensor with a graph warns when it is asked
-    parts = [(name, part.training, vars(part)) for name, part in model.named_modules()]
-    return (
-        [(name, mode, [len(own.get(key, ())) for key in _HOOKS]) for name, mode, own in parts],
-        [(name, id(t), t.requires_grad, t.dtype, t.tolist()) for name, t in tensors],
-        [(id(grad), None if grad is None else grad.tolist()) for grad in grads],
-        [{key: id(value) for key, value in own.items()} for _, _, own in parts]
-        if attributes
-        else [],
-    )
+    First of those that show the very same facts, then of those that show the same other fact."""
+    exercise = run.exercise
+    slips = [(one, Run(exercise, one.answer).difference(wanted)) for one in exercise.mistakes]
+    near = [(one, slip) for one, slip in slips if slip and slip.case == difference.case]
+    for same in (_the_same_facts, _the_same_fact):
+        for one, slip in near:
+            if same(slip, difference):
+                return one.name, one.hint
+    name = ""
+    if difference.found == "`None`":
+        name = "nothing-returned"
+    elif isinstance(difference.found, Raised):
+        name = "no-super" if _super_is_missing(run, difference, wanted) else "raises"
+    return name, _ALWAYS.get(name, "")
 
 
-def holding(**children: nn.Module) -> nn.Module:
-    """A module that holds `children` under their names, and nothing else."""
-    return nn.ModuleDict(children)
+def _the_same_facts(one: Difference, other: Difference) -> bool:
+    return all(_same(fact, other.seen.get(words)) for words, fact in one.seen.items())
 
 
-def same(left: object, right: object) -> bool:
-    """Are these two tensors of one dtype and shape, with equal numbers?"""
-    if not isinstance(left, torch.Tensor) or not isinstance(right, torch.Tensor):
+def _the_same_fact(one: Difference, other: Difference) -> bool:
+    return one.fact == other.fact and _same(one.found, other.found)
+
+
+def _same(fact: object, other: object) -> bool:
+    """Whether two facts are equal, and two errors say the same as well."""
+    if isinstance(fact, Raised) and isinstance(other, Raised):
+        return fact.text() == other.text()
+    return fact == other
+
+
+def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
+    """Whether the answer would come further if `nn.Module.__init__` had run before it is made."""
+    if not isinstance(run.answer, type):
         return False
-    return (left.dtype, left.shape) == (right.dtype, right.shape) and torch.equal(left, right)
+
+    def made(kind: type, *args: object, **named: object) -> object:
+        module = object.__new__(kind)
+        nn.Module.__init__(module)
+        return module
+
+    helped = type("Helped", (run.answer,), {"__new__": made})
+    later = Run(run.exercise, helped).difference(wanted)
+    return later is None or later.case > difference.case or not isinstance(later.found, Raised)
 
 
-def close(result: object, wanted: torch.Tensor, atol: float = 1e-8) -> bool:
-    """Is `result` a tensor of the shape and dtype of `wanted`, with numbers as near as rounding
-    leaves them?
-    """
-    alike = isinstance(result, torch.Tensor) and (result.dtype, result.shape) == (
-        wanted.dtype,
-        wanted.shape,
-    )
-    return alike and torch.allclose(result, wanted, atol=atol)
-
-
-def listed(names: Iterable[object]) -> str:
-    """The names in a few words, "none" if there are none."""
-    return ", ".join(describe(name) for name in names) or "none"
-
-
-def built(answer: object, name: str, *args: object, **named: object) -> nn.Module:
-    """An instance of the learner's class `name`, made with these arguments.
-
-    `Unsolved` for a stub, a class that has neither an `__init__` nor a `forward`. A `Mistake` for
-    what is no module class, and for an `__init__` that raises; "no-super" where it assigns before
-    `super().__init__()`."""
-    expect(
-        not isinstance(answer, nn.Module), "an-instance", f"the class `{name}`", describe(answer)
-    )
-    fits = isinstance(answer, type) and issubclass(answer, nn.Module)
-    expect(fits, "not-a-module", "a subclass of `nn.Module`", describe(answer))
+def _not_the_kind(reference: object, answer: object) -> Verdict | None:
+    """The verdict on what is no function, or no module class, where one is asked for."""
+    name = getattr(reference, "__name__", "")
+    if not isinstance(reference, type):
+        function = callable(answer) and not is_a(answer, (type, nn.Module))
+        fits = function or not callable(reference)
+        return None if fits else _kind("not-a-function", f"the function `{name}`", answer)
+    if is_a(answer, nn.Module):
+        return _kind("an-instance", f"the class `{name}`", answer)
+    if not is_a(answer, type) or not issubclass(answer, nn.Module):
+        return _kind("not-a-module", "a subclass of `nn.Module`", answer)
     if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
         raise Unsolved
-    call = f"{name}({', '.join([*map(repr, args), *(f'{key}={value!r}' for key, value in named.items())])})"
-    early = {
-        "Module.__init__()": "no-super"
-    }  # torch's own words when something is assigned too early
-    model = ask(call, answer, *args, mistake=early, **named)
-    expect(
-        "_parameters" in vars(model), "no-super", "a module", "`super().__init__()` was not called"
-    )
-    return model
+    return None
 
 
-def read_tasks(words: str, checkers: dict[str, Callable[[object], str]]) -> tuple[Task, ...]:
-    """The exercises written in `words`, each with its checker. KeyError: an exercise has no
-    checker.
-    """
-    tasks = []
-    for section in re.split(r"^## ", words, flags=re.MULTILINE)[1:]:
-        parts = re.split(r"^(?=- |\d\. )", section, flags=re.MULTILINE)
-        head, *items = (" ".join(part.split()) for part in parts)
-        key, goal = head.split(" ", 1)
-        hints = tuple(item[3:] for item in items if item[0] != "-")
-        fitting = dict(item[2:].split(": ", 1) for item in items if item[0] == "-")
-        tasks.append(Task(key, goal, checkers[key], hints, _ALWAYS | fitting))
-    return tuple(tasks)
+def _kind(mistake: str, expected: str, answer: object) -> Verdict:
+    return Verdict(False, expected, plain_text(answer), mistake, _ALWAYS[mistake])
 
 
 @cache
-def all_tasks() -> dict[str, Task]:
+def all_exercises() -> dict[str, Exercise]:
     """Every exercise by its key, in the order of the lessons; they are read at the first call."""
-    tasks = []
-    for lesson in LESSONS:
-        words = Path(__file__).with_name(f"{lesson}.md").read_text(encoding="utf-8")
-        tasks += read_tasks(words, import_module(f"helpers.exercises.{lesson}").CHECKERS)
-    return {task.key: task for task in tasks}
+    found = {}
+    for lesson in LESSONS[1:]:  # the first has none
+        names = vars(import_module(f"helpers.exercises.lesson_{lesson[:2]}"))
+        mine = [value for value in names.values() if isinstance(value, Exercise)]
+        found |= {exercise.key: exercise for exercise in mine}
+    return found

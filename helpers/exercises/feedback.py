@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import torch
-
-from helpers.exercises.engine import Mistake, Task, Unsolved, all_tasks, in_words
+from helpers.exercises.engine import Verdict, all_exercises, examine
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Unsolved
+from helpers.exercises.old_engine import Task, all_tasks, examine_task
 from helpers.exercises.questions import all_questions
+from helpers.exercises.stopping import own_room
 from helpers.views.markup import BOX, Markup, join, tag
 from helpers.views.quiz_card import QuizCard, prose
 
@@ -73,7 +73,9 @@ def quiz(key: str) -> QuizCard:
 
     TypeError: `key` is not text. ValueError: no such question; the message lists those that are.
     """
-    return QuizCard(_find("quiz", "question", key, all_questions()))
+    question = _find("quiz", "question", key, all_questions())
+    options = [(option.text, option.why) for option in question.options]
+    return QuizCard(key, question.prompt, options, question.answer, question.code)
 
 
 def check(exercise: str, answer: object) -> Feedback:
@@ -81,39 +83,31 @@ def check(exercise: str, answer: object) -> Feedback:
     keep_best)`.
 
     Whatever the answer is or does, a mistake gives feedback and no exception; only
-    KeyboardInterrupt passes. Your objects, torch's random state, grad mode and default dtype are as
-    they were afterwards. TypeError: `exercise` is not text. ValueError: no such exercise; the
-    message lists those that are."""
-    task = _find("check", "exercise", exercise, all_tasks())
+    KeyboardInterrupt passes. An answer that does not end within ten seconds is stopped. Your
+    objects, random state, default dtype and warnings are as they were afterwards. TypeError:
+    `exercise` is not text. ValueError: no such exercise; the message lists those that are."""
+    every = {**all_exercises(), **all_tasks()}
+    task = _find("check", "exercise", exercise, dict(sorted(every.items())))
     try:
         if answer is ...:
             raise Unsolved
-        with _own_room():
-            tried = task.check(answer)
+        with own_room():
+            judge = examine if isinstance(task, Exercise) else examine_task
+            verdict = judge(task, answer)
     except Unsolved:
         return Feedback(task.key, "unsolved", task.goal, hint=_START)
-    except Mistake as mistake:
-        hint = _next_hint(task, task.fitting[mistake.name])
-        return Feedback(task.key, "wrong", mistake.expected, mistake.found, hint, mistake.name)
-    except KeyboardInterrupt:
-        raise
-    except (
-        BaseException
-    ) as error:  # the learner's objects run their own code when they are looked at
-        found = f"looking at your answer raised {in_words(error)}"
-        return Feedback(task.key, "wrong", task.goal, found, _next_hint(task), "cannot-be-examined")
-    _shown.pop(task.key, None)
-    return Feedback(task.key, "right", tried=tried)
+    if verdict.right:
+        _shown.pop(task.key, None)
+        return Feedback(task.key, "right", tried=verdict.tried)
+    hint = _next_hint(task, verdict)
+    return Feedback(task.key, "wrong", verdict.expected, verdict.found, hint, verdict.mistake)
 
 
-def _next_hint(task: Task, fitting: str = "") -> str:
-    """The fitting hint at the first sight of a mistake, then the exercise's own hints, one an
-    attempt.
-    """
+def _next_hint(task: Exercise | Task, verdict: Verdict) -> str:
+    """The fitting hint at the first sight of a mistake, then the exercise's own, one an attempt."""
     shown = _shown.setdefault(task.key, [])
-    hint = next(
-        (hint for hint in (fitting, *task.hints) if hint and hint not in shown), task.hints[-1]
-    )
+    fresh = [hint for hint in (verdict.hint, *task.hints) if hint and hint not in shown]
+    hint = fresh[0] if fresh else task.hints[-1]
     shown.append(hint)
     return hint
 
@@ -129,21 +123,3 @@ def _find(function: str, noun: str, key: object, known: dict):
     close = get_close_matches(key, known, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     raise ValueError(f"there is no {noun} {key!r}{meant} There are: {', '.join(known)}")
-
-
-@contextmanager
-def _own_room() -> Iterator[None]:
-    """Known settings for a check, and everything as it was afterwards, whatever the learner's code
-    sets.
-    """
-    dtype = torch.get_default_dtype()
-    # fork_rng(devices=all) would start CUDA, so a GPU's generator is kept only where one is in use.
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    # inference_mode(False) turns gradients on as well, and puts both modes back.
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.device("cpu"):
-        torch.default_generator.manual_seed(0)
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)

@@ -1,398 +1,269 @@
-"""Checkers for the exercises of lesson 01. Torch judges: an answer is loaded, trained past, or
-compared.
-"""
+"""The exercises of lesson 01, `state_dict`."""
 
 from __future__ import annotations
 
-import io
-from copy import deepcopy
-from numbers import Integral
+import copy
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
 
-from helpers.exercises.engine import (
-    Unsolved,
-    ask,
-    built,
-    describe,
-    entries,
-    expect,
-    holding,
-    listed,
-    photo,
-    same,
-    want_function,
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, called, facts
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import holding, menagerie, numbers_for, on_models, train_on
+
+
+def encoder_state(state_dict):
+    prefix = "encoder."
+    return {
+        key[len(prefix) :]: value for key, value in state_dict.items() if key.startswith(prefix)
+    }
+
+
+def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Each model of the menagerie as the encoder of a whole, among names that look alike."""
+    for words, encoder in menagerie():
+        stem = nn.Linear(2, 2)
+        model = holding(stem=stem, encoder=encoder, encoder_norm=nn.LayerNorm(2), encoder2=stem)
+        model.decoder = holding(encoder=nn.Linear(2, 2), encoders=nn.Linear(2, 2))
+        yield (
+            f"`encoder_state(state_dict)` for {words} as the encoder",
+            partial(called, answer, state_dict=model.state_dict(), free=("identity", "order")),
+        )
+
+
+ENCODER_STATE = Exercise(
+    "1.1",
+    encoder_state,
+    _encoders,
+    """
+    `encoder_state(state_dict)` returns a dict that loads strictly into `model.encoder` alone
+
+    1. A dict comprehension does both at once: an `if` chooses, the key expression shortens.
+    2. `key.startswith("encoder.")`, `key.removeprefix("encoder.")`.
+    3. Nearly there: `{key.removeprefix("encoder."): value for key, value in ... if ...}`.
+
+    - whole: Leave out every key that does not start with `encoder.`
+        return dict(state_dict)
+    - prefix-kept: The encoder does not know under which name it is held. Cut `encoder.` off.
+        key[len(prefix) :] → key
+    - dot: `encoder_norm.weight` starts with `encoder` too. The dot belongs to the prefix.
+        startswith(prefix) → startswith("encoder")
+    - in-the-middle: `decoder.encoder.weight` has `encoder.` in its middle. It has to start with it.
+        key[len(prefix) :] → key.replace(prefix, "")
+        key.startswith(prefix) → prefix in key
+    - lstrip: `lstrip` cuts any of the characters it is given, not a prefix. Use `removeprefix`.
+        key[len(prefix) :] → key.lstrip(prefix)
+    - replaced-everywhere: A submodule of the encoder may be called `encoder` too. Cut once.
+        key[len(prefix) :] → key.replace(prefix, "")
+    - tensors-only: An entry may be no tensor. Keep it as it is.
+        startswith(prefix) → startswith(prefix) and isinstance(value, torch.Tensor)
+    - input-changed: Leave the argument as it came: its owner may still need it.
+        return {key[8:]: state_dict.pop(key) for key in [*state_dict] if key[:8] == "encoder."}
+    """,
 )
 
 
-def _encoder_state(answer: object) -> str:
-    want_function(answer, "encoder_state")
-    call = "encoder_state(state_dict)"
-    deep = holding(
-        conv=nn.Conv1d(2, 2, 1), encoder=nn.Linear(2, 2, bias=False), norm=nn.BatchNorm1d(2)
-    )
-    for model in (
-        holding(encoder=nn.Linear(2, 3, bias=False), head=nn.Linear(3, 1, bias=False)),
-        holding(encoder=nn.Linear(2, 3), encoder_norm=nn.LayerNorm(3)),
-        holding(encoder=nn.Linear(2, 3), decoder=holding(encoder=nn.Linear(3, 2))),
-        holding(encoder=deep, head=nn.Linear(2, 1)),
-        holding(
-            stem=nn.Linear(2, 2),
-            encoder=nn.Linear(2, 3),
-            encoder2=nn.Linear(3, 2),
-            pooler=nn.Linear(2, 1),
-        ),
-    ):
-        for number, tensor in enumerate(model.state_dict().values()):
-            tensor.fill_(number)  # a value now tells which key it came from
-        given = model.state_dict()
-        before, metadata = dict(given), deepcopy(given._metadata)
-        numbers = {key: tensor.clone() for key, tensor in given.items()}
-        result = entries(ask(call, answer, given), call)
-        intact = list(given) == list(before) and getattr(given, "_metadata", None) == metadata
-        intact = intact and all(
-            given[key] is before[key] and same(given[key], numbers[key]) for key in before
-        )
-        expect(
-            intact,
-            "input-changed",
-            "the `state_dict` that was given stays as it was",
-            "it was changed",
-        )
-        wanted = f"from {listed(before)}: the keys {listed(model.encoder.state_dict())}"
-        origins = {}
-        for key, value in result.items():
-            source = next((name for name, tensor in before.items() if same(value, tensor)), None)
-            expect(
-                source is not None,
-                "foreign-value",
-                wanted,
-                f"{describe(key)} holds {describe(value)}",
-            )
-            origins[source] = key
-        for source, key in origins.items():
-            owner, rest = source.split(".", 1)
-            found = f"the tensor of `{source}` came along as {describe(key)}"
-            slip = (
-                f"{owner}-kept" if owner in ("head", "encoder_norm", "decoder") else "sibling-kept"
-            )
-            expect(owner == "encoder", slip, wanted, found)
-            expect(key == rest, _renaming(source, key), wanted, found)
-        missing = [
-            source for source in before if source.startswith("encoder.") and source not in origins
-        ]
-        expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
-        model.encoder.load_state_dict(result)
-    return (
-        "it loads strictly into the encoder of five models, with names that look alike among them"
-    )
+def keep_best(model):
+    return copy.deepcopy(model.state_dict())
 
 
-def _renaming(source: str, key: object) -> str:
-    """The name of the mistake that makes `key` from `source`."""
-    slips = {
-        source: "prefix-kept",
-        source.lstrip("encoder."): "lstrip",  # noqa: B005 (the very mistake to recognise)
-        source.replace("encoder.", ""): "replaced-everywhere",
-    }
-    return slips.get(key, "wrong-name")
+def _kept(answer: Callable, model: nn.Module) -> Facts:
+    """What is kept at once, after training, and after a second call."""
+    kept, free = [], ("grad", "order", "metadata", "among")
+
+    def keeping(model: nn.Module) -> object:
+        kept.append(answer(model))
+        return kept[-1]
+
+    seen = called(keeping, model=model, free=free)
+    if not kept:  # it raised
+        return seen
+    train_on(model)
+    seen |= facts("result after training", kept[0], free=(*free, "identity"))
+    answer(model)
+    return seen | facts("result after a second call", kept[0], free=(*free, "identity"))
 
 
-def _train(model: nn.Module) -> None:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    optimizer.zero_grad()
-    model(torch.randn(8, 2)).pow(2).sum().backward()
-    optimizer.step()
-
-
-def _keep_best(answer: object) -> str:
-    want_function(answer, "keep_best")
-    call, model = "keep_best(model)", nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
-    model.register_buffer("scratch", torch.zeros(1), persistent=False)
-    _train(model)
-    best, before = (
-        {key: tensor.clone() for key, tensor in model.state_dict().items()},
-        photo(model, True),
-    )
-    returned = ask(call, answer, model)
-    expect(not isinstance(returned, nn.Module), "a-model", "a dict of tensors", "a whole module")
-    result = entries(returned, call)
-    expect(
-        photo(model, True) == before,
-        "model-changed",
-        "the model goes on as it was",
-        "the model was changed",
-    )
-    wanted = f"the keys {listed(best)}"
-    missing, extra = (
-        [key for key in best if key not in result],
-        [key for key in result if key not in best],
-    )
-    expect(not missing, "missing", wanted, f"no entry for {listed(missing)}")
-    expect(not extra, "extra", wanted, f"an entry for {listed(extra)} as well")
-    for key, tensor in best.items():
-        found = f"{describe(result[key])} with other numbers, dtype or shape"
-        expect(
-            same(result[key], tensor),
-            "other-values",
-            f"`{key}`: {describe(tensor)}, as it is",
-            found,
-        )
-    _train(model)
-    changed = [key for key in best if not same(result[key], best[key])]
-    slip = "live-view" if len(changed) == len(best) else "partly-live"
-    expect(
-        not changed,
-        slip,
-        "the same numbers after another step",
-        f"{listed(changed)} changed with the model",
-    )
-    ask(call, answer, model)
-    kept = entries(returned, call)
-    alone = all(same(kept.get(key), tensor) for key, tensor in best.items())
-    expect(
-        alone,
-        "dict-reused",
-        "a second call leaves the first result alone",
-        "it changed the first result",
-    )
-    model.load_state_dict(kept)
-    return (
-        "after another step and another call it still holds the old numbers, and it loads strictly"
-    )
-
-
-def _scaled(answer: object) -> str:
-    model = built(answer, "Scaled")
-    blank = vars(model).keys() == vars(nn.Module()).keys()
-    if blank and not any(hasattr(model, name) for name in ("scale", "inner", "factor")):
-        raise Unsolved
-    state = ask("Scaled().state_dict()", model.state_dict, mistake="does-not-load")
-    keys = list(entries(state, "Scaled().state_dict()"))
-    wanted, found = "the keys `scale`, `inner.weight`, in this order", f"the keys {listed(keys)}"
-    expect("factor" not in keys, "factor-saved", wanted, found)
-    expect("inner.bias" not in keys, "bias", wanted, found)
-    for key in ("scale", "inner.weight"):
-        name = key.split(".")[0]
-        expect(key in keys, _why_absent(model, name), wanted, f"{found}; {_what_is(model, name)}")
-    expect(len(keys) == 2, "extra", wanted, found)
-    expect(keys == ["scale", "inner.weight"], "order", wanted, found)
-    other = ask("Scaled(factor=3.5)", answer, factor=3.5)
-    for call, made, number in (("Scaled()", model, 2.0), ("Scaled(factor=3.5)", other, 3.5)):
-        value = getattr(made, "factor", None)
-        wanted, found = f"`{call}.factor` is `{number}`", describe(value)
-        expect(not isinstance(value, torch.Tensor), "factor-is-a-tensor", wanted, found)
-        expect(
-            isinstance(value, (int, float)) and float(value) == number,
-            "factor-wrong",
-            wanted,
-            found,
-        )
-    tensors = [
-        value for made in (model, other) for value in made.state_dict(keep_vars=True).values()
-    ]
-    places = [
-        value.data_ptr()
-        for value in tensors
-        if isinstance(value, torch.Tensor) and value.data_ptr()
-    ]
-    found = "two of them share their memory"
-    expect(
-        len(set(places)) == len(places),
-        "shared",
-        "two instances have two tensors each, all apart",
-        found,
-    )
-    ask(
-        "Scaled().load_state_dict(state)",
-        model.load_state_dict,
-        other.state_dict(),
-        mistake="does-not-load",
-    )
-    scale, inner = model._parameters.get("scale"), model._modules.get("inner")
-    expect(
-        scale is not None,
-        "not-a-parameter",
-        "`scale` is a parameter",
-        "it is not one of the parameters",
-    )
-    expect(scale.numel() == 1, "scale-size", "`scale` has one element", _what_is(model, "scale"))
-    fits = isinstance(inner, nn.Linear) and inner.weight.shape == (3, 3)
-    found = f"{_what_is(model, 'inner')}; its weight is {describe(state['inner.weight'])}"
-    expect(fits, "another-layer", "`inner` is an `nn.Linear(3, 3)` without a bias", found)
-    return "two keys in the right order, `factor` not among them; one instance loads strictly from another"
-
-
-def _what_is(model: nn.Module, name: str) -> str:
-    value = getattr(model, name, ...)
-    return f"there is no `{name}`" if value is ... else f"`{name}` is {describe(value)}"
-
-
-def _why_absent(model: nn.Module, name: str) -> str:
-    """The name of the mistake that keeps attribute `name` out of the state_dict, or gives it
-    another key.
+KEEP_BEST = Exercise(
+    "1.2",
+    keep_best,
+    on_models("keep_best(model)", _kept, without=("a lazy layer",)),
     """
-    plain = {torch.Tensor: "plain-tensor", (list, tuple, dict): "in-a-list", object: "plain-value"}
-    if name in model._parameters or name in model._buffers:
-        slot = "empty-slot" if getattr(model, name) is None else "not-persistent"
-        return slot if name == "scale" else "not-a-submodule"
-    if name in model._modules:
-        return "another-module"
-    if name in vars(model):
-        return next(slip for kind, slip in plain.items() if isinstance(vars(model)[name], kind))
-    return "class-attribute" if hasattr(type(model), name) else "absent"
+    `keep_best(model)` returns the state as it is now, whatever training does later
+
+    1. `model.state_dict()` has the right names, and it shares memory with the model.
+    2. Which call copies a dict with everything in it? It is in the standard library.
+    3. Nearly there: `copy.deepcopy(...)` of the whole state_dict.
+
+    - live-view: A new dict is not new tensors: the memory is shared. Copy the numbers.
+        return dict(model.state_dict())
+    - a-model: `load_state_dict` does not take a model. Return its state_dict.
+        return copy.deepcopy(model)
+    - dict-reused: Each call has to return a dict of its own. Yours fills the same one again.
+        (model): → (model, kept={}):
+        copy.deepcopy(model.state_dict()) → kept.update(copy.deepcopy(model.state_dict())) or kept
+    - missing: Parameters are not the whole state. Begin with `model.state_dict()`.
+        return {name: one.detach().clone() for name, one in model.named_parameters()}
+    - extra: A non-persistent buffer is not saved. Begin with `model.state_dict()`.
+        named = [*model.named_parameters(), *model.named_buffers()]
+        return {name: one.detach().clone() for name, one in named}
+    - not-a-tensor: An entry may be no tensor, such as an `_extra_state`. `copy.deepcopy` takes it.
+        return {key: value.clone() for key, value in model.state_dict().items()}
+    - model-changed: Only read from the model: leave its mode as it is.
+        model.state_dict() → model.eval().state_dict()
+    """,
+)
 
 
-def _state_bytes(answer: object) -> str:
-    want_function(answer, "state_bytes")
-    tied = holding(embedding=nn.Embedding(5, 4), output=nn.Linear(4, 5, bias=False))
-    tied.output.weight = tied.embedding.weight
-    masked = nn.Linear(2, 2)
-    masked.register_buffer("mask", torch.ones(4), persistent=False)
-    nested = holding(body=holding(block=holding(inner=nn.Linear(2, 2))), head=nn.Linear(2, 1))
-    nested.body.block.inner.weight.requires_grad_(False)
-    noted = type("Noted", (nn.Linear,), {"get_extra_state": lambda self: {"note": 1}})(2, 2)
-    for words, model in {
-        "`nn.Linear(2, 3)`": nn.Linear(2, 3),
-        "`nn.Linear(2, 3).double()`": nn.Linear(2, 3).double(),
-        "`nn.BatchNorm1d(3)`": nn.BatchNorm1d(3),
-        "an `nn.Embedding(5, 4)` tied to an `nn.Linear(4, 5, bias=False)`": tied,
-        "`nn.Linear(2, 2)` with a non-persistent buffer": masked,
-        "two `nn.LayerNorm(3)` with equal numbers": holding(
-            first=nn.LayerNorm(3), second=nn.LayerNorm(3)
-        ),
-        "a frozen weight three levels down": nested,
-        "an `nn.Linear(2, 2)` with an `_extra_state` that is a dict": noted,
-    }.items():
-        before, slip = photo(model, True), "not-a-tensor" if model is noted else "raises"
-        tensors = [
-            v for v in model.state_dict(keep_vars=True).values() if isinstance(v, torch.Tensor)
-        ]
-        right = sum(tensor.nbytes for tensor in set(tensors))
-        number = ask("state_bytes(model)", answer, model, mistake=slip)
-        wanted, found = f"`{right}` bytes for {words}", describe(number)
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        expect(whole, "not-an-int", wanted, found)
-        expect(int(number) == right, _miscount(model, tensors, int(number)), wanted, found)
-        expect(
-            photo(model, True) == before,
-            "model-changed",
-            "the model stays as it was",
-            "the model was changed",
-        )
-        again = ask("state_bytes(model)", answer, model)
-        fits = isinstance(again, Integral) and int(again) == right
-        expect(fits, "remembers", f"{wanted}, in a second call too", describe(again))
-    return "the bytes of eight models, twice, with other dtypes, buffers, a tied weight and extra state among them"
+class Scaled(nn.Module):
+    def __init__(self, factor=2.0):
+        super().__init__()
+        self.factor = factor
+        self.scale = nn.Parameter(torch.ones(1))
+        self.inner = nn.Linear(3, 3, bias=False)
 
 
-def _miscount(model: nn.Module, tensors: list[torch.Tensor], number: int) -> str:
-    """The name of the mistaken way of counting that comes to `number` on `model`."""
-    once, file = set(tensors), io.BytesIO()
-    torch.save(model.state_dict(), file)
-    unequal = {(tensor.shape, str(tensor.tolist())): tensor for tensor in once}.values()
-    parameters = sum(parameter.nbytes for parameter in model.parameters())
-    depths = {
-        id(tensor): key.count(".") for key, tensor in model.state_dict(keep_vars=True).items()
-    }
-    shallow = [
-        sum(tensor.nbytes for tensor in once if depths[id(tensor)] <= depth) for depth in range(3)
-    ]
-    frozen = sum(
-        parameter.nbytes for parameter in model.parameters() if not parameter.requires_grad
-    )
-    counts = {
-        "elements": sum(tensor.numel() for tensor in once),
-        "entries": len(tensors),
-        "counted-twice": sum(tensor.nbytes for tensor in tensors),
-        "parameters-only": parameters,
-        "four-bytes": 4 * sum(tensor.numel() for tensor in once),
-        "non-persistent": parameters + sum(buffer.nbytes for buffer in model.buffers()),
-        "equal-values": sum(tensor.nbytes for tensor in unequal),
-        "file-size": len(file.getvalue()),
-        "frozen": sum(tensor.nbytes for tensor in once) - frozen,
-        "shallow": number if number in shallow else None,
-    }
-    return next((name for name, count in counts.items() if count == number), "wrong-number")
-
-
-def _momentum_of(answer: object) -> str:
-    want_function(answer, "momentum_of")
-    frozen = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    frozen[0].weight.requires_grad_(False)
-    tied = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2), head=nn.Linear(2, 1))
-    tied.second.weight = tied.first.weight
-    for slip, words, model in (
-        ("by-position", "two Linear layers", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),
-        (
-            "buffers-in-between",
-            "a BatchNorm first",
-            nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)),
-        ),
-        ("frozen", "a frozen first weight", frozen),
-        ("tied", "a weight tied to the first", tied),
-    ):
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
-        for _ in range(2):
-            optimizer.zero_grad()
-            sum((i + 1) * p.pow(2).sum() for i, p in enumerate(model.parameters())).backward()
-            optimizer.step()
-        names = {name: p for name, p in model.named_parameters() if p in optimizer.state}
-        known = {
-            n: {key: t.clone() for key, t in optimizer.state[p].items()} for n, p in names.items()
-        }
-        before = photo(model, True), _held(optimizer)
-        for name, parameter in names.items():
-            call = f'momentum_of(model, optimizer, "{name}")'
-            tensor = ask(call, answer, model, optimizer, name, mistake=slip)
-            wanted = f"`{call}` is the `exp_avg` of `{name}` (a model with {words})"
-            if not same(tensor, known[name]["exp_avg"]):
-                mistake, found = _whose(tensor, parameter, name, known)
-                expect(False, mistake or slip, wanted, found)
-        intact = (photo(model, True), _held(optimizer)) == before
-        expect(
-            intact, "state-changed", "model and optimizer stay as they were", "they were changed"
-        )
-    return "the right tensor for every name, with buffers, a frozen and a tied weight in the way"
-
-
-def _held(optimizer: torch.optim.Optimizer) -> tuple:
-    """The groups and the state of an optimizer as they are, to compare before and after the
-    learner's code.
-    """
-    groups = [{**group, "params": [*map(id, group["params"])]} for group in optimizer.param_groups]
-    kept = [
-        (id(p), key, value) for p, state in optimizer.state.items() for key, value in state.items()
-    ]
-    numbers = [
-        (*at, (v.dtype, v.tolist()) if isinstance(v, torch.Tensor) else v) for *at, v in kept
-    ]
-    return groups, [*map(id, optimizer.state)], numbers
-
-
-def _whose(tensor: object, parameter: torch.Tensor, name: str, known: dict) -> tuple[str, str]:
-    """Name of the mistake of returning `tensor`, and what it is. No name: it belongs to another
-    parameter.
-    """
-    if not isinstance(tensor, torch.Tensor):
-        whole = isinstance(tensor, dict) and "exp_avg" in tensor
-        return "whole-entry" if whole else "not-a-tensor", describe(tensor)
-    if same(tensor, known[name]["exp_avg_sq"]):
-        return "second-moment", "its `exp_avg_sq`"
-    for what, other in (("parameter", parameter), ("gradient", parameter.grad)):
-        if same(tensor, other):
-            return "not-momentum", f"the {what} itself"
-    for other, kept in known.items():
-        if same(tensor, kept["exp_avg"]):
-            return "", f"the `exp_avg` of `{other}`"
-    return "other-tensor", f"{describe(tensor)}, not this one"
-
-
-CHECKERS = {
-    "1.1": _encoder_state,
-    "1.2": _keep_best,
-    "1.3": _scaled,
-    "1.4": _state_bytes,
-    "1.5": _momentum_of,
+_LOOK_AT_SCALED = {
+    "list(module.state_dict())": lambda module: list(module.state_dict()),
+    "module.factor": lambda module: module.factor,
+    "module.scale.numel()": lambda module: module.scale.numel(),
+    "isinstance(module.inner, nn.Linear)": lambda module: isinstance(module.inner, nn.Linear),
+    "module.inner.weight.shape": lambda module: module.inner.weight.shape,
 }
+
+SCALED = Exercise(
+    "1.3",
+    Scaled,
+    in_turn(
+        living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),
+        living("Scaled", factor=0.5, look=_LOOK_AT_SCALED, free=("shape",)),
+    ),
+    """
+    `Scaled().state_dict()` has exactly the keys `scale` (a parameter with one element) and
+    `inner.weight` (of an `nn.Linear(3, 3)`), and `factor` is a plain number
+
+    1. Three attributes, three kinds: a tensor that is registered, a submodule, and a number.
+    2. A submodule `inner` that has a `weight` and no `bias` gives the key `inner.weight`.
+    3. Nearly there: `nn.Parameter(...)`, `nn.Linear(3, 3, bias=False)`, `self.factor = factor`.
+
+    - bias: `nn.Linear` has a bias unless you say `bias=False`.
+        , bias=False →
+    - factor-saved: A hyper-parameter is a plain number: `self.factor = factor`.
+        self.factor = factor → self.factor = nn.Parameter(torch.tensor(factor))
+    - factor-fixed: Store what `__init__` was given: `self.factor = factor`.
+        self.factor = factor → self.factor = 2.0
+    - plain-tensor: A plain tensor is not registered. Wrap it in `nn.Parameter`.
+        nn.Parameter(torch.ones(1)) → torch.ones(1)
+    - a-buffer: A buffer is saved and not trained. `scale` is for training.
+        nn.Parameter(torch.ones(1)) → nn.Buffer(torch.ones(1))
+    - scale-size: One number scales the whole layer: `nn.Parameter(torch.ones(1))`.
+        torch.ones(1) → torch.ones(3)
+    - in-a-list: A plain list hides its modules from the state_dict. Assign the module.
+        nn.Linear(3, 3, bias=False) → [nn.Linear(3, 3, bias=False)]
+    - shared: A default is made only once, for all instances. Make the tensor inside `__init__`.
+        factor=2.0 → factor=2.0, one=torch.ones(1)
+        nn.Parameter(torch.ones(1)) → nn.Parameter(one)
+    """,
+)
+
+
+def state_bytes(model):
+    values = model.state_dict(keep_vars=True).values()
+    distinct = {id(value): value for value in values if isinstance(value, torch.Tensor)}
+    return sum(value.nbytes for value in distinct.values())
+
+
+STATE_BYTES = Exercise(
+    "1.4",
+    state_bytes,
+    on_models(
+        "state_bytes(model)",
+        without=("two parameters in one memory", "a model on meta", "a lazy layer"),
+    ),
+    """
+    `state_bytes(model)` returns the bytes of the tensors in the state_dict, each counted once
+
+    1. Begin with `model.state_dict()`: it has the persistent buffers and leaves out the others.
+    2. `tensor.nbytes` is its bytes. With `keep_vars=True` both names of a tie bring one object.
+    3. Nearly there: a dict of `id(tensor): tensor.nbytes` over `state_dict(keep_vars=True)`, and
+       the sum of its values.
+
+    - elements: That is how many numbers there are. `tensor.nbytes` is how many bytes they take.
+        value.nbytes → value.numel()
+    - entries: That is how many entries there are. Add up the bytes of each.
+        return len(model.state_dict())
+    - four-bytes: Not every number takes four bytes. Ask each tensor: `tensor.nbytes`.
+        value.nbytes → 4 * value.numel()
+    - parameters-only: Buffers that are saved count too. Begin with `model.state_dict()`.
+        return sum(one.nbytes for one in model.parameters())
+    - non-persistent: A non-persistent buffer is not in the state_dict. Begin with that.
+        return sum(one.nbytes for one in [*model.parameters(), *model.buffers()])
+    - counted-twice: `state_dict()` makes a new tensor for every key; ask for `keep_vars=True`.
+        keep_vars=True →
+    - not-a-tensor: An entry can be no tensor, such as an `_extra_state`: `isinstance(value, ...)`.
+        if isinstance(value, torch.Tensor) →
+    - remembers: A default such as `seen={}` is made only once: make it inside the function.
+        (model): → (model, distinct={}):
+        distinct = { → distinct |= {
+    """,
+)
+
+
+def momentum_of(model, optimizer, name):
+    wanted = model.get_parameter(name)
+    for position, parameter in enumerate(model.parameters()):
+        if parameter is wanted:
+            return optimizer.state_dict()["state"][position]["exp_avg"]
+
+
+def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Each name of each trained parameter, in every model that Adam takes."""
+    for words, model in menagerie(without=("an empty model", "a model on meta", "a lazy layer")):
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        optimizer.step()
+        for name, one in model.named_parameters():
+            one.grad = numbers_for(f"another {name}", one) if one.requires_grad else None
+        optimizer.step()
+        given = {"model": model, "optimizer": optimizer}
+        for name, one in model.named_parameters(remove_duplicate=False):
+            if one.requires_grad:
+                yield (
+                    f'`momentum_of(model, optimizer, "{name}")` for {words}',
+                    partial(called, answer, **given, name=name, free=("identity",)),
+                )
+
+
+MOMENTUM_OF = Exercise(
+    "1.5",
+    momentum_of,
+    _momenta,
+    """
+    `momentum_of(model, optimizer, name)` returns the `exp_avg` of the parameter called `name`
+
+    1. Two steps: from the name to a position, and from the position to the state.
+    2. `model.parameters()` is in the order in which the optimizer counts, and
+       `model.get_parameter(name)` is the object that you look for.
+    3. Nearly there: `optimizer.state_dict()["state"][position]["exp_avg"]`.
+
+    - by-name: The optimizer knows no names. Its state is keyed by position.
+        [position] → [name]
+    - second-moment: `exp_avg_sq` averages the squares of the gradients. Take `exp_avg`.
+        exp_avg → exp_avg_sq
+    - whole-entry: That is all that Adam keeps for this parameter. Take its entry `exp_avg`.
+        ["exp_avg"] →
+    - keys: The state_dict has a key for each buffer and each name of a tie. Count the parameters.
+        position = [*model.state_dict()].index(name)
+        return optimizer.state_dict()["state"][position]["exp_avg"]
+    - frozen: A frozen parameter has a position and no state. Count all parameters.
+        names = [name for name, one in model.named_parameters() if one.requires_grad]
+        return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
+    - second-name: `named_parameters()` has one name of a tie. Look for the object.
+        names = [name for name, one in model.named_parameters()]
+        return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
+    - state-changed: Only look the tensor up, and leave state, groups and gradients alone.
+        wanted = → optimizer.zero_grad(); wanted =
+    """,
+)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from helpers.exercises.engine import (
+from helpers.exercises.old_engine import (
     ask,
     describe,
     entries,

@@ -1,294 +1,297 @@
-"""Checkers for the exercises of lesson 03. Torch judges: an answer is moved, trained, saved and
-loaded.
-"""
+"""The exercises of lesson 03, buffers."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
 
-from helpers.exercises.engine import (
-    Mistake,
-    ask,
-    built,
-    close,
-    describe,
-    expect,
-    listed,
-    photo,
-    same,
-    want_function,
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, facts, is_a, listed, plain_text, solved
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import holding, menagerie, numbers_for
+
+KEYS = ["scale", "offset", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"]
+
+
+def _five_keys(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """One question after the other, none of which gives a key away."""
+    given = list(answer) if is_a(answer, (list, tuple)) else [answer]
+    strange = [key for key in given if not is_a(key, str) or key not in KEYS]
+    kinds = {"a parameter": KEYS[:1], "a buffer filled later": KEYS[1:2], "the norm": KEYS[2:]}
+    yield "`keys`", lambda: {"is": "a list" if is_a(answer, (list, tuple)) else plain_text(answer)}
+    yield "`keys`", lambda: {"holds, though it is no key:": listed(strange[:1])}
+    for words, keys in kinds.items():
+        missing = plain_text(sum(key not in given for key in keys))
+        yield "`keys`", partial(dict, {f"lacks of the keys of {words}": missing})
+    yield "`keys`", lambda: {"has": f"{len(given)} entries"}
+    yield "the order of `keys`", lambda: {"is": "right" if given == KEYS else "another one"}
+
+
+FIVE_KEYS = Exercise(
+    "3.1",
+    KEYS,
+    _five_keys,
+    """
+    `keys` is the list of the five keys of `Guess().state_dict()`, in their order
+
+    1. Is the name registered, does it hold a tensor at the end, and is it to be saved?
+    2. `affine=False` takes away the parameters of `norm` and leaves its buffers.
+    3. Nearly there: `scale`, then the buffer that stood empty at first, then the three of `norm`.
+
+    - a-text: Write a list of texts: `keys = ["...", "..."]`.
+        "scale, offset"
+    - plain-tensor: `shift` is a plain attribute: nobody registered it.
+        ["shift"]
+    - not-persistent: `mask` was registered with `persistent=False`. Its slot keeps this rule.
+        ["mask"]
+    - empty-slot: `last` is still registered, and holds `None` in the end. It has no entry.
+        ["last"]
+    - affine: With `affine=False` a batch norm has no `weight` and no `bias`.
+        ["norm.weight"]
+    - short-path: A key is a path: the buffers of `norm` have `norm.` in front.
+        ["running_mean"]
+    - frozen: `requires_grad=False` does not take a parameter out.
+        KEYS[1:]
+    - filled-slot: `offset` was registered with `None` and got a tensor later. It is saved.
+        [KEYS[0], *KEYS[2:]]
+    - statistics: A batch norm has three buffers: two statistics, and a count.
+        KEYS[:-1]
+    - order: A module lists its own parameters, then its own buffers, then its submodules'.
+        KEYS[::-1]
+    """,
 )
 
-_NORM = nn.modules.batchnorm._BatchNorm  # what the three batch norms have in common
 
-
-class _Guess(nn.Module):
-    def __init__(self) -> None:
+class Positions(nn.Module):
+    def __init__(self, length, width):
         super().__init__()
-        self.norm = nn.BatchNorm1d(2, affine=False)
-        self.register_buffer("offset", None)
-        self.register_buffer("last", torch.zeros(2))
-        self.mask = nn.Buffer(torch.ones(2), persistent=False)
-        self.scale = nn.Parameter(torch.ones(2), requires_grad=False)
-        self.shift = torch.zeros(2)
-        self.mask = torch.zeros(2)
-        self.offset = torch.zeros(2)
-        self.last = None
+        steps = torch.arange(length).unsqueeze(1)
+        rates = 100.0 ** (-torch.arange(0, width, 2) / width)
+        table = torch.stack([(steps * rates).sin(), (steps * rates).cos()], dim=2)
+        table = table.reshape(length, width)
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, x):
+        return x + self.table[: x.shape[-2]]
 
 
-def _five_keys(answer: object) -> str:
-    fits = isinstance(answer, (list, tuple)) and all(isinstance(key, str) for key in answer)
-    expect(fits, "not-a-list", "a list of texts", describe(answer))
-    right, keys = list(_Guess().state_dict()), list(answer)
-    slips = {
-        "shift": "plain-tensor",
-        "mask": "not-persistent",
-        "last": "empty-slot",
-        "norm.weight": "affine",
-        "norm.bias": "affine",
-        **{key.removeprefix("norm."): "short-path" for key in right[2:]},
-    }
-    for key in keys:
-        expect(
-            key in right,
-            slips.get(key, "no-such-key"),
-            "the five keys of `Guess`",
-            f"{describe(key)} among them",
-        )
-    for key, slip in zip(right, ("frozen", "filled-slot", *["statistics"] * 3), strict=True):
-        expect(key in keys, slip, "the five keys of `Guess`", f"{listed(keys)}: one is missing")
-    expect(len(keys) == len(right), "twice", "five keys", f"{len(keys)} of them")
-    expect(keys == right, "order", "the order of the `state_dict`", listed(keys))
-    return "the five keys, in the order of the `state_dict`"
+_OLD_FILE = {"module.load_state_dict({})": lambda module: str(module.load_state_dict({}))}
+# Events that would give other numbers to a table that is saved, which nobody forbids.
+_NEW_NUMBERS = ("its numbers set", "load_state_dict(assign=True)", "saved and loaded at last")
+
+POSITIONS = Exercise(
+    "3.2",
+    Positions,
+    living(
+        "Positions",
+        6,
+        4,
+        calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),)),
+        begins=("table",),
+        look=_OLD_FILE,
+        free=("keys", *_NEW_NUMBERS),
+    ),
+    """
+    `Positions(length, width)` adds what `LostPositions` adds, its `table` travels, and old files
+    without it load
+
+    1. Only one line of `LostPositions` has to change: the one that makes `table` an attribute.
+    2. What is moved, not trained and not saved is the fourth of the five ways.
+    3. Nearly there: `self.register_buffer("table", table, persistent=False)`.
+
+    - name-taken: `register_buffer` does not take over the name of a plain attribute.
+        self.register → self.table = table; self.register
+    - plain: `table` is still a plain attribute. Register it, and `.to` finds it.
+        self.register_buffer("table", table, persistent=False) → self.table = table
+    - trained: A parameter is trained, and `parameters()` lists it even if it is frozen.
+        self.register_buffer("table", table, persistent=False) → self.table = nn.Parameter(table)
+    - saved: The old files do not have its key. `register_buffer` takes `persistent=False`.
+        , persistent=False →
+    - another-shape: `table` has the shape `(length, width)`.
+        table.reshape(length, width) → table
+        self.table[: → self.table.flatten(1)[:
+    - all-rows: `x` may have fewer steps than the table has rows.
+        [: x.shape[-2]] →
+    - one-dtype: The output has another dtype than the module. Add the rows as they are.
+        x + self.table[: x.shape[-2]] → (x + self.table[: x.shape[-2]]).float()
+    - alias: `forward` reads a second attribute, which does not travel. Read `self.table`.
+        self.register → self.rows = [table]; self.register
+        self.table[: → self.rows[0][:
+    """,
+)
 
 
-def _kept(model: nn.Module, name: str, call: str) -> torch.Tensor:
-    """The tensor `name` of `model`. A `Mistake` if it is a parameter or a plain attribute."""
-    value, wanted = getattr(model, name, None), f"`{call}.{name}` is a buffer"
-    expect(not isinstance(value, nn.Parameter), "trained", wanted, "it is a parameter")
-    loose = isinstance(vars(model).get(name), (torch.Tensor, list, tuple))
-    expect(not loose, "stays-behind", wanted, "it is an ordinary attribute")
-    expect(
-        not list(model.parameters()), "trained", "nothing to train", "`parameters()` is not empty"
-    )
-    return value
+class Memory(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("seen", torch.empty(0, width), persistent=False)
+
+    def forward(self, rows):
+        self.seen = torch.cat([self.seen, rows.detach()])
+        return self.seen.amax(0)
 
 
-def _positions(answer: object) -> str:
-    call = "Positions(6, 4)"
-    try:
-        model = built(answer, "Positions", 6, 4)
-    except Mistake as mistake:
-        taken = "'table' already exists" in mistake.found
-        raise Mistake(
-            "name-taken" if taken else mistake.name, mistake.expected, mistake.found
-        ) from None
-    rates = torch.arange(6).unsqueeze(1) * 100.0 ** (-torch.arange(0, 4, 2) / 4)
-    right = torch.stack([rates.sin(), rates.cos()], dim=2).reshape(6, 4)
-    table = _kept(model, "table", call)
-    shaped = isinstance(table, torch.Tensor) and table.shape == (6, 4)
-    expect(shaped, "no-table", f"`{call}.table` has shape `(6, 4)`", describe(table))
-    keys = list(model.state_dict())
-    expect(
-        not keys,
-        "saved",
-        "an old `state_dict`, without `table`, loads strictly",
-        f"it asks for {listed(keys)}",
-    )
-    for x in (torch.zeros(2, 6, 4), torch.ones(3, 4)):
-        result, wanted = ask("positions(x)", model, x), x + right[: x.shape[-2]]
-        found = f"{describe(result)} with other numbers"
-        expect(
-            close(result, wanted), "wrong-numbers", "`x` plus the first rows of the table", found
-        )
-    model.to(torch.float64)
-    found, moved = describe(model.table), model.table.dtype == torch.float64
-    expect(moved, "stays-behind", "`table` is `float64` after `.to(torch.float64)`", found)
-    result = ask("positions(x)", model, torch.zeros(3, 4, dtype=torch.float64))
-    expect(result.dtype == torch.float64, "not-converted", "a `float64` result", describe(result))
-    expect(
-        model.to("meta").table.is_meta,
-        "stays-behind",
-        '`.to("meta")` moves `table`',
-        "it is where it was",
-    )
-    return "the numbers of before; it moves, it is converted, it is not trained, and old checkpoints load strictly"
+_ROWS = torch.tensor([[1.0, 5.0], [3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
+
+MEMORY = Exercise(
+    "3.3",
+    Memory,
+    living("Memory", 2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],)), begins=("seen",)),
+    """
+    `Memory(width)` keeps every row in the buffer `seen`, which moves, is not saved and has no graph
+
+    1. Begin with `torch.empty(0, width)` in a buffer that is not persistent.
+    2. `torch.cat` makes a new tensor. Assign it to `self.seen`: the slot keeps its rule.
+    3. Nearly there: `self.seen = torch.cat([self.seen, rows.detach()])`, and `self.seen.amax(0)`.
+
+    - plain: `seen` is a plain attribute, and `.to` does not find it. Register it.
+        self.register_buffer("seen", torch.empty(0, width), persistent=False) → self.seen = None
+    - trained: A parameter would be trained. What is remembered is a buffer.
+        self.register_buffer("seen", → self.seen = nn.Parameter(
+        , persistent=False →
+    - saved: A fresh model cannot load rows that it has no room for: `persistent=False`.
+        , persistent=False →
+    - saved-later: `register_buffer` in `forward` registers anew, as persistent. Assign to the name.
+        self.seen = torch.cat( → self.register_buffer("seen", torch.cat(
+        rows.detach()]) → rows.detach()]))
+    - new-first: The rows stand in the order in which they came.
+        [self.seen, rows.detach()] → [rows.detach(), self.seen]
+    - of-rows: The largest value of each column, over all rows: `self.seen.amax(0)`.
+        amax(0) → amax(1)
+    - holds-the-graph: The rows carry a history into the buffer. Keep `rows.detach()`.
+        rows.detach() → rows
+    - alias: A list of rows does not travel with the module. Keep them in `self.seen` alone.
+        persistent=False) → persistent=False); self.rows = []
+        self.seen = torch.cat([self.seen, → self.rows.append(
+        rows.detach()]) → rows.detach()); self.seen = torch.cat(self.rows)
+    """,
+)
 
 
-def _memory(answer: object) -> str:
-    call, model, other = "Memory(2)", built(answer, "Memory", 2), built(answer, "Memory", 2)
-    seen, wanted = _kept(model, "seen", call), "`seen` is a buffer of shape `(0, 2)` at first"
-    fits = "seen" in dict(model.named_buffers()) and seen.shape == (0, 2)
-    expect(fits, "no-seen", wanted, describe(seen))
-    expect(not model.state_dict(), "saved", "an empty `state_dict`", listed(model.state_dict()))
-    rows = torch.tensor([[1.0, 5.0], [3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]], requires_grad=True)
-    for first, last in ((0, 2), (2, 3), (3, 4)):
-        given = rows[first:last] * 1
-        before, result = given.detach().clone(), ask("memory(rows)", model, given)
-        expect(
-            same(given, before),
-            "rows-changed",
-            "the rows that were given stay",
-            "they were changed",
-        )
-        seen, right = _kept(model, "seen", call), rows[:last].detach()
-        expect(
-            not model.state_dict(),
-            "saved-later",
-            "nothing is saved, after a call too",
-            listed(model.state_dict()),
-        )
-        expect(
-            same(seen, right),
-            "wrong-rows",
-            f"`seen` holds the {last} rows so far, in order",
-            describe(seen),
-        )
-        expect(
-            not seen.requires_grad,
-            "holds-the-graph",
-            "`seen` requires no gradient",
-            "it has a graph",
-        )
-        best = right.amax(0)
-        expect(
-            same(result, best),
-            "wrong-result",
-            f"`{best.tolist()}`, the largest of each column",
-            describe(result),
-        )
-    expect(other.seen.shape == (0, 2), "shared", "a second memory is empty", describe(other.seen))
-    model.to(torch.float64)
-    ask("memory(rows)", model, torch.zeros(1, 2, dtype=torch.float64))
-    found, moved = describe(model.seen), model.seen.dtype == torch.float64
-    expect(moved, "stays-behind", "`seen` is `float64` after `.to(torch.float64)`", found)
-    expect(
-        model.to("meta").seen.is_meta,
-        "stays-behind",
-        '`.to("meta")` moves `seen`',
-        "it is where it was",
-    )
-    return (
-        "all rows in order, over several calls and a move; a strict load finds nothing to ask for"
-    )
+class Scaler(nn.Module):
+    def __init__(self, width, momentum=0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("low", torch.zeros(width))
+        self.register_buffer("high", torch.ones(width))
+
+    def forward(self, x):
+        if self.training:
+            seen = x.detach()
+            self.low = (1 - self.momentum) * self.low + self.momentum * seen.amin(0)
+            self.high = (1 - self.momentum) * self.high + self.momentum * seen.amax(0)
+        return (x - self.low) / (self.high - self.low)
 
 
-def _scaler(answer: object) -> str:
-    call, batch = (
-        "Scaler(2, momentum=0.25)",
-        torch.tensor([[1.0, 4.0], [5.0, -8.0]], requires_grad=True),
-    )
-    model, low, high = built(answer, "Scaler", 2, momentum=0.25), torch.zeros(2), torch.ones(2)
-    for name in ("low", "high"):
-        _kept(model, name, call)
-        buffer = name in dict(model.named_buffers())
-        slip = "not-persistent" if buffer else "forgets"
-        expect(
-            name in model.state_dict(), slip, "the keys `low`, `high`", listed(model.state_dict())
-        )
-    expect(
-        len(model.state_dict()) == 2, "extra", "the keys `low`, `high`", listed(model.state_dict())
-    )
-    for _ in range(2):
-        seen = batch.detach()
-        low, high = 0.75 * low + 0.25 * seen.amin(0), 0.75 * high + 0.25 * seen.amax(0)
-        batch.grad = None
-        old, result = model.low.detach().clone(), ask("scaler(x)", model, batch)
-        wanted, found = f"`low` is `{low.tolist()}` after this batch", f"`{model.low.tolist()}`"
-        expect(not same(model.low, old), "no-update", wanted, found)
-        clean = not model.low.requires_grad and not model.high.requires_grad
-        expect(
-            clean, "holds-the-graph", "`low` and `high` require no gradient", "they have a graph"
-        )
-        right = torch.allclose(model.low, low) and torch.allclose(model.high, high)
-        expect(
-            right, "wrong-numbers", f"`low`, `high` are `{low.tolist()}`, `{high.tolist()}`", found
-        )
-        right = close(result, (seen - low) / (high - low))
-        expect(
-            right, "wrong-numbers", "(x - low) / (high - low) with the new values", describe(result)
-        )
-        expect(
-            result.requires_grad, "gradient-lost", "a gradient reaches `x`", "the result has none"
-        )
-        result.sum().backward()
-        slope = (1 / (high - low)).expand(2, 2)
-        expect(
-            torch.allclose(batch.grad, slope),
-            "holds-the-graph",
-            f"the slope is `{slope[0].tolist()}`",
-            "another",
-        )
-    fresh = built(answer, "Scaler", 2, momentum=0.25).eval()
-    fresh.load_state_dict(model.state_dict())
-    before = photo(fresh)
-    result = ask("scaler(x) in eval mode", fresh, batch.detach())
-    expect(
-        photo(fresh) == before,
-        "updates-in-eval",
-        "`low` and `high` stay in eval mode",
-        "they were changed",
-    )
-    right = torch.allclose(result, (batch.detach() - low) / (high - low))
-    expect(
-        right, "wrong-numbers", "the saved values are used in eval mode", "a result of other values"
-    )
-    moved = fresh.to(torch.float64).low.dtype == fresh.high.dtype == torch.float64
-    expect(moved, "stays-behind", "`float64` after `.to(torch.float64)`", describe(fresh.low))
-    return "two batches, a reload into a fresh one, eval mode and a move; the gradient of `x` is the plain one"
+_BATCHES = ((torch.tensor([[1.0, 4.0], [5.0, -8.0]]),), (torch.tensor([[2.0, 2.0], [3.0, 9.0]]),))
+
+SCALER = Exercise(
+    "3.4",
+    Scaler,
+    in_turn(
+        living("Scaler", 2, calls=_BATCHES, begins=("low", "high")),
+        living("Scaler", 2, momentum=0.25, calls=_BATCHES),
+    ),
+    """
+    `Scaler(width)` scales as `Forgetful` does, and its `low` and `high` survive a reload
+
+    1. Three faults: nothing is registered, eval mode changes it, and its memory carries a graph.
+    2. Two calls of `register_buffer`, one `if self.training:`, and `x.detach()` for the memory.
+    3. Nearly there: in training mode, `self.low = (1 - m) * self.low + m * x.detach().amin(0)`.
+
+    - plain: `low` and `high` have to be in the `state_dict`. `register_buffer` puts them there.
+        self.register_buffer("low", torch.zeros(width)) → self.low = torch.zeros(width)
+        self.register_buffer("high", torch.ones(width)) → self.high = torch.ones(width)
+    - not-persistent: With `persistent=False` a reload forgets them again.
+        zeros(width)) → zeros(width), persistent=False)
+        ones(width)) → ones(width), persistent=False)
+    - trained: Nobody trains them: they are buffers, not parameters.
+        self.register_buffer("low", → self.low = nn.Parameter(
+        self.register_buffer("high", → self.high = nn.Parameter(
+    - no-update: In training mode each call moves `low` and `high` towards the batch, first of all.
+        if self.training: → if False:
+    - updates-in-eval: In eval mode they are used and not changed. `forward` asks `self.training`.
+        if self.training: → if True:
+    - momentum-fixed: Use the `momentum` that was given.
+        = momentum → = 0.1
+    - holds-the-graph: What is remembered carries the history of `x`. Take `x.detach()`.
+        x.detach() → x
+    - gradient-lost: The result has lost its gradient. Only the update is cut off.
+        return (x - → return (x.detach() -
+    """,
+)
 
 
-def _freeze_statistics(answer: object) -> str:
-    want_function(answer, "freeze_statistics")
-    deep = nn.Sequential(nn.Dropout(), nn.ModuleDict({"inner": nn.Sequential(nn.BatchNorm1d(3))}))
-    maps = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(), nn.InstanceNorm2d(3, affine=True))
-    for model, shape, slip in (
-        (nn.Sequential(nn.BatchNorm1d(3), nn.Dropout()), (8, 3), "still-runs"),
-        (maps, (4, 3, 2, 2), "some-run"),
-        (deep, (8, 3), "some-run"),
-        (nn.Sequential(nn.BatchNorm3d(3)), (4, 3, 2, 2, 2), "some-run"),
-        (nn.BatchNorm1d(3), (8, 3), "root-runs"),
-    ):
-        before, keys = [buffer.clone() for buffer in model.buffers()], list(model.state_dict())
-        modes = [one.training for one in model.modules() if not isinstance(one, _NORM)]
-        returned = ask("freeze_statistics(model)", answer, model)
-        expect(returned is model, "not-the-model", "the model that was given", describe(returned))
-        now = [one.training for one in model.modules() if not isinstance(one, _NORM)]
-        expect(
-            now == modes,
-            "all-eval",
-            "every other module stays in training mode",
-            "some are in eval mode",
-        )
-        trained = all(parameter.requires_grad for parameter in model.parameters())
-        expect(trained, "frozen-parameters", "every parameter requires a gradient", "some do not")
-        intact = keys == list(model.state_dict()) and all(map(same, before, model.buffers()))
-        expect(
-            intact,
-            "keys-changed",
-            f"the keys {listed(keys[:3])} …, with their numbers",
-            "they are not the same",
-        )
-        x = 5 + torch.randn(shape)
-        norms = {name: one for name, one in model.named_modules() if isinstance(one, _NORM)}
-        for norm in norms.values():  # each on its own: a ModuleDict has no forward
-            norm(x).sum().backward()
-        moved = [not same(old, new) for old, new in zip(before, model.buffers(), strict=True)]
-        only_counts = all(
-            new.dtype == torch.int64 for new, ran in zip(model.buffers(), moved, strict=True) if ran
-        )
-        where, norm = next(iter(norms.items()))
-        wanted = f"the `{type(norm).__name__}` at {describe(where) if where else 'the root'} keeps its buffers"
-        found = "they changed with a batch"
-        expect(not any(moved), "counter-runs" if only_counts else slip, wanted, found)
-    return "five models, with all three classes, at any depth; the rest is in training mode"
+def freeze_statistics(model):
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            module.eval()
+    return model
 
 
-CHECKERS = {
-    "3.1": _five_keys,
-    "3.2": _positions,
-    "3.3": _memory,
-    "3.4": _scaler,
-    "3.5": _freeze_statistics,
-}
+_NORMS = {nn.BatchNorm1d: (8, 3), nn.BatchNorm2d: (4, 3, 2, 2), nn.BatchNorm3d: (4, 3, 2, 2, 2)}
+
+
+def _with_norms() -> Iterator[tuple[str, nn.Module]]:
+    yield from menagerie(without=("a model on meta", "a lazy layer"))
+    for kind in _NORMS:
+        inner = nn.Sequential(kind(3), nn.Dropout(), nn.InstanceNorm2d(3, affine=True))
+        model = nn.Sequential(nn.Dropout(), kind(3), holding(a=inner, b=holding(c=kind(3))))
+        yield f"three `{kind.__name__}`, and others in between", model
+
+
+def _after_a_batch(answer: Callable, model: nn.Module) -> Facts:
+    """What each batch norm does with a batch, each on its own, and the modes of all others."""
+    result = solved(answer(model))
+    seen = {"`result` is": "the model" if result is model else plain_text(result)}
+    for name, part in model.named_modules():
+        shape = next((shape for kind, shape in _NORMS.items() if isinstance(part, kind)), None)
+        if shape is None:
+            seen[f"training mode of `model.{name}` is"] = plain_text(part.training)
+        else:
+            x = numbers_for("x", torch.empty(shape[0], part.num_features, *shape[2:]))
+            part(x.to(part.weight))
+    for name, one in model.named_parameters():
+        seen[f"`model.{name}.requires_grad` is"] = plain_text(one.requires_grad)
+    return seen | facts("model.state_dict()", model.state_dict(), free=("identity", "grad"))
+
+
+def _statistics(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for words, model in _with_norms():
+        ask = partial(_after_a_batch, answer, model)
+        yield f"`freeze_statistics(model)` for {words}, then a batch", ask
+
+
+FREEZE_STATISTICS = Exercise(
+    "3.5",
+    freeze_statistics,
+    _statistics,
+    """
+    `freeze_statistics(model)` keeps the buffers of every batch norm, and returns the model, which
+    trains on
+
+    1. Which switch did section 10 find, and for which modules only is it to be thrown?
+    2. `model.modules()` lists the model and everything in it. `isinstance` takes a tuple.
+    3. Nearly there: for each module that is a batch norm, `module.eval()`; and return the model.
+
+    - not-the-model: Return the model that was given, the same object.
+        return model → return model.state_dict()
+    - all-eval: The other modules have left training mode: dropout is off.
+        return model.eval()
+    - frozen-parameters: The parameters are to be trained on. Leave `requires_grad` as it is.
+        module.eval() → module.eval().requires_grad_(False)
+    - nothing-done: The statistics go on changing. `requires_grad_` does not stop them.
+        module.eval() → pass
+    - counter-runs: The means stay, and `num_batches_tracked` still counts. It is a buffer as well.
+        module.eval() → module.momentum = 0.0
+    - children-only: `children()` are those of the first level. Look in `model.modules()`.
+        model.modules() → model.children()
+    - not-the-root: The model itself may be a batch norm. `modules()` lists it too.
+        model.modules() → list(model.modules())[1:]
+    - one-class: There are three classes of batch norm.
+        , nn.BatchNorm2d, nn.BatchNorm3d → ,
+    """,
+)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as registry
 
-from helpers.exercises.engine import (
+from helpers.exercises.old_engine import (
     Mistake,
     ask,
     built,

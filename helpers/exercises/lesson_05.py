@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers.exercises.engine import (
+from helpers.exercises.old_engine import (
     Mistake,
     Unsolved,
     ask,

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import linear
 from torch.optim import SGD, Adam, Optimizer
 
-from helpers.exercises.engine import (
+from helpers.exercises.old_engine import (
     ask,
     built,
     close,

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers.exercises.engine import Unsolved, describe, expect, in_words, listed
+from helpers.exercises.old_engine import Unsolved, describe, expect, in_words, listed
 
 _BOXES = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _SCENE = """

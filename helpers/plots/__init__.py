@@ -1,12 +1,15 @@
-"""Figures of a model's state: what does it look like?
+"""What does it look like? Figures of a model's state and of a run, and the cost they measure.
 
-Each public function takes data, such as a `Snapshot`, and returns one matplotlib `Figure`. No
-figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of matplotlib
-is changed. matplotlib itself is imported when the first figure is asked for."""
+Hands out one function a figure: it takes data, such as a `Snapshot`, and returns one matplotlib
+`Figure`. No figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of
+matplotlib is changed. matplotlib itself is imported when the first figure is asked for.
+
+Imports: `state`, `views.signs`, `views.words`.
+"""
 
 from helpers.plots.bytes_held import bars_of, where_the_bytes_are
+from helpers.plots.cost_figures import cost_of_access, cost_of_reading
 from helpers.plots.over_time import curves, images, resumed, running_means
-from helpers.plots.reading import cost_of_access, cost_of_reading
 
 __all__ = [
     "bars_of",

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
-from helpers.plots.figure import BELOW, figure_of, plain, shown
+from helpers.plots.figure import INK, figure_of, shade, shown
+from helpers.state.snapshot import Entry, Snapshot
 from helpers.views.signs import SIGNS, bytes_in_words
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from helpers.state.snapshot import Entry, Snapshot
-
-# Beside the colours of `SIGNS`, so that the kinds stay apart in grey: solid, striped, dotted,
-# crossed.
-_HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "...", "plain tensor": "xx"}
+# Beside the colours of `SIGNS`, so that the kinds stay apart in grey.
+_HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "", "plain tensor": "xx"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-@dataclass
-class Bar:
+class Bar(NamedTuple):
     """One bar of the figure: the tensors under `label`, with the bytes of each kind of state."""
 
     label: str
-    nbytes: dict[str, int] = field(default_factory=dict)
+    nbytes: Counter[str]
 
     @property
     def total(self) -> int:
         """Bytes of all kinds together."""
-        return sum(self.nbytes.values())
+        return self.nbytes.total()
 
 
 def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
@@ -39,16 +38,16 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     `state` is what `snapshot(module)` returns. With at most `most` tensors each tensor has its own
     bar; a larger module has one bar per submodule, as deep in the tree as `most` bars reach, and
     where even its top level has more parts, the smallest of them share the last bar. Bars keep
-    torch's order. A tensor that several names share is drawn once, under the first name that is
-    registered. A tensor with no shape yet (lazy) has no bytes and no bar.
+    torch's order; those that the title counts have the colours of their kinds of state. A tensor
+    that several names share is drawn once, under the first name that is registered. A tensor with
+    no shape yet (lazy) has no bytes and no bar.
 
     Raises `TypeError` for anything but a snapshot and for a `most` that is not an int, `ValueError`
-    for a `most` below 2 and for a module that holds no tensor with a byte in it."""
-    if not hasattr(state, "entries") or not hasattr(state, "shared"):
+    for a `most` below 2 and for a module that holds no tensor with a byte in it.
+    """
+    if not isinstance(state, Snapshot):
         found = type(state).__name__
-        raise TypeError(
-            f"where_the_bytes_are takes snapshot(module), got {found}: call snapshot first"
-        )
+        raise TypeError(f"where_the_bytes_are takes snapshot(module), got {found}")
     if not isinstance(most, int) or isinstance(most, bool):
         raise TypeError(f"most is a number of bars, an int, got {type(most).__name__}")
     if most < 2:
@@ -56,127 +55,104 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     bars = bars_of(state, most)
     if not bars:
         raise ValueError("this module holds no tensor with a byte in it: there is nothing to draw")
-    return _draw(bars)
+    counted = _more_than_half(bars)
+    with figure_of(_finding(bars, counted), height=1.4 + 0.36 * len(bars)) as figure:
+        _draw(figure.add_subplot(), bars, counted)
+    return figure
 
 
 def bars_of(state: Snapshot, most: int) -> list[Bar]:
     """The bars of `where_the_bytes_are`, as data."""
-    listed = {
-        place: entry for place, entry in enumerate(state.entries) if entry.nbytes and _kind(entry)
-    }
-    # Two things may share a path, so registered tensors are told apart by their place in the
-    # snapshot.
-    registered = {entry.path for entry in listed.values() if entry.kind != "plain tensor"}
+    tensors = _once_each(state)
+    if len(tensors) <= most:
+        return _gather((entry.path, entry) for entry in tensors)
+    deepest = 1 + max(entry.owner.count(".") for entry in tensors)
+    for depth in range(deepest, 0, -1):
+        # The submodule at most so many steps down; what the root holds itself keeps its own name.
+        parts = (".".join(entry.owner.split(".")[:depth]) or entry.path for entry in tensors)
+        bars = _gather(zip(parts, tensors, strict=True))
+        if len(bars) <= most:
+            return bars
+    largest = sorted(bars, key=lambda bar: -bar.total)[: most - 1]
+    rest = [bar for bar in bars if bar not in largest]
+    together = Bar(f"{len(rest)} others", sum((bar.nbytes for bar in rest), Counter()))
+    return [*(bar for bar in bars if bar in largest), together]
+
+
+def _once_each(state: Snapshot) -> list[Entry]:
+    """The tensors with a byte in them, each under the first of its names that is registered."""
+    listed = [
+        entry
+        for place, entry in enumerate(state.entries)
+        if entry.nbytes and entry.kind in _HATCHES and place not in state.repeats
+    ]
+    # Two things may share a path, so only plain tensors, which can be told from what is registered,
+    # are looked up by it.
+    registered = {entry.path for entry in listed if entry.kind != "plain tensor"}
     again = set()
     for names in state.shared:
         first = next((name for name in names if name in registered), names[0])
         again.update(name for name in names if name != first)
-    tensors = [
-        entry
-        for place, entry in listed.items()
-        if place not in state.repeats and (entry.kind != "plain tensor" or entry.path not in again)
-    ]
-    if len(tensors) <= most:
-        return _gather((entry.path, entry) for entry in tensors)
-    deepest = max(len(_steps(entry.owner)) for entry in tensors)
-    for depth in range(deepest, 0, -1):
-        bars = _gather((_cut(entry, depth), entry) for entry in tensors)
-        if len(bars) <= most:
-            return bars
-    return _lump(_gather((_cut(entry, 1), entry) for entry in tensors), most)
+    return [entry for entry in listed if entry.kind != "plain tensor" or entry.path not in again]
 
 
-def _kind(entry: Entry) -> str | None:
-    """The kind of state an entry is, a key of `_HATCHES`; None for what is no tensor."""
-    if entry.kind == "buffer" and not entry.persistent:
-        return "non-persistent buffer"
-    return entry.kind if entry.kind in _HATCHES else None
-
-
-def _steps(path: str) -> list[str]:
-    return path.split(".") if path else []
-
-
-def _cut(entry: Entry, depth: int) -> str:
-    """The submodule, at most `depth` steps down, that holds the entry; for one on the root, the
-    entry.
-    """
-    return ".".join(_steps(entry.owner)[:depth]) or entry.path
+def _kind(entry: Entry) -> str:
+    transient = entry.kind == "buffer" and not entry.persistent
+    return "non-persistent buffer" if transient else entry.kind
 
 
 def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:
     bars: dict[str, Bar] = {}
     for label, entry in labelled:
-        nbytes = bars.setdefault(label, Bar(label)).nbytes
-        nbytes[_kind(entry)] = nbytes.get(_kind(entry), 0) + entry.nbytes
+        bar = bars.setdefault(label, Bar(label, Counter()))
+        bar.nbytes[_kind(entry)] += entry.nbytes
     return list(bars.values())
 
 
-def _lump(bars: list[Bar], most: int) -> list[Bar]:
-    """The `most - 1` largest bars in their order, then one for the rest."""
-    kept = sorted(range(len(bars)), key=lambda place: -bars[place].total)[: most - 1]
-    rest = Bar(f"{len(bars) - len(kept)} others")
-    for place, bar in enumerate(bars):
-        if place not in kept:
-            for kind, nbytes in bar.nbytes.items():
-                rest.nbytes[kind] = rest.nbytes.get(kind, 0) + nbytes
-    return [bars[place] for place in sorted(kept)] + [rest]
+def _more_than_half(bars: list[Bar]) -> list[Bar]:
+    """The fewest bars that hold more than half of all bytes."""
+    largest = sorted(bars, key=lambda bar: -bar.total)
+    held = list(accumulate(bar.total for bar in largest))
+    return largest[: 1 + sum(2 * some <= held[-1] for some in held)]
 
 
-def _finding(bars: list[Bar]) -> str:
-    """The title: the fewest bars that hold more than half of all bytes, and their share."""
-    total, held, count = sum(bar.total for bar in bars), 0, 0
-    for bar in sorted(bars, key=lambda bar: -bar.total):
-        held, count = held + bar.total, count + 1
-        if 2 * held > total:
-            break
-    largest = shown(max(bars, key=lambda bar: bar.total).label)
-    where = largest if count == 1 else f"{count} of {len(bars)} parts"
+def _finding(bars: list[Bar], counted: list[Bar]) -> str:
+    total, held = (sum(bar.total for bar in some) for some in (bars, counted))
+    where = f"{len(counted)} of {len(bars)} parts" if len(counted) > 1 else shown(counted[0].label)
     return f"{held / total:.0%} of the {bytes_in_words(total)} are in {where}"
 
 
-def _unit(nbytes: int) -> int:
-    """The power of 1024 in which an axis up to `nbytes` reads best, a position in `_UNITS`."""
-    return 0 if nbytes < 10_000 else min((nbytes.bit_length() - 1) // 10, len(_UNITS) - 1)
+def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
+    from matplotlib.patches import Patch
 
-
-def _draw(bars: list[Bar]) -> Figure:
-    power = _unit(max(bar.total for bar in bars))
-    figure = figure_of(_finding(bars), height=1.5 + 0.36 * len(bars))
-    axes = figure.add_subplot(facecolor="white")
-    left = [0.0] * len(bars)  # where each bar ends so far
-    for kind, hatch in _HATCHES.items():
-        rows = [row for row, bar in enumerate(bars) if kind in bar.nbytes]
-        if not rows:
-            continue
-        widths = [bars[row].nbytes[kind] / 1024**power for row in rows]
-        sign, hollow = SIGNS[kind], kind == "non-persistent buffer"
-        axes.barh(
-            rows,
-            widths,
-            left=[left[row] for row in rows],
-            height=0.72,
-            hatch=hatch,
-            linewidth=1.2,
-            label=f"{sign.glyph} {sign.label}",
-            facecolor="white" if hollow else sign.colour,
-            edgecolor=sign.colour if hollow else "white",
-        )
-        for row, width in zip(rows, widths, strict=True):
-            left[row] += width
-    total = sum(bar.total for bar in bars)
+    longest, total = max(bar.total for bar in bars), sum(bar.total for bar in bars)
+    power = 0 if longest < 10_000 else min((longest.bit_length() - 1) // 10, len(_UNITS) - 1)
+    kinds = [kind for kind in _HATCHES if any(kind in bar.nbytes for bar in bars)]
     for row, bar in enumerate(bars):
+        left = 0.0
+        for kind in filter(bar.nbytes.get, kinds):
+            width = bar.nbytes[kind] / 1024**power
+            axes.barh(row, width, 0.72, left, **_filling(kind, coloured=bar in counted))
+            left += width
         share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
-        note = f" {bytes_in_words(bar.total)}  ({share})"
-        axes.text(left[row], row, note, va="center", fontsize=11, color="black")
-    axes.set_yticks(
-        range(len(bars)), [shown(bar.label) for bar in bars], fontsize=12, parse_math=False
-    )
-    axes.tick_params(axis="x", labelsize=11)
-    axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(0, 1.25 * max(left))
-    axes.set_xlabel(f"size of the tensors ({_UNITS[power]})", fontsize=12)
-    axes.set_ylabel("part of the module", fontsize=12, labelpad=12)
-    plain(axes)
-    figure.legend(ncols=len(_HATCHES), fontsize=11, **BELOW)
-    return figure
+        axes.text(left, row, f" {bytes_in_words(bar.total)}  ({share})", va="center", fontsize=11)
+    axes.set_yticks(range(len(bars)), [shown(bar.label) for bar in bars], parse_math=False)
+    axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.25 * longest / 1024**power))
+    what = SIGNS[kinds[0]].label if len(kinds) == 1 else "tensor"
+    axes.set_xlabel(f"size of the {what}s ({_UNITS[power]})")
+    axes.set_ylabel("part of the module", labelpad=12)
+    if len(kinds) > 1:
+        # A bar of the kind may be grey everywhere, so the legend has its own.
+        named = [Patch(label=SIGNS[kind].label, **_filling(kind, coloured=True)) for kind in kinds]
+        axes.figure.legend(handles=named, ncols=len(kinds), loc="outside lower center")
+
+
+def _filling(kind: str, *, coloured: bool) -> dict[str, object]:
+    """How a bar of this kind is filled: in grey where the title passes it over."""
+    colour, hollow = SIGNS[kind].colour if coloured else INK, kind == "non-persistent buffer"
+    return {
+        "facecolor": "none" if hollow else shade(colour),
+        "edgecolor": shade(colour, 0 if hollow else 1),
+        "hatch": _HATCHES[kind],
+        "linewidth": 1.5 if hollow or _HATCHES[kind] else 0,
+    }

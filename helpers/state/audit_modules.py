@@ -43,7 +43,7 @@ def unhashable_module(model: Holders) -> Iterator[Symptom]:
 
 @rule("shadowed-name", "error", "plain value")
 def hidden_by_the_instance(model: Holders) -> Iterator[Symptom]:
-    for record, name, _ in _found_elsewhere(model, lambda record: record.held.own):
+    for record, name, _ in _found_elsewhere(model, lambda record: record.part.own):
         message = (
             f"{name!r} is registered, and an entry of the instance's __dict__ hides it: "
             f"{read(name)} is that entry, while torch saves, moves and trains the registered one"
@@ -62,7 +62,7 @@ def hidden_by_the_class(model: Holders) -> Iterator[Symptom]:
                 "torch saves, moves and trains the registered one"
             )
             new = name + "_"
-            while new in facts.found or record.held.registers(new):
+            while new in facts.found or record.part.registers(new):
                 new += "_"
             yield Symptom((record.node, name), message, _renamed(name, new, registered))
 
@@ -73,7 +73,7 @@ def _found_elsewhere(
     """The registered things whose name is one of these names of their module, too."""
     for record in model.records:
         names = names_of(record)
-        held = record.held
+        held = record.part
         for slots in (held.parameters, held.buffers, held.modules):
             if slots and not names.keys().isdisjoint(slots):
                 for name, registered in list(slots.items()):
@@ -96,7 +96,7 @@ def class_attribute(model: Holders) -> Iterator[Symptom]:
     for record, facts in model.kinds.values():
         for one in facts.shared:
             held = model.held(one.value)
-            reads = not record.held.registers(one.name) and one.name not in record.held.own
+            reads = not record.part.registers(one.name) and one.name not in record.part.own
             if id(one.value) not in told and reads and any(held[1:]):
                 told.add(id(one.value))
                 place = record.node, one.name
@@ -166,11 +166,11 @@ def _has_tensors(model: Holders, record: Record, *, buffers_only: bool = False) 
     pending, entered = [record], set()
     while pending:
         one = pending.pop()
-        entered.add(id(one.module))
-        if one.held.buffers or (one.held.parameters and not buffers_only):
+        entered.add(id(one.part.module))
+        if one.part.buffers or (one.part.parameters and not buffers_only):
             return True
-        children = [model.known.get(id(child)) for child in one.held.modules.values()]
-        pending += [child for child in children if child and id(child.module) not in entered]
+        children = [model.known.get(id(child)) for child in one.part.modules.values()]
+        pending += [child for child in children if child and id(child.part.module) not in entered]
     return False
 
 

@@ -91,7 +91,9 @@ def _added(training: Training, one: Registered) -> str:
     if issubclass(optimizers.kind(number), torch.optim.LBFGS):  # it steps on its first group alone
         return _made_anew(optimizers, number)
     path = training.model.path(one.place)
-    line = f"{optimizers.name(number)}.add_param_group({{'params': [model.get_parameter({path!r})]}})"
+    line = (
+        f"{optimizers.name(number)}.add_param_group({{'params': [model.get_parameter({path!r})]}})"
+    )
     if not training.has_neighbours(one):
         other = f"audit(model, {optimizers.names()}, its_optimizer)"
         return f"{line}  # if it replaced one there; if another optimizer trains it: {other}"
@@ -166,7 +168,9 @@ def held_twice(training: Training) -> Iterator[Symptom]:
         positions = optimizers.held.get(id(one.tensor), ())
         if len(positions) > 1:
             places = ", ".join(map(optimizers.line, positions))
-            message = f"{len(positions)} times in the optimizers, each of which steps on it: {places}"
+            message = (
+                f"{len(positions)} times in the optimizers, each of which steps on it: {places}"
+            )
             fix = f"del {optimizers.line(positions[-1])}  # or another of them"
             yield Symptom(one.place, message, fix)
 

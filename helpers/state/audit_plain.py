@@ -38,14 +38,16 @@ def _in(one: Attribute, things: list, word: str, alone: str) -> str:
 def _left_out(model: Holders, one: Attribute) -> str:
     """What state_dict() and .to() do with it, as far as the module's class has no say in it."""
     own = model.facts_of(one.record)
-    saves, moves, called = own.saving(one.record.held), own.method("_apply"), own.method("to")
+    saves, moves, called = own.saving(one.record.part), own.method("_apply"), own.method("to")
     saved = "state_dict() does not save it"
     if saves:
         saved = f"whether it is saved is for {saves} to say"
     if moves:
         return f"{saved}, and whether .to() moves it is for {moves} to say"
     if called and one.record.node:
-        return f"{saved} and .to() of a parent leaves it where it is, since that never calls {called}"
+        return (
+            f"{saved} and .to() of a parent leaves it where it is, since that never calls {called}"
+        )
     if called:
         return f"{saved}, and whether .to() moves it is for {called} to say"
     return f"{saved} and .to() leaves it where it is"
@@ -68,7 +70,7 @@ def hidden_module(model: Holders) -> Iterator[Symptom]:
 def _does_nothing(module: nn.Module) -> bool:
     """Is this an empty container, or nn.Identity? Nothing is left out with it."""
     parts = list(walk(module, times=1))
-    registers = any(part.held.parameters or part.held.buffers for part in parts)
+    registers = any(part.parameters or part.buffers for part in parts)
     return not registers and all(type(part.module) in _EMPTY for part in parts)
 
 
@@ -157,7 +159,9 @@ def _wrapped_last(one: Attribute, count: int) -> str:
 def _not_kept(one: Attribute, count: int) -> str:
     if read_by_torch(one.record, one.name):
         # A wrapper or a hook puts a computed weight into a layer of torch's before each call.
-        return f"{forget(one.name)}  # before a copy; the next call, which computes it, makes it anew"
+        return (
+            f"{forget(one.name)}  # before a copy; the next call, which computes it, makes it anew"
+        )
     value = for_each(one.name, one.value, "{}.detach()", count)
     if value is None:
         return f"{forget(one.name)}  # or fill it with tensor.detach()"
@@ -213,7 +217,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
             if not (_computed(tensor) or is_inference(tensor) or _left_on_meta(model, tensor))
         ]
         own = model.facts_of(one.record)
-        kept_by_its_class = own.saving(one.record.held) and own.method("_apply")
+        kept_by_its_class = own.saving(one.record.part) and own.method("_apply")
         if not plain or kept_by_its_class:
             continue
         what = _in(one, plain, "tensor", "a plain tensor")

@@ -229,7 +229,9 @@ def mixed_device(model: Holders) -> Iterator[Symptom]:
         fix = "if not meant: model.to(device)"
         if "meta" in devices:
             message += "; those on meta have no numbers, and .to() cannot move them"
-            fix = "model.load_state_dict(state_dict, assign=True)  # of a file that has their numbers"
+            fix = (
+                "model.load_state_dict(state_dict, assign=True)  # of a file that has their numbers"
+            )
         yield Symptom("", message, fix)
 
 

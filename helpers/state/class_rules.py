@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.state.objects import COLLECTIONS, attributes, bases, class_dict, class_name, from_torch
 from helpers.state.torch_private import STATE_DICT_HOOKS
-from helpers.state.walk import Held
+from helpers.state.walk import Part
 
 # Methods that move the module on which they are called. Of its parts torch calls _apply alone.
 MOVING = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "type")
@@ -42,15 +42,17 @@ class ClassFacts(NamedTuple):
     defaults: list[ClassAttribute]
     methods: dict[str, str]
 
-    def saving(self, held: Held) -> str | None:
+    def saving(self, part: Part) -> str | None:
         """The rule by which a module saves that is not nn.Module's: a method, or hooks on it."""
-        hooks = (held.own.get(name) for name in STATE_DICT_HOOKS)
+        hooks = (part.own.get(name) for name in STATE_DICT_HOOKS)
         hooked = any(issubclass(type(one), dict) and dict.__len__(one) for one in hooks)
         return self.method(*SAVING) or ("its hook on state_dict()" if hooked else None)
 
     def method(self, *names: str) -> str | None:
         """The first of these methods that a class of the learner's has, as "Net.to"."""
-        return next((f"{self.methods[name]}.{name}" for name in names if name in self.methods), None)
+        return next(
+            (f"{self.methods[name]}.{name}" for name in names if name in self.methods), None
+        )
 
 
 def class_facts(kind: type) -> ClassFacts:

@@ -27,7 +27,7 @@ from helpers.state.objects import (
     text,
 )
 from helpers.state.torch_private import FORWARD_PRE_HOOKS, PARAMETER_MARK
-from helpers.state.walk import Held, Slot, is_module, walk
+from helpers.state.walk import Part, Slot, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
@@ -51,12 +51,11 @@ class Registered(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One distinct module: its number, what it is, and what it held when it was read."""
+    """One distinct module: its number, its class, and what it held when it was read."""
 
     node: int
-    module: nn.Module
     kind: type
-    held: Held
+    part: Part
 
 
 class Attribute(NamedTuple):
@@ -98,19 +97,19 @@ class Holders:
         self._reads: Counter[int] = Counter()
 
     def _read(self, root: nn.Module) -> None:
-        for name, owner, module, met, _, held in walk(root, times=AGAIN):
-            node, key = len(self.nodes), id(module)
-            self.nodes.append((owner, name))
+        for part in walk(root, times=AGAIN):
+            node, key = len(self.nodes), id(part.module)
+            self.nodes.append((part.owner, part.name))
             self.owners.append(key)
-            if met:
+            if part.met:
                 self.repeated.append(node)
-                held = self.known[key].held
+                part = self.known[key].part
             else:
-                self.known[key] = Record(node, module, type(module), held)
+                self.known[key] = Record(node, type(part.module), part)
                 self.records.append(self.known[key])
-                if held.modules:
-                    self.cycles += self._children_above(node, held)
-            for name, kind, tensor in _tensors(held):
+                if part.modules:
+                    self.cycles += self._children_above(node, part)
+            for name, kind, tensor in _tensors(part):
                 one = Registered((node, name), kind, tensor)
                 first = self.registered.setdefault(id(tensor), one)
                 if first is not one:
@@ -148,8 +147,8 @@ class Holders:
         if node < 0:
             return node, 0
         if node not in self._orders:
-            held = self.record_at(place).held
-            keys = [*held.parameters, *held.buffers, *held.own, *held.modules]
+            part = self.record_at(place).part
+            keys = [*part.parameters, *part.buffers, *part.own, *part.modules]
             self._orders[node] = {text(key): at for at, key in reversed(list(enumerate(keys)))}
         return node, self._orders[node].get(name, -1)
 
@@ -159,9 +158,9 @@ class Holders:
             yield self.owners[node]
             node = self.nodes[node][0]
 
-    def _children_above(self, node: int, held: Held) -> list[Place]:
+    def _children_above(self, node: int, part: Part) -> list[Place]:
         """The names under which a module holds one that it is itself a part of."""
-        met = [(name, child) for name, child in held.modules.items() if id(child) in self.known]
+        met = [(name, child) for name, child in part.modules.items() if id(child) in self.known]
         above = set(self.up_from(node)) if met else ()
         return [(node, text(name)) for name, child in met if id(child) in above]
 
@@ -229,18 +228,18 @@ class Holders:
 
     def _plain(self) -> Iterator[tuple[Record, str, Any]]:
         for record in self.records:
-            for key, value in record.held.attributes():
+            for key, value in record.part.attributes():
                 if type(value) in ATOMS or not issubclass(type(value), _WORTH_JUDGING):
                     continue
                 name = text(key)
-                if not record.held.registers(name):
+                if not record.part.registers(name):
                     yield record, name, value
 
     def keeps_something_that_moves(self, record: Record) -> bool:
         """Has a module a tensor, a device or a dtype of its own, which a move would have to change?"""
         if any(one.record is record for one in self.attributes):
             return True
-        return any(_says_where(value) for _, value in record.held.attributes())
+        return any(_says_where(value) for _, value in record.part.attributes())
 
     def held(self, value: Any) -> tuple[list, list, list, list]:
         """(aliases, parameters, tensors, modules) in `value`, as in `Attribute`. What several
@@ -281,8 +280,10 @@ class Holders:
     def in_plain_attributes(self) -> set[int]:
         """The tensors that plain attributes hold, those of unregistered modules too, by id."""
         found = {id(one) for held in self.attributes for one in held.parameters + held.tensors}
-        hidden = (part for held in self.attributes for one in held.modules for part in walk(one, times=1))
-        return found | {id(slot.value) for part in hidden for slot in _tensors(part.held)}
+        hidden = (
+            part for held in self.attributes for one in held.modules for part in walk(one, times=1)
+        )
+        return found | {id(slot.value) for part in hidden for slot in _tensors(part)}
 
     @property
     def has_numbers(self) -> bool:
@@ -320,7 +321,7 @@ class Holders:
 
     def _offloaded(self, one: Registered) -> bool:
         """Does accelerate hold the numbers elsewhere, and bring them for each call?"""
-        return "_hf_hook" in self.record_at(one.place).held.own
+        return "_hf_hook" in self.record_at(one.place).part.own
 
     def record_at(self, place: Place) -> Record:
         return self.known[self.owners[place[0]]]
@@ -351,11 +352,11 @@ def _says_where(value: Any) -> bool:
     return type(value) is str and value.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
 
 
-def _tensors(held: Held) -> list[Slot]:
+def _tensors(part: Part) -> list[Slot]:
     """The registered tensors of one module."""
-    slots = held.parameter_slots() if held.parameters else []
-    if held.buffers:
-        slots += held.buffer_slots()
+    slots = [Slot(text(name), "parameter", value) for name, value in part.parameters.items()]
+    if part.buffers:
+        slots += part.buffer_slots()
     return [slot for slot in slots if issubclass(type(slot[2]), torch.Tensor)]
 
 
@@ -380,7 +381,7 @@ def kept_by_torch(record: Record, name: str, value: Any) -> bool:
         if any(mentioned):
             return True
     # The old weight_norm and spectral_norm, and pruning.
-    hooks = record.held.own.get(FORWARD_PRE_HOOKS)
+    hooks = record.part.own.get(FORWARD_PRE_HOOKS)
     hooks = list(dict.values(hooks)) if issubclass(type(hooks), dict) else []
     return any(_is_hook_for(hook, name) for hook in hooks)
 
@@ -390,7 +391,7 @@ def read_by_torch(record: Record, name: str) -> bool:
     That of a recurrent layer has a list of the names of its weights."""
     if not from_torch(record.kind) or record.kind is nn.Module:
         return False
-    listed = record.held.own.get("_flat_weights_names")
+    listed = record.part.own.get("_flat_weights_names")
     by_code = any(_mentions(base, name) for base in bases(record.kind) if base is not nn.Module)
     return by_code or (type(listed) is list and name in listed)
 

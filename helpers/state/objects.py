@@ -10,11 +10,21 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import GetSetDescriptorType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+
+from helpers.state.torch_private import (
+    device_of,
+    dtype_of,
+    is_lazy,
+    nbytes_of,
+    numel_of,
+    requires_grad_of,
+    shape_of,
+    without_torch_function,
+)
 
 # Module and its subclasses may define properties, __getattribute__ or even a property called
 # __dict__. This descriptor reads the instance dictionary beneath all of them.
@@ -216,33 +226,53 @@ def _guarded(read: Any, tensor: torch.Tensor) -> Any:
         return None
 
 
-# The readers of the base class: a property of the same name in a subclass does not run.
-_base = torch._C.TensorBase
-_shape, _dtype, _device = _base.shape.__get__, _base.dtype.__get__, _base.device.__get__
-_requires_grad, _numel, _nbytes = _base.requires_grad.__get__, _base.numel, _base.nbytes.__get__
-_READERS = (_shape, _dtype, _device, _requires_grad, _numel, _nbytes)
+class Facts(NamedTuple):
+    """What a tensor says of itself, without its numbers; None for each fact it cannot tell."""
+
+    shape: torch.Size | None
+    dtype: torch.dtype | None
+    device: torch.device | None
+    requires_grad: bool | None
+    numel: int | None
+    nbytes: int | None
+
+
+_NO_FACTS = Facts(None, None, None, None, None, None)
+_READERS = (shape_of, dtype_of, device_of, requires_grad_of, numel_of, nbytes_of)
+_ORDINARY = frozenset({torch.Tensor, nn.Parameter})
+_new = tuple.__new__  # Facts(...) takes twice as long, and a large model has a million
+
+
+def facts(tensor: object) -> Facts:
+    """The `Facts` of a tensor; all None for what is no tensor.
+
+    The tensor's class runs nothing, with one exception that torch gives no way around: a wrapper
+    subclass that asks to dispatch its sizes or its device answers for them in its own
+    `__torch_dispatch__`."""
+    kind = type(tensor)
+    if kind in _ORDINARY:
+        try:  # all at once, as most tensors answer: a call for each fact takes most of the time
+            t = tensor
+            shown = (t.shape, t.dtype, t.device, t.requires_grad, t.numel(), t.nbytes)
+            return _new(Facts, shown)
+        except Exception:  # a sparse tensor has no nbytes, a nested one no shape
+            pass
+    if not issubclass(kind, torch.Tensor):
+        return _NO_FACTS
+    readers = _READERS
+    if is_lazy(tensor):
+        readers = (_unknown, dtype_of, device_of, requires_grad_of, _unknown, _unknown)
+    elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
+        readers = (shape_of, dtype_of, _device, requires_grad_of, numel_of, nbytes_of)
+    return Facts(*(_guarded(read, tensor) for read in readers))
 
 
 def _unknown(tensor: torch.Tensor) -> None:
     """A lazy tensor has no shape yet; its base class would answer as if it were empty."""
 
 
-def facts(tensor: object) -> tuple:
-    """(shape, dtype, device, requires_grad, numel, nbytes) of `tensor`; None for each it cannot
-    tell.
-
-    The tensor's class runs nothing, with one exception that torch gives no way around: a wrapper
-    subclass that asks to dispatch its sizes or its device answers for them in its own
-    `__torch_dispatch__`."""
-    kind = type(tensor)
-    if not issubclass(kind, torch.Tensor):
-        return (None,) * 6
-    readers = _READERS
-    if issubclass(kind, UninitializedTensorMixin):
-        readers = (_unknown, _dtype, _device, _requires_grad, _unknown, _unknown)
-    elif from_torch(kind):  # a fake tensor names its device in Python, in torch's own code
-        readers = (_shape, _dtype, lambda fake: fake.device, _requires_grad, _numel, _nbytes)
-    return tuple([_guarded(read, tensor) for read in readers])
+def _device(tensor: torch.Tensor) -> torch.device:
+    return tensor.device
 
 
 def shape_in_words(shape: Iterable[int] | None) -> str:
@@ -265,12 +295,12 @@ def preview(tensor: torch.Tensor) -> str:
 
     Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class
     of its own."""
-    if issubclass(type(tensor), UninitializedTensorMixin):
+    if is_lazy(tensor):
         return "no numbers yet: the tensor is lazy"
     if not (issubclass(type(tensor), torch.Tensor) and from_torch(type(tensor))):
         return f"no preview for the class {type_name(tensor)[:60]}"
     try:
-        with torch._C.DisableTorchFunction(), torch.no_grad():
+        with without_torch_function(), torch.no_grad():
             if tensor.device.type == "meta":
                 return "no numbers: the tensor is on the meta device"
             if tensor.numel() == 0:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +22,9 @@ from helpers.state.objects import (
     require_module,
     text,
 )
+from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, known
+from helpers.state.walk import KINDS, Part, walk
 
 
 class Entry(NamedTuple):
@@ -228,59 +231,70 @@ def snapshot(module: nn.Module) -> Snapshot:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "snapshot")
-    entries, values, empty = [], [], []
-    above: set[int] = set()  # the modules we are inside of: entering one again would never end
-    # A stack of our own, for trees deeper than Python's recursion limit.
-    pending: list[tuple] = [
-        (Entry("", "module", None, None, None, None, None, None, None, None), module)
-    ]
-    with collector_paused(), torch._C.DisableTorchFunction():
-        while pending:
-            entry, current = pending.pop()
-            if entry is None:
-                above.discard(current)
-                continue
-            entries.append(entry)
-            values.append(current)
-            if id(current) in above or entry[1] != "module":
-                continue
-            modules = list_own(current, entry[0], entries, values, empty)
-            if not modules:
-                continue
-            above.add(id(current))
-            pending.append((None, id(current)))
-            children = [
-                (submodule(name, value, entry[0]), value) for name, value in list(modules.items())
-            ]
-            empty += [child for child, value in children if value is None]
-            pending += [pair for pair in reversed(children) if pair[1] is not None]
-        shared, repeats = _same(entries, values)
-    return Snapshot(tuple(entries), shared, tuple(empty), repeats)
+    with collector_paused(), without_torch_function():
+        return _fold(walk(module))
 
 
-def _same(entries: list[Entry], values: list) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
-    """`Snapshot.shared` and `Snapshot.repeats`: which entries are the same tensor or module."""
-    keys = [
-        id(value)
-        for entry, value in zip(entries, values, strict=True)
-        if entry[3] or entry[1] == "module"
-    ]
-    if len(set(keys)) == len(keys):  # no tensor and no module stands twice, as in most models
-        return (), frozenset()
-    kinds = {"parameter": [], "buffer": [], "module": [], "plain tensor": [], "plain value": []}
-    for position, entry in enumerate(entries):
-        kinds[entry[1]].append(position)
-    registered = kinds["parameter"] + kinds["buffer"] + kinds["module"]
-    seen, repeats = set(), set()
-    for position in registered:
-        key = id(values[position])
-        if key in seen:
-            repeats.add(position)
-        seen.add(key)
-    paths: dict[int, list[str]] = {}
-    for position in sorted(kinds["parameter"] + kinds["buffer"] + kinds["plain tensor"]):
-        paths.setdefault(id(values[position]), []).append(entries[position][0])
-    return tuple(tuple(group) for group in paths.values() if len(group) > 1), frozenset(repeats)
+# What an `Entry` calls each kind of slot, and whether it is saved.
+_KINDS = {kind: (kind, None) for kind in KINDS} | {
+    "parameter": ("parameter", True),
+    "buffer": ("buffer", True),
+    "non-persistent buffer": ("buffer", False),
+}
+_NO_TENSOR = (None,) * 7
+
+
+def _fold(parts: Iterable[Part]) -> Snapshot:
+    entries, empty, repeats = [], [], []
+    tensors: list[tuple[int, torch.Tensor]] = []  # with their positions in `entries`
+    paths = []  # of the parts
+    for part in parts:
+        if part.met:
+            repeats.append(len(entries))
+        owner = paths[part.owner] if paths else None
+        path = f"{owner}.{part.name}" if owner else part.name
+        paths.append(path)
+        entries.append(
+            _new(Entry, (path, "module", None, None, None, None, None, None, None, owner))
+        )
+        prefix = path + "." if path else ""
+        for name, kind, value in chain(part.slots(), part.missing_modules()):
+            if kind == "plain value":
+                fields = (prefix + name, kind, None, None, None, None, None, None, None, path)
+                entries.append(_new(Entry, fields))
+                continue
+            kind, persistent = _KINDS[kind]
+            if value is None:  # registered, as all plain values have gone by
+                empty.append(EmptySlot(prefix + name, kind, path))
+                continue
+            shape, dtype, device, grad, numel, nbytes = facts(value)
+            if dtype is not None:
+                tensors.append((len(entries), value))
+            where = prefix + name
+            fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
+            entries.append(_new(Entry, fields))
+    shared, again = _same(entries, tensors)
+    return Snapshot(tuple(entries), shared, tuple(empty), again.union(repeats))
+
+
+def _same(
+    entries: list[Entry], tensors: list[tuple[int, torch.Tensor]]
+) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
+    """`Snapshot.shared`, and the positions of registered tensors that stand in it already."""
+    if len({id(tensor) for _, tensor in tensors}) == len(tensors):
+        return (), frozenset()  # no tensor stands twice, as in most models
+    places: dict[int, list[int]] = {}
+    for position, tensor in tensors:
+        places.setdefault(id(tensor), []).append(position)
+    shared, repeats = [], set()
+    for group in places.values():
+        if len(group) > 1:
+            shared.append(tuple(entries[position].path for position in group))
+        # A tensor counts as a parameter, if it is one under any of its names.
+        registered = [position for position in group if entries[position].persistent is not None]
+        registered.sort(key=lambda position: entries[position].kind != "parameter")
+        repeats.update(registered[1:])
+    return tuple(shared), frozenset(repeats)
 
 
 def transient_names(own: dict) -> frozenset[str]:

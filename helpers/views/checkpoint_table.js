@@ -1,36 +1,62 @@
-// Model and checkpoint side by side. All rows came with the view; filtering and folding happen here.
+// Model and checkpoint side by side. All rows came with the view; filtering and folding happen
+// here.
+
+import { mark, node } from "./dom.js";
+import { enter } from "./life.js";
+import { count } from "./words.js";
+
+function lineOf(row, sign) {
+  const line = node(
+    "tr",
+    "",
+    node("th", { scope: "row" }, node("code", "", row.key)),
+    node("td", "", mark(sign), sign.label),
+    node("td", "", row.model),
+    node("td", "", row.checkpoint),
+  );
+  return { line, state: row.state, text: `${row.key} ${sign.label}`.toLowerCase() };
+}
+
+function stepOf({ words, code, enough }) {
+  return node(
+    "div",
+    "inm-fit-step",
+    words,
+    node("pre", "inm-fit-code", node("code", "", code)),
+    enough,
+  );
+}
 
 function render({ model, el }) {
   const { title, advice, notes, rows, more, matched, heads } = model.get("table");
   const signs = model.get("signs");
+  const lines = rows.map((row) => lineOf(row, signs[row.state]));
 
-  const filter = node("input", { class: "inm-field", type: "text", spellcheck: "false", autocomplete: "off" });
+  const filter = node("input", {
+    class: "inm-field",
+    type: "text",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
   const fold = node("input", { type: "checkbox", disabled: !matched });
-  const label = (...parts) => node("label", "inm-ways-switch", ...parts);
-  const bar = node("div", "inm-ways-bar", label("filter", filter), label(fold, `show what matched: ${count(matched)}`));
+  const bar = node(
+    "div",
+    "inm-bar",
+    node("label", "inm-switch", "filter", filter),
+    node("label", "inm-switch", fold, `show what matched: ${count(matched)}`),
+  );
   const head = node("tr", "", ...heads.map((one) => node("th", { scope: "col" }, one)));
   const body = node("tbody");
-  const table = node("table", "inm-ways-table", node("thead", "", head), body);
-  const scroll = node("div", { class: "inm-ways-scroll", tabindex: 0, role: "region",
-    "aria-label": "Keys of the model and of the checkpoint" }, table); // prettier-ignore
-  const status = node("div", { class: "inm-ways-status", role: "status" });
-  const steps = advice.map(({ words: why, code, enough }) =>
-    node("div", "inm-fit-step", why, node("pre", "inm-fit-code", node("code", "", code)), enough)); // prettier-ignore
-  const root = node("div", "inm inm-ways inm-fit", node("div", "inm-fit-title", title), ...steps,
-    ...notes.map((one) => node("div", "inm-ways-soft", one)), bar, scroll, status); // prettier-ignore
-
-  const lines = rows.map((row) => {
-    const sign = signs[row.state];
-    const key = node("th", { scope: "row" }, node("code", "", row.key));
-    const said = node("td", "", mark(sign, "inm-ways-sign"), sign.label);
-    const line = node("tr", "", key, said, node("td", "", row.model), node("td", "", row.checkpoint));
-    return { line, state: row.state, text: `${row.key} ${sign.label}`.toLowerCase() };
-  });
+  const table = node("table", "inm-table", node("thead", "", head), body);
+  const about = { role: "region", "aria-label": "Keys of the model and of the checkpoint" };
+  const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, table);
+  const status = node("div", { class: "inm-status", role: "status" });
 
   // A filter looks into what is folded too: who types a name wants to see it.
   function show() {
     const wanted = filter.value.trim().toLowerCase();
-    const seen = lines.filter(({ state, text }) => (wanted ? text.includes(wanted) : fold.checked || state !== "matched"));
+    const unfolded = ({ state }) => fold.checked || state !== "matched";
+    const seen = lines.filter(wanted ? ({ text }) => text.includes(wanted) : unfolded);
     body.replaceChildren(...seen.map(({ line }) => line));
     table.hidden = !seen.length;
     const rest = more ? `; ${count(more)} more are not listed` : "";
@@ -43,6 +69,9 @@ function render({ model, el }) {
     show();
   }
 
+  const said = notes.map((one) => node("div", "inm-soft", one));
+  const words = [node("div", "inm-fit-title", title), ...advice.map(stepOf), ...said];
+  const root = node("div", "inm inm-fit", ...words, bar, scroll, status);
   const { on, leave } = enter(el, root);
   for (const input of [filter, fold]) on(input, "input", show);
   on(root, "keydown", onKey);

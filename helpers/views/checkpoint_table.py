@@ -10,7 +10,19 @@ from traitlets import Dict
 from helpers.checkpoints.comparison import Comparison, Slot
 from helpers.state.objects import shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, CELL, CODE, SOFT, Markup, clip, join, table, tag
+from helpers.views.markup import (
+    CODE,
+    Markup,
+    clip,
+    face,
+    fold,
+    grid,
+    join,
+    mark,
+    rest,
+    soft,
+    tag,
+)
 from helpers.views.signs import GREY, Sign
 
 STATES: dict[str, Sign] = {
@@ -47,47 +59,30 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
             )
         super().__init__(table=_table(comparison))
 
-    def __repr__(self) -> str:
-        return " ".join(f"CheckpointTable: {self.table['title']}".split())
+    def title(self) -> str:
+        return f"CheckpointTable: {self.table['title']}"
 
     def static_face(self) -> Markup:
         """The rows that need attention, and in a fold those that match, each cut with the rest
         counted.
         """
-        steps = [
-            tag(
-                "div",
-                one["words"],
-                tag("pre", one["code"], style=_PRE),
-                one["enough"],
-                style="margin-top:0.6em",
-            )
-            for one in self.table["advice"]
-        ]
-        notes = [tag("div", note, style=f"{SOFT};margin-top:0.4em") for note in self.table["notes"]]
-        trouble = [row for row in self.table["rows"] if row["state"] != "matched"]
-        fits = [row for row in self.table["rows"] if row["state"] == "matched"]
-        fold = (
-            tag(
-                "details",
-                tag("summary", f"{self.table['matched']:,} matched", style="cursor:pointer"),
-                _rows(fits, self.table["matched"]),
-                style="margin-top:0.4em",
-            )
-            if fits
-            else ""
-        )
-        known = len(self.table["rows"]) + self.table["more"] - self.table["matched"]
-        return tag(
-            "div",
+        rows, matched = self.table["rows"], self.table["matched"]
+        trouble = [row for row in rows if row["state"] != "matched"]
+        fits = [row for row in rows if row["state"] == "matched"]
+        known = len(rows) + self.table["more"] - matched
+        return face(
+            "fit",
             tag("div", self.table["title"], style="font-weight:600"),
-            *steps,
-            *notes,
+            *map(_step, self.table["advice"]),
+            *map(soft, self.table["notes"]),
             _rows(trouble, known) if trouble else "",
-            fold,
-            class_="inm-fit-static",
-            style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
+            fold(f"{matched:,} matched", _rows(fits, matched)) if fits else "",
         )
+
+
+def _step(advice: dict) -> Markup:
+    code = tag("pre", advice["code"], style=_PRE)
+    return tag("div", advice["words"], code, advice["enough"], style="margin-top:0.6em")
 
 
 def _table(found: Comparison) -> dict:
@@ -160,20 +155,11 @@ def _words(held: Slot | None) -> str:
 
 
 def _rows(rows: list[dict], known: int) -> Markup:
-    drawn = table(
-        _HEADS, map(_row, rows[:_STATIC_ROWS]), CELL, style="margin:0.4em 0;font-size:1em"
-    )
-    left = known - min(len(rows), _STATIC_ROWS)
-    more = tag("div", f"… and {left:,} more keys", style=SOFT) if left else ""
-    return join([drawn, more])
+    shown = rows[:_STATIC_ROWS]
+    return join([grid(_HEADS, map(_row, shown)), rest(known - len(shown), "keys")])
 
 
-def _row(row: dict) -> Markup:
+def _row(row: dict) -> list[Markup | str]:
     sign = STATES[row["state"]]
-    mark = tag("span", sign.glyph, style=f"color:{sign.colour};display:inline-block;width:1.3em")
-    key = tag("th", row["key"], scope="row", style=f"{CELL};{CODE}")
-    cells = [
-        tag("td", part, style=CELL)
-        for part in (join([mark, sign.label]), row["model"], row["checkpoint"])
-    ]
-    return tag("tr", key, *cells)
+    key = tag("span", row["key"], style=CODE)
+    return [key, join([mark(sign), sign.label]), row["model"], row["checkpoint"]]

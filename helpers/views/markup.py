@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helpers.views.signs import Sign
 
 # Elements that take no closing tag; the static faces need no others.
 _VOID = frozenset({"br", "hr", "img"})
@@ -14,7 +18,10 @@ BOX = (
     "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
 )
 SOFT = "opacity:0.8"
-CELL = "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
+CELL = (
+    "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
+    "font-weight:400;background:none"
+)
 MONO = "font-family:monospace"
 CODE = f"{MONO};font-weight:600"
 
@@ -46,7 +53,7 @@ def text(value: object) -> Markup:
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:
-    """The parts in order, each escaped unless it is `Markup`, with escaped `between` in the gaps."""
+    """The parts in order, each escaped unless it is `Markup`; `between` stands in the gaps."""
     return Markup(text(between).join(text(part) for part in parts))
 
 
@@ -69,6 +76,37 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     return Markup(f"<{opening}>{join(children)}</{name}>")
 
 
+# --- the parts of a static face -------------------------------------------------------------------
+
+
+def face(name: str, *parts: object) -> Markup:
+    """A static face in its frame; `name` is the class for style sheets and tests."""
+    style = f"{BOX};max-width:80em;overflow-wrap:anywhere"
+    return tag("div", *parts, class_=f"inm-{name}-static", style=style)
+
+
+def soft(*words: object) -> Markup:
+    """A line that says something about the face, such as what it leaves out."""
+    return tag("div", *words, style=f"{SOFT};margin-top:0.4em")
+
+
+def rest(count: int, what: str = "") -> Markup | str:
+    """A line on the `count` of `what` that are not shown; nothing if none are left out."""
+    return soft(" ".join(f"… and {count:,} more {what}".split())) if count > 0 else ""
+
+
+def fold(summary: object, *parts: object, is_open: bool = False, style: str = "") -> Markup:
+    """`parts` under a line that unfolds them."""
+    head = tag("summary", summary, style="cursor:pointer")
+    return tag("details", head, *parts, open=is_open, style=style or None)
+
+
+def mark(sign: Sign) -> Markup:
+    """The glyph of a sign in its colour, with the label as a title."""
+    style = f"color:{sign.colour};display:inline-block;width:1.3em"
+    return tag("span", sign.glyph, title=sign.label, style=style)
+
+
 def table(
     heads: Iterable[object],
     rows: Iterable[Markup],
@@ -82,3 +120,26 @@ def table(
     return tag(
         "table", caption, head, tag("tbody", *rows), style=f"border-collapse:collapse;{style}"
     )
+
+
+def grid(
+    heads: Iterable[object],
+    rows: Iterable[Sequence[object]],
+    cell: str = CELL,
+    caption: object = "",
+) -> Markup:
+    """A table of `rows` under `heads`, which scrolls sideways where it is too wide.
+
+    The first of a row names it. `cell` is the style of each cell; `caption` stands above."""
+    head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
+    body = tag("tbody", *(_row(row, cell) for row in rows))
+    above = caption and tag("caption", caption, style="text-align:left;caption-side:top")
+    style = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
+    drawn = tag("table", above, head, body, style=style)
+    return tag("div", drawn, style="overflow-x:auto")
+
+
+def _row(cells: Sequence[object], style: str) -> Markup:
+    first, *others = cells
+    head = tag("th", first, scope="row", style=style)
+    return tag("tr", head, *(tag("td", words, style=style) for words in others))

@@ -1,116 +1,191 @@
-// The three ways to read parameters, and state_dict(), side by side. All four settings of the two switches came with
-// the view; switching, prefixing and selecting happen here. Every text from the model is set as text content.
+// The three ways to read parameters, and state_dict(), side by side. All four settings of the two
+// switches came with the view; switching, prefixing and selecting happen here.
 
-const TAKES = [[], ["prefix", "recurse", "remove_duplicate"], ["recurse"], ["prefix"]];
-const NAMES = ["_parameters", "named_parameters", "parameters", "state_dict"];
-const UNITS = ["entries", "pairs", "tensors", "entries"];
+import { mark, node } from "./dom.js";
+import { enter } from "./life.js";
+import { count, tensorOf } from "./words.js";
 
-const partOf = (row) => (row.empty ? "None" : row.dtype ? tensorOf(row) : row.type);
+const WAYS = [
+  { name: "_parameters", units: "entries", takes: [] },
+  { name: "named_parameters", units: "pairs", takes: ["prefix", "recurse", "remove_duplicate"] },
+  { name: "parameters", units: "tensors", takes: ["recurse"] },
+  { name: "state_dict", units: "entries", takes: ["prefix"] },
+];
 
-function render({ model, el }) {
-  const { rows, frames, returns, more } = model.get("ways");
-  const signs = model.get("signs");
-  let selected = null; // the place of a row
-  let standing = [0, 0]; // row and column of the cell that Tab comes to
-  let cells = [];
+function partOf(row) {
+  if (row.empty) return "None";
+  return row.dtype ? tensorOf(row) : row.type;
+}
 
-  const prefix = node("input", { class: "inm-field", type: "text", spellcheck: "false", autocomplete: "off" });
+// What is given to a call, as it is written. At its default an argument is not.
+function argumentsOf({ prefix, recurse, once }) {
+  return {
+    prefix: prefix && `prefix=${JSON.stringify(prefix)}`,
+    recurse: recurse ? "" : "recurse=False",
+    remove_duplicate: once ? "" : "remove_duplicate=False",
+  };
+}
+
+function callOf(way, given) {
+  if (way === WAYS[0]) return way.name;
+  const written = argumentsOf(given);
+  const shown = way.takes.map((name) => written[name]).filter(Boolean);
+  return `${way.name}(${shown.join(", ")})`;
+}
+
+// As torch writes it: named_parameters puts a dot after the prefix, state_dict takes it as it is.
+function nameOf(way, name, { prefix }) {
+  if (way.name === "named_parameters") return prefix ? `${prefix}.${name}` : name;
+  return way.name === "state_dict" ? prefix + name : name;
+}
+
+// The two switches and the field for a prefix. `given` says what stands in them now.
+function controls() {
+  const field = { class: "inm-field", type: "text", spellcheck: "false", autocomplete: "off" };
+  const prefix = node("input", field);
   const [recurse, once] = [0, 1].map(() => node("input", { type: "checkbox", checked: true }));
-  const label = (name, input) => node("label", "inm-ways-switch", input, node("code", "", name));
-  const bar = node("div", "inm-ways-bar", label("recurse", recurse), label("remove_duplicate", once),
-    node("label", "inm-ways-switch", node("code", "", "prefix"), prefix)); // prettier-ignore
-  const [head, body] = [node("thead"), node("tbody")];
-  const table = node("table", { class: "inm-ways-table", role: "grid",
-    "aria-label": "What each way returns, a row for each tensor" }, head, body); // prettier-ignore
-  const status = node("div", { class: "inm-ways-status", role: "status" });
-  const rest = node("div", "inm-ways-rest", more ? `… and ${count(more)} more tensors` : "");
-  const root = node("div", "inm inm-ways", bar, node("div", "inm-ways-scroll", table), rest, status);
+  const label = (name, input) => node("label", "inm-switch", input, node("code", "", name));
+  const bar = node(
+    "div",
+    "inm-bar",
+    label("recurse", recurse),
+    label("remove_duplicate", once),
+    node("label", "inm-switch", node("code", "", "prefix"), prefix),
+  );
+  const given = () => ({ prefix: prefix.value, recurse: recurse.checked, once: once.checked });
+  return { bar, inputs: [recurse, once, prefix], given };
+}
 
-  const frame = () => frames[(recurse.checked ? "T" : "F") + (once.checked ? "T" : "F")];
+function tensorCell(row, sign) {
+  const kind = row.kind === "parameter" ? "" : `, ${sign.label}`;
+  const label = `${sign.label}, ${partOf(row)}`;
+  return node("th", { scope: "row", "aria-label": label }, mark(sign), partOf(row) + kind);
+}
 
-  function callOf(way) {
-    const given = { prefix: prefix.value && `prefix=${JSON.stringify(prefix.value)}`,
-      recurse: recurse.checked ? "" : "recurse=False", remove_duplicate: once.checked ? "" : "remove_duplicate=False" }; // prettier-ignore
-    const shown = TAKES[way].map((name) => given[name]).filter(Boolean);
-    return NAMES[way] + (way ? `(${shown.join(", ")})` : "");
+function wayCell(row, way, { at, more }, given) {
+  if (!at.length) return node("td", { "aria-label": "not there" }, "–");
+  const items = at.map(([position, name]) => {
+    const words = nameOf(way, name, given) + (row.empty ? ": None" : "") || row.type;
+    const place = node("span", "inm-soft", `${position} `);
+    return node("div", "inm-ways-item", place, node("code", "", words));
+  });
+  const rest = more ? node("div", "inm-soft", `… and ${count(more)} more names`) : "";
+  return node("td", "", ...items, rest);
+}
+
+// The table: a row for each tensor, a column for each way, and the row that is selected.
+class Grid {
+  selected = null; // the place of a row
+  standing = [0, 0]; // row and column of the cell that Tab comes to
+  cells = [];
+  head = node("thead");
+  body = node("tbody");
+  status = node("div", { class: "inm-status", role: "status" });
+
+  constructor({ rows, frames, returns }, signs, given) {
+    Object.assign(this, { rows, frames, returns, signs, given });
+    const label = "What each way returns, a row for each tensor";
+    const about = { class: "inm-table", role: "grid", "aria-label": label };
+    this.table = node("table", about, this.head, this.body);
   }
 
-  // As torch writes it: named_parameters puts a dot after the prefix, state_dict takes it as it is.
-  function nameOf(way, name) {
-    if (way === 1) return prefix.value ? `${prefix.value}.${name}` : name;
-    return way === 3 ? prefix.value + name : name;
+  frame() {
+    const { recurse, once } = this.given();
+    return this.frames[(recurse ? "T" : "F") + (once ? "T" : "F")];
   }
 
-  function show() {
-    const { counts, cells: found } = frame();
-    const heads = NAMES.map((_, way) => {
-      const sum = `${returns[way]}, ${count(counts[way])} ${UNITS[way]}`;
-      return node("th", { scope: "col" }, node("code", "", callOf(way)), node("div", "inm-ways-soft", sum));
+  show() {
+    const frame = this.frame();
+    const given = this.given();
+    const heads = WAYS.map((way, i) => {
+      const sum = `${this.returns[i]}, ${count(frame.counts[i])} ${way.units}`;
+      const call = node("code", "", callOf(way, given));
+      return node("th", { scope: "col" }, call, node("div", "inm-soft", sum));
     });
-    head.replaceChildren(node("tr", "", node("th", { scope: "col" }, "tensor"), ...heads));
-    cells = rows.map((row, place) => [tensorCell(row), ...found[place].map((cell, way) => wayCell(row, way, cell))]);
-    cells.forEach((line, row) => line.forEach((cell, column) => Object.assign(cell.dataset, { row, column })));
-    body.replaceChildren(...cells.map((line) => node("tr", "", ...line)));
-    light();
-  }
-
-  function tensorCell(row) {
-    const kind = row.kind === "parameter" ? "" : `, ${signs[row.kind].label}`;
-    const label = `${signs[row.kind].label}, ${partOf(row)}`;
-    return node("th", { scope: "row", "aria-label": label }, mark(signs[row.kind], "inm-ways-sign"), partOf(row) + kind);
-  }
-
-  function wayCell(row, way, { at, more: left }) {
-    const items = at.map(([position, name]) => {
-      const words = nameOf(way, name) + (row.empty ? ": None" : "") || row.type;
-      return node("div", "inm-ways-item", node("span", "inm-ways-soft", `${position} `), node("code", "", words));
+    this.head.replaceChildren(node("tr", "", node("th", { scope: "col" }, "tensor"), ...heads));
+    this.cells = this.rows.map((row, place) => {
+      const found = frame.cells[place];
+      const ways = WAYS.map((way, i) => wayCell(row, way, found[i], given));
+      return [tensorCell(row, this.signs[row.kind]), ...ways];
     });
-    if (!items.length) return node("td", { "aria-label": "not there" }, "–");
-    return node("td", "", ...items, left ? node("div", "inm-ways-soft", `… and ${count(left)} more names`) : "");
+    this.eachCell((cell, row, column) => Object.assign(cell.dataset, { row, column }));
+    this.body.replaceChildren(...this.cells.map((line) => node("tr", "", ...line)));
+    this.light();
+  }
+
+  eachCell(act) {
+    this.cells.forEach((line, row) => line.forEach((cell, column) => act(cell, row, column)));
   }
 
   // Marks the row of the selected tensor, and says in words where each way has it.
-  function light() {
-    cells.forEach((line, row) => {
-      line[0].parentNode?.setAttribute("aria-selected", row === selected);
-      line.forEach((cell, column) => { cell.tabIndex = row === standing[0] && column === standing[1] ? 0 : -1; }); // prettier-ignore
+  light() {
+    const [row, column] = this.standing;
+    this.eachCell((cell, i, k) => {
+      cell.tabIndex = i === row && k === column ? 0 : -1;
     });
-    if (selected === null) {
-      status.textContent = rows.length ? "Select a tensor: every way that has it lights up." : "No tensor is registered.";
-      return;
-    }
-    const where = NAMES.map((_, way) => {
-      const { at, more: left } = frame().cells[selected][way];
-      const names = at.map(([position, name]) => nameOf(way, name) || `position ${position}`);
-      return `${callOf(way)}: ${names.length ? names.join(", ") + (left ? ", …" : "") : "not there"}`;
+    this.cells.forEach(([first], i) => {
+      first.parentNode.setAttribute("aria-selected", i === this.selected);
     });
-    status.textContent = `${partOf(rows[selected])}. ${where.join(" · ")}`;
+    this.status.textContent = this.words();
   }
 
-  function onFocus(event) {
+  words() {
+    if (!this.rows.length) return "No tensor is registered.";
+    if (this.selected === null) return "Select a tensor: every way that has it lights up.";
+    const given = this.given();
+    const found = this.frame().cells[this.selected];
+    const where = WAYS.map((way, i) => {
+      const { at, more } = found[i];
+      const names = at.map(([place, name]) => nameOf(way, name, given) || `position ${place}`);
+      const said = names.length ? names.join(", ") + (more ? ", …" : "") : "not there";
+      return `${callOf(way, given)}: ${said}`;
+    });
+    return `${partOf(this.rows[this.selected])}. ${where.join(" · ")}`;
+  }
+
+  onFocus(event) {
     const cell = event.target.closest("[data-row]");
     if (!cell) return;
-    standing = [Number(cell.dataset.row), Number(cell.dataset.column)];
-    [selected] = standing;
-    light();
+    this.standing = [Number(cell.dataset.row), Number(cell.dataset.column)];
+    [this.selected] = this.standing;
+    this.light();
   }
 
-  function onKey(event) {
-    const [row, column] = standing;
-    const moves = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1],
-      ArrowRight: [row, column + 1], Home: [0, column], End: [rows.length - 1, column] }; // prettier-ignore
-    if (event.key in moves) cells[moves[event.key][0]]?.[moves[event.key][1]]?.focus();
-    else if (event.key === "Escape") selected = null;
-    else return;
+  onKey(event) {
+    const [row, column] = this.standing;
+    const moves = {
+      ArrowUp: [row - 1, column],
+      ArrowDown: [row + 1, column],
+      ArrowLeft: [row, column - 1],
+      ArrowRight: [row, column + 1],
+      Home: [0, column],
+      End: [this.rows.length - 1, column],
+    };
+    if (event.key in moves) {
+      const [to, over] = moves[event.key];
+      this.cells[to]?.[over]?.focus();
+    } else if (event.key === "Escape") {
+      this.selected = null;
+    } else {
+      return;
+    }
     event.preventDefault();
-    light();
+    this.light();
   }
+}
 
+function render({ model, el }) {
+  const ways = model.get("ways");
+  const { bar, inputs, given } = controls();
+  const grid = new Grid(ways, model.get("signs"), given);
+  const rest = node("div", "inm-rest", ways.more ? `… and ${count(ways.more)} more tensors` : "");
+  const scroll = node("div", "inm-scroll", grid.table);
+  const root = node("div", "inm inm-ways", bar, scroll, rest, grid.status);
   const { on, leave } = enter(el, root);
-  for (const input of [recurse, once, prefix]) on(input, "input", show);
-  on(body, "focusin", onFocus);
-  on(body, "keydown", onKey);
-  show();
+  for (const input of inputs) on(input, "input", () => grid.show());
+  on(grid.body, "focusin", (event) => grid.onFocus(event));
+  on(grid.body, "keydown", (event) => grid.onKey(event));
+  grid.show();
   return leave;
 }
 

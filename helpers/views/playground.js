@@ -1,14 +1,19 @@
 // Three menus and one sentence. What is chosen runs in Python: nothing here knows what torch does.
 
+import { node } from "./dom.js";
+import { enter, hear } from "./life.js";
+
+function menuOf(name) {
+  return [name, node("select", { class: "inm-field", "aria-label": name })];
+}
+
 function render({ model, el }) {
   const words = node("p", { class: "inm-outcome", role: "status" });
-  const menus = Object.fromEntries(["value", "home", "route"].map((name) => [name, node("select", { class: "inm-field", "aria-label": name })]));
-  const labels = Object.entries(menus).map(([name, menu]) => node("label", "", name, menu));
-  const root = node("div", "inm inm-playground", ...labels, words);
-  const { on, leave } = enter(el, root);
+  const menus = new Map(["value", "home", "route"].map(menuOf));
+  const labels = [...menus].map(([name, menu]) => node("label", "", name, menu));
 
   function offer() {
-    for (const [name, menu] of Object.entries(menus)) {
+    for (const [name, menu] of menus) {
       const choices = model.get("choices")[name];
       menu.replaceChildren(...choices.map((choice) => node("option", "", choice)));
       menu.disabled = choices.length === 0;
@@ -17,19 +22,24 @@ function render({ model, el }) {
   }
 
   function say() {
-    for (const [name, menu] of Object.entries(menus)) if (!menu.disabled) menu.value = model.get(name);
+    for (const [name, menu] of menus) if (!menu.disabled) menu.value = model.get(name);
     words.textContent = model.get("words");
   }
 
-  for (const [name, menu] of Object.entries(menus)) {
-    on(menu, "change", () => { model.set(name, menu.value); model.save_changes(); }); // prettier-ignore
+  function choose(name, value) {
+    model.set(name, value);
+    model.save_changes();
   }
-  model.on("change:choices", offer);
-  model.on("change:words change:value change:home change:route", say);
+
+  const { on, leave } = enter(el, node("div", "inm inm-playground", ...labels, words));
+  for (const [name, menu] of menus) on(menu, "change", () => choose(name, menu.value));
+  const silence = hear(model, {
+    "change:choices": offer,
+    "change:words change:value change:home change:route": say,
+  });
   offer();
   return () => {
-    model.off("change:choices", offer);
-    model.off("change:words change:value change:home change:route", say);
+    silence();
     leave();
   };
 }

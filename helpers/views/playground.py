@@ -1,4 +1,4 @@
-"""Try any value on any name by any route: three menus over a real run, and all outcomes as a table."""
+"""Try any value on any name by any route: three menus over a real run, and a table of outcomes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import CODE, SOFT, Markup, join, table, tag
+from helpers.views.markup import CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
-_CELL = "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;background:none"
-_WHOLE = f"{_CELL};white-space:nowrap"  # a sign and its word stay on one line
+_CELL = (
+    "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
+    "font-weight:400;background:none"
+)
+_WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
 
 
 def in_words(outcome: Outcome) -> str:
@@ -56,51 +59,29 @@ class OutcomeTable:
 
     def _repr_html_(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
-        tables = [
-            tag("div", self._table(route), style="margin-bottom:1em;overflow-x:auto")
-            for route in routes
-        ]
-        return tag("div", *tables, class_="inm-outcomes", style="line-height:1.4")
+        return tag("div", *map(self._table, routes), class_="inm-outcomes", style="line-height:1.4")
 
     def _table(self, route: str) -> Markup:
         here = [one for one in self.outcomes if one.route == route]
-        homes, lines = list(dict.fromkeys(one.home for one in here)), {}
+        homes = list(dict.fromkeys(one.home for one in here))
+        fare: dict[tuple, list[str]] = {}
         for value in dict.fromkeys(one.value for one in here):
             by_home = {one.home: _cell(one) for one in here if one.value == value}
-            lines.setdefault(
-                tuple(by_home.get(home, tag("td", style=_CELL)) for home in homes), []
-            ).append(value)
-        body = (
-            tag(
-                "tr", tag("th", ", ".join(values) or "(no value)", scope="row", style=_CELL), *cells
-            )
-            for cells, values in lines.items()
-        )
-        caption = tag(
-            "caption",
-            "by ",
-            tag("span", route, style=CODE),
-            ", when the name is already …",
-            style="text-align:left;caption-side:top",
-        )
-        return table(["value", *homes], body, _CELL, caption=caption)
+            fare.setdefault(tuple(by_home.get(home, "") for home in homes), []).append(value)
+        rows = ([", ".join(values) or "(no value)", *cells] for cells, values in fare.items())
+        caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
+        return grid(["value", *homes], rows, _CELL, caption)
 
 
 def _cell(outcome: Outcome) -> Markup:
     if outcome.error:
         lost = outcome.after != outcome.home
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
-        return tag("td", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
+        return tag("div", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
     sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
     more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
     below = [tag("br"), tag("span", more, style=SOFT)] if more else []
-    return tag(
-        "td",
-        tag("span", sign.glyph, style=f"color:{sign.colour}"),
-        f" {sign.label}",
-        *below,
-        style=_WHOLE,
-    )
+    return tag("div", mark(sign), " ", sign.label, *below, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):
@@ -148,21 +129,12 @@ class Playground(ThreeFaces, widgets.VBox):
         for player in before:
             player.close()
 
-    def __repr__(self) -> str:
-        return f"Playground: {len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+    def title(self) -> str:
+        menus = f"{len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"
+        return f"Playground: {menus}"
 
     def static_face(self) -> Markup:
-        rows = (
-            tag(
-                "tr",
-                tag("th", name, scope="row", style=_CELL),
-                tag("td", ", ".join(known), style=_CELL),
-            )
-            for name, known in (("value", VALUES), ("home", HOMES), ("route", ROUTES))
-        )
-        words = tag(
-            "p",
-            "Here stand three menus. Run this cell to choose and to see the lines run.",
-            style=SOFT,
-        )
-        return tag("div", tag("table", join(rows), style="border-collapse:collapse"), words)
+        menus = {"value": VALUES, "home": HOMES, "route": ROUTES}
+        rows = ([name, ", ".join(known)] for name, known in menus.items())
+        words = "Here stand three menus. Run this cell to choose and to see the lines run."
+        return tag("div", grid(["menu", "what can be chosen"], rows, _CELL), soft(words))

@@ -1,109 +1,130 @@
-// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A card with the trait
-// `chosen` has no answer, no button and no whys: it hands over what is chosen, and Python makes of it what it likes.
-// Every text from the question is set as text content, never parsed.
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A
+// card with the trait `chosen` has no answer, no button and no whys: it hands over what is chosen,
+// and Python makes of it what it likes.
 
-// Words between two backticks become <code>; a backtick without a partner stays a backtick.
-function prose(words) {
-  return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));
+import { node, prose } from "./dom.js";
+import { enter, hear } from "./life.js";
+
+const letter = (index) => String.fromCharCode(65 + index);
+
+// Radio names are private to their form, so two cards on a page stay apart.
+function rowOf(option, index, chosen) {
+  const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
+  const mark = node("span", "inm-quiz-mark");
+  const words = node("span", "inm-quiz-text", ...prose(option.text));
+  const initial = node("b", "inm-quiz-letter", letter(index));
+  return { row: node("label", "inm-quiz-option", radio, initial, words, mark), radio, mark };
 }
 
-function render({ model, el }) {
-  const options = model.get("options");
-  const answer = model.get("answer");
-  const asks = model.get("chosen") !== undefined;
-  const letter = (index) => String.fromCharCode(65 + index);
-  let misses = 0;
-  let solved = false;
-
-  // Radio names are private to their form, so two cards on a page stay apart.
-  const rows = options.map((option, index) => {
-    const chosen = index === model.get("chosen");
-    const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
-    const mark = node("span", "inm-quiz-mark");
-    const words = node("span", "inm-quiz-text", ...prose(option.text));
-    const row = node("label", "inm-quiz-option", radio, node("b", "inm-quiz-letter", letter(index)), words, mark);
-    return { row, radio, mark };
-  });
+// The question, its code and its options, of which one can be chosen.
+function questionOf(model) {
+  const chosen = model.get("chosen");
+  const rows = model.get("options").map((option, i) => rowOf(option, i, i === chosen));
   const prompt = node("legend", "inm-quiz-prompt", ...prose(model.get("prompt")));
-  const group = node("fieldset", { class: "inm-quiz-options", role: "radiogroup" }, prompt);
-  if (model.get("code")) group.append(node("pre", "inm-quiz-code", model.get("code")));
-  group.append(...rows.map(({ row }) => row));
+  const code = model.get("code") ? node("pre", "inm-quiz-code", model.get("code")) : "";
+  const about = { class: "inm-quiz-options", role: "radiogroup" };
+  const group = node("fieldset", about, prompt, code, ...rows.map(({ row }) => row));
+  return { rows, group, choice: () => rows.findIndex(({ radio }) => radio.checked) };
+}
 
-  const check = node("button", { type: "submit", class: "inm-button inm-quiz-check" }, "Check");
-  const show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
-  const feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
-  const actions = node("div", "inm-quiz-actions", check, show);
-  const kicker = node("div", "inm-quiz-kicker", asks ? model.get("kicker") : "Predict");
-  const form = node("form", `inm inm-quiz${asks ? " inm-quiz-small" : ""}`, kicker, group);
-  if (!asks) form.append(actions, feedback);
-
-  function say(state, verdict, ...words) {
-    feedback.dataset.state = state;
-    feedback.replaceChildren(node("strong", "inm-quiz-verdict", verdict), ...words);
-  }
-
-  function label(index, state, words) {
-    rows[index].row.dataset.state = state;
-    rows[index].mark.textContent = words;
-  }
-
-  function solve() {
-    label(answer, "right", "✓ right");
-    show.hidden = true;
-    if (solved) return;
-    solved = true;
-    options.forEach((option, index) => {
-      const title = index === answer ? `Why ${letter(index)}?` : `Why not ${letter(index)}?`;
-      const why = node("div", "", ...prose(option.why));
-      rows[index].row.after(node("details", "inm-quiz-why", node("summary", "", title), why));
-    });
-  }
-
-  function onChange() {
-    model.set("chosen", rows.findIndex(({ radio }) => radio.checked));
+// A question that is asked and handed on: Python hears what is chosen.
+function renderAsked({ model, el }) {
+  const { rows, group, choice } = questionOf(model);
+  const kicker = node("div", "inm-quiz-kicker", model.get("kicker"));
+  const form = node("form", "inm inm-quiz inm-quiz-small", kicker, group);
+  const { on, leave } = enter(el, form);
+  on(form, "submit", (event) => event.preventDefault());
+  on(form, "change", () => {
+    model.set("chosen", choice());
     model.save_changes();
-  }
-
+  });
   // The same card may be on the page twice.
-  function mirror() {
-    rows.forEach(({ radio }, index) => { radio.checked = index === model.get("chosen"); });
+  const mirror = () => {
+    for (const [i, { radio }] of rows.entries()) radio.checked = i === model.get("chosen");
+  };
+  const silence = hear(model, { "change:chosen": mirror });
+  return () => {
+    silence();
+    leave();
+  };
+}
+
+// What a card with an answer has below its options: two buttons and what is said of a choice.
+class Verdict {
+  misses = 0;
+  solved = false;
+  feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
+  check = node("button", { type: "submit", class: "inm-button inm-quiz-check" }, "Check");
+  show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
+
+  constructor(model, rows) {
+    Object.assign(this, { rows, options: model.get("options"), answer: model.get("answer") });
   }
 
-  function onCheck(event) {
-    event.preventDefault();
-    if (asks) return;
-    const chosen = rows.findIndex(({ radio }) => radio.checked);
+  say(state, verdict, index) {
+    const why = index === undefined ? [] : prose(this.options[index].why);
+    this.feedback.dataset.state = state;
+    this.feedback.replaceChildren(node("strong", "inm-quiz-verdict", verdict), ...why);
+  }
+
+  label(index, state, words) {
+    this.rows[index].row.dataset.state = state;
+    this.rows[index].mark.textContent = words;
+  }
+
+  onCheck(chosen) {
     if (chosen < 0) {
-      say("empty", "Choose an option first.");
-    } else if (chosen === answer) {
-      solve();
-      say("right", "✓ Right", ...prose(options[chosen].why));
+      this.say("empty", "Choose an option first.");
+    } else if (chosen === this.answer) {
+      this.solve();
+      this.say("right", "✓ Right", chosen);
     } else {
-      misses += 1;
-      label(chosen, "wrong", "✗ not this one");
-      show.hidden = solved || misses < 2;
-      say("wrong", `✗ Not quite (${letter(chosen)})`, ...prose(options[chosen].why));
+      this.misses += 1;
+      this.label(chosen, "wrong", "✗ not this one");
+      this.show.hidden = this.solved || this.misses < 2;
+      this.say("wrong", `✗ Not quite (${letter(chosen)})`, chosen);
     }
   }
 
-  function onShow() {
-    rows[answer].radio.checked = true;
-    rows[answer].radio.focus(); // the button is about to go, and focus must not go with it
-    solve();
-    say("shown", `The answer is ${letter(answer)}`, ...prose(options[answer].why));
+  onShow() {
+    const { radio } = this.rows[this.answer];
+    radio.checked = true;
+    radio.focus(); // the button is about to go, and focus must not go with it
+    this.solve();
+    this.say("shown", `The answer is ${letter(this.answer)}`, this.answer);
   }
 
-  const { on, leave } = enter(el, form);
-  on(form, "submit", onCheck);
-  if (asks) {
-    on(form, "change", onChange);
-    model.on("change:chosen", mirror);
+  solve() {
+    this.label(this.answer, "right", "✓ right");
+    this.show.hidden = true;
+    if (this.solved) return;
+    this.solved = true;
+    this.options.forEach((option, index) => {
+      const title = `Why ${index === this.answer ? "" : "not "}${letter(index)}?`;
+      const why = node("div", "", ...prose(option.why));
+      const fold = node("details", "inm-quiz-why", node("summary", "", title), why);
+      this.rows[index].row.after(fold);
+    });
   }
-  on(show, "click", onShow);
-  return () => {
-    model.off("change:chosen", mirror);
-    leave();
-  };
+}
+
+function renderChecked({ model, el }) {
+  const { rows, group, choice } = questionOf(model);
+  const verdict = new Verdict(model, rows);
+  const kicker = node("div", "inm-quiz-kicker", "Predict");
+  const actions = node("div", "inm-quiz-actions", verdict.check, verdict.show);
+  const form = node("form", "inm inm-quiz", kicker, group, actions, verdict.feedback);
+  const { on, leave } = enter(el, form);
+  on(form, "submit", (event) => {
+    event.preventDefault();
+    verdict.onCheck(choice());
+  });
+  on(verdict.show, "click", () => verdict.onShow());
+  return leave;
+}
+
+function render(context) {
+  return context.model.get("chosen") === undefined ? renderChecked(context) : renderAsked(context);
 }
 
 export default { render };

@@ -5,21 +5,13 @@ torch.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import BOX, SOFT, Markup, join, tag
-
-if TYPE_CHECKING:
-    from helpers.exercises.questions import Question
-
-# How the page of a lesson looks that nbconvert makes. It travels with the questions, since every
-# lesson asks one.
-_EXPORTED = Markup((Path(__file__).parent / "exported.css").read_text(encoding="utf-8"))
 
 
 def prose(words: str) -> Markup:
@@ -47,17 +39,17 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
     options = List().tag(sync=True)
     answer = Int().tag(sync=True)
 
-    def __init__(self, question: Question) -> None:
-        self._key = question.key
-        super().__init__(
-            prompt=question.prompt,
-            code=question.code,
-            options=[{"text": option.text, "why": option.why} for option in question.options],
-            answer=question.answer,
-        )
+    def __init__(
+        self, key: str, prompt: str, options: Iterable[tuple[str, str]], answer: int, code: str = ""
+    ) -> None:
+        """`options` are pairs: what an option says, and why; `answer` is the position of the right
+        one."""
+        self._key = key
+        pairs = [{"text": words, "why": why} for words, why in options]
+        super().__init__(prompt=prompt, code=code, options=pairs, answer=answer)
 
-    def __repr__(self) -> str:
-        return " ".join(f"Quiz {self._key}: {self.prompt}".split())
+    def title(self) -> str:
+        return f"Quiz {self._key}: {self.prompt}"
 
     def static_face(self) -> Markup:
         letters = (
@@ -74,7 +66,6 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
             tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
-            tag("style", _EXPORTED),
             class_="inm-quiz-static",
             style=f"{BOX};border-left:4px solid #1976d2",
         )

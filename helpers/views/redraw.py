@@ -55,7 +55,7 @@ class Redraw(ThreeFaces, widgets.VBox):
         finally:
             self.busy.value = ""
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"Redraw: a slider for {self._range}"
 
     def static_face(self) -> Markup:

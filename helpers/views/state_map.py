@@ -17,7 +17,7 @@ from helpers.state.objects import require_module, shape_in_words, type_name
 from helpers.state.snapshot import snapshot
 from helpers.state.totals import totals
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, CODE, SOFT, Markup, join, tag
+from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
 
 _PAGE = 100  # rows of one module sent at a time
@@ -82,10 +82,8 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
                 return {**request, "error": "This map is closed."}
             return {**request, **self._requests[request["type"]](self, request)}
         except tree.Stale:
-            return {
-                **request,
-                "error": "The model has changed since this map was drawn. Refresh to read it again.",
-            }
+            words = "The model has changed since this map was drawn. Refresh to read it again."
+            return {**request, "error": words}
         except Exception as error:
             # An output area hides what a handler raises; the map says it where the reader looks.
             return {**request, "error": f"This could not be read: {type_name(error)}: {error}"}
@@ -117,15 +115,15 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         "refresh": _refresh,
     }
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         if self._module is None:
             return "<StateMap, closed>"
         sums = self.totals
-        words = (
-            f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, {sums['parameters']:,} parameter elements "
-            f"({sums['trainable']:,} trainable), {sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
+        return (
+            f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, "
+            f"{sums['parameters']:,} parameter elements ({sums['trainable']:,} trainable), "
+            f"{sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
         )
-        return " ".join(words.split())
 
     def static_face(self) -> Markup:
         """The map as `<details>` in HTML, cut at about 50 rows, with what was left out counted."""
@@ -137,13 +135,8 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
                 kept = inside[:_STATIC_ROWS]
                 shown.update(kept)
                 waiting += [by_id[one] for one in kept]
-        return tag(
-            "div",
-            _details(top, by_id, shown, is_open=True),
-            tag("div", _totals_line(self.totals), style=f"{SOFT};margin-top:0.7em"),
-            tag("div", _legend(), style=f"{SOFT};margin-top:0.2em"),
-            class_="inm-map-static",
-            style=f"{BOX};overflow-wrap:anywhere",
+        return face(
+            "map", _details(top, by_id, shown, is_open=True), soft(_sums(self.totals)), _legend()
         )
 
 
@@ -169,43 +162,38 @@ def _details(row: dict, by_id: dict[str, dict], shown: set[str], is_open: bool) 
     """One submodule and, inside a `<details>`, what it holds as far as it is `shown`."""
     children = row.get("children", [])
     kept = [by_id[one] for one in children if one in shown]
+    indent = _INDENT if row["id"] else ""
     if not kept:
-        return tag("div", _line(row), style=_INDENT if row["id"] else None)
-    left_out = len(children) - len(kept) + row.get("more", 0)
+        return tag("div", _line(row), style=indent or None)
     plain = [one for one in kept if one["kind"] == "plain value"]
-    inside = [
-        _details(one, by_id, shown, False)
-        if one["kind"] == "module"
-        else tag("div", _line(one), style=_INDENT)
-        for one in kept
-        if one not in plain
-    ]
+    modules = [one for one in kept if one["kind"] == "module"]
+    others = [one for one in kept if one not in plain and one not in modules]
+    inside = [tag("div", _line(one), style=_INDENT) for one in others]
     if plain:
-        values = join((f"{one['name']} = {one.get('value')}" for one in plain), ", ")
-        first_module = next(
-            (i for i, one in enumerate(kept) if one["kind"] == "module"), len(kept)
-        ) - len(plain)
-        inside.insert(
-            first_module,
-            tag("div", sign_of("plain value"), tag("span", values, style=SOFT), style=_INDENT),
-        )
-    if left_out:
-        inside.append(tag("div", f"… and {left_out:,} more", style=f"{SOFT};{_INDENT}"))
-    style = None if not row["id"] else _INDENT
-    return tag(
-        "details",
-        tag("summary", _line(row), style="cursor:pointer"),
-        *inside,
-        open=is_open,
-        style=style,
-    )
+        inside.append(tag("div", _values(plain), style=_INDENT))
+    inside += [_details(one, by_id, shown, is_open=False) for one in modules]
+    left_out = len(children) - len(kept) + row.get("more", 0)
+    inside.append(tag("div", rest(left_out), style=_INDENT) if left_out else "")
+    return fold(_line(row), *inside, is_open=is_open, style=indent)
+
+
+def _values(rows: list[dict]) -> Markup:
+    """All plain values on one line."""
+    values = join((f"{row['name']} = {row.get('value')}" for row in rows), ", ")
+    return join([mark(SIGNS["plain value"]), tag("span", values, style=SOFT)])
 
 
 def _line(row: dict) -> Markup:
-    words = "None" if row.get("empty") else row["type"] if row["kind"] == "module" else note(row)
-    more = " · inside itself, not entered" if row.get("again") else ""
+    again = " · inside itself, not entered" if row.get("again") else ""
     name = tag("span", row["name"], style=CODE)
-    return join([sign_of(row["kind"]), name, " ", tag("span", words + more, style=SOFT)])
+    about = tag("span", _about(row) + again, style=SOFT)
+    return join([mark(SIGNS[row["kind"]]), name, " ", about])
+
+
+def _about(row: dict) -> str:
+    if row.get("empty"):
+        return "None"
+    return row["type"] if row["kind"] == "module" else note(row)
 
 
 def note(row: dict) -> str:
@@ -217,21 +205,19 @@ def note(row: dict) -> str:
 
 
 def sign_of(kind: str) -> Markup:
-    sign = SIGNS[kind]
-    style = f"color:{sign.colour};display:inline-block;width:1.3em"
-    return tag("span", sign.glyph, title=sign.label, style=style)
+    return mark(SIGNS[kind])
 
 
 def _legend() -> Markup:
-    return join((join([sign_of(kind), sign.label]) for kind, sign in SIGNS.items()), " \u2003")
+    return soft(join((join([mark(sign), sign.label]) for sign in SIGNS.values()), " \u2003"))
 
 
-def _totals_line(sums: dict) -> str:
+def _sums(sums: dict) -> str:
     lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
     return (
         f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; "
-        f"{sums['buffers']:,} buffer elements; {bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; "
-        f"{_modules(sums)}"
+        f"{sums['buffers']:,} buffer elements; {bytes_in_words(sums['nbytes'])} in parameters and "
+        f"buffers{lazy}; {_modules(sums)}"
     )
 
 

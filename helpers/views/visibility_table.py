@@ -4,12 +4,12 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.state.objects import require_module, type_name
 from helpers.state.visibility import own_rules, visibility
-from helpers.views.markup import SOFT, Markup, clip, tag
+from helpers.views.markup import MONO, SOFT, Markup, clip, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ _COLUMNS = {
 }
 _MOST, _LONGEST = 60, 80
 _CELL = (
-    "border:0;border-bottom:1px solid #8a8a8a;padding:0.25em 0.9em;text-align:left;background:none"
+    "border:0;border-bottom:1px solid #8a8a8a;padding:0.25em 0.9em;text-align:left;"
+    "font-weight:400;background:none"
 )
+_WHOLE = "line-height:1.5;overflow-wrap:anywhere"
 
 
 class VisibilityTable:
@@ -69,42 +71,32 @@ class VisibilityTable:
         """Tensors down and calls across; the other way round where the calls outnumber the tensors
         and the five.
         """
-        wide = len(self.calls) > max(len(self.tensors), len(_COLUMNS))
-        side = [
-            _tensor(path, kind, "col" if wide else "row") for path, kind in self.tensors[:_MOST]
-        ]
-        top = [tag("th", call, scope="row" if wide else "col", style=_CELL) for call in self.calls]
+        side = [_tensor(path, kind) for path, kind in self.tensors[:_MOST]]
         marks = [list(map(_mark, answers)) for answers in self.answers[:_MOST]]
-        if wide:
-            side, top, marks = top, side, zip(*marks, strict=True)
-        corner = tag("th", "call" if wide else "tensor", scope="col", style=f"{_CELL};{SOFT}")
-        caption = tag("caption", self.title, style=f"{SOFT};text-align:left;caption-side:top")
-        body = tag(
-            "tbody", *(tag("tr", first, *line) for first, line in zip(side, marks, strict=True))
-        )
-        notes = {
-            f"… and {len(self.tensors) - _MOST:,} more tensors": len(self.tensors) > _MOST,
-            "This module holds no tensor.": not self.tensors,
-            f"Rules of its own, not asked: {', '.join(self.rules)}. They may decide otherwise.": self.rules,
-        }
-        below = [
-            tag("div", note, style=f"{SOFT};margin-top:0.4em")
-            for note, holds in notes.items()
-            if holds
-        ]
-        head = tag("thead", tag("tr", corner, *top))
-        table = tag("table", caption, head, body, style="border-collapse:collapse;margin:0")
-        return tag(
-            "div", table, *below, class_="inm-visibility", style="overflow-x:auto;line-height:1.5"
-        )
+        corner, top = "tensor", self.calls
+        if len(self.calls) > max(len(self.tensors), len(_COLUMNS)):
+            corner, top, side = "call", side, self.calls
+            marks = list(zip(*marks, strict=True))
+        rows = ([first, *line] for first, line in zip(side, marks, strict=True))
+        heads = [tag("span", corner, style=SOFT), *top]
+        caption = tag("span", self.title, style=SOFT)
+        drawn = grid(heads, rows, _CELL, caption=caption)
+        return tag("div", drawn, *self._notes(), class_="inm-visibility", style=_WHOLE)
+
+    def _notes(self) -> Iterator[Markup | str]:
+        yield rest(len(self.tensors) - _MOST, "tensors")
+        if not self.tensors:
+            yield soft("This module holds no tensor.")
+        if self.rules:
+            rules = ", ".join(self.rules)
+            yield soft(f"Rules of its own, not asked: {rules}. They may decide otherwise.")
 
 
-def _tensor(path: str, kind: str, scope: str) -> Markup:
-    glyph = tag("span", SIGNS[kind].glyph, style=f"color:{SIGNS[kind].colour};margin-right:0.5em")
-    label = tag("div", SIGNS[kind].label, style=f"{SOFT};font-weight:400;font-size:0.9em")
-    name = tag("span", clip(path, _LONGEST), style="font-family:monospace")
-    return tag("th", glyph, name, label, scope=scope, style=f"{_CELL};overflow-wrap:anywhere")
+def _tensor(path: str, kind: str) -> Markup:
+    sign = SIGNS[kind]
+    label = tag("div", sign.label, style=f"{SOFT};font-size:0.9em")
+    return join([mark(sign), tag("span", clip(path, _LONGEST), style=MONO), label])
 
 
-def _mark(yes: bool) -> Markup:
-    return tag("td", "✓ yes" if yes else "– no", style=_CELL if yes else f"{_CELL};{SOFT}")
+def _mark(yes: bool) -> Markup | str:
+    return "✓ yes" if yes else tag("span", "– no", style=SOFT)

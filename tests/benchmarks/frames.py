@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
@@ -17,34 +18,14 @@ from tests.browser.jupyterlab import Lab, chromium, find_browser, open_notebook,
 from tests.refresh_notebooks import METADATA
 
 MODELS = {
-    "nn.Transformer, whole": "nn.Transformer(d_model=64, nhead=4, dim_feedforward=128, batch_first=True)",
+    "nn.Transformer, whole": "nn.Transformer(64, 4, dim_feedforward=128, batch_first=True)",
     "90,001 submodules": "nn.Sequential(*(nn.Linear(1, 1, device='meta') for _ in range(90_000)))",
 }
-STEPS = 300
-FRAME_MS = 1000 / 60
-
-# Every step is timed from the event to the end of the layout that it forces.
-SELECT = """(root, steps) => {
-    const tree = root.querySelector('[role=tree]'), times = [];
-    tree.focus();
-    for (let i = 0; i < steps; i += 1) {
-        const start = performance.now();
-        tree.dispatchEvent(new KeyboardEvent('keydown', {key: i % 60 < 30 ? 'ArrowDown' : 'ArrowUp', bubbles: true}));
-        root.getBoundingClientRect(); tree.querySelector('[aria-selected=true]').getBoundingClientRect();
-        times.push(performance.now() - start);
-    }
-    return times; }"""
-FOLD = """(root, steps) => {
-    const tree = root.querySelector('[role=tree]'), times = [];
-    tree.dispatchEvent(new KeyboardEvent('keydown', {key: 'Home', bubbles: true}));
-    for (let i = 0; i < steps; i += 1) {
-        const start = performance.now();
-        tree.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}));
-        root.getBoundingClientRect(); tree.lastElementChild.getBoundingClientRect();
-        times.push(performance.now() - start);
-    }
-    return times; }"""
-
+SHOW = """\
+from torch import nn
+from helpers import StateMap
+model = {model}
+StateMap(model)"""
 # A trace of more than 2,000 steps; every step forward and every step back again.
 BUILD = """\
 from torch import nn
@@ -52,38 +33,50 @@ from helpers import TracePlayer, trace
 with trace() as steps:
     nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(13)))
 TracePlayer(steps)"""
-STEP = """(root, steps) => {
-    const pane = root.querySelector('.inm-player-source'), times = [];
-    const last = Number(root.querySelector('input').max);
-    pane.focus();
-    for (let i = 0; i < 2 * last; i += 1) {
+FRAME_MS = 1000 / 60
+
+# Every step is timed from the key to the end of the layout that it forces.
+TIMED = """(root, {taker, asked, keys}) => {
+    const element = root.querySelector(taker);
+    element.focus();
+    return keys.map((key) => {
         const start = performance.now();
-        pane.dispatchEvent(new KeyboardEvent('keydown', {key: i < last ? 'ArrowRight' : 'ArrowLeft', bubbles: true}));
-        root.getBoundingClientRect(); pane.querySelector('[aria-current]').getBoundingClientRect();
-        times.push(performance.now() - start);
-    }
-    return times; }"""
+        element.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+        root.getBoundingClientRect();
+        element.querySelector(asked).getBoundingClientRect();
+        return performance.now() - start;
+    }); }"""
+
+
+class Steps(NamedTuple):
+    """The element that takes the keys, what the layout is asked of, and the keys."""
+
+    taker: str
+    asked: str
+    keys: list[str]
+
+
+SELECT = Steps("[role=tree]", "[aria-selected=true]", 5 * [*30 * ["ArrowDown"], *30 * ["ArrowUp"]])
+FOLD = Steps("[role=tree]", ":scope > :last-child", ["Home", *300 * ["Enter"]])
 
 
 def percentile(times: list[float], share: float) -> float:
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
-def measure(page: Page, lab: Lab, source: str, scripts: dict[str, str]) -> None:
-    """Run the cell `source`, which ends with a view, and print a line for each of the `scripts` on
-    that view.
-    """
+def show(page: Page, lab: Lab, source: str) -> None:
+    """Run the cell `source`, which ends with a view."""
     made = new_notebook(cells=[new_code_cell(source)], metadata=METADATA)
     nbformat.write(made, lab.root / "notebooks" / "frames.ipynb")
     open_notebook(page, "notebooks/frames.ipynb")
     run_all(page)
-    for name, script in scripts.items():
-        times = page.locator(".inm").evaluate(script, STEPS)
-        middle, late = percentile(times, 0.5), percentile(times, 0.95)
-        print(
-            f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms   slowest {max(times):5.1f} ms   "
-            f"(a frame: {FRAME_MS:.1f} ms)"
-        )
+
+
+def measure(page: Page, name: str, steps: Steps) -> None:
+    times = page.locator(".inm").evaluate(TIMED, steps._asdict())
+    middle, late = percentile(times, 0.5), percentile(times, 0.95)
+    print(f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms", end="")
+    print(f"   slowest {max(times):5.1f} ms   (a frame: {FRAME_MS:.1f} ms)")
 
 
 def main() -> None:
@@ -96,10 +89,14 @@ def main() -> None:
             page = lab.page()
             for name, model in MODELS.items():
                 print(name)
-                source = f"from torch import nn\nfrom helpers import StateMap\nmodel = {model}\nStateMap(model)"
-                measure(page, lab, source, {"select": SELECT, "fold": FOLD})
+                show(page, lab, SHOW.format(model=model))
+                measure(page, "select", SELECT)
+                measure(page, "fold", FOLD)
             print("a trace of more than 2,000 steps")
-            measure(page, lab, BUILD, {"step": STEP})
+            show(page, lab, BUILD)
+            last = int(page.locator(".inm input").first.get_attribute("max"))
+            keys = [*last * ["ArrowRight"], *last * ["ArrowLeft"]]
+            measure(page, "step", Steps(".inm-player-source", "[aria-current]", keys))
         finally:
             lab.stop()
 

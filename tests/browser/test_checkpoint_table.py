@@ -48,7 +48,7 @@ def keys(page: Page) -> list[str]:
 
 
 def status(page: Page):
-    return page.locator(".inm-fit .inm-ways-status")
+    return page.locator(".inm-fit .inm-status")
 
 
 def test_what_needs_attention_is_seen_first_and_what_matched_unfolds(lab, notebook):

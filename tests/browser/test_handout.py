@@ -15,6 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, BrowserContext
 
+from tests.browser.exported import exporter, installed_differently
 from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
@@ -103,9 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subpr
 
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
 def handout(request, made, paper, tmp_path_factory) -> tuple[Path, Handout]:
-    from nbconvert import HTMLExporter  # a second that the other browser tests need not spend
-
-    html, _ = HTMLExporter().from_filename(str(request.param))
+    html, _ = exporter("html").from_filename(str(request.param))
     return request.param, look(paper, tmp_path_factory.mktemp("saved") / "page.html", html)
 
 
@@ -134,6 +133,11 @@ def test_nothing_is_cut_at_the_edge_of_the_paper(handout):
     assert handout[1].cut == []
 
 
+def test_the_environment_has_what_makes_a_page_ours():
+    words = "install again: pip install -r requirements.txt"
+    assert installed_differently() == [], words
+
+
 def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
     """Where nbconvert runs the lesson, it would put a live view without a kernel in the place of
     each face.
@@ -142,9 +146,9 @@ def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
     assert executed.cut == []
 
 
-def test_a_live_view_in_the_place_of_a_face_and_a_line_that_is_cut_are_noticed(paper, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_is_cut(
+    paper, tmp_path
+):
     data = {
         "text/html": "<p>the face</p>",
         WIDGET_VIEW: {"model_id": "1", "version_major": 2, "version_minor": 0},
@@ -153,13 +157,14 @@ def test_a_live_view_in_the_place_of_a_face_and_a_line_that_is_cut_are_noticed(p
         "x = " + "1 + " * 40 + "1", outputs=[new_output("display_data", data=data)]
     )
     notebook = new_notebook(cells=[cell])
-    html, _ = HTMLExporter().from_notebook_node(notebook)
-    page = look(paper, tmp_path / "page.html", html)
-    assert page.faces == ["the face"]
-    assert page.cut and all("1 + 1" in line or line.startswith("SPAN") for line in page.cut)
     state = {"state": {"1": {}}, "version_major": 2, "version_minor": 0}
     notebook.metadata.widgets = nbformat.from_dict(
         {"application/vnd.jupyter.widget-state+json": state}
     )
-    html, _ = HTMLExporter().from_notebook_node(notebook)
-    assert look(paper, tmp_path / "live.html", html).faces == []
+    html, _ = exporter("html").from_notebook_node(notebook)
+    page = look(paper, tmp_path / "page.html", html)
+    assert page.faces == ["the face"] and page.cut == []
+    html, _ = exporter("html", ours=False).from_notebook_node(notebook)
+    page = look(paper, tmp_path / "live.html", html)
+    assert page.faces == []
+    assert page.cut and all("1 + 1" in line or line.startswith("SPAN") for line in page.cut)

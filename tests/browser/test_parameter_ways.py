@@ -78,7 +78,7 @@ def cell(page: Page, words: str, column: int = 0) -> Locator:
 
 
 def status(page: Page) -> Locator:
-    return page.locator(".inm-ways-status")
+    return page.locator(".inm-status")
 
 
 def test_every_setting_of_the_switches_shows_what_torch_returns(lab, notebook):
@@ -188,7 +188,7 @@ def test_a_large_model_is_cut_with_the_rest_counted(notebook):
         "ParameterWays(nn.Transformer(device='meta', batch_first=True))"
     )
     expect(page.locator(".inm-ways tbody tr")).to_have_count(100)
-    expect(page.locator(".inm-ways-rest")).to_have_text("… and 84 more tensors")
+    expect(page.locator(".inm-rest")).to_have_text("… and 84 more tensors")
     expect(page.locator(".inm-ways thead th").nth(2)).to_contain_text("184 pairs")
 
 

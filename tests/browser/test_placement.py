@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from helpers.exercises.placing import placing_questions
+from helpers.exercises.placement import placing_questions
 from tests.browser import jupyterlab
 
 SHOW = "from helpers import Placement\nPlacement()"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.exercises.questions import Option, Question, all_questions
+from helpers.exercises.questions import all_questions
 from helpers.views.quiz_card import QuizCard
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
@@ -17,11 +17,9 @@ WRONG = [index for index in range(len(QUESTION.options)) if index != QUESTION.an
 SHOW = "from helpers import quiz\nquiz('01-live-view')"
 
 HOSTILE_CARD = f"""\
-from helpers.exercises.questions import Option, Question
 from helpers.views.quiz_card import QuizCard
 words = {STRUCK!r}
-options = (Option(words, words), Option("plain", words))
-QuizCard(Question("hostile", words, options, 0, words))"""
+QuizCard("hostile", words, [(words, words), ("plain", words)], 0, words)"""
 
 
 def plain(words: str) -> str:
@@ -126,8 +124,7 @@ def test_hostile_words_stay_text(lab, notebook, still, form):
         check(page).click()
         view = page.locator(".inm-quiz")
     else:
-        options = (Option(STRUCK, STRUCK), Option("plain", STRUCK))
-        card = QuizCard(Question("hostile", STRUCK, options, 0, STRUCK))
+        card = QuizCard("hostile", STRUCK, [(STRUCK, STRUCK), ("plain", STRUCK)], 0, STRUCK)
         page = still(card._repr_mimebundle_()[0]["text/html"], trusted=form == "trusted")
         view = page.locator(".jp-RenderedHTML")
     assert jupyterlab.stays_text(lab, view)

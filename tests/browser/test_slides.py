@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nbconvert import SlidesExporter
 from playwright.sync_api import Browser, Page, Route
 
 from helpers.exercises.questions import all_questions
 from tests.browser.conftest import NO_PACKAGES
+from tests.browser.exported import exporter
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, text
@@ -166,7 +166,7 @@ def answer(route: Route, html: str, packages: dict[str, bytes]) -> bool:
 
 def walk(page: Page, path: Path, packages: dict[str, bytes]) -> Walk:
     """Convert the notebook at `path`, open it in `page`, and look at each slide."""
-    html, _ = SlidesExporter().from_filename(str(path))
+    html, _ = exporter("slides").from_filename(str(path))
     asked, missing, problems = [], [], []
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))

@@ -22,7 +22,11 @@ def proven(key: str) -> int:
     """The position of the option that is true on the installed torch. KeyError: the question has no
     proof.
     """
-    return position(import_module(f"tests.proofs.lesson_{key[:2]}").PROOFS[key](), key)
+    return position(_proofs_of(key[:2])[key](), key)
+
+
+def _proofs_of(number: str) -> dict:
+    return import_module(f"tests.proofs.lesson_{number}").PROOFS
 
 
 def position(found: int | str, key: str) -> int:
@@ -38,5 +42,5 @@ def position(found: int | str, key: str) -> int:
 
 def unused() -> list[str]:
     """The proofs that no question asks for."""
-    named = [key for lesson in LESSONS for key in import_module(f"tests.proofs.{lesson}").PROOFS]
+    named = [key for lesson in LESSONS for key in _proofs_of(lesson[:2])]
     return [key for key in named if key not in all_questions()]

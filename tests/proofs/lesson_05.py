@@ -31,7 +31,7 @@ def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _loads(model: nn.Module, state: dict, **options: bool) -> tuple[bool, list[str], list[str]]:
-    """Whether the load raised, the keys with the numbers of `state` now, and those with their own."""
+    """Whether the load raised, the keys that have the numbers of `state`, and those as before."""
     before = _numbers(model)
     try:
         model.load_state_dict(state, **options)
@@ -65,6 +65,9 @@ def _whole() -> int:
         torch.save(_Classifier(), Path(name) / "whole.pt")
         with zipfile.ZipFile(Path(name) / "whole.pt") as archive:
             data = archive.read("whole/data.pkl")
+        oldest = Path(name) / "oldest.pt"
+        torch.save(_Classifier(), oldest, _use_new_zipfile_serialization=False)
+        assert b"def forward" in oldest.read_bytes()  # as the reply to the first option says
     source, compiled = (
         b"def forward" in data,
         b"relu" in data and b"def forward" not in data,
@@ -90,6 +93,7 @@ def _refused() -> int:
 def _shape() -> int:
     state, larger = _numbers(_Classifier()), _Classifier(classes=5)
     own = larger.head.weight
+    assert _loads(_Classifier(classes=5), state, strict=False, assign=True)[0]
     raised, _, kept = _loads(larger, state, strict=False)
     replaced = larger.head.weight is not own
     part = not raised and not replaced and "head.weight" not in kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -33,6 +34,9 @@ def _depth() -> int:
     one_layer = len(set(map(id, deep.layers))) == 1
     own_only = not any(part is deep.head.weight for part in deep.parameters())
     late = not list(deep.layers[0].parameters())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lazy layers warn that they may change
+        assert len(list(nn.LazyLinear(4).parameters())) == 2
     return the_true_one(
         one_layer, own_only, late, "layers" in vars(deep) and list(deep._modules) == ["head"]
     )
@@ -175,6 +179,7 @@ def _roll() -> int:
     model.past = nn.Parameter(model.past.roll(-1))
     same, trained = model.past is first, model.past.requires_grad
     unlisted = not any(one is model.past for one in model.parameters())
+    assert _raises(model.past.__setitem__, -1, 6.0) == "RuntimeError"
     return the_true_one(
         same, not same and trained and not unlisted, not same and not trained, unlisted
     )

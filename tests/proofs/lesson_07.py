@@ -70,6 +70,7 @@ def _seen() -> int:
     raised = _raised(lambda: second in [first])
     equal = _raised(lambda: nn.Parameter(torch.ones(2)) in [first])
     works = raised is None and second not in [first]
+    assert nn.Parameter(torch.ones(1)) in [nn.Parameter(torch.ones(1))]  # one number each
     return the_true_one(works, works and equal is None, raised is equal is RuntimeError, works)
 
 

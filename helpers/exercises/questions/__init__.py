@@ -23,7 +23,17 @@ from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
-LESSONS = tuple(f"lesson_{number:02}" for number in range(8))
+# Every lesson by the name of its notebook; its files here begin with `lesson_` and its number.
+LESSONS = (
+    "00_start_here",
+    "01_state_dict",
+    "02_reading_parameters",
+    "03_buffers",
+    "04_setattr",
+    "05_save_and_load",
+    "06_clinic",
+    "07_build_your_own_module",
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,6 @@ def all_questions() -> dict[str, Question]:
     """Every question by its key, in the order of the lessons; they are read at the first call."""
     questions = []
     for lesson in LESSONS:
-        words = Path(__file__).with_name(f"{lesson}.md").read_text(encoding="utf-8")
+        words = Path(__file__).with_name(f"lesson_{lesson[:2]}.md").read_text(encoding="utf-8")
         questions += read_questions(words)
     return {question.key: question for question in questions}

@@ -1,21 +1,63 @@
-"""Ten questions on the screen, and the lesson to begin with. No answer is given away: the lessons
-ask again.
+"""With which lesson should I begin? Ten questions, on the screen, and the first lesson that one of
+them has something to say about. No answer is given away: the lessons ask again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import ipywidgets as widgets
 from traitlets import Int, Unicode
 
-from helpers.exercises.placing import Placed, place, placing_questions
-from helpers.exercises.questions import Option, Question
+from helpers.exercises.questions import LESSONS, Question, all_questions
 from helpers.views import ThreeFaces
 from helpers.views.markup import BOX, CODE, SOFT, Markup, join, tag
 from helpers.views.quiz_card import QuizCard, prose
 
-_UNKNOWN = Option("I don't know", "")
+
+@dataclass(frozen=True)
+class Placed:
+    """Where to begin, and why. `lesson` is a name of `LESSONS`, or "" if every answer was right.
+
+    `missed` and `open` name what the questions are about that were answered wrongly, and those that
+    were not answered or not known: pairs of a lesson and a few words, in the order of the
+    questions."""
+
+    lesson: str
+    missed: tuple[tuple[str, str], ...]
+    open: tuple[tuple[str, str], ...]
+
+
+def placing_questions() -> tuple[Question, ...]:
+    """The questions, in the order of the lessons that they belong to."""
+    return tuple(
+        question
+        for key, question in all_questions().items()
+        if key[:3] == "00-" and key[3:5].isdigit()
+    )
+
+
+def lesson_of(question: Question) -> str:
+    """The lesson for those who do not know the answer: `00-03-norm` belongs to `03_buffers`."""
+    return next(lesson for lesson in LESSONS if lesson[:2] == question.key[3:5])
+
+
+def place(answers: Sequence[int | None]) -> Placed:
+    """Where to begin after `answers`, one for each question: the position of an option, or None
+    where it is open.
+
+    A position past the last option stands for "I don't know". ValueError: there are more answers,
+    or fewer."""
+    pairs = list(zip(placing_questions(), answers, strict=True))
+    left = {question: answer for question, answer in pairs if answer != question.answer}
+    about = {one: (lesson_of(one), one.options[one.answer].why) for one in left}
+    unknown = [one for one, answer in left.items() if answer is None or answer >= len(one.options)]
+    return Placed(
+        lesson=next((lesson for lesson, _ in about.values()), ""),
+        missed=tuple(about[one] for one in left if one not in unknown),
+        open=tuple(about[one] for one in unknown),
+    )
 
 
 class PlacingCard(QuizCard):
@@ -27,10 +69,9 @@ class PlacingCard(QuizCard):
     kicker = Unicode().tag(sync=True)
 
     def __init__(self, question: Question, kicker: str) -> None:
-        options = tuple(Option(option.text, "") for option in question.options)
-        super().__init__(
-            Question(question.key, question.prompt, (*options, _UNKNOWN), -1, question.code)
-        )
+        options = [*(option.text for option in question.options), "I don't know"]
+        pairs = [(words, "") for words in options]
+        super().__init__(question.key, question.prompt, pairs, -1, question.code)
         self.kicker = kicker
 
 
@@ -59,9 +100,9 @@ class Placement(ThreeFaces, widgets.VBox):
     def show(self) -> None:
         """Say where to begin, by what is chosen now."""
         answers = [None if card.chosen < 0 else card.chosen for card in self.cards]
-        self.result.value = in_words(place(answers))
+        self.result.value = recommendation(place(answers))
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"Placement: {len(self.cards)} questions, and the lesson to begin with"
 
     def static_face(self) -> Markup:
@@ -83,7 +124,7 @@ class Placement(ThreeFaces, widgets.VBox):
         )
 
 
-def in_words(placed: Placed) -> Markup:
+def recommendation(placed: Placed) -> Markup:
     """The recommendation as HTML."""
     if not placed.lesson:
         return _box(
@@ -98,8 +139,8 @@ def in_words(placed: Placed) -> Markup:
             ),
             tag(
                 "p",
-                "Of the others, read the recap table at the end, and begin with the lesson in which a line ",
-                "surprises you.",
+                "Of the others, read the recap table at the end, and begin with the lesson where ",
+                "a line surprises you.",
             ),
         )
     parts = [tag("p", tag("b", "Begin with ", _named(placed.lesson), "."))]

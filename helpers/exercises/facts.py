@@ -1,0 +1,337 @@
+"""What is so, in plain facts: made once from any value, compared, and told.
+
+`facts("result", value)` says what `value` is, and everything in it, under words that a learner
+reads: {"`result['weight']` is": "a `float32` tensor of shape `(2, 3)`", ...}.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from numbers import Integral, Real
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from helpers.exercises.stopping import TimeUp
+from helpers.state.objects import message_of
+from helpers.views.markup import writable
+
+# What an exercise may leave out of the facts about a result, if nobody asked for it.
+FREE = frozenset({"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"})
+_MOST = 1000  # entries of a container, numbers of a tensor
+_DEEPEST = 20
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
+_SLOTS = {"parameters": "_parameters", "buffers": "_buffers", "submodules": "_modules"}
+
+
+class Unsolved(BaseException):
+    """The answer is still the stub: it has given `...`."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers of a tensor or a float, equal as near as rounding leaves them."""
+
+    values: tuple[float, ...]
+    alone: bool = False  # a float, which stands in no tensor
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Numbers) or self.alone != other.alone:
+            return False
+        if len(self.values) != len(other.values):
+            return False
+        return self.differ_at(other) == len(self.values)
+
+    def differ_at(self, other: Numbers) -> int:
+        """The first position where two of a length differ; the length, if none does."""
+        pairs = enumerate(zip(self.values, other.values, strict=False))
+        return next((i for i, pair in pairs if not _near(*pair)), len(self.values))
+
+    def text(self, start: int = 0) -> str:
+        """Six numbers from `start`, where a reader shall look."""
+        if self.alone:
+            return f"`{self.values[0]!r}`"
+        some = ", ".join(f"{value:g}" for value in self.values[start : start + 6])
+        left, right = "… " * (start > 0), " …" * (len(self.values) > start + 6)
+        return f"`[{left}{some}{right}]`"
+
+
+def _near(left: float, right: float) -> bool:
+    return math.isclose(left, right, rel_tol=1e-5, abs_tol=1e-6) or left != left and right != right
+
+
+@dataclass(frozen=True, eq=False)
+class Raised:
+    """An exception, equal to one of its kind; the message is told and not compared."""
+
+    kinds: tuple[str, ...]
+    message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Raised:
+        kinds = tuple(kind.__name__ for kind in type(error).__mro__)
+        return cls(kinds, writable(message_of(error)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Raised):
+            return False
+        return self.kinds[0] in other.kinds or other.kinds[0] in self.kinds
+
+    def text(self) -> str:
+        return f"raises `{self.kinds[0]}`" + (f": {self.message}" if self.message else "")
+
+
+Facts = dict[str, "str | Numbers | Raised"]
+
+
+def told(expected: object, found: object) -> tuple[str, str]:
+    """Two facts in words, at the place where they differ; None is no such fact."""
+    if isinstance(expected, Numbers) and isinstance(found, Numbers):
+        at = expected.differ_at(found)
+        start = 0 if at < 6 else at
+        return expected.text(start), found.text(start)
+    return _told(expected), _told(found)
+
+
+def _told(fact: str | Numbers | Raised | None) -> str:
+    if fact is None:
+        return "nothing of the kind"
+    words = fact if isinstance(fact, str) else fact.text()
+    return words if len(words) < 300 else f"{words[:280]} …"
+
+
+class Known:
+    """The objects that are known so far, each by its path: by identity, and by memory."""
+
+    def __init__(self) -> None:
+        self._objects: dict[int, tuple[object, str]] = {}
+        self._memory: dict[int, str] = {}
+
+    def meet(self, value: object, path: str, among: str | None = None) -> str:
+        """As what `value` is known; a new one is known as `path` from now on.
+
+        What is known under a path that begins with `among` is not told."""
+        place, words, other = _place(value), "another tensor with the memory of", None
+        if id(value) in self._objects:
+            words, other = "the same object as", self._objects[id(value)][1]
+        elif place in self._memory:
+            other = self._memory[place]
+        self._objects.setdefault(id(value), (value, path))
+        if place:
+            self._memory.setdefault(place, path)
+        if other is None or among is not None and other.startswith(among):
+            return "an object of its own"
+        return f"{words} `{other}`"
+
+    def path_of(self, value: object) -> str | None:
+        return self._objects[id(value)][1] if id(value) in self._objects else None
+
+    def add(self, **values: object) -> None:
+        """Know each of `values`, and everything in it, under its name."""
+        for path, value in values.items():
+            facts(path, value, self)
+
+
+def _place(value: object) -> int:
+    """Where the numbers of a tensor begin; 0 where there is no such place."""
+    if not is_a(value, torch.Tensor) or is_lazy(value) or value.is_meta or not value.numel():
+        return 0
+    return value.data_ptr()
+
+
+def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
+    """`isinstance` that does not ask the value, which may lie about its class."""
+    return issubclass(type(value), kind)
+
+
+def facts(path: str, value: object, known: Known | None = None, free: Iterable[str] = ()) -> Facts:
+    """What `value` is and all that is in it, without what is in `free` (names of `FREE`).
+
+    `path` is what it is called. Objects are told apart by what is `known`."""
+    reader = _Reader(path, known or Known(), frozenset(free))
+    return dict(reader.read(path, solved(value), 0))
+
+
+def solved(value: object) -> object:
+    """`value`, which an answer has given. `Unsolved`: it is the `...` of the stub."""
+    if value is ...:
+        raise Unsolved
+    return value
+
+
+class _Reader:
+    """Reads one value; `inside` are the objects on the way, so that a circle comes to an end."""
+
+    def __init__(self, root: str, known: Known, free: frozenset[str]) -> None:
+        self.root, self.known, self.free, self.inside = root, known, free, set()
+
+    def read(self, path: str, value: object, depth: int) -> Iterator[tuple[str, object]]:
+        if id(value) in self.inside or depth > _DEEPEST:
+            yield f"`{path}` is", "what it is in"
+            return
+        self.inside.add(id(value))
+        if is_a(value, torch.Tensor):
+            yield from self._tensor(path, value)
+        elif is_a(value, nn.Module):
+            yield from self._module(path, value)
+        elif is_a(value, (Mapping, list, tuple, torch.optim.Optimizer)):
+            yield from self._container(path, value)
+        else:
+            yield f"`{path}` is", plain(value)
+        for name, item in self._items(path, value):
+            yield from self.read(name, item, depth + 1)
+        self.inside.discard(id(value))
+
+    def _items(self, path: str, value: object) -> Iterable[tuple[str, object]]:
+        if is_a(value, torch.Tensor):
+            return [(f"{path}.grad", value.grad)] if _has_grad(value) else []
+        if is_a(value, nn.Module):
+            return [(f"{path}.{name}", item) for name, item in _attributes(value).items()]
+        if is_a(value, torch.optim.Optimizer):
+            return [(f"{path}.param_groups", value.param_groups), (f"{path}.state", value.state)]
+        if is_a(value, Mapping):
+            some = islice(value.items(), _MOST)
+            return [(f"{path}[{self._key(key)}]", item) for key, item in some]
+        if is_a(value, (list, tuple)):
+            return [(f"{path}[{i}]", item) for i, item in enumerate(value[:_MOST])]
+        return []
+
+    def _key(self, key: object) -> str:
+        return self.known.path_of(key) or plain_text(key).strip("`")
+
+    def _tensor(self, path: str, value: torch.Tensor) -> Iterator[tuple[str, object]]:
+        if is_lazy(value):
+            yield f"`{path}` is", "a lazy tensor"
+            return
+        words = f"a `{str(value.dtype)[6:]}` tensor"
+        if "shape" not in self.free:
+            words += f" of shape `{tuple(value.shape)}`"
+        if value.device.type != "cpu":
+            words += f" on `{value.device.type}`"
+        yield f"`{path}` is", words
+        if "grad" not in self.free:
+            kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
+            trains = "that requires a gradient" if value.requires_grad else "without a gradient"
+            yield f"for autograd `{path}` is", f"{kind} {trains}"
+        yield from self._identity(path, value)
+        if "numbers" not in self.free and not value.is_meta:
+            yield f"the numbers of `{path}` are", numbers(value)
+
+    def _identity(self, path: str, value: object) -> Iterator[tuple[str, object]]:
+        met = self.known.meet(value, path, self.root if "among" in self.free else None)
+        if "identity" not in self.free:
+            yield f"as an object `{path}` is", met
+
+    def _module(self, path: str, value: nn.Module) -> Iterator[tuple[str, object]]:
+        mode = "training" if value.training else "eval"
+        yield f"`{path}` is", f"a `{type(value).__name__}` in {mode} mode"
+        yield from self._identity(path, value)
+        own = vars(value)
+        for words, slot in _SLOTS.items():
+            yield f"the {words} of `{path}` are", listed(own[slot])
+        hidden = own["_non_persistent_buffers_set"]
+        yield f"the non-persistent buffers of `{path}` are", listed(sorted(hidden))
+        hooks = [key for key in _HOOKS for _ in own.get(key, ())]
+        yield f"the hooks of `{path}` are", listed(hooks)
+        yield f"the other attributes of `{path}` are", listed(sorted(_plain_attributes(value)))
+
+    def _container(self, path: str, value: object) -> Iterator[tuple[str, object]]:
+        if is_a(value, torch.optim.Optimizer):
+            yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
+        elif is_a(value, Mapping):
+            yield f"`{path}` is", "a dict"
+            keys = [self._key(key) for key in islice(value, _MOST)]
+            keys = sorted(keys) if "order" in self.free else keys
+            yield f"the keys of `{path}` are", ", ".join(f"`{key}`" for key in keys) or "none"
+        else:
+            kind = "a list" if is_a(value, list) else "a tuple"
+            kind = "a sequence" if "kind" in self.free else kind
+            yield f"`{path}` is", f"{kind} of {len(value)}"
+        yield from self._identity(path, value)
+        metadata = getattr(value, "_metadata", None)
+        if is_a(metadata, Mapping) and "metadata" not in self.free:
+            yield f"`{path}._metadata` is", f"`{dict(metadata)!r}`"
+
+
+def _attributes(module: nn.Module) -> dict[str, object]:
+    own = vars(module)
+    slots = [own[slot] for slot in _SLOTS.values()]
+    return {**slots[0], **slots[1], **slots[2], **_plain_attributes(module)}
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, object]:
+    known = {*vars(nn.Module()), *_HOOKS}
+    return {key: value for key, value in vars(module).items() if key not in known}
+
+
+def _has_grad(tensor: torch.Tensor) -> bool:
+    """Whether there is a gradient; one that has a graph itself would warn when it is asked."""
+    return tensor.is_leaf and not is_lazy(tensor) and tensor.grad is not None
+
+
+def numbers(tensor: torch.Tensor) -> Numbers | str:
+    """The first thousand numbers of `tensor`, whatever its dtype."""
+    try:
+        flat = torch.atleast_1d(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
+        flat = flat.detach().flatten()[:_MOST].to("cpu", torch.float64)
+        return Numbers(tuple(flat.tolist()))
+    except (RuntimeError, TypeError, NotImplementedError):
+        return "numbers that cannot be read"
+
+
+def plain(value: object) -> str | Numbers:
+    """The fact of a value that holds no others: an integer is one, whatever its class."""
+    if is_a(value, Real) and not is_a(value, Integral):
+        return Numbers((float(value),), alone=True)
+    return plain_text(value)
+
+
+def plain_text(value: object) -> str:
+    """`value` in a few words, with no address and without running code of its class."""
+    kind = type(value)
+    if kind in (bool, str, bytes, type(None)):
+        return f"`{_SHORT.repr(value)}`" if kind is not str else f"`{value!r}`"
+    if is_a(value, Integral):
+        return f"`{int.__index__(value) if is_a(value, int) else int(value)}`"
+    if kind in (torch.dtype, torch.device, torch.Size, float):
+        return f"`{value!r}`"
+    if is_a(value, torch.Tensor):
+        return f"a `{value.dtype}` tensor of shape `{tuple(value.shape)}`"
+    if is_a(value, type):
+        return f"the class `{value.__name__}`"
+    return f"an object of type `{kind.__name__}`"
+
+
+def listed(names: Iterable[object]) -> str:
+    """The names in a few words, "none" if there are none."""
+    return ", ".join(plain_text(name) for name in names) or "none"
+
+
+def called(answer: Callable, *, free: Iterable[str] = (), again: bool = False, **given) -> Facts:
+    """What `answer(*given)` does: what it returns or raises, and what it leaves of `given`.
+
+    `given` has a name for each argument, for the words; they are passed by position. `free` says
+    which facts about the result nobody asked for. With `again`, it is called twice."""
+    known, seen = Known(), {}
+    known.add(**given)
+    results = {"the call": "result", "the second call": "second_result"}
+    for call, name in list(results.items())[: 1 + again]:
+        try:
+            result = answer(*given.values())
+        except (KeyboardInterrupt, TimeUp):
+            raise
+        except BaseException as error:
+            seen[call] = Raised.of(error)
+        else:
+            seen[call] = "returns"
+            seen |= facts(name, result, known, free)
+    for name, value in given.items():
+        seen |= facts(name, value, known)
+    return seen

@@ -1,0 +1,274 @@
+"""The life of a module that the learner wrote: what happens to any module, and a call after each.
+
+`living("Scaler", 2, calls=...)` is an experiment. Each of its cases is one event, told with all
+that can be seen from outside: keys, parameters, buffers, results, gradients. A tensor that is kept
+where torch does not know it (a list, a second attribute) shows itself after an event that replaces
+or fills the registered one.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+
+import torch
+from torch import nn
+
+from helpers.exercises.exercise import Experiment
+from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers, plain_text
+from helpers.exercises.menagerie import fill, numbers_for, train_on
+
+
+class Life:
+    """One instance on its way, and a twin of which nobody should hear."""
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        look: Mapping[str, Callable],
+        begins: tuple[str, ...],
+    ) -> None:
+        self.make, self.look, self.begins = make, look, begins
+        self.module = self.twin = None
+
+    def made(self) -> None:
+        self.twin, self.module = self.make(), self.make()
+
+    def filled(self) -> None:
+        fill(self.module)
+
+    def used(self) -> None:
+        self.module.train()
+
+    def in_eval(self) -> None:
+        self.module.eval()
+
+    def stepped(self) -> None:
+        self.module.train()
+        trained = [one for one in self.module.parameters() if one.grad is not None]
+        if trained:
+            torch.optim.SGD(trained, lr=0.1).step()
+
+    def copied(self) -> None:
+        old, self.module = self.module, copy.deepcopy(self.module)
+        train_on(old)
+
+    def pickled(self) -> None:
+        old, file = self.module, io.BytesIO()
+        try:
+            _Pickler(file, type(old)).dump(old)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return  # nobody said that it can be pickled
+        file.seek(0)
+        self.module = _Unpickler(file, type(old)).load()
+        train_on(old)
+
+    def reloaded(self) -> None:
+        file = io.BytesIO()
+        torch.save(self.module.state_dict(), file)
+        file.seek(0)
+        self.module = self.make()
+        self.module.load_state_dict(torch.load(file, weights_only=True))
+
+    def assigned(self) -> None:
+        state = self.module.state_dict()
+        new = {key: numbers_for(f"new {key}", value) for key, value in state.items()}
+        self.module.load_state_dict(new, assign=True)
+
+    def as_float64(self) -> None:
+        self.module.to(torch.float64)
+
+    def as_float32(self) -> None:
+        self.module.to(torch.float32)
+
+    def on_meta(self) -> None:
+        self.module.to("meta")
+
+    def emptied(self) -> None:
+        self.module.to_empty(device="cpu")
+        fill(self.module)
+
+    def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
+        """What can be seen after `event`, and after a call with the inputs `given`, if any."""
+        if event == "made":
+            known = Known()
+            known.add(second=_face(self.twin))
+            seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
+            seen |= _facts_of(self.module, {*free, "numbers"}, known)
+            for name in self.begins:
+                tensor = _face(self.module).get(name)
+                if tensor is not None:
+                    seen[f"at first the numbers of `{name}` are"] = numbers(tensor)
+            fill(self.twin)
+            self._twin = _facts_of(self.twin, ())
+            return seen | self._looked()
+        seen = self._call(given, free) if given else {}
+        return seen | _facts_of(self.module, free) | self._looked()
+
+    def twin_apart(self) -> Facts:
+        """Whether the instance that nobody has used is as it was."""
+        same = _facts_of(self.twin, ()) == self._twin
+        return {"this one, which nobody has used, is": "as it was" if same else "changed"}
+
+    def _looked(self) -> Facts:
+        seen = {}
+        for path, look in self.look.items():
+            try:
+                seen |= facts(path, look(self.module))
+            except Exception as error:
+                seen[f"`{path}` is"] = Raised.of(error)
+        return seen
+
+    def _call(self, given: tuple, free: Collection[str]) -> Facts:
+        inputs = [_like(self.module, value, self.module.training) for value in given]
+        tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
+        before = [numbers(value) for value in tensors]
+        known = Known()
+        known.add(x=tensors, module=_face(self.module))
+        self.module.zero_grad()
+        result = self.module(*inputs)
+        seen = facts("result", result, known, free)
+        if isinstance(result, torch.Tensor) and result.requires_grad:
+            (result * numbers_for("result", result)).sum().backward()
+        for i, value in enumerate(tensors):
+            seen[f"after the call the input `x[{i}]` is"] = (
+                "as it was" if numbers(value) == before[i] else "changed"
+            )
+            if value.grad is not None and not value.is_meta:
+                seen[f"the gradient of the input `x[{i}]` is"] = numbers(value.grad)
+        return seen
+
+
+# The events in their order, each with the words for it.
+EVENTS = {
+    "made": Life.made,
+    "its numbers set": Life.filled,
+    "saved and loaded into a fresh one": Life.reloaded,
+    "called in training mode": Life.used,
+    "called again": Life.used,
+    "an optimizer's step": Life.stepped,
+    "eval()": Life.in_eval,
+    "train()": Life.used,
+    "copy.deepcopy": Life.copied,
+    "pickle": Life.pickled,
+    "saved and loaded again": Life.reloaded,
+    "load_state_dict(assign=True)": Life.assigned,
+    ".to(torch.float64)": Life.as_float64,
+    ".to(torch.float32)": Life.as_float32,
+    '.to("meta")': Life.on_meta,
+    "to_empty and new numbers": Life.emptied,
+    "saved and loaded at last": Life.reloaded,
+}
+
+
+def living(
+    name: str,
+    *args: object,
+    calls: tuple[tuple, ...] = (),
+    look: Mapping[str, Callable[[nn.Module], object]] | None = None,
+    begins: tuple[str, ...] = (),
+    free: Collection[str] = (),
+    **named: object,
+) -> Experiment:
+    """The experiment in which `name(*args, **named)` lives, and is called with each of `calls`.
+
+    `begins` names the tensors whose first numbers are asked for. `look` has more questions to ask
+    of the module at each event: words, and a function. `free` says what nobody asked for: names of
+    `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
+    assert set(free) <= {*FREE, "keys", *EVENTS}, free
+    given = [*map(plain_text, args), *(f"{key}={plain_text(one)}" for key, one in named.items())]
+    words = f"{name}({', '.join(given).replace('`', '')})"
+
+    def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
+        life = Life(lambda: answer(*args, **named), look or {}, begins)
+
+        def case(event: str, number: int) -> Facts:
+            if number == 0:
+                EVENTS[event](life)
+            given = calls[number] if number < len(calls) else ()
+            return life.seen(event, given, free)
+
+        for event in EVENTS:
+            often = 1 if event == "made" else max(1, len(calls))
+            for number in range(often if event not in free else 0):
+                which = f", call {number + 1}" * (often > 1)
+                yield f"`{words}`, {event}{which}", partial(case, event, number)
+        yield f"a second `{words}`, at the end", life.twin_apart
+
+    return experiment
+
+
+def in_turn(*experiments: Experiment) -> Experiment:
+    """One experiment after the other."""
+
+    def experiment(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
+        for one in experiments:
+            yield from one(answer)
+
+    return experiment
+
+
+def _face(module: nn.Module) -> dict[str, torch.Tensor]:
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _home(module: nn.Module, path: str) -> str:
+    """What the name at `path` is to the module that holds it."""
+    *parts, name = path.split(".")
+    owner = module.get_submodule(".".join(parts))
+    for words, slots in (("a parameter", owner._parameters), ("a buffer", owner._buffers)):
+        if name in slots:
+            return words if slots[name] is not None else "an empty slot"
+    return "a plain attribute" if name in vars(owner) else "nothing"
+
+
+def _facts_of(module: nn.Module, free: Collection[str], known: Known | None = None) -> Facts:
+    """Parameters, buffers and keys of `module`: what torch answers when it is asked."""
+    known, seen = known or Known(), {}
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    if "keys" not in free:
+        seen["the keys of the `state_dict` are"] = _names(module.state_dict())
+    seen["the parameters are"] = _names(parameters)
+    for name, tensor in _face(module).items():
+        if tensor is not None:
+            seen |= facts(name, tensor, known, free)
+    return seen
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "none"
+
+
+def _like(module: nn.Module, value: object, wants_grad: bool) -> object:
+    """A fresh input, with the dtype and on the device of the module's own tensors."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    own = [one for one in _face(module).values() if one.is_floating_point()]
+    if own and value.is_floating_point():
+        value = value.to(own[0].device, own[0].dtype)
+    value = value.detach().clone()
+    return value.requires_grad_(wants_grad and value.is_floating_point())
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles an instance whose class need not be found by its name: a notebook's, or a test's."""
+
+    def __init__(self, file: io.BytesIO, kind: type) -> None:
+        super().__init__(file)
+        self.kind = kind
+
+    def persistent_id(self, value: object) -> str | None:
+        return "the class" if value is self.kind else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, kind: type) -> None:
+        super().__init__(file)
+        self.kind = kind
+
+    def persistent_load(self, _: str) -> type:
+        return self.kind

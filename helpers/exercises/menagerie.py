@@ -1,0 +1,218 @@
+"""One small model of each kind that a function of a model has to cope with.
+
+`menagerie()` makes them anew at each call, with numbers that tell one entry from another. An
+exercise leaves out the kinds of which its docstring says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from zlib import crc32
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from helpers.exercises.exercise import Experiment
+from helpers.exercises.facts import Facts, called
+
+
+def holding(**children: nn.Module) -> nn.Module:
+    """A module that holds `children` under their names, and nothing else."""
+    return nn.ModuleDict(children)
+
+
+def _with(module: nn.Module, **values: object) -> nn.Module:
+    for name, value in values.items():
+        setattr(module, name, value)
+    return module
+
+
+def _tied() -> nn.Module:
+    model = holding(embed=nn.Embedding(5, 4), body=nn.Linear(4, 4), head=nn.Linear(4, 5, False))
+    model.head.weight = model.embed.weight
+    return model
+
+
+def _shared() -> nn.Module:
+    block = nn.Linear(2, 2)
+    return holding(first=block, between=nn.Linear(2, 2), again=block)
+
+
+def _empty_slots() -> nn.Module:
+    model = holding(body=nn.Linear(2, 2, bias=False))
+    model.register_buffer("mean", None)
+    model.register_parameter("gain", None)
+    model.add_module("head", None)
+    return model
+
+
+def _frozen() -> nn.Module:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+    model[0].weight.requires_grad_(False)
+    return model
+
+
+def _not_saved() -> nn.Module:
+    model = holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2))
+    model.body.register_buffer("mask", torch.ones(2), persistent=False)
+    return model
+
+
+def _whole_numbers() -> nn.Module:
+    steps, used = nn.Buffer(torch.arange(3)), nn.Buffer(torch.tensor([True, False]))
+    return _with(nn.Linear(2, 2), steps=steps, used=used, rate=nn.Buffer(torch.tensor(0.5)))
+
+
+def _wanting() -> nn.Module:
+    return _with(nn.Linear(2, 2), bias_of_others=nn.Buffer(torch.ones(2, requires_grad=True)))
+
+
+class Noted(nn.Linear):
+    """A layer with an extra state, which is a note, not a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.note = {"steps": [1, 2]}
+
+    def get_extra_state(self) -> object:
+        return self.note
+
+    def set_extra_state(self, state: object) -> None:
+        self.note = state
+
+
+class Counted(Noted):
+    """A layer with an extra state that is a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note = torch.tensor([3.0, 4.0])
+
+
+def _odd_names() -> nn.Module:
+    odd = holding(**{"0": nn.Linear(2, 2), "class": nn.Linear(2, 2), "10": nn.Linear(2, 2)})
+    odd.register_parameter("lambda", nn.Parameter(torch.ones(2)))
+    return odd
+
+
+def _look_alikes() -> nn.Module:
+    model = holding(encoder_norm=nn.LayerNorm(2), encoder=nn.Linear(2, 2), decoder=nn.Linear(2, 2))
+    model.decoder.encoder = nn.Linear(2, 2)
+    return _with(model, rescale=nn.Parameter(torch.ones(2)), scale=nn.Parameter(torch.ones(2)))
+
+
+def _equal() -> nn.Module:
+    model = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2))
+    model.second.load_state_dict(model.first.state_dict())
+    return model
+
+
+def _one_memory() -> nn.Module:
+    model = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2))
+    return _with(model, view=nn.Parameter(model.first.weight.data))
+
+
+def _deep() -> nn.Module:
+    """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`."""
+    a = holding(x=holding(deep=nn.Linear(2, 2)), y=nn.Linear(2, 2))
+    model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=holding(deep=nn.Linear(2, 1))))
+    return _with(model, own=nn.Parameter(torch.ones(1)))
+
+
+KINDS: dict[str, Callable[[], nn.Module]] = {
+    "a linear layer": lambda: nn.Linear(2, 3),
+    "an empty model": nn.Sequential,
+    "frozen weights": _frozen,
+    "a non-persistent buffer": _not_saved,
+    "tied weights": _tied,
+    "a module under two names": _shared,
+    "empty slots": _empty_slots,
+    "integer, boolean and 0-dim buffers": _whole_numbers,
+    "a buffer that wants gradients": _wanting,
+    "an extra state": lambda: holding(body=Noted(), head=nn.Linear(2, 1)),
+    "a tensor as extra state": lambda: holding(body=Counted(), head=nn.Linear(2, 1)),
+    "odd names": _odd_names,
+    "names within names": _look_alikes,
+    "equal tensors": _equal,
+    "two parameters in one memory": _one_memory,
+    "three levels": _deep,
+    "half precision": lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).half(),
+    "a model on meta": lambda: holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2)).to("meta"),
+    "a lazy layer": lambda: nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 1)),
+    "a wrapped model": lambda: holding(module=holding(body=nn.Linear(2, 2))),
+    "a batch norm": lambda: nn.BatchNorm1d(3),
+    "a compiled model": lambda: holding(_orig_mod=holding(body=nn.Linear(2, 2))),
+}
+_KEPT = {"equal tensors"}  # whose numbers are the point of it
+
+
+def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module]]:
+    """(kind in words, a fresh model of it with gradients), for each kind not in `without`."""
+    assert set(without) <= set(KINDS), without
+    for words, make in KINDS.items():
+        if words not in without:
+            model = make()
+            if words not in _KEPT:
+                fill(model)
+            for name, one in model.named_parameters():
+                if one.requires_grad and not is_lazy(one):
+                    one.grad = numbers_for(f"the gradient of {name}", one)
+            yield words, model
+
+
+def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer with its first name, lazy ones left out."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    return {name: tensor for name, tensor in named if not is_lazy(tensor)}
+
+
+def numbers_for(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Numbers for `tensor` that tell `name` from other names, and each element from the others."""
+    start = crc32(name.encode()) % 997 / 100 + 0.5
+    line = start + torch.arange(tensor.numel(), dtype=torch.float64) / 8
+    return line.reshape(tensor.shape).to(tensor.device, tensor.dtype)
+
+
+@torch.no_grad()
+def fill(model: nn.Module) -> None:
+    """Put numbers into every tensor of `model` that depend on its name alone, in place."""
+    for name, tensor in tensors_of(model).items():
+        if not tensor.is_meta:
+            tensor.copy_(numbers_for(name, tensor))
+
+
+@torch.no_grad()
+def train_on(model: nn.Module) -> None:
+    """Change everything that `model` holds in place, as training does."""
+    for tensor in tensors_of(model).values():
+        tensor.logical_not_() if tensor.dtype == torch.bool else tensor.add_(1)
+    for part in model.modules():
+        if isinstance(part, Counted):
+            part.note.add_(1)
+        elif isinstance(part, Noted):
+            part.note["steps"].append(3)
+
+
+def on_models(
+    call: str,
+    episode: Callable[[Callable, nn.Module], Facts] | None = None,
+    *,
+    without: Collection[str] = (),
+    free: Collection[str] = (),
+) -> Experiment:
+    """The experiment that asks a function on the whole menagerie: `call` in words, then the kind.
+
+    `episode(answer, model)` says what happens; by itself, the function is called twice."""
+
+    def ask(answer: Callable, model: nn.Module) -> Facts:
+        if episode is None:
+            return called(answer, model=model, free=free, again=True)
+        return episode(answer, model)
+
+    def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+        for words, model in menagerie(without=without):
+            yield f"`{call}` for {words}", partial(ask, answer, model)
+
+    return experiment

@@ -1,0 +1,85 @@
+"""Foreign code in a room of its own: known settings, all as it was afterwards, and an end in time.
+
+The code runs in a thread. When its time is up, an exception is raised in that thread, between two
+steps of Python, again and again until the thread ends. What is not Python code cannot be stopped
+that way: a long computation, or a sleep, goes on to its own end, and so does what holds Python's
+lock meanwhile, which stops the kernel itself until it is done.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import random
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+SECONDS = 10.0  # for one answer in all
+_GRACE = 2.0  # for a thread to end after it was told to
+
+
+class TimeUp(BaseException):
+    """Raised in the thread of an answer whose time is up; `stopped` says whether that ended it."""
+
+    def __init__(self, stopped: bool = True) -> None:
+        super().__init__(stopped)
+        self.stopped = stopped
+
+
+@contextmanager
+def own_room() -> Iterator[None]:
+    """Known settings inside, and everything as it was afterwards, whatever is set meanwhile."""
+    dtype, state = torch.get_default_dtype(), random.getstate()
+    # fork_rng(devices=all) would start CUDA, so a GPU's generator is kept only where one is in use.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices), warnings.catch_warnings():
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            random.setstate(state)
+
+
+def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
+    """What `work()` returns or raises, run in a thread with gradients on and no modes of torch.
+
+    TimeUp: it did not end within `seconds`. A KeyboardInterrupt ends it, too, and passes."""
+    outcome: list[tuple[object, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((work(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    # The context carries where prints go: to the cell that asked.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    thread.start()
+    try:
+        thread.join(SECONDS if seconds is None else seconds)
+    finally:
+        alive = thread.is_alive()
+        if alive:
+            _stop(thread)
+    if alive:
+        raise TimeUp(stopped=not thread.is_alive())
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Raise TimeUp in `thread` until it ends: code may catch it once, and go on."""
+    for _ in range(int(_GRACE / 0.05)):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp)
+        )
+        thread.join(0.05)
+        if not thread.is_alive():
+            return

@@ -1,0 +1,84 @@
+"""Everything private of torch that this package leans on, in one place.
+
+Each name says why the public way will not do, and what is done where a release lacks it. When torch
+moves one of them, this file changes and no other."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+# --- a module
+
+# The containers that Module.__init__ makes. The public walks (named_parameters and the rest) run
+# methods that a subclass may override, and leave out the names that hold None. A module without
+# them, as one whose __init__ failed half-way, is read as if they were empty.
+PARAMETERS, BUFFERS, MODULES = CONTAINERS = ("_parameters", "_buffers", "_modules")
+# The one place where torch keeps which buffers are not saved. Without it all count as saved.
+NON_PERSISTENT = "_non_persistent_buffers_set"
+# A script module keeps its containers in the module that it wraps. Without it the wrapper is read.
+SCRIPTED = "_actual_script_module"
+# All that Module.__init__ makes, in order, as the installed torch has it: containers, hooks, modes.
+INIT_NAMES = tuple(vars(nn.Module()))
+INTERNAL = frozenset(INIT_NAMES) - {"training"}  # what is there before a learner writes anything
+
+# Where hooks stand. There are calls to add a hook and none to ask for those that are there. A name
+# that a release lacks is found in no module, and reads as "no hooks".
+STATE_DICT_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks")
+LOAD_PRE_HOOKS, LOAD_POST_HOOKS = "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"
+FORWARD_PRE_HOOKS = "_forward_pre_hooks"
+
+# --- a tensor
+
+# The base class in C. Its readers answer beneath a property of the same name in a subclass, and
+# beneath __torch_function__. Where it is missing, those of torch.Tensor do, which run the latter.
+_Base = getattr(torch._C, "TensorBase", torch.Tensor)
+shape_of, dtype_of, device_of = _Base.shape.__get__, _Base.dtype.__get__, _Base.device.__get__
+requires_grad_of, is_leaf = _Base.requires_grad.__get__, _Base.is_leaf.__get__
+numel_of, nbytes_of = _Base.numel, _Base.nbytes.__get__
+retains_grad, storage_of = _Base.retains_grad.__get__, _Base.untyped_storage
+stride_of, offset_of, element_size_of = _Base.stride, _Base.storage_offset, _Base.element_size
+grad_fn_of, is_inference = _Base.grad_fn.__get__, _Base.is_inference
+# A Parameter around a tensor of a class of its own keeps that class and carries this mark, which is
+# what isinstance(…, nn.Parameter) asks for. Without it such a tensor counts as a plain one.
+PARAMETER_MARK = "_is_param"
+
+
+def is_lazy(tensor: torch.Tensor) -> bool:
+    """Is this tensor still without a shape? `nn.parameter.is_lazy` asks isinstance, which runs a
+    property `__class__` of the guest."""
+    return issubclass(type(tensor), UninitializedTensorMixin)
+
+
+def storage_address(tensor: torch.Tensor) -> int | None:
+    """The same number for tensors that share memory, those on the meta device too, which have no
+    `data_ptr`. None where there is none: a sparse tensor, a wrapper subclass that refuses."""
+    try:
+        return storage_of(tensor)._cdata or None
+    except Exception:
+        return None
+
+
+def without_torch_function() -> object:
+    """A context in which no `__torch_function__` of a tensor class or of a mode runs. There is no
+    public way to ask for it. Where it is missing, such code of the learner may run."""
+    return getattr(torch._C, "DisableTorchFunction", nullcontext)()
+
+
+def leaf_of(node: object) -> torch.Tensor | None:
+    """The tensor that a graph ends at in this node, which would get its gradient there. The nodes
+    and `next_functions` are public, this name of the last one's tensor is not. Without it a graph
+    seems to have no leaves."""
+    return getattr(node, "variable", None) if type(node).__name__ == "AccumulateGrad" else None
+
+
+# --- a state_dict
+
+# Versions and notes that state_dict() leaves on the dictionary; load_state_dict() reads them there.
+# A dictionary without it is loaded as an old one, and so it is by us.
+METADATA = "_metadata"
+# The note that makes torch assign at every later load of a dictionary once loaded with assign=True.
+ASSIGN_NOTE = "assign_to_params_buffers"

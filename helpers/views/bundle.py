@@ -1,0 +1,94 @@
+"""The front end of a view in one piece: what its files import, each file once, and then the view.
+
+anywidget takes one text of JavaScript and one of CSS, and a learner has no Node. Yet the files are
+real modules and style sheets, which a linter reads. Of both languages the few top-level forms below
+are understood; anything else is refused, with the file and the line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_SCRIPT_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\./\w+\.js)";$', re.MULTILINE)
+_STYLE_IMPORT = re.compile(r'^@import (")(\./\w+\.css)";$', re.MULTILINE)
+_DECLARED = r"(export )?(?:class|const|let|(?:async )?function\*?) (\w+)\b"
+_DECLARATION = re.compile(rf"^{_DECLARED}", re.MULTILINE)
+_DEFAULT = "export default { render };"
+# The formatter indents whatever is inside another thing, so a line that is not indented begins a
+# statement, ends one, or is a comment.
+_TOP_LEVEL = re.compile(rf"{_DECLARED}|{re.escape(_DEFAULT)}$|//|[}})\]]|\s|$")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file: `imports` has the names that it takes from others, `text` its own lines."""
+
+    name: str
+    imports: dict[Path, set[str]]
+    declared: dict[str, bool]  # name -> whether it is exported
+    text: str
+
+
+def front_end(view: str) -> tuple[str, str]:
+    """The JavaScript and the CSS of `view`, such as "state_map", with all that they import."""
+    return bundle(_HERE / f"{view}.js"), bundle(_HERE / f"{view}.css")
+
+
+def bundle(path: Path) -> str:
+    """The file at `path`, JavaScript or CSS, after the files that it imports.
+
+    ValueError: a form that is not understood, a circle of imports, a name that is imported and not
+    exported, or one that two files declare.
+    """
+    parts: dict[Path, _Part] = {}
+    _collect(path, parts, ())
+    owners: dict[str, str] = {}
+    for part in parts.values():
+        for source, names in part.imports.items():
+            exported = {name for name, is_exported in parts[source].declared.items() if is_exported}
+            if missing := sorted(names - exported):
+                raise ValueError(f"{part.name}: {source.name} does not export {missing[0]}")
+        for name in part.declared:
+            if name in owners:
+                raise ValueError(f"{name} is declared in {owners[name]} and in {part.name}")
+            owners[name] = part.name
+    return "\n".join(part.text for part in parts.values())
+
+
+def _collect(path: Path, parts: dict[Path, _Part], under_way: tuple[Path, ...]) -> None:
+    """Put the file at `path` into `parts`, after all that it imports."""
+    if path in under_way:
+        raise ValueError(f"{path.name} imports itself, by way of {under_way[-1].name}")
+    if path in parts:
+        return
+    read = _script if path.suffix == ".js" else _style
+    part = read(path, path.read_text(encoding="utf-8"), is_entry=not under_way)
+    for source in part.imports:
+        _collect(source, parts, (*under_way, path))
+    parts[path] = part
+
+
+def _script(path: Path, text: str, is_entry: bool) -> _Part:
+    imports = {
+        path.parent / source: {name.strip() for name in names.split(",") if name.strip()}
+        for names, source in _SCRIPT_IMPORT.findall(text)
+    }
+    own = _SCRIPT_IMPORT.sub("", text)
+    for line in own.splitlines():
+        if not _TOP_LEVEL.match(line) or re.search(r"\bimport\s*[(.]", line):
+            raise ValueError(f"{path.name}: not understood: {line}")
+        if line == _DEFAULT and not is_entry:
+            raise ValueError(f"{path.name}: only a view has a default export")
+    declared = {name: bool(exported) for exported, name in _DECLARATION.findall(own)}
+    return _Part(path.name, imports, declared, re.sub(r"^export (?!default)", "", own, flags=re.M))
+
+
+def _style(path: Path, text: str, is_entry: bool) -> _Part:
+    imports = {path.parent / source: set() for _, source in _STYLE_IMPORT.findall(text)}
+    own = _STYLE_IMPORT.sub("", text).strip("\n") + "\n"
+    if "@import" in own:
+        raise ValueError(f"{path.name}: not understood: an @import")
+    return _Part(path.name, imports, {}, own)

@@ -1,0 +1,25 @@
+// Elements of the page. Every text is set as text content, never parsed.
+
+// `attributes` is a class, or an object of attributes. One that is "", false, null or undefined is
+// left out.
+export function node(name, attributes, ...children) {
+  const element = document.createElement(name);
+  const given = typeof attributes === "string" ? { class: attributes } : (attributes ?? {});
+  for (const [key, value] of Object.entries(given)) {
+    if (value === "" || value === false || value == null) continue;
+    element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+// The glyph of a sign; what it stands for is told in words beside it.
+export function mark({ glyph, colour, label }) {
+  const about = { title: label, "aria-hidden": "true" };
+  return node("span", { class: "inm-sign", style: `color:${colour}`, ...about }, glyph);
+}
+
+// Words between two backticks become <code>; a backtick without a partner stays a backtick.
+export function prose(words) {
+  return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));
+}

@@ -1,0 +1,105 @@
+// What is known of the row that is selected: its facts, its names, and who sees it.
+
+import { mark, node } from "./dom.js";
+import { bytes, count, shapeOf } from "./words.js";
+
+function sumsOf({ parameters, trainable, buffers, nbytes }) {
+  return [
+    ["parameter elements", count(parameters)],
+    ["of them trainable", count(trainable)],
+    ["buffer elements", count(buffers)],
+    ["memory", bytes(nbytes)],
+  ];
+}
+
+function tensorFacts(row) {
+  return [
+    ["shape", shapeOf(row)],
+    ["dtype", row.dtype],
+    ["device", row.device],
+    ["elements", row.numel === null ? null : count(row.numel)],
+    ["memory", row.nbytes === null ? null : bytes(row.nbytes)],
+    ["requires_grad", row.grad ? "True" : "False"],
+  ].filter(([, value]) => value !== null);
+}
+
+function factsOf(row) {
+  const facts = [["type", row.type]];
+  if (row.dtype) return [...facts, ...tensorFacts(row)];
+  if (row.value !== undefined) return [...facts, ["value", row.value]];
+  return row.totals ? [...facts, ...sumsOf(row.totals)] : facts;
+}
+
+function namesOf({ names }) {
+  if (!names?.length) return "";
+  const lines = names.map((name) => node("li", "", node("code", "", name)));
+  const head = node("h4", "", "One tensor, several names");
+  return node("div", "inm-map-names", head, node("ul", "", ...lines));
+}
+
+function kindOf(row, sign) {
+  if (row.empty) return `${sign.label}, empty`;
+  return row.id === "" ? "module" : sign.label;
+}
+
+function seenLine([yes, words]) {
+  const sign = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, yes ? "✓" : "–");
+  return node("li", yes ? "" : "inm-map-no", sign, words);
+}
+
+export class Details {
+  constructor({ signs, sees }, ask) {
+    Object.assign(this, { signs, sees, ask });
+    const about = { role: "region", "aria-label": "Details of what is selected" };
+    this.element = node("div", { class: "inm-map-details", tabindex: 0, ...about });
+  }
+
+  show(row) {
+    if (!row) return;
+    this.askAbout(row);
+    const sign = this.signs[row.kind];
+    const name = row.path ? node("code", "", row.path) : "The model itself";
+    const facts = factsOf(row).flatMap(([key, value]) => [
+      node("dt", "", key),
+      node("dd", "", value),
+    ]);
+    this.element.replaceChildren(
+      node("div", "inm-map-head", mark(sign), name),
+      node("div", "inm-soft", kindOf(row, sign)),
+      node("dl", "inm-map-facts", ...facts),
+      namesOf(row),
+      node("h4", "", "Who sees it"),
+      node("ul", "inm-map-sees", ...this.seers(row).map(seenLine)),
+      row.dtype ? this.previewOf(row) : "",
+    );
+  }
+
+  // What Python has to be asked for: the sums of a submodule, the other names of a tensor.
+  askAbout(row) {
+    const holds = row.kind === "module" && !row.empty;
+    const missing = row.dtype ? !row.names : holds && !row.totals;
+    if (!missing || row.asked) return;
+    row.asked = true;
+    this.ask({ type: "about", id: row.id, path: row.path });
+  }
+
+  seers(row) {
+    const lines = this.sees[row.empty ? "empty" : row.kind];
+    const gradient = row.dtype && row.grad !== null ? [this.sees[String(row.grad)]] : [];
+    return [...lines, ...gradient];
+  }
+
+  previewOf(row) {
+    if (row.preview !== undefined) return node("pre", "inm-map-preview", row.preview);
+    const button = node(
+      "button",
+      { class: "inm-button", type: "button" },
+      "Show the first numbers",
+    );
+    button.addEventListener("click", () => {
+      this.element.focus(); // the button goes when the numbers come
+      this.ask({ type: "preview", id: row.id, path: row.path });
+    });
+    return button;
+  }
+}

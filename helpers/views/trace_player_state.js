@@ -1,0 +1,84 @@
+// The local names and the containers on the right of the player.
+
+import { mark, node } from "./dom.js";
+import { count } from "./words.js";
+
+const FLIGHT = 500; // ms
+
+function nameOf([name, words]) {
+  const head = node("th", { scope: "row" }, node("code", "", name));
+  return node("tr", "", head, node("td", "", words));
+}
+
+export class State {
+  drawn = null; // what the containers show: {held, changes}
+  locals = node("table", "inm-player-locals");
+  boxes = node("div");
+
+  constructor(film, signs) {
+    Object.assign(this, { film, signs });
+    const about = { role: "region", "aria-label": "Local names and containers" };
+    const names = node("div", "inm-player-names", this.locals);
+    const own = { class: "inm-player-state", tabindex: 0, ...about };
+    this.element = node("div", own, names, this.boxes);
+  }
+
+  show(position) {
+    const { held, values } = this.film.steps[position];
+    this.locals.replaceChildren(...this.film.values[values].map(nameOf));
+    const changes = this.film.changesAt(position);
+    const same = this.drawn?.held === held && !this.drawn.changes.length && !changes.length;
+    if (same) return;
+    this.drawn = { held, changes };
+    const flights = [];
+    const boxes = this.film.states[held].map((state, box) => {
+      const mine = changes.filter((change) => change.box === box);
+      const { element, came } = this.boxOf(this.film.containers[box], state, mine);
+      flights.push(...came);
+      return element;
+    });
+    this.boxes.replaceChildren(...boxes);
+    for (const { item, origin } of flights) this.fly(item, origin);
+  }
+
+  // One container with its `changes`, and of what came in the items and where they came from.
+  boxOf(name, { there, entries, more }, changes) {
+    const staying = changes.filter(({ verb }) => verb !== "left");
+    const leaving = changes.filter(({ verb }) => verb === "left");
+    const came = [];
+    const items = entries.map((entry) => {
+      const own = this.film.entries[entry].name;
+      const change = staying.find((one) => this.film.entries[one.entry].name === own);
+      const words = change?.verb === "came" ? "came in" : change?.verb;
+      const item = this.itemOf(entry, change?.verb, words);
+      if (change?.verb === "came") came.push({ item, origin: change.origin });
+      return item;
+    });
+    items.push(...leaving.map(({ entry }) => this.itemOf(entry, "left", "left")));
+    if (more) items.push(node("li", "inm-soft", `… and ${count(more)} more`));
+    const none = node("span", "inm-soft", there ? "empty" : "not there");
+    const list = items.length ? node("ul", "", ...items) : none;
+    const about = { class: "inm-player-box", "data-box": name };
+    return { element: node("div", about, node("h4", "", name), list), came };
+  }
+
+  itemOf(entry, change, words) {
+    const { name, kind, about } = this.film.entries[entry];
+    const sign = this.signs[kind];
+    const label = node("span", "inm-soft", about || sign.label);
+    const said = words ? node("b", "inm-player-change", words) : "";
+    const parts = [mark(sign), node("code", "", name), " ", label, said];
+    return node("li", { "data-change": change }, ...parts);
+  }
+
+  // A name that comes in moves from the container that it left last, or from the local names.
+  fly(item, origin) {
+    const left = this.boxes.querySelector(`[data-box="${origin || "none"}"]`);
+    const from = left ?? this.locals.lastElementChild;
+    if (!from || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const [a, b] = [from, item].map((element) => element.getBoundingClientRect());
+    const start = `translate(${a.left - b.left}px, ${a.top - b.top}px)`;
+    const frames = [{ transform: start }, { transform: "none" }];
+    item.animate(frames, { duration: FLIGHT, easing: "ease-out" });
+  }
+}

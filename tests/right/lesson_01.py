@@ -1,0 +1,132 @@
+"""Right answers to the exercises of lesson 01."""
+
+import copy
+import io
+from collections import OrderedDict
+from functools import partial
+
+import torch
+
+from helpers.exercises.lesson_01 import Scaled
+from tests.right import source
+
+
+class Cutting:
+    def __call__(self, state_dict):
+        return {key[8:]: value for key, value in state_dict.items() if key[:8] == "encoder."}
+
+
+def by_parts(state_dict):
+    result = OrderedDict()
+    for key in state_dict:
+        first, *rest = key.split(".")
+        if first == "encoder":
+            result[".".join(rest)] = copy.deepcopy(state_dict[key])
+    return result
+
+
+def clones(model):
+    return {
+        key: value.clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+        for key, value in model.state_dict().items()
+    }
+
+
+def through_a_file(model):
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def scaled(*lines, signature="factor=2.0"):
+    body = "".join(f"\n        {line}" for line in lines)
+    text = f"class Scaled(nn.Module):\n    def __init__(self, {signature}):{body}"
+    return source(text, "Scaled")
+
+
+class Inherited(Scaled):
+    pass
+
+
+SUPER, FACTOR = "super().__init__()", "self.factor = factor"
+SCALE = "self.scale = nn.Parameter(torch.ones(1))"
+INNER = "self.inner = nn.Linear(3, 3, bias=False)"
+
+
+def tensors_of(model):
+    return [value for value in model.state_dict().values() if isinstance(value, torch.Tensor)]
+
+
+def by_identity(model):
+    seen, total = set(), 0
+    for value in model.state_dict(keep_vars=True).values():
+        if isinstance(value, torch.Tensor) and id(value) not in seen:
+            seen.add(id(value))
+            total += value.numel() * value.element_size()
+    return total
+
+
+def by_storage(model):
+    storages = [value.untyped_storage() for value in tensors_of(model)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def by_search(model, optimizer, name):
+    wanted = model.get_parameter(name)
+    state = optimizer.state_dict()["state"]
+    for position, parameter in enumerate(optimizer.param_groups[0]["params"]):
+        if parameter is wanted:
+            return state[position]["exp_avg"].clone()
+
+
+def by_names(model, optimizer, name):
+    named = dict(model.named_parameters(remove_duplicate=False))
+    positions = {parameter: at for at, parameter in enumerate(model.parameters())}
+    return optimizer.state_dict()["state"][positions[named[name]]]["exp_avg"]
+
+
+RIGHT = {
+    "1.1": [
+        lambda s: {k.removeprefix("encoder."): v for k, v in s.items() if k.startswith("encoder.")},
+        lambda s: dict(
+            (k.replace("encoder.", "", 1), v) for k, v in s.items() if k.startswith("encoder.")
+        ),
+        by_parts,
+        Cutting(),
+        partial(lambda n, s: {k[n:]: v for k, v in s.items() if k.split(".")[0] == "encoder"}, 8),
+    ],
+    "1.2": [lambda model: copy.deepcopy(model).state_dict(), clones, through_a_file],
+    "1.3": [
+        scaled(
+            SUPER,
+            FACTOR,
+            INNER,
+            "self.scale = nn.Parameter(torch.tensor(factor))",
+            signature="*, factor=2.0",
+        ),
+        scaled(
+            SUPER,
+            "self.register_parameter('scale', nn.Parameter(torch.zeros(1, 1)))",
+            "self.add_module('inner', nn.Linear(3, 3, False))",
+            FACTOR,
+        ),
+        scaled("nn.Module.__init__(self)", FACTOR, INNER, SCALE),
+        scaled(SUPER, FACTOR, SCALE, "self.inner = nn.Linear(3, 3)", "self.inner.bias = None"),
+        scaled(
+            SUPER,
+            FACTOR,
+            INNER,
+            "flat = torch.ones(10)",
+            "self.scale = nn.Parameter(flat[:1])",
+            "self.inner.weight = nn.Parameter(flat[1:].view(3, 3))",
+        ),
+        Inherited,
+    ],
+    "1.4": [
+        by_identity,
+        by_storage,
+        lambda model: sum({v.data_ptr(): v.nbytes for v in tensors_of(model)}.values()),
+    ],
+    "1.5": [by_search, by_names, lambda m, o, name: o.state[m.get_parameter(name)]["exp_avg"]],
+}

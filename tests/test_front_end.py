@@ -1,0 +1,187 @@
+"""The front end as files: joined into one piece, formatted and linted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.views.bundle import bundle, front_end
+from tests.lesson_kernel import ROOT
+
+VIEWS = ROOT / "helpers" / "views"
+FILES = sorted(path for path in VIEWS.iterdir() if path.suffix in (".js", ".css"))
+TIDY = [*FILES, *VIEWS.glob("exported/**/*.css"), *VIEWS.glob("exported/**/*.json")]
+# What is not imported by another is the front end of a view.
+ENTRIES = sorted(path.stem for path in VIEWS.glob("*.js") if path.with_suffix(".py").exists())
+NO_PACKAGES = "the linters of the front end need npm, and a network from which it gets them"
+
+
+def written(folder: Path, **files: str) -> Path:
+    """The folder with `files`, each under its name with a dot for "__"; the first one's path."""
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
+    return folder / next(iter(files)).replace("__", ".")
+
+
+VIEW = "\nexport default { render };\n"
+
+
+def test_each_import_comes_once_and_before_what_needs_it(tmp_path):
+    view = written(
+        tmp_path,
+        view__js='import { a } from "./a.js";\nimport {\n  b,\n} from "./b.js";\nconst c = a + b;'
+        + VIEW,
+        a__js='import { b } from "./b.js";\n\nexport const a = b;\n',
+        b__js="// The ground.\nexport const b = 1;\n",
+    )
+    assert re.findall(r"^\S.+", bundle(view), re.MULTILINE) == [
+        "// The ground.",
+        "const b = 1;",
+        "const a = b;",
+        "const c = a + b;",
+        "export default { render };",
+    ]
+
+
+def test_a_style_sheet_is_joined_in_the_same_way(tmp_path):
+    view = written(
+        tmp_path,
+        view__css='@import "./base.css";\n@import "./more.css";\n\n.view {\n}\n',
+        more__css='@import "./base.css";\n\n.more {\n}\n',
+        base__css=".base {\n}\n",
+    )
+    assert re.findall(r"\.\w+", bundle(view)) == [".base", ".more", ".view"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"view__js": 'import a from "./a.js";'}, "view.js: not understood: import a from"),
+        ({"view__js": 'import "./a.js";'}, "view.js: not understood: import"),
+        ({"view__js": 'export { a } from "./a.js";'}, "view.js: not understood: export"),
+        ({"view__js": 'function a() {\n  import("./a.js");\n}'}, "view.js: not understood:   imp"),
+        ({"view__js": "start();"}, r"view.js: not understood: start\(\);"),
+        ({"view__js": "const { a, b } = c;"}, "view.js: not understood: const { a"),
+        (
+            {"view__js": 'import { a as b } from "./a.js";', "a__js": "export const a = 1;"},
+            "view.js: a.js does not export a as b",
+        ),
+        (
+            {"view__js": 'import { a } from "./a.js";', "a__js": "const a = 1;"},
+            "view.js: a.js does not export a",
+        ),
+        (
+            {
+                "view__js": 'import { a } from "./a.js";\nlet b;',
+                "a__js": "export class a {}\nlet b;",
+            },
+            "b is declared in a.js and in view.js",
+        ),
+        (
+            {
+                "view__js": 'import { a } from "./a.js";\nexport let b;',
+                "a__js": 'import { b } from "./view.js";\nexport let a;',
+            },
+            "view.js imports itself, by way of a.js",
+        ),
+        (
+            {"view__js": 'import { a } from "./a.js";', "a__js": "export const a = 1;" + VIEW},
+            "a.js: only a view has a default export",
+        ),
+        ({"view__css": '@import url("a.css");'}, "view.css: not understood: an @import"),
+    ],
+)
+def test_what_is_not_understood_is_refused(tmp_path, files, words):
+    with pytest.raises(ValueError, match=words):
+        bundle(written(tmp_path, **files))
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_view_comes_whole_and_asks_for_nothing_more(name):
+    script, style = front_end(name)
+    assert script.count("export default { render };") == 1
+    assert not re.search(r"^(import|export (?!default))", script, re.MULTILINE)
+    assert "@import" not in style and "url(" not in style
+    assert not re.search(r"https?:|innerHTML|insertAdjacentHTML|eval\(", script)
+
+
+def test_every_file_belongs_to_a_view():
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    imported = set(re.findall(r'"\./(\w+\.\w+)"', text))
+    entries = {f"{name}{kind}" for name in ENTRIES for kind in (".js", ".css")}
+    assert {path.name for path in FILES} == imported | entries and not imported & entries
+
+
+def test_a_rule_of_a_view_is_never_less_than_a_shared_one():
+    """All rules of a view stand inside one with two classes of its root, shared ones do not."""
+    for path in FILES:
+        if path.suffix == ".css":
+            heads = re.findall(r"^[^\s@}/].*", path.read_text(encoding="utf-8"), re.MULTILINE)
+            own = [head for head in heads if re.match(r"\.inm\.inm-\w+", head)]
+            assert own == (heads if path.stem in ENTRIES else []), path.name
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the formatter and the linter, in the versions that `front_end` names."""
+    folder, npm = tmp_path_factory.mktemp("front_end"), shutil.which("npm")
+    shutil.copytree(ROOT / "tests" / "front_end", folder, dirs_exist_ok=True)
+    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--prefer-offline")
+    command = [npm, "install", "--fetch-retries=0", *quiet]
+    done = npm and subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if not done or done.returncode:
+        words = NO_PACKAGES + (f"\n{done.stderr}" if done else "")
+        (pytest.fail if os.environ.get("INM_REQUIRE_BROWSER") else pytest.skip)(words)
+    return folder
+
+
+def told(tools: Path, tool: str, *arguments: str | Path) -> str:
+    """What `tool` finds wrong; nothing if it is content."""
+    program = tools / "node_modules" / ".bin" / tool
+    run = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True)
+    return run.stdout + run.stderr if run.returncode else ""
+
+
+def lint(tools: Path, *paths: str | Path) -> str:
+    return told(tools, "eslint", "--config", tools / "eslint.config.mjs", *paths)
+
+
+def style(tools: Path, *paths: str | Path) -> str:
+    return told(tools, "prettier", "--config", ROOT / ".prettierrc.json", "--check", *paths)
+
+
+def test_the_formatter_would_change_nothing(tools):
+    assert style(tools, *TIDY, ROOT / "tests" / "front_end") == ""
+    assert not [path for path in FILES if "prettier-ignore" in path.read_text(encoding="utf-8")]
+
+
+def test_the_linter_finds_nothing(tools):
+    assert lint(tools, *(path for path in FILES if path.suffix == ".js")) == ""
+
+
+def test_no_line_is_longer_than_a_hundred_characters():
+    lines = [(path, line) for path in FILES for line in path.read_text("utf-8").splitlines()]
+    assert [f"{path.name}: {line}" for path, line in lines if len(line) > 100] == []
+
+
+def test_a_fault_is_noticed(tools):
+    """A long function, a name that nobody declared, and a file that is not formatted."""
+    path = VIEWS / "life.js"
+    long = "export function long() {\n" + "  undeclared();\n" * 60 + "}\n"
+    command = [tools / "node_modules" / ".bin" / "eslint", "--config", tools / "eslint.config.mjs"]
+    run = subprocess.run(
+        [*command, "--stdin", "--stdin-filename", path],
+        cwd=ROOT,
+        input=long,
+        capture_output=True,
+        text=True,
+    )
+    assert "max-lines-per-function" in run.stdout and "no-undef" in run.stdout
+    untidy = tools / "untidy.js"
+    untidy.write_text("const a = { b : 1 }")
+    assert "untidy.js" in style(tools, untidy)
