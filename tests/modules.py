@@ -92,7 +92,8 @@ def _is_plain_dict(value: object) -> bool:
 
 def _tensor_facts(tensor: torch.Tensor) -> tuple:
     gradient = tensor.requires_grad, id(tensor.grad)
-    version = None if tensor.is_inference() else tensor._version
+    tracked = nn.parameter.is_lazy(tensor) or not tensor.is_inference()
+    version = tensor._version if tracked else None
     return id(tensor), type(tensor), *gradient, version, _bytes(tensor)
 
 

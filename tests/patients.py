@@ -15,8 +15,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 
 class Patient(NamedTuple):
-    """`build` gives a model, or a tuple of it and its optimizers, `findings` has the codes and paths
-    of what `audit` says of it, and `twin` builds the healthy one: with the cure in its source."""
+    """`build` gives a model, or a tuple of it and its optimizers; `findings` has the code and path
+    of all that `audit` says of it; `twin` builds the healthy one, with the cure in its source."""
 
     build: Callable
     findings: set[tuple[str, str]]

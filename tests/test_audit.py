@@ -1,5 +1,5 @@
-"""`audit`: patients with their findings and healthy twins, each cure applied and proved by torch, clean
-modules of every kind."""
+"""`audit`: patients with their findings and healthy twins, each cure applied and proved by torch,
+clean modules of every kind."""
 
 from __future__ import annotations
 
@@ -379,8 +379,7 @@ def scope_of(ward: Ward) -> dict:
         "optimizers": list(ward.optimizers),
         "batch": torch.ones(1, 2),
         "device": "cpu",
-        **{"torch": torch, "nn": nn, "copy": copy, "audit": audit},
-    }
+    } | {"torch": torch, "nn": nn, "copy": copy, "audit": audit}
 
 
 def apply(ward: Ward) -> None:

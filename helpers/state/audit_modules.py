@@ -4,14 +4,14 @@ instances of a class have in common."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from helpers.state.audit_registered import COPY_OF_MODULE, several
 from helpers.state.class_rules import MOVING, ClassAttribute, hiding
 from helpers.state.code_lines import class_of_container, read
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import Holders, Record, is_parameter
-from helpers.state.objects import class_name, text, type_name
+from helpers.state.holders import Holders, Inside, Record, is_parameter
+from helpers.state.objects import class_dict, class_name, text, type_name
 from helpers.state.walk import is_module
 
 
@@ -29,12 +29,12 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
 @rule("unhashable-module", "error", "module")
 def unhashable_module(model: Holders) -> Iterator[Symptom]:
     for kind, (record, facts) in model.kinds.items():
-        owner, hashes = facts.found["__hash__"]
-        if hashes is None:
+        owner = facts.found["__hash__"]
+        if class_dict(owner)["__hash__"] is None:
             name, by = class_name(kind), class_name(owner)
             message = (
-                f"{name} cannot be hashed, since {by} has an __eq__ and no __hash__, as a dataclass "
-                "and a Mapping have: torch keeps modules in a set, so parameters(), buffers() and "
+                f"{name} cannot be hashed: {by} has an __eq__ and no __hash__, as a dataclass or a "
+                "Mapping has. torch keeps modules in a set, so parameters(), buffers() and "
                 "modules() raise TypeError"
             )
             line = f"__hash__ = nn.Module.__hash__  # in the body of the class {name}"
@@ -95,12 +95,12 @@ def class_attribute(model: Holders) -> Iterator[Symptom]:
     told = set()
     for record, facts in model.kinds.values():
         for one in facts.shared:
-            held = model.held(one.value)
+            inside = model.inside(one.value)
             reads = not record.part.registers(one.name) and one.name not in record.part.own
-            if id(one.value) not in told and reads and any(held[1:]):
+            if id(one.value) not in told and reads and any(inside[1:]):
                 told.add(id(one.value))
                 place = record.node, one.name
-                yield Symptom(place, _on_the_class(one), _into_init(one, held))
+                yield Symptom(place, _on_the_class(one), _into_init(one, inside))
 
 
 def _on_the_class(one: ClassAttribute) -> str:
@@ -118,14 +118,13 @@ def _kind_of(value: Any) -> str:
     return "a Parameter" if is_parameter(value) else "a tensor"
 
 
-def _into_init(one: ClassAttribute, held: tuple) -> str:
+def _into_init(one: ClassAttribute, inside: Inside) -> str:
     place = f"made in __init__, in place of {one.name} = ... in the body of {one.owner}"
-    _, parameters, _, modules = held
     if class_of_container(one.value):
         place += ", each"
-    if modules:
+    if inside.modules:
         return f"self.{_numbered(one)} = module  # {place}"
-    if parameters:
+    if inside.parameters:
         return f"self.{_numbered(one)} = parameter  # {place}"
     return f"self.register_buffer({_numbered(one)!r}, tensor)  # {place}"
 
@@ -146,7 +145,7 @@ def default_argument(model: Holders) -> Iterator[Symptom]:
                 message = (
                     f"the default of {one.name!r} in {one.owner}.__init__: a default is made once, "
                     f"so every {one.owner} built without that argument has this very one, and "
-                    "they train, move and load it in turn"
+                    "what trains, moves or loads one of them does it to all"
                 )
                 line = f"{one.name} = copy.deepcopy({one.name})"
                 yield Symptom(place, message, f"{line}  # the first line of {one.owner}.__init__")
@@ -179,50 +178,35 @@ def module_under_several_names(model: Holders) -> Iterator[Symptom]:
     """One that holds Parameters alone is told by `tied_parameter`."""
     for record, slots in model.repeated_modules:
         if _has_tensors(model, record, buffers_only=True):
+            paths = [model.path(slot) for slot in slots]
             message = (
-                f"one {class_name(record.kind)[:60]} under {several([model.path(s) for s in slots])}"
-                ": its buffers are one, so what a call at one place writes is read at the others"
+                f"one {class_name(record.kind)[:60]} under {several(paths)}: its buffers are one, "
+                "so what a call at one place writes is read at the others"
             )
             yield Symptom(slots[0], message, f"if not meant: {COPY_OF_MODULE}")
 
 
-@rule("own-rules", "info", "module")
-def own_rules(model: Holders) -> Iterator[Symptom]:
-    """Methods of a part that torch does not call when the whole model moves or loads, or calls in a
-    way of its own when it is saved. Told once for the class that has them."""
-    told = set()
-    for record in model.records[1:]:
-        for owner, own, message, fix in _own(model, record):
-            if (owner, message) not in told:
-                told.add((owner, message))
-                what = f"{owner} has its own {', '.join(own)}: {message}"
-                yield Symptom(model.place_of(record), what, fix)
+class Uncalled(NamedTuple):
+    """Methods of a part that torch does not call for it as for a whole model."""
+
+    methods: tuple[str, ...]
+    message: str
+    fix: str
 
 
-def _own(model: Holders, record: Record) -> Iterator[tuple[str, list[str], str, str]]:
-    """(class, its methods, what happens to them, what to write) for the rules of one part."""
-    methods = model.facts_of(record).methods
-    for names, message, fix in _HOW if methods else ():
-        if names is MOVING and not model.keeps_something_that_moves(record):
-            continue
-        for owner in dict.fromkeys(methods[name] for name in names if name in methods):
-            own = [f"{name}()" for name in names if methods.get(name) == owner]
-            yield owner, own, message, fix
-
-
-_HOW = (
-    (
+_UNCALLED = (
+    Uncalled(
         MOVING,
-        "a move of the model that holds it calls _apply() of its parts, and this never",
+        "a move of the model that holds it calls _apply() of its parts, this never",
         "def _apply(self, fn, recurse=True): super()._apply(fn, recurse); self.x = fn(self.x); "
         "return self  # for a tensor x, in its place; a buffer needs no rule",
     ),
-    (
+    Uncalled(
         ("load_state_dict",),
-        "a load of the model that holds it calls _load_from_state_dict() of its parts, and this never",
+        "a load of the model that holds it calls _load_from_state_dict() of its parts, this never",
         "self.register_load_state_dict_pre_hook(hook)  # in __init__, instead",
     ),
-    (
+    Uncalled(
         ("state_dict",),
         "the model that holds it calls this with destination= and prefix=, and what it writes "
         "elsewhere, or without the prefix, is lost",
@@ -231,3 +215,27 @@ _HOW = (
         "state_dict() of its own",
     ),
 )
+
+
+@rule("own-rules", "info", "module")
+def own_rules(model: Holders) -> Iterator[Symptom]:
+    """Told once for the class that has them, and of moves only where there is something to move."""
+    told = set()
+    for record in model.records[1:]:
+        methods = model.facts_of(record).methods
+        for uncalled in _UNCALLED if methods else ():
+            if uncalled.methods is MOVING and not model.keeps_something_that_moves(record):
+                continue
+            for owner, own in _by_class(methods, uncalled.methods).items():
+                if (owner, uncalled) not in told:
+                    told.add((owner, uncalled))
+                    message = f"{owner} has its own {', '.join(own)}: {uncalled.message}"
+                    yield Symptom(model.place_of(record), message, uncalled.fix)
+
+
+def _by_class(methods: dict[str, str], wanted: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in wanted:
+        if name in methods:
+            found.setdefault(methods[name], []).append(f"{name}()")
+    return found

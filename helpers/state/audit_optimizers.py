@@ -29,8 +29,8 @@ class Training:
 
     @cached_property
     def strangers(self) -> list[Position]:
-        """The first position of each tensor that the model has nowhere: of a part that was replaced,
-        or of something else that is trained as well."""
+        """The first position of each tensor that the model has nowhere: it is of a part that was
+        replaced, or of something else that is trained as well."""
         known = self.model.registered.keys() | self.model.in_plain_attributes
         return [places[0] for key, places in self.optimizers.held.items() if key not in known]
 
@@ -50,8 +50,8 @@ class Training:
         return found
 
     def untouched(self, one: Registered) -> int | None:
-        """The node of the largest part around a Parameter of which no optimizer holds anything. None
-        if one holds something of its own module, or none anything of the whole model."""
+        """The node of the largest part around a Parameter of which no optimizer holds anything;
+        None if one holds something of its own module, or none anything of the whole model."""
         if self.has_neighbours(one):
             return None
         largest = None
@@ -74,7 +74,7 @@ class Training:
 
 @rule("optimizer-misses", "error", "parameter")
 def missed_parameter(training: Training) -> Iterator[Symptom]:
-    """Beside Parameters that an optimizer holds, or while one holds what is no longer the model's."""
+    """Beside Parameters that an optimizer holds, or while one holds what is not the model's."""
     message = "wants gradients and is in none of the optimizers: no step() ever changes it"
     if len(training.optimizers.own) == 1:
         message = "wants gradients and is not in the optimizer: optimizer.step() never changes it"
@@ -84,8 +84,8 @@ def missed_parameter(training: Training) -> Iterator[Symptom]:
 
 
 def _added(training: Training, one: Registered) -> str:
-    """The line that hands a Parameter to the optimizer of its neighbours. Where these are none, it may
-    as well be another's."""
+    """The line that hands a Parameter to the optimizer of its neighbours. One that has none may as
+    well be another optimizer's."""
     optimizers, numbers = training.optimizers, training.nearest(one) or {0}
     number = min(numbers)
     if issubclass(optimizers.kind(number), torch.optim.LBFGS):  # it steps on its first group alone
@@ -105,10 +105,10 @@ def _added(training: Training, one: Registered) -> str:
 
 def _made_anew(optimizers: Optimizers, number: int) -> str:
     name = optimizers.name(number)
+    after = "after the last change to the model"
     if len(optimizers.own) == 1:
-        return f"{name} = type({name})(model.parameters(), lr=...)  # after the last change to the model"
-    line = f"{name} = type({name})(part.parameters(), lr=...)"
-    return f"{line}  # of the part that it is to train, after the last change to the model"
+        return f"{name} = type({name})(model.parameters(), lr=...)  # {after}"
+    return f"{name} = type({name})(part.parameters(), lr=...)  # of its part, {after}"
 
 
 @rule("optimizer-misses", "warning", "parameter")
@@ -152,8 +152,8 @@ def foreign_tensors(training: Training) -> Iterator[Symptom]:
     first, count = training.strangers[0], len(training.strangers)
     more = f", and {count - 1:,} more" if count > 1 else ""
     message = (
-        f"no parameter of the model{more}: of something else that is trained with it, as a loss, or "
-        "left over from a part that was replaced"
+        f"no parameter of the model{more}: of something else that is trained with it, as a loss, "
+        "or left over from a part that was replaced"
     )
     line = "audit(nn.ModuleList([model, other]), optimizer)  # with what they are of"
     path = training.optimizers.path(first)

@@ -1,4 +1,4 @@
-"""The rules of `audit` for plain attributes: what they hide from torch, and what they keep of it."""
+"""The rules of `audit` for plain attributes: what they hide from torch, what they keep of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from helpers.state.class_rules import read_by_torch
 from helpers.state.code_lines import (
     assign,
     class_of_container,
@@ -17,7 +18,7 @@ from helpers.state.code_lines import (
     registering,
 )
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import Attribute, Holders, is_parameter, read_by_torch
+from helpers.state.holders import Attribute, Holders, is_parameter
 from helpers.state.objects import facts
 from helpers.state.torch_private import is_inference, is_leaf
 from helpers.state.walk import walk
@@ -56,14 +57,14 @@ def _left_out(model: Holders, one: Attribute) -> str:
 @rule("hidden-module", "error", "plain value")
 def hidden_module(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
-        if not all(map(_does_nothing, one.modules)):
-            many = "that are" if len(one.modules) > 1 else "that is"
-            what = _in(one, one.modules, "module", "a module")
+        if not all(map(_does_nothing, one.inside.modules)):
+            many = "that are" if len(one.inside.modules) > 1 else "that is"
+            what = _in(one, one.inside.modules, "module", "a module")
             message = (
                 f"{what} {many} registered nowhere: parameters() and state_dict() leave out what "
                 "it holds, and .to(), train() and eval() do not reach it"
             )
-            fix = registering(one.name, one.value, len(one.modules), "Module")
+            fix = registering(one.name, one.value, len(one.inside.modules), "Module")
             yield Symptom(one.place, message, fix)
 
 
@@ -80,36 +81,35 @@ _EMPTY = (nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict)
 @rule("hidden-parameter", "error", "plain tensor")
 def hidden_parameter(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
-        if one.parameters:
-            what = _in(one, one.parameters, "Parameter", "an unregistered Parameter")
+        if one.inside.parameters:
+            what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
             message = (
                 f"{what}: not in parameters(), so no optimizer made from them trains it; "
                 f"{_left_out(model, one)}"
             )
-            fix = registering(one.name, one.value, len(one.parameters), "Parameter")
+            fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
             yield Symptom(one.place, message, fix)
 
 
 @rule("stale-alias", "warning", "plain tensor")
 def stale_alias(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
-        if not one.aliases:
+        if not one.inside.aliases:
             continue
-        tensor, registered = one.aliases[0]
+        tensor, registered = one.inside.aliases[0]
         first, same = model.path(registered.place), tensor is registered.tensor
         what = f"is {first!r} itself" if same else f"shares memory with {first!r}"
         kind = class_of_container(one.value)
         if kind:
-            many = _counted(one.aliases, "tensor")
+            many = _counted(one.inside.aliases, "tensor")
             what = f"a plain {kind} holds {many} of the model: the first {what}"
         # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
         # new object.
         kept = same and is_parameter(tensor)
         when = ".to('meta')" if kept else ".to() another dtype or device"
         message = (
-            f"{what}; a load or a step changes both, and after {when}, or "
-            "load_state_dict(..., assign=True), the model has a new tensor there, and this is still "
-            "the old one"
+            f"{what}; a load or a step changes both. After {when}, or load_state_dict(..., "
+            "assign=True), the model has a new tensor there, and this is still the old one"
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
@@ -126,7 +126,7 @@ def _computed(tensor: torch.Tensor) -> bool:
 def kept_graph(model: Holders) -> Iterator[Symptom]:
     """The result of a computation. What it was computed from tells what was meant."""
     for one in model.attributes:
-        kept = [tensor for tensor in one.tensors if _computed(tensor)]
+        kept = [tensor for tensor in one.inside.tensors if _computed(tensor)]
         if not kept:
             continue
         what = _in(one, kept, "result", "the result")
@@ -157,7 +157,7 @@ def _wrapped_last(one: Attribute, count: int) -> str:
 
 
 def _not_kept(one: Attribute, count: int) -> str:
-    if read_by_torch(one.record, one.name):
+    if read_by_torch(one.record.part, one.name):
         # A wrapper or a hook puts a computed weight into a layer of torch's before each call.
         return (
             f"{forget(one.name)}  # before a copy; the next call, which computes it, makes it anew"
@@ -172,7 +172,7 @@ def _not_kept(one: Attribute, count: int) -> str:
 @rule("inference-tensor", "warning", "plain value")
 def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
-        made = [tensor for tensor in one.tensors if is_inference(tensor)]
+        made = [tensor for tensor in one.inside.tensors if is_inference(tensor)]
         if made:
             what = _in(one, made, "tensor", "a plain tensor")
             message = (
@@ -188,7 +188,7 @@ def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
 @rule("left-on-meta", "warning", "plain value")
 def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
-        left = [tensor for tensor in one.tensors if _left_on_meta(model, tensor)]
+        left = [tensor for tensor in one.inside.tensors if _left_on_meta(model, tensor)]
         if left:
             what = _in(one, left, "tensor", "a plain tensor")
             message = (
@@ -213,7 +213,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         plain = [
             tensor
-            for tensor in one.tensors
+            for tensor in one.inside.tensors
             if not (_computed(tensor) or is_inference(tensor) or _left_on_meta(model, tensor))
         ]
         own = model.facts_of(one.record)

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.state.code_lines import assign, own_memory, read
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered, is_parameter
-from helpers.state.memory import Span, overlap
+from helpers.state.memory import Span, apart, overlap
 from helpers.state.objects import facts
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 
@@ -69,7 +69,8 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
         if kind == "parameter" and facts(tensor).requires_grad is False:
             fix = f"{read(place[1])}.requires_grad_(True)"
             if not _differentiable(facts(tensor).dtype):
-                fix = f"self.register_buffer({place[1]!r}, tensor)  # of whole numbers; in place of the Parameter"
+                line = f"self.register_buffer({place[1]!r}, tensor)"
+                fix = f"{line}  # of whole numbers, in place of the Parameter"
             yield Symptom(place, message, f"if not meant: {fix}")
 
 
@@ -130,13 +131,19 @@ def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
 @rule("shared-memory", "warning", "parameter")
 def shared_memory(model: Holders) -> Iterator[Symptom]:
     """Two tensors around one memory: a tie that is none, a buffer that is a Parameter's numbers."""
-    earlier: dict[int, list[tuple[Registered, Span]]] = {}
+    by_storage: dict[int, list[tuple[Registered, Span]]] = {}
     for one, span in model.in_odd_memory:
-        others = earlier.setdefault(span.storage, [])
-        same = next((other for other in others if overlap(span, other[1])), None)
+        by_storage.setdefault(span.storage, []).append((one, span))
+    for parts in by_storage.values():
+        if not apart([span for _, span in parts]):
+            yield from _overlaps(model, parts)
+
+
+def _overlaps(model: Holders, parts: list[tuple[Registered, Span]]) -> Iterator[Symptom]:
+    for position, (one, span) in enumerate(parts):
+        same = next((other for other in parts[:position] if overlap(span, other[1])), None)
         if same:
             yield _sharing(model, one, span, *same)
-        others.append((one, span))
 
 
 def _sharing(
@@ -159,7 +166,7 @@ def _sharing(
 
 @rule("expanded-tensor", "warning", "buffer")
 def expanded_tensor(model: Holders) -> Iterator[Symptom]:
-    """What torch refuses to write into. A buffer that is not saved is not written into by a load."""
+    """What torch refuses to write into. No load writes into a buffer that is not saved."""
     message = (
         "an expanded tensor: several of its elements are one place in memory, into which torch "
         "refuses to write, so load_state_dict() and optimizer.step() raise"
@@ -198,7 +205,8 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
             f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
             "into it or to train with it, so load_state_dict() and optimizer.step() raise"
         )
-        fix = "model = copy.deepcopy(model)  # outside of torch.inference_mode(), before the optimizer"
+        where = "outside of torch.inference_mode(), before the optimizer is made"
+        fix = f"model = copy.deepcopy(model)  # {where}"
         yield Symptom(made[0].place, message, fix)
 
 

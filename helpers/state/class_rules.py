@@ -1,5 +1,7 @@
-"""What a class brings along for all its modules: names that hide registered ones, tensors and modules
-that its instances share, methods with rules of their own. Read from dictionaries, nothing is run."""
+"""What a class brings along for all its modules: names that hide registered ones, tensors that its
+instances share, methods with rules of their own, attributes that torch keeps for itself.
+
+Read from the dictionaries of classes; nothing is run."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.state.objects import COLLECTIONS, attributes, bases, class_dict, class_name, from_torch
-from helpers.state.torch_private import STATE_DICT_HOOKS
+from helpers.state.torch_private import FORWARD_PRE_HOOKS, STATE_DICT_HOOKS
 from helpers.state.walk import Part
 
 # Methods that move the module on which they are called. Of its parts torch calls _apply alone.
@@ -22,7 +24,8 @@ _CONTAINERS = {"_parameters", "_buffers", "_modules", "__dict__", "__getattr__"}
 
 
 class ClassAttribute(NamedTuple):
-    """`value` under `name`, in the body of the class that is called `owner` or in its `__init__`."""
+    """`value` under `name`, in the body of the class that is called `owner`, or as a default of its
+    `__init__`."""
 
     owner: str
     name: str
@@ -32,12 +35,12 @@ class ClassAttribute(NamedTuple):
 class ClassFacts(NamedTuple):
     """What is known of one class of modules.
 
-    `found`: what reading a name gives, and the class that has it. `shared`: tensors, modules and
-    containers that stand on a class of the learner's. `defaults`: tensors and modules that are
+    `found`: each name that a class has, and the class where it is found. `shared`: tensors, modules
+    and containers that stand on a class of the learner's. `defaults`: tensors and modules that are
     default arguments of `__init__`. `methods`: those of nn.Module by which torch moves, saves and
     loads, where a class of the learner's has its own, and the name of that class."""
 
-    found: dict[str, tuple[type, Any]]
+    found: dict[str, type]
     shared: list[ClassAttribute]
     defaults: list[ClassAttribute]
     methods: dict[str, str]
@@ -50,21 +53,20 @@ class ClassFacts(NamedTuple):
 
     def method(self, *names: str) -> str | None:
         """The first of these methods that a class of the learner's has, as "Net.to"."""
-        return next(
-            (f"{self.methods[name]}.{name}" for name in names if name in self.methods), None
-        )
+        own = (f"{self.methods[name]}.{name}" for name in names if name in self.methods)
+        return next(own, None)
 
 
 def class_facts(kind: type) -> ClassFacts:
-    found: dict[str, tuple[type, Any]] = {}
+    found: dict[str, type] = {}
     for base in reversed(bases(kind)):
-        found.update({name: (base, value) for name, value in class_dict(base).items()})
+        found.update(dict.fromkeys(class_dict(base), base))
     learners = [
         (base, name, value)
         for base in bases(kind)
         if not from_torch(base) and base is not object
         for name, value in class_dict(base).items()
-        if found[name][0] is base
+        if found[name] is base
     ]
     return ClassFacts(
         found,
@@ -97,10 +99,10 @@ def _defaults(function: Any) -> list[tuple[str, Any]]:
 def hiding(facts: ClassFacts, name: str, registered: Any) -> str | None:
     """What the class gives in place of what is registered under `name`, in words; None if it gives
     that, or if it may: a property that reads the containers, another descriptor."""
-    base, value = facts.found[name]
+    base = facts.found[name]
+    owner, value = class_name(base), class_dict(base)[name]
     if value is registered:
         return None
-    owner = class_name(base)
     if type(value) in (FunctionType, classmethod, staticmethod):
         return f"a method of {owner}"
     if type(value) is property:
@@ -109,3 +111,46 @@ def hiding(facts: ClassFacts, name: str, registered: Any) -> str | None:
         return None if from_torch(base) or knows else f"a property of {owner}"
     descriptor = any("__get__" in class_dict(one) for one in bases(type(value)))
     return None if descriptor else f"an attribute of the class {owner}"
+
+
+def kept_by_torch(part: Part, name: str, value: Any) -> bool:
+    """Does torch keep this plain attribute for itself: one of its classes, as `_flat_weights`, or
+    one of its hooks?
+
+    A class keeps what its own code mentions. A learner may use such a name too, so it has to be a
+    private one, or that of a container on a module whose class is torch's, as the lists of buffers
+    in DistributedDataParallel."""
+    kind = type(part.module)
+    torchs_container = from_torch(kind) and issubclass(type(value), COLLECTIONS)
+    if (name.startswith("_") or torchs_container) and _mentioned(kind, name):
+        return True
+    # The old weight_norm and spectral_norm, and pruning.
+    hooks = part.own.get(FORWARD_PRE_HOOKS)
+    hooks = list(dict.values(hooks)) if issubclass(type(hooks), dict) else []
+    return any(_is_hook_for(hook, name) for hook in hooks)
+
+
+def read_by_torch(part: Part, name: str) -> bool:
+    """Does a layer of torch's own work with the attribute of this name? That of a recurrent layer
+    has a list of the names of its weights."""
+    kind = type(part.module)
+    listed = part.own.get("_flat_weights_names")
+    in_a_list = type(listed) is list and name in listed
+    return from_torch(kind) and (in_a_list or _mentioned(kind, name))
+
+
+def _mentioned(kind: type, name: str) -> bool:
+    """Has the code of a class of torch's the name? What nn.Module itself does is not meant."""
+    for base in bases(kind):
+        if base is not nn.Module and from_torch(base):
+            functions = [one for one in vars(base).values() if type(one) is FunctionType]
+            if any(name in function.__code__.co_names for function in functions):
+                return True
+    return False
+
+
+def _is_hook_for(hook: object, name: str) -> bool:
+    if not any(from_torch(base) for base in bases(type(hook))):
+        return False
+    own = attributes(hook)
+    return name in [own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str]

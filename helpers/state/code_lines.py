@@ -65,8 +65,8 @@ def for_each(name: str, value: Any, done: str, count: int) -> str | None:
 
 
 def registering(name: str, value: Any, count: int, family: str) -> str:
-    """The line that registers the Parameters or modules of a plain attribute: as one, in torch's own
-    container, or each under a name of its own. `family` is "Parameter" or "Module"."""
+    """The line that registers the Parameters or modules of a plain attribute: as one, in a
+    container of torch's, or each under a name of its own. `family` is "Parameter" or "Module"."""
     word, kind = family.lower(), class_of_container(value)
     if kind is None:
         return f"{assign(name, read(name))}  # an ordinary assignment registers it"

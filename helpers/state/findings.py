@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import NamedTuple
 
-# Each code: how severe it is at most, and the kind of thing it is about, as in `Entry.kind`. Filled by
-# the rules, which say it in the line above them.
+from helpers.state.places import Place
+
+# Each code: how severe it is at most, and the kind of thing it is about, as in `Entry.kind`. The
+# rules fill it: each says it in the line above.
 CODES: dict[str, tuple[str, str]] = {}
 
 RANKS = {"error": 0, "warning": 1, "info": 2}
@@ -19,11 +21,9 @@ SEVERITIES = {
     "info": ("note", "notes"),
 }
 
-Place = tuple[int, str]  # the position of a module in the walk, and a name in it
-
 
 class Symptom(NamedTuple):
-    """What a rule yields: where in the model, or a path in words; what goes wrong; what to write."""
+    """What a rule yields: where in the model, or a path in words; what goes wrong; a line."""
 
     where: Place | str
     message: str

@@ -10,8 +10,8 @@ _FAR = 1_000  # a graph kept over many steps may have millions of nodes
 
 
 def leaves(tensor: torch.Tensor) -> list[torch.Tensor] | None:
-    """The tensors that a backward pass from `tensor` would give a gradient to; [] if it is none that
-    was computed. None if the graph is too large to be read through, or refuses."""
+    """The tensors that a backward pass from `tensor` would give a gradient to; [] if it was not
+    computed from any. None if the graph is too large to be read through, or refuses."""
     found, entered = [], {}
     try:
         pending = [grad_fn_of(tensor)]

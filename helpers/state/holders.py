@@ -6,27 +6,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.class_rules import ClassFacts, class_facts
-from helpers.state.findings import Place
+from helpers.state.class_rules import ClassFacts, class_facts, kept_by_torch
 from helpers.state.graphs import leaves
 from helpers.state.memory import Span, in_odd_memory, overlap, span_of
-from helpers.state.objects import (
-    ATOMS,
-    COLLECTIONS,
-    attributes,
-    bases,
-    contents,
-    facts,
-    from_torch,
-    text,
-)
-from helpers.state.torch_private import FORWARD_PRE_HOOKS, PARAMETER_MARK
+from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
+from helpers.state.places import Place, Places
+from helpers.state.torch_private import PARAMETER_MARK
 from helpers.state.walk import Part, Slot, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
@@ -58,62 +48,63 @@ class Record(NamedTuple):
     part: Part
 
 
-class Attribute(NamedTuple):
-    """A plain attribute, and what it holds in any nesting: tensors that are registered or share
-    memory with one that is, Parameters, other tensors, and modules that are registered nowhere."""
+class Inside(NamedTuple):
+    """What a value holds in any nesting: tensors that are registered or share memory with one that
+    is, Parameters, other tensors, and modules that are registered nowhere."""
 
-    record: Record
-    name: str
-    value: Any
     aliases: list[tuple[torch.Tensor, Registered]]
     parameters: list[torch.Tensor]
     tensors: list[torch.Tensor]
     modules: list[nn.Module]
+
+
+class Attribute(NamedTuple):
+    """A plain attribute that holds something of torch's."""
+
+    record: Record
+    name: str
+    value: Any
+    inside: Inside
 
     @property
     def place(self) -> Place:
         return self.record.node, self.name
 
 
-class Holders:
+class Holders(Places):
     """The distinct modules below `root` in torch's order, with all names of what they hold.
 
     It keeps what it read alive, so that no `id` is used twice: for the time of one call only."""
 
     def __init__(self, root: nn.Module) -> None:
-        # For each name of a module the number of its owner and the name in it: a path is built when
-        # it is asked for.
-        self.nodes: list[Place] = []
-        self.owners: list[int] = []  # id of the module at each node
+        super().__init__()
         self.records: list[Record] = []
         self.known: dict[int, Record] = {}  # id of a module -> its record
-        self.repeated: list[int] = []  # the nodes of modules that had a node before
         self.cycles: list[Place] = []  # where a module stands in itself
         self.registered: dict[int, Registered] = {}  # id of a tensor -> its first name
         self._roles: dict[int, list[Registered]] = {}  # id -> all its names, if it has several
-        self._read(root)
+        self._repeated: set[int] = set()  # ids of modules that the walk met again
         self._orders: dict[int, dict[str, int]] = {}
-        self._found: dict[int, tuple] = {}  # id of a plain attribute's value -> what it holds
+        self._inside: dict[int, Inside] = {}  # id of a plain attribute's value -> what it holds
         self._reads: Counter[int] = Counter()
-
-    def _read(self, root: nn.Module) -> None:
         for part in walk(root, times=AGAIN):
-            node, key = len(self.nodes), id(part.module)
-            self.nodes.append((part.owner, part.name))
-            self.owners.append(key)
-            if part.met:
-                self.repeated.append(node)
-                part = self.known[key].part
-            else:
-                self.known[key] = Record(node, type(part.module), part)
-                self.records.append(self.known[key])
-                if part.modules:
-                    self.cycles += self._children_above(node, part)
-            for name, kind, tensor in _tensors(part):
-                one = Registered((node, name), kind, tensor)
-                first = self.registered.setdefault(id(tensor), one)
-                if first is not one:
-                    self._roles.setdefault(id(tensor), [first]).append(one)
+            self._add(part)
+
+    def _add(self, part: Part) -> None:
+        key = id(part.module)
+        node = self.add(part.owner, part.name, key)
+        if part.met:
+            self._repeated.add(key)
+        else:
+            self.known[key] = Record(node, type(part.module), part)
+            self.records.append(self.known[key])
+            if part.modules:
+                self.cycles += self._children_above(node, part)
+        for name, kind, tensor in _tensors(part):
+            one = Registered((node, name), kind, tensor)
+            first = self.registered.setdefault(id(tensor), one)
+            if first is not one:
+                self._roles.setdefault(id(tensor), [first]).append(one)
 
     def names(self, one: Registered) -> list[Place]:
         """All names of a Parameter, or all of a buffer, the first one first."""
@@ -125,17 +116,6 @@ class Holders:
         first = self.registered.get(tensor_id)
         roles = self._roles.get(tensor_id, [first] if first else [])
         return [role.place[0] for role in roles]
-
-    def path(self, place: Place) -> str:
-        """The dotted path of a place, as torch writes it: an empty name at the start leaves no dot."""
-        node, name = place
-        names = [name]
-        while node > 0:
-            node, name = self.nodes[node]
-            names.append(name)
-        while len(names) > 1 and not names[-1]:
-            names.pop()
-        return ".".join(reversed(names))
 
     def place_of(self, record: Record) -> Place:
         return self.nodes[record.node]
@@ -152,12 +132,6 @@ class Holders:
             self._orders[node] = {text(key): at for at, key in reversed(list(enumerate(keys)))}
         return node, self._orders[node].get(name, -1)
 
-    def up_from(self, node: int) -> Iterator[int]:
-        """The ids of the module at a node and of those around it, from the inside out."""
-        while node >= 0:
-            yield self.owners[node]
-            node = self.nodes[node][0]
-
     def _children_above(self, node: int, part: Part) -> list[Place]:
         """The names under which a module holds one that it is itself a part of."""
         met = [(name, child) for name, child in part.modules.items() if id(child) in self.known]
@@ -168,13 +142,8 @@ class Holders:
     def repeated_modules(self) -> list[tuple[Record, list[Place]]]:
         """The modules that are registered more than once, each with its places. One that is in such
         a module, and has one name there, is none of them."""
-        places: dict[int, dict[tuple[int, str], Place]] = {}
-        again = {self.owners[node] for node in self.repeated}
-        for key, (owner, name) in zip(self.owners, self.nodes, strict=True) if again else ():
-            if key in again:
-                slots = places.setdefault(key, {})
-                slots.setdefault((self.owners[owner], name), (owner, name))
-        several = {key: [*slots.values()] for key, slots in places.items() if len(slots) > 1}
+        places = self.registrations(self._repeated) if self._repeated else {}
+        several = {key: slots for key, slots in places.items() if len(slots) > 1}
         return [(self.known[key], slots) for key, slots in several.items()]
 
     @cached_property
@@ -221,9 +190,9 @@ class Holders:
         those that torch's own classes and hooks keep for themselves."""
         found = []
         for record, name, value in self._plain():
-            held = self.held(value)
-            if any(held) and not kept_by_torch(record, name, value):
-                found.append(Attribute(record, name, value, *held))
+            inside = self.inside(value)
+            if any(inside) and not kept_by_torch(record.part, name, value):
+                found.append(Attribute(record, name, value, inside))
         return found
 
     def _plain(self) -> Iterator[tuple[Record, str, Any]]:
@@ -236,17 +205,19 @@ class Holders:
                     yield record, name, value
 
     def keeps_something_that_moves(self, record: Record) -> bool:
-        """Has a module a tensor, a device or a dtype of its own, which a move would have to change?"""
-        if any(one.record is record for one in self.attributes):
+        """Has a module a tensor, a device or a dtype of its own, which a move is to change?"""
+        if record.node in {one.record.node for one in self.attributes}:
             return True
         return any(_says_where(value) for _, value in record.part.attributes())
 
-    def held(self, value: Any) -> tuple[list, list, list, list]:
-        """(aliases, parameters, tensors, modules) in `value`, as in `Attribute`. What several
-        attributes hold is read once."""
-        if id(value) in self._found:
-            return self._found[id(value)]
-        found = aliases, parameters, tensors, modules = [], [], [], []
+    def inside(self, value: Any) -> Inside:
+        """What a plain attribute holds; one that several attributes have is read once."""
+        if id(value) not in self._inside:
+            self._inside[id(value)] = self._look_inside(value)
+        return self._inside[id(value)]
+
+    def _look_inside(self, value: Any) -> Inside:
+        found = Inside([], [], [], [])
         pending, entered = [value], set()
         while pending:
             one = pending.pop()
@@ -256,17 +227,16 @@ class Holders:
             entered.add(id(one))
             if is_module(one):
                 if id(one) not in self.known:
-                    modules.append(one)
+                    found.modules.append(one)
             elif issubclass(kind, torch.Tensor):
                 registered = self.registered_as(one)
                 if registered:
-                    aliases.append((one, registered))
+                    found.aliases.append((one, registered))
                 else:
-                    (parameters if is_parameter(one) else tensors).append(one)
+                    (found.parameters if is_parameter(one) else found.tensors).append(one)
             elif issubclass(kind, COLLECTIONS) and self._reads[id(one)] < AGAIN:
                 self._reads[id(one)] += 1
                 pending += reversed([item for _, item in contents(one, lasting_order=False)])
-        self._found[id(value)] = found
         return found
 
     def meant_as_parameter(self, tensor: torch.Tensor) -> bool:
@@ -279,11 +249,11 @@ class Holders:
     @cached_property
     def in_plain_attributes(self) -> set[int]:
         """The tensors that plain attributes hold, those of unregistered modules too, by id."""
-        found = {id(one) for held in self.attributes for one in held.parameters + held.tensors}
-        hidden = (
-            part for held in self.attributes for one in held.modules for part in walk(one, times=1)
-        )
-        return found | {id(slot.value) for part in hidden for slot in _tensors(part)}
+        inside = [one.inside for one in self.attributes]
+        tensors = [one for held in inside for one in held.parameters + held.tensors]
+        for module in [one for held in inside for one in held.modules]:
+            tensors += [slot.value for part in walk(module, times=1) for slot in _tensors(part)]
+        return set(map(id, tensors))
 
     @property
     def has_numbers(self) -> bool:
@@ -310,8 +280,8 @@ class Holders:
 
     @cached_property
     def left_on_meta(self) -> list[Registered]:
-        """The registered tensors without numbers, in a model that has some. One most of whose tensors
-        have none waits for its file."""
+        """The registered tensors without numbers, in a model that has some. If most have none, the
+        model waits for its file."""
         counts = self.dtypes_and_devices
         without = sum(count for (_, device), count in counts.items() if device == _META)
         if not without or 2 * without > counts.total():
@@ -366,46 +336,3 @@ def is_parameter(tensor: torch.Tensor) -> bool:
     return issubclass(kind, nn.Parameter) or (
         kind is not torch.Tensor and attributes(tensor).get(PARAMETER_MARK) is True
     )
-
-
-def kept_by_torch(record: Record, name: str, value: Any) -> bool:
-    """Does torch keep this plain attribute for itself: one of its classes, as `_flat_weights`, or
-    one of its hooks?
-
-    A class keeps what its own code mentions. A learner may use such a name too, so it has to be a
-    private one, or that of a container on a module whose class is torch's, as the lists of buffers
-    in DistributedDataParallel."""
-    torchs_own = from_torch(record.kind) and issubclass(type(value), COLLECTIONS)
-    if name.startswith("_") or torchs_own:
-        mentioned = (_mentions(base, name) for base in bases(record.kind) if base is not nn.Module)
-        if any(mentioned):
-            return True
-    # The old weight_norm and spectral_norm, and pruning.
-    hooks = record.part.own.get(FORWARD_PRE_HOOKS)
-    hooks = list(dict.values(hooks)) if issubclass(type(hooks), dict) else []
-    return any(_is_hook_for(hook, name) for hook in hooks)
-
-
-def read_by_torch(record: Record, name: str) -> bool:
-    """Does the code of torch's own class, and of no learner's, work with the attribute of this name?
-    That of a recurrent layer has a list of the names of its weights."""
-    if not from_torch(record.kind) or record.kind is nn.Module:
-        return False
-    listed = record.part.own.get("_flat_weights_names")
-    by_code = any(_mentions(base, name) for base in bases(record.kind) if base is not nn.Module)
-    return by_code or (type(listed) is list and name in listed)
-
-
-def _mentions(kind: type, name: str) -> bool:
-    """Is this a class of torch's whose code has the name?"""
-    if not from_torch(kind):
-        return False
-    functions = [one for one in vars(kind).values() if type(one) is FunctionType]
-    return any(name in function.__code__.co_names for function in functions)
-
-
-def _is_hook_for(hook: object, name: str) -> bool:
-    if not any(from_torch(base) for base in bases(type(hook))):
-        return False
-    own = attributes(hook)
-    return name in [own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str]

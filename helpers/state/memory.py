@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -57,7 +58,7 @@ def span_of(tensor: torch.Tensor) -> Span | None:
 
 
 def overlap(one: Span, other: Span) -> bool:
-    """Do two tensors surely have a byte in common? Two that interleave, as columns do, have none."""
+    """Have two tensors surely a byte in common? Two that interleave, as columns do, have none."""
     if one.storage != other.storage:
         return False
     if one == other:
@@ -68,6 +69,12 @@ def overlap(one: Span, other: Span) -> bool:
 def _covers(one: Span, other: Span) -> bool:
     """Is an end of `other` in what `one` has without a gap?"""
     return one.dense and any(one.first <= end <= one.last for end in (other.first, other.last))
+
+
+def apart(spans: Iterable[Span]) -> bool:
+    """Does each of these, in one storage, end before the next begins?"""
+    ordered = sorted(spans, key=lambda span: span.first)
+    return all(one.last < following.first for one, following in pairwise(ordered))
 
 
 def in_odd_memory(tensors: Iterable[torch.Tensor]) -> list[int]:

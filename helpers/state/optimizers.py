@@ -22,7 +22,7 @@ from helpers.state.objects import (
 
 
 class Position(NamedTuple):
-    """Where an optimizer holds a tensor: the number of the optimizer, its group, the place there."""
+    """Where a tensor is held: the number of the optimizer, its group, the place in that."""
 
     optimizer: int
     group: int
@@ -63,8 +63,8 @@ class Optimizers:
         return self.own[number][0]
 
     def memory(self, number: int) -> Iterator[tuple[torch.Tensor, str, torch.Tensor]]:
-        """(parameter, name, tensor) for what an optimizer remembers of a parameter, number by number:
-        of its counts, which are numbers on their own, some stay where they were made."""
+        """(parameter, name, tensor) for what an optimizer remembers of each number of a parameter.
+        Its counts are left out: some stay where they were made."""
         state = self.own[number][1].get("state")
         for tensor, notes in _items(state):
             for name, note in _items(notes):
