@@ -8,7 +8,8 @@ from helpers.exercises.placement import Placement
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
 from helpers.state.visibility import Sight, visibility
-from helpers.tracing.trace import Step, Trace, parting, trace
+from helpers.tracing.parting import parting
+from helpers.tracing.trace import Step, Trace, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.findings_table import audit
 from helpers.views.parameter_ways import ParameterWays

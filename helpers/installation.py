@@ -150,11 +150,11 @@ def _install(wanted: list[str]) -> list[str]:
     own, lines = ROOT / ".venv", ["  In a terminal, run:"]
     if (own / "pyvenv.cfg").exists() and own.resolve() != Path(sys.prefix).resolve():
         jupyter = own / ("Scripts" if os.name == "nt" else "bin") / "jupyter"
-        first = str(ROOT / "notebooks" / "00_start_here.ipynb")
+        page = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
         lines = [
             "  This is the wrong kernel: the course has its own environment. Close JupyterLab; in a"
             " terminal:",
-            f"      {_command(str(jupyter), 'lab', f'--notebook-dir={ROOT}', first)}",
+            f"      {_command(str(jupyter), 'lab', f'--notebook-dir={ROOT}', page)}",
             "  Or install what is missing for this kernel, too:",
         ]
     # A package that is to be replaced needs --force-reinstall; the word stands once, in front.

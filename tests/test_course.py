@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -164,3 +168,25 @@ def test_the_readme_lists_every_name_of_the_package_once_and_no_other():
     table = rows(parts(README, "##")["On your own model"])
     listed = re.findall(r"`(\w+)`", " ".join(" ".join(row[1:]) for row in table))
     assert sorted(listed) == sorted(helpers.__all__)
+
+
+# --- commands ---
+
+
+def test_the_address_that_the_first_command_prints_opens_the_first_notebook(tmp_path):
+    first = re.search(r"bin/jupyter (lab .*)", README)[1]
+    options = ["--no-browser", "--allow-root", "--port=0"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyter", *shlex.split(first), *options],
+        cwd=ROOT,
+        env=os.environ
+        | {"JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = next(line for line in server.stderr if "http" in line)
+    finally:
+        server.terminate()
+        server.communicate()
+    assert f"/lab/tree/notebooks/{START}.ipynb?token=" in address

@@ -248,7 +248,7 @@ def test_a_kernel_outside_the_environment_of_the_course_is_the_wrong_one(machine
     ]
     assert machine.command(lines) == [
         *start,
-        str(machine.course / "notebooks" / "00_start_here.ipynb"),
+        "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
     ]
     assert machine.command(lines, 1)[:2] == [machine.python, "-m"]
 

@@ -63,10 +63,8 @@ class OwnModule(RuleBasedStateMachine):
         global sequences
         sequences += 1
         self.sides = [[kind() for _ in range(4)] for kind in (nn.Module, reference())]
-        self.tensors: tuple[list, list] = (
-            [],
-            [],
-        )  # what was made so far, in the same order on both sides
+        # What was made so far, in the same order on both sides.
+        self.tensors: tuple[list, list] = ([], [])
         self.saved: list[tuple[dict, dict]] = []
         self.made = 0.0
 
@@ -181,9 +179,11 @@ class OwnModule(RuleBasedStateMachine):
 
     @rule(owner=MODULES, name=NAMES, kind=KINDS, child=MODULES, pick=st.integers(0, 9))
     def add_module(self, owner, name, kind, child, pick):
-        give = self.value(
-            "module" if child > owner else kind if kind != "module" else "none", child, pick, 1
-        )
+        if child > owner:
+            kind = "module"
+        elif kind == "module":  # which would close a circle
+            kind = "none"
+        give = self.value(kind, child, pick, 1)
         self.both(lambda modules, tensors: modules[owner].add_module(name, give(modules, tensors)))
 
     @rule(owner=MODULES, other=MODULES, name=PLAIN_NAMES, source=PLAIN_NAMES)

@@ -509,7 +509,7 @@ def test_the_title_says_which_ways_grow_and_they_are_broad(slow, title):
 def test_the_cost_of_reading_is_drawn_over_the_number_of_tensors_too():
     by_number = plots.cost_of_reading(costs("tensors"), over="tensors")
     assert by_number.get_suptitle().startswith("More tensors")
-    assert by_number.axes[0].get_xlabel() == "number of parameters"
+    assert by_number.axes[0].get_xlabel() == "number of parameters (tensors)"
 
 
 def test_a_cost_of_nothing_is_drawn_at_zero():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -44,18 +44,16 @@ def reading_costs(models: Iterable[nn.Module], *, runs: int = 5) -> list[Cost]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # on a busy machine, a copy by several threads waits for the slowest
     try:
-        return list(_costs(models, runs))
+        return [_cost(way, model, runs) for model in models for way in _READ]
     finally:
         torch.set_num_threads(threads)
 
 
-def _costs(models: Iterable[nn.Module], runs: int) -> Iterator[Cost]:
-    for model in models:
-        parameters = list(model.parameters())
-        size = len(parameters), sum(parameter.nbytes for parameter in parameters)
-        for way, read in _READ.items():
-            seconds = min(_seconds(read, model) for _ in range(runs))
-            yield Cost(way, *size, min(_allocated(read, model) for _ in range(runs)), seconds)
+def _cost(way: str, model: nn.Module, runs: int) -> Cost:
+    sizes = [parameter.nbytes for parameter in model.parameters()]
+    allocated = min(_allocated(_READ[way], model) for _ in range(runs))
+    seconds = min(_seconds(_READ[way], model) for _ in range(runs))
+    return Cost(way, len(sizes), sum(sizes), allocated, seconds)
 
 
 def _seconds(read: Callable, model: nn.Module) -> float:
@@ -71,14 +69,19 @@ def _allocated(read: Callable, model: nn.Module) -> int:
         tracemalloc.start()
     try:
         tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
+        before, _ = tracemalloc.get_traced_memory()
         for _ in read(model):
             pass
         python = tracemalloc.get_traced_memory()[1] - before
     finally:
         if not was_on:
             tracemalloc.stop()
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     tensors = [one[1] if isinstance(one, tuple) else one for one in read(model)]
-    storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
-    return python + sum(nbytes for place, nbytes in storages.items() if place not in own)
+    own, seen = _storages(model.parameters()), _storages(tensors)
+    return python + sum(nbytes for place, nbytes in seen.items() if place not in own)
+
+
+def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
+    """The bytes of each storage under `tensors`, by its address."""
+    storages = [tensor.untyped_storage() for tensor in tensors]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}

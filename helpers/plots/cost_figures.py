@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # A way of reading is no kind of state: it has no sign and no colour.
 _STROKES = ("-", "--", ":", "-.")
-_OVER = {"nbytes": "size of the parameters", "tensors": "number of parameters"}
+_OVER = {"nbytes": "size of the parameters", "tensors": "number of parameters (tensors)"}
 _MORE = {"nbytes": "Larger tensors", "tensors": "More tensors"}
 
 

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 INK = "#787878"  # of words: no grey has more contrast with both grounds
 _DARKEST, _LIGHTEST = 0.12, 0.295  # relative luminances with a contrast of 3 : 1 with both
+_INKED = (
+    "axes.edgecolor",
+    "axes.labelcolor",
+    "grid.color",
+    "text.color",
+    "xtick.color",
+    "ytick.color",
+)
 _LOOKS = {
-    "axes.edgecolor": INK,
-    "axes.facecolor": "none",
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": "none",
-    "grid.alpha": 0.3,
-    "grid.color": INK,
-    "legend.frameon": False,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(_INKED, INK),
+    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "none"),
+    **dict.fromkeys(("axes.spines.right", "axes.spines.top", "legend.frameon"), False),
     **dict.fromkeys(("axes.labelsize", "axes.titlesize", "font.size"), 12),
+    "grid.alpha": 0.3,
 }
 _DPI, _SHARPNESS, _COLOURS = 144, 1.5, 64  # 1.5 pixels of the picture for each on the page
 _LONGEST_LABEL = 36

@@ -120,7 +120,7 @@ def resumed(
         for axes, (label, values) in zip(panels, continued.items(), strict=True):
             axes.plot(whole, color=light, linewidth=6, label="never stopped")
             steps = range(step, step + len(values))
-            axes.plot(steps, values, color=dark, linewidth=1.6, label="resumed")
+            axes.plot(steps, values, color=dark, linewidth=2.2, label="resumed")
             axes.axvline(step, color=dark, linewidth=1, linestyle=":")
             axes.text(step, 1, " stopped", transform=axes.get_xaxis_transform(), va="top")
             axes.set_title(shown(label), parse_math=False)

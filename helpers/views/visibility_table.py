@@ -65,7 +65,8 @@ class VisibilityTable:
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     def __repr__(self) -> str:
-        return f"{' '.join(self.title.split())}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
+        title = " ".join(self.title.split())
+        return f"{title}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
 
     def _repr_html_(self) -> Markup:
         """Tensors down and calls across; the other way round where the calls outnumber the tensors

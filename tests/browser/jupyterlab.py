@@ -205,7 +205,7 @@ def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = L
 
 
 def replace_cells(page: Page, notebook: dict) -> None:
-    """Put the cells of `notebook` in place of those of the notebook in front; its kernel goes on."""
+    """Put the cells of `notebook` in place of those in front; the kernel goes on."""
     page.evaluate(f"made => {{ {_PANEL} panel.content.model.fromJSON(made); }}", notebook)
 
 
@@ -225,9 +225,11 @@ def run_all(page: Page) -> None:
     """
     page.evaluate(
         """async milliseconds => {
+            const words = `Run All took more than ${milliseconds} ms`;
             const late = new Promise((_, fail) =>
-                setTimeout(() => fail(new Error(`Run All took more than ${milliseconds} ms`)), milliseconds));
-            await Promise.race([window.jupyterapp.commands.execute('notebook:run-all-cells'), late]);
+                setTimeout(() => fail(new Error(words)), milliseconds));
+            const run = window.jupyterapp.commands.execute('notebook:run-all-cells');
+            await Promise.race([run, late]);
         }""",
         RUN_SECONDS * 1000,
     )
@@ -240,9 +242,11 @@ def wait_until_drawn(page: Page) -> None:
     """
     page.wait_for_function(
         f"""() => {{ {_PANEL}
-            return panel.content.widgets.every(cell => !cell.model.outputs || cell.outputArea.widgets.length
-                >= cell.model.outputs.length && cell.outputArea.widgets.every(child =>
-                    child.node.querySelector('.jp-OutputArea-output')?.childNodes.length)); }}"""
+            const drawn = child =>
+                child.node.querySelector('.jp-OutputArea-output')?.childNodes.length;
+            return panel.content.widgets.every(cell => !cell.model.outputs
+                || cell.outputArea.widgets.length >= cell.model.outputs.length
+                && cell.outputArea.widgets.every(drawn)); }}"""
     )
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 150)))")
 
@@ -285,11 +289,13 @@ def static_faces(page: Page) -> list[str]:
     """Text of every text/html output in the notebook in front as a reader sees it, in order."""
     return page.evaluate(
         f"""() => {{ {_PANEL}
-            return Array.from(panel.content.node.querySelectorAll('.jp-OutputArea-output.jp-RenderedHTML'),
+            const faces = '.jp-OutputArea-output.jp-RenderedHTML';
+            return Array.from(panel.content.node.querySelectorAll(faces),
                 face => {{
                     const copy = face.cloneNode(true);
                     copy.querySelectorAll('style').forEach(style => style.remove());
-                    return face.getBoundingClientRect().height > 0 ? copy.textContent : 'not visible';
+                    const seen = face.getBoundingClientRect().height > 0;
+                    return seen ? copy.textContent : 'not visible';
                 }}); }}"""
     )
 
@@ -309,7 +315,8 @@ def widget_outputs(page: Page) -> list[str]:
                     const inside = node.querySelector('.inm, .jupyter-widgets');
                     const isStatic = node.classList.contains('jp-RenderedHTML');
                     if (!inside || isStatic) drawn.push('fault: no live view: ' + node.textContent);
-                    else if (inside.getBoundingClientRect().height < 10) drawn.push('fault: not visible');
+                    else if (inside.getBoundingClientRect().height < 10)
+                        drawn.push('fault: not visible');
                     else drawn.push(node.textContent);
                 }});
             }}

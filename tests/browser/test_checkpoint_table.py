@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from helpers import CheckpointTable, compare_checkpoint
 model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 4))
-saved = dict(model.state_dict(), **{{"2.weight": torch.ones(3, 4), "head.extra": torch.ones(9), {STRUCK!r}: 3}})
+other = {{"2.weight": torch.ones(3, 4), "head.extra": torch.ones(9), {STRUCK!r}: 3}}
+saved = dict(model.state_dict(), **other)
 saved["first.bias"] = saved.pop("0.bias")
 compared = compare_checkpoint(model, saved)
 """
@@ -120,8 +121,8 @@ def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
     jupyterlab.projector_screenshots(page, SCREENSHOTS, theme)
     for part in (".inm-fit", ".inm-fit tbody tr", ".inm-fit-code"):
         back, words = page.locator(part).first.evaluate(
-            "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color].map(one =>"
-            " one.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
+            "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color].map("
+            "one => one.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
         )
         assert (back < words) == (theme == "dark"), part
 

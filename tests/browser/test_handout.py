@@ -20,26 +20,30 @@ from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
 
-EXECUTED = "01_state_dict"  # this one is made as the README says; of the others the saved outputs are taken
+# Made as the README says; of the others the saved outputs are taken.
+EXECUTED = "01_state_dict"
 PAPER = {"width": 698, "height": 1000}  # A4 in pixels, less the margins that nbconvert asks for
 
 # All that is seen: html outputs without their style sheets, and the elements that leave the paper
 # or are cut off.
 LOOK = """() => {
     const seen = node => node.checkVisibility() && node.getBoundingClientRect().width > 0;
-    const faces = Array.from(document.querySelectorAll('.jp-OutputArea-output.jp-RenderedHTML')).filter(seen);
+    const all = selector => Array.from(document.querySelectorAll(selector)).filter(seen);
     const words = face => {
         const copy = face.cloneNode(true);
         copy.querySelectorAll('style').forEach(style => style.remove());
         return copy.textContent.trim().replace(/\\s+/g, ' ');
     };
-    const cut = node => node.getBoundingClientRect().right > document.documentElement.clientWidth + 1
-        || (node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).overflowX !== 'visible');
+    const edge = document.documentElement.clientWidth + 1;
+    const hidden = node => node.scrollWidth > node.clientWidth + 1
+        && getComputedStyle(node).overflowX !== 'visible';
+    const cut = node => node.getBoundingClientRect().right > edge || hidden(node);
+    const told = node =>
+        `${node.tagName} ${node.className}: ${node.textContent.trim().slice(0, 80)}`;
     return {
-        faces: faces.map(words),
+        faces: all('.jp-OutputArea-output.jp-RenderedHTML').map(words),
         cells: document.querySelectorAll('.jp-CodeCell').length,
-        cut: Array.from(document.querySelectorAll('.jp-Cell *')).filter(node => seen(node) && cut(node))
-            .map(node => `${node.tagName} ${node.className}: ${node.textContent.trim().slice(0, 80)}`),
+        cut: all('.jp-Cell *').filter(cut).map(told),
     };
 }"""
 

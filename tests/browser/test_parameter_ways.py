@@ -60,8 +60,9 @@ def columns(page: Page) -> list[list[str]]:
     """What the table shows in each of the four columns, put into the order of its positions."""
     return page.evaluate(
         """() => [1, 2, 3, 4].map(column => {
-            const items = [...document.querySelectorAll(`.inm-ways tbody [data-column="${column}"] .inm-ways-item`)];
-            const split = items.map(item => [Number(item.firstChild.textContent), item.lastChild.textContent]);
+            const cells = `.inm-ways tbody [data-column="${column}"] .inm-ways-item`;
+            const split = [...document.querySelectorAll(cells)].map(
+                item => [Number(item.firstChild.textContent), item.lastChild.textContent]);
             return split.sort((a, b) => a[0] - b[0]).map(([, name]) => name);
         })"""
     )

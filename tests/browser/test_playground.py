@@ -15,7 +15,10 @@ from tests.lesson_kernel import ROOT
 
 SCREENSHOTS = ROOT / ".screenshots" / "playground"
 SHOW = "from helpers import Playground\nPlayground()"
-TABLE = "from helpers import OutcomeTable\nfrom helpers.tracing import trials\nOutcomeTable(trials.grid())"
+TABLE = """\
+from helpers import OutcomeTable
+from helpers.tracing import trials
+OutcomeTable(trials.grid())"""
 
 
 def choose(page, label, words):

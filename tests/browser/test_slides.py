@@ -31,7 +31,8 @@ SCREENSHOTS = ROOT / ".screenshots" / "slides"
 ADDRESS = "http://slides.test/lesson.slides.html"
 STAND_INS = {
     r"/jquery[^/]*\.js$": "",
-    r"/mathjax/.*\.js\?": "window.MathJax = {Hub: {Config() {}, Queue() {}, getAllJax() {}, Rerender() {}}};",
+    r"/mathjax/.*\.js\?": "window.MathJax = {Hub: "
+    "{Config() {}, Queue() {}, getAllJax() {}, Rerender() {}}};",
     r"/mermaid[^/]*\.mjs$": "export default {initialize() {}};",
     r"/css\?family=": "",
 }
@@ -40,18 +41,21 @@ KINDS = {".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"
 # What a slide shows, all its fragments included, and what of it lies outside the slide or is cut
 # off inside a box.
 LOOK = r"""async () => {
-    const library = document.querySelector('link[href$="/dist/reveal.css"]').href.replace(/css$/, 'js');
+    const sheet = document.querySelector('link[href$="/dist/reveal.css"]');
+    const library = sheet.href.replace(/css$/, 'js');
     const Reveal = await new Promise(done => require([library], done));
     const still = document.createElement('style');
     still.textContent = '.reveal * { transition: none !important; }';
     document.head.append(still);
     Reveal.configure({transition: 'none'});
     await document.fonts.ready;
-    await Promise.all(Array.from(document.images, image => image.decode().catch(() => {})));  // a missing one is told
+    // A missing picture is told by the console.
+    await Promise.all(Array.from(document.images, image => image.decode().catch(() => {})));
     window.Reveal = Reveal;
 
     const folded = node => {
-        for (let box = node.closest('details:not([open])'); box; box = box.parentElement.closest('details:not([open])'))
+        const closed = 'details:not([open])';
+        for (let box = node.closest(closed); box; box = box.parentElement.closest(closed))
             if (node.closest('summary')?.parentElement !== box) return true;
         return false;
     };
@@ -65,20 +69,24 @@ LOOK = r"""async () => {
             for (let node = holder; node !== slide; node = node.parentElement) {
                 if (getComputedStyle(node).overflow === 'visible') continue;
                 const hidden = outside(box, node.getBoundingClientRect());
+                const cutter = `${node.tagName}.${node.className}`;
                 if (box.width * box.height && hidden > 1)
-                    found.push(`${name}: ${Math.round(hidden)} pixels cut off by ${node.tagName}.${node.className}`);
+                    found.push(`${name}: ${Math.round(hidden)} pixels cut off by ${cutter}`);
             }
         };
-        const nodes = document.createTreeWalker(slide, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+        const kinds = NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT;
+        const nodes = document.createTreeWalker(slide, kinds);
         for (let node; (node = nodes.nextNode());) {
             const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
-            if (!element.getClientRects().length || element.closest('aside.notes, style') || folded(element)) continue;
+            if (!element.getClientRects().length || element.closest('aside.notes, style')) continue;
+            if (folded(element)) continue;
             if (node === element) {
                 if (node.matches('img, table, pre, hr'))
                     judge(node.getBoundingClientRect(), node.parentElement, node.tagName);
                 const style = getComputedStyle(node);
                 if (style.overflow !== 'visible' && (node.scrollWidth > node.clientWidth + 1
-                    || node.scrollHeight > node.clientHeight + 1)) found.push(`${node.className}: has to be scrolled`);
+                    || node.scrollHeight > node.clientHeight + 1))
+                    found.push(`${node.className}: has to be scrolled`);
             } else for (const word of node.data.matchAll(/\S+/g)) {
                 range.setStart(node, word.index);
                 range.setEnd(node, word.index + word[0].length);
@@ -106,7 +114,7 @@ LOOK = r"""async () => {
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of `PACKAGES`, each under its package and path: "reveal.js@4.0.2/dist/reveal.js"."""
+    """The files of `PACKAGES`, by package and path: "reveal.js@4.0.2/dist/reveal.js"."""
     folder, npm = tmp_path_factory.mktemp("packages"), shutil.which("npm")
     done = npm and subprocess.run(
         [npm, "pack", *PACKAGES, "--fetch-retries=0", "--pack-destination", str(folder)],

@@ -202,7 +202,8 @@ def signs(page: Page) -> dict[str, str]:
     one text.
     """
     return page.evaluate(
-        """() => Object.fromEntries([...document.querySelectorAll('.inm-player-line')].reverse().map(line => [
+        """() => Object.fromEntries(
+            [...document.querySelectorAll('.inm-player-line')].reverse().map(line => [
             line.querySelector('.inm-player-code').textContent.trim(),
             getComputedStyle(line, '::before').content.replaceAll('"', '').replace('none', '')]))"""
     )
@@ -218,8 +219,10 @@ def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(n
     assert found["remove_from("] == found["self.register_parameter(name, value)"] == ""  # to come
     assert found["modules[name] = value"] == found["super().__setattr__(name, value)"] == "–"
     colours = page.evaluate(
-        """() => ['remove_from(', 'super().__setattr__(name, value)'].map(text => getComputedStyle(
-            [...document.querySelectorAll('.inm-player-code')].find(one => one.textContent.trim() === text)).color)"""
+        """() => {
+            const lines = [...document.querySelectorAll('.inm-player-code')];
+            return ['remove_from(', 'super().__setattr__(name, value)'].map(text =>
+                getComputedStyle(lines.find(one => one.textContent.trim() === text)).color); }"""
     )
     assert colours[0] != colours[1]
     notes = page.locator(".inm-player-line", has_text="isinstance(value, Parameter)").locator(
@@ -271,8 +274,8 @@ def test_the_picture_of_the_readme_shows_a_parameter_that_takes_over_the_name_of
 
 def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(notebook):
     page = notebook(SHOW)
-    moving = """() => document.querySelector('.inm-player li[data-change=came]').getAnimations().map(one =>
-        one.effect.getKeyframes()[0].transform)"""
+    moving = """() => document.querySelector('.inm-player li[data-change=came]')
+        .getAnimations().map(one => one.effect.getKeyframes()[0].transform)"""
     press(page, "Last step")
     assert page.evaluate(moving) == []
     page.emulate_media(reduced_motion="no-preference")
@@ -332,7 +335,8 @@ def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
     players = page.locator(".inm-player")
     expect(players).to_have_count(2)
     expect(page.locator(".widget-html b")).to_have_text(
-        "The paths part in Module.__setattr__ at isinstance(value, Parameter): True in the first, False in the second."
+        "The paths part in Module.__setattr__ at isinstance(value, Parameter): "
+        "True in the first, False in the second."
     )
     for player, outcome in zip(players.all(), ("True", "False"), strict=True):
         test = player.locator(".inm-player-line", has_text="isinstance(value, Parameter)")
@@ -435,7 +439,7 @@ def test_a_trace_of_nothing_says_why_and_two_views_do_not_touch_each_other(lab, 
         SHOW,
         SHOW,
     )
-    expect(page.locator(".inm-player").first).to_contain_text("no line of torch ran")
+    expect(page.locator(".inm-player").first).to_contain_text("No line of torch ran")
     page.get_by_role("button", name="Last step").first.click()
     expect(page.locator(".inm-player-count").last).to_contain_text("1 / ")
     assert lab.problems(page) == []

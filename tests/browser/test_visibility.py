@@ -30,7 +30,8 @@ from helpers import Redraw, plots
 def draw(value):
     if value == 3:
         raise ValueError("<i>no such run</i>")
-    return plots.curves({"a": [0, value]}, kinds={"a": "buffer"}, title=f"Up to {value}", x="step", y="m")
+    title = f"Up to {value}"
+    return plots.curves({"a": [0, value]}, kinds={"a": "buffer"}, title=title, x="step", y="m")
 Redraw(draw, label="height", values=[1, 2, 3], start=1)"""
 
 
