@@ -20,6 +20,7 @@ from torch.nn.utils import parametrizations, prune
 
 import helpers
 from helpers import Finding, audit
+from helpers.state import memory
 from helpers.state.class_rules import MOVING
 from helpers.state.findings import CODES
 from helpers.views.signs import SIGNS
@@ -38,7 +39,10 @@ from tests.patients import (
     made,
     parameter,
     put,
+    registers,
+    same,
     sgd,
+    with_class_body,
 )
 
 
@@ -676,6 +680,59 @@ def test_an_integer_parameter_is_not_told_to_want_gradients():
     assert audit(model) == []
 
 
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_frozen_parameter_stays_frozen_when_it_is_untied(trains):
+    model = made(a=parameter(trains=trains))
+    model.b = model.a
+    fix = next(one.fix for one in audit(model) if one.code == "tied-parameter")
+    exec(fix.removeprefix("if not meant: "), {"self": model, "nn": nn})
+    assert model.a is not model.b and model.a.requires_grad == model.b.requires_grad == trains
+
+
+def test_no_optimizer_is_as_none_and_each_further_one_is_checked():
+    model = nn.Linear(1, 1)
+    assert audit(model, None) == audit(model) == []
+    assert audit(model, None, sgd(*model.parameters())) == []
+    with pytest.raises(TypeError, match="as its third argument an optimizer"):
+        audit(model, sgd(*model.parameters()), "adam")
+
+
+def test_many_parameters_in_one_storage_are_compared_in_one_pass(monkeypatch):
+    from helpers.state import audit_registered
+
+    flat = torch.ones(4_000)
+    model = made(**{f"p{at}": nn.Parameter(flat[at : at + 4]) for at in range(0, 4_000, 4)})
+    calls = Counter()
+    monkeypatch.setattr(
+        audit_registered, "overlap", lambda *spans: calls.update(n=1) or real(*spans)
+    )
+    real = memory.overlap
+    assert seen(audit(model)) == {("part-of-storage", "p0")} and calls["n"] == 0
+
+
+@pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.AdamW, torch.optim.Adadelta])
+@pytest.mark.parametrize("shape", [(2, 2), ()])
+def test_what_an_optimizer_remembers_is_told_by_dtype_and_its_counts_are_not(make, shape):
+    model = made(weight=nn.Parameter(torch.ones(shape)))
+    optimizer = make(model.parameters())
+    a_step(model, [optimizer])
+    assert audit(model, optimizer) == []
+    model.to(torch.float64)
+    assert seen(audit(model, optimizer)) == {("optimizer-state", "weight")}
+
+
+def test_an_optimizer_with_a_step_of_its_own_may_remember_in_any_dtype():
+    class Short(torch.optim.SGD):
+        def step(self, closure=None):
+            for one in self.param_groups[0]["params"]:
+                self.state[one]["memory"] = one.grad.to(torch.bfloat16)
+
+    model = nn.Linear(2, 2)
+    optimizer = Short(model.parameters(), lr=1)
+    a_step(model, [optimizer])
+    assert audit(model, optimizer) == []
+
+
 # --- clean modules ---
 
 
@@ -755,6 +812,35 @@ def stacked() -> nn.Module:
     return model
 
 
+class Counting(nn.Module):
+    """As the metrics of a public library: plain tensors, with rules for moving and saving them."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = torch.zeros(1)
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.total = fn(self.total)
+        return self
+
+    def get_extra_state(self):
+        return self.total
+
+    def set_extra_state(self, state):
+        self.total = state
+
+
+class Announcing(nn.Linear):
+    def to(self, *args, **kwargs):
+        print("moved")
+        return super().to(*args, **kwargs)
+
+
+def twice_in_a_row(activation: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 2), activation, nn.Linear(2, 2), activation)
+
+
 CLEAN = {
     "empty": nn.Module,
     "linear": lambda: nn.Linear(2, 3),
@@ -828,6 +914,36 @@ CLEAN = {
     "objects with tensors inside are not entered": lambda: made(
         optimizer=sgd(parameter()), call=torch.ones(2).add
     ),
+    "an activation function in several places": lambda: twice_in_a_row(nn.ReLU()),
+    "an activation function as a default argument": lambda: block(same, nn.ReLU())(),
+    "a property that reads the containers": lambda: with_class_body(
+        registers("scale", parameter()),
+        scale=property(lambda self: self._parameters["scale"].abs()),
+    ),
+    "numbers and functions on the class": lambda: with_class_body(
+        same, rate=0.1, names=["a"], make=staticmethod(nn.Linear), kind=nn.Linear
+    ),
+    "a class attribute that the instance has, too": lambda: with_class_body(
+        lambda module: setattr(module, "mask", None), mask=torch.ones(2)
+    ),
+    "a metric that moves and saves its own": lambda: made(metric=Counting()),
+    "a part that moves by a buffer and has a to()": lambda: made(part=Announcing(2, 2)),
+    "columns of one tensor": lambda: (lambda whole: buffered(a=whole[:, 0], b=whole[:, 1]))(
+        torch.ones(3, 2)
+    ),
+    "a transposed weight": lambda: made(w=nn.Parameter(torch.ones(2, 3).t())),
+    "an expanded table that is not saved": lambda: buffered(
+        False, table=torch.arange(3).expand(2, -1)
+    ),
+    "positions as a batch of one": lambda: buffered(ids=torch.arange(3).expand(1, -1)),
+    "weights that accelerate holds elsewhere": lambda: made(
+        here=nn.Linear(2, 2), there=put(nn.Linear(2, 2, device="meta"), _hf_hook=object())
+    ),
+    "a model that waits for its file": lambda: made(
+        layers=nn.Transformer(4, 1, 1, 1, 4, device="meta"), table=buffered(t=torch.ones(2))
+    ),
+    "identities in a list": lambda: made(skips=[nn.Identity(), nn.Sequential()]),
+    "an activation that is detached and not kept": lambda: called(Net(lambda output: None)),
     "an empty slot": lambda: put(buffered(mean=None), bias=None),
 }
 
@@ -1237,7 +1353,7 @@ def test_the_table_has_a_row_for_each_finding_and_says_what_is_left_out():
 def test_the_table_shows_the_whole_finding_with_the_designs_sign(name):
     found = audit(*patient(PATIENTS[name].build))
     _, *rows = Page(found._repr_html_()).rows
-    for one, (severity, where, what) in zip(found, rows, strict=True):
+    for one, (where, severity, what) in zip(found, rows, strict=True):
         sign = SIGNS[CODES[one.code][1]]
         assert severity == {"info": "note"}.get(one.severity, one.severity)
         assert where == f"{sign.glyph}{one.path or 'the model'}{one.code}"

@@ -40,8 +40,8 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
             f"one Parameter under {several([model.path(name) for name in names])}; a file has an "
             "entry for each, of which safetensors takes one only, and assign=True parts them"
         )
-        one_owner = len({model.owners[node] for node, _ in names}) == 1
-        fix = COPY_OF_MODULE if one_owner else _own_memory(one)
+        slots = {(model.owners[node], name) for node, name in names}
+        fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
         yield Symptom(place, message, f"if not meant: {fix}")
 
 
