@@ -788,18 +788,24 @@ def child_that_knows_its_parent() -> nn.Module:
     return model
 
 
-def distributed() -> nn.Module:
-    """In a group of one process, over a backend that sends nothing."""
+def in_a_group_of_one(wrap: Callable) -> nn.Module:
+    """Over a backend that sends nothing."""
     from torch import distributed
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
     try:
-        return nn.parallel.DistributedDataParallel(
-            nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3))
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return wrap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3)))
     finally:
         distributed.destroy_process_group()
+
+
+def fully_sharded(model: nn.Module, **options) -> nn.Module:
+    from torch.distributed import fsdp
+
+    return fsdp.FullyShardedDataParallel(model, device_id=torch.device("cpu"), **options)
 
 
 def stacked() -> nn.Module:
@@ -894,7 +900,11 @@ CLEAN = {
         nn.Sequential(nn.Linear(2, 3)), (torch.ones(4, 2),)
     ).module(),
     "data parallel": lambda: nn.DataParallel(nn.LSTM(2, 3)),
-    "distributed data parallel": distributed,
+    "distributed data parallel": lambda: in_a_group_of_one(nn.parallel.DistributedDataParallel),
+    "fully sharded": lambda: in_a_group_of_one(fully_sharded),
+    "fully sharded, with its own parameters": lambda: in_a_group_of_one(
+        lambda model: fully_sharded(model, use_orig_params=True)
+    ),
     "scripted": lambda: jit(torch.jit.script, nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3))),
     "traced": lambda: jit(
         torch.jit.trace, nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), torch.ones(4, 2)

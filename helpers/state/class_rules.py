@@ -121,6 +121,8 @@ def kept_by_torch(part: Part, name: str, value: Any) -> bool:
     private one, or that of a container on a module whose class is torch's, as the lists of buffers
     in DistributedDataParallel."""
     kind = type(part.module)
+    if f"{type.__getattribute__(kind, '__module__')}.".startswith("torch.distributed."):
+        return True  # its functions stand outside of its classes
     torchs_container = from_torch(kind) and issubclass(type(value), COLLECTIONS)
     if (name.startswith("_") or torchs_container) and _mentioned(kind, name):
         return True

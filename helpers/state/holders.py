@@ -16,7 +16,7 @@ from helpers.state.graphs import leaves
 from helpers.state.memory import Span, in_odd_memory, overlap, span_of
 from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
 from helpers.state.places import Place, Places
-from helpers.state.torch_private import PARAMETER_MARK
+from helpers.state.torch_private import FLAT_MARK, PARAMETER_MARK
 from helpers.state.walk import Part, Slot, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
@@ -191,7 +191,8 @@ class Holders(Places):
         found = []
         for record, name, value in self._plain():
             inside = self.inside(value)
-            if any(inside) and not kept_by_torch(record.part, name, value):
+            views_of_fsdp = inside.aliases and all(map(_is_flat, inside.aliases))
+            if any(inside) and not (views_of_fsdp or kept_by_torch(record.part, name, value)):
                 found.append(Attribute(record, name, value, inside))
         return found
 
@@ -313,6 +314,10 @@ class Holders(Places):
             if span:
                 found.setdefault(span.storage, []).append((one, span))
         return found
+
+
+def _is_flat(alias: tuple[torch.Tensor, Registered]) -> bool:
+    return attributes(alias[1].tensor).get(FLAT_MARK) is True
 
 
 def _says_where(value: Any) -> bool:

@@ -45,6 +45,9 @@ grad_fn_of, is_inference = _Base.grad_fn.__get__, _Base.is_inference
 # A Parameter around a tensor of a class of its own keeps that class and carries this mark, which is
 # what isinstance(…, nn.Parameter) asks for. Without it such a tensor counts as a plain one.
 PARAMETER_MARK = "_is_param"
+# FSDP lays the Parameters of a part into one with this mark, and keeps views of it in their places,
+# as plain attributes. Without it they count as a learner's.
+FLAT_MARK = "_is_flat_param"
 
 
 def is_lazy(tensor: torch.Tensor) -> bool:
