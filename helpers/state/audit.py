@@ -89,7 +89,7 @@ def audit(module: nn.Module, *optimizers: Any) -> Findings:
         given = Optimizers(optimizers)
         model = Holders(module)
         found = [one for rule in _RULES for one in rule(model)]
-        if given.own:
+        if given.read:
             training = Training(model, given)
             found += [one for rule in _RULES_OF_TRAINING for one in rule(training)]
         return Findings(_in_order(model, found))

@@ -76,7 +76,7 @@ class Training:
 def missed_parameter(training: Training) -> Iterator[Symptom]:
     """Beside Parameters that an optimizer holds, or while one holds what is not the model's."""
     message = "wants gradients and is in none of the optimizers: no step() ever changes it"
-    if len(training.optimizers.own) == 1:
+    if len(training.optimizers.read) == 1:
         message = "wants gradients and is not in the optimizer: optimizer.step() never changes it"
     for one in training.missed:
         if training.strangers or training.untouched(one) is None:
@@ -88,12 +88,11 @@ def _added(training: Training, one: Registered) -> str:
     well be another optimizer's."""
     optimizers, numbers = training.optimizers, training.nearest(one) or {0}
     number = min(numbers)
-    if issubclass(optimizers.kind(number), torch.optim.LBFGS):  # it steps on its first group alone
+    # It steps on its first group alone.
+    if issubclass(optimizers.read[number].kind, torch.optim.LBFGS):
         return _made_anew(optimizers, number)
-    path = training.model.path(one.place)
-    line = (
-        f"{optimizers.name(number)}.add_param_group({{'params': [model.get_parameter({path!r})]}})"
-    )
+    group = f"{{'params': [model.get_parameter({training.model.path(one.place)!r})]}}"
+    line = f"{optimizers.name(number)}.add_param_group({group})"
     if not training.has_neighbours(one):
         other = f"audit(model, {optimizers.names()}, its_optimizer)"
         return f"{line}  # if it replaced one there; if another optimizer trains it: {other}"
@@ -106,7 +105,7 @@ def _added(training: Training, one: Registered) -> str:
 def _made_anew(optimizers: Optimizers, number: int) -> str:
     name = optimizers.name(number)
     after = "after the last change to the model"
-    if len(optimizers.own) == 1:
+    if len(optimizers.read) == 1:
         return f"{name} = type({name})(model.parameters(), lr=...)  # {after}"
     return f"{name} = type({name})(part.parameters(), lr=...)  # of its part, {after}"
 
@@ -120,16 +119,14 @@ def untouched_module(training: Training) -> Iterator[Symptom]:
         if node is not None:
             parts.setdefault(node, []).append(one)
     for node, missed in parts.items():
-        count = f"its {len(missed):,} trainable Parameters" if len(missed) > 1 else "its Parameter"
-        message = (
-            f"nothing of {count} is in an optimizer given to audit(): no step() of these changes it"
-        )
-        given = training.optimizers.names()
-        line = f"audit(model, {given}, its_optimizer)  # if another optimizer trains it"
-        part = f"model.get_submodule({model.path(model.nodes[node])!r})"
-        yield Symptom(
-            model.nodes[node], message, f"{line}; if none is to: {part}.requires_grad_(False)"
-        )
+        what, them = "its Parameter is", "it"
+        if len(missed) > 1:
+            what, them = f"its {len(missed):,} trainable Parameters are", "them"
+        message = f"{what} in no optimizer given to audit(), so no step() of these changes {them}"
+        place = model.nodes[node]
+        frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
+        line = f"audit(model, {training.optimizers.names()}, its_optimizer)"
+        yield Symptom(place, message, f"{line}  # if another trains it; if none is to: {frozen}")
 
 
 @rule("optimizer-stale", "error", "plain tensor")
@@ -140,7 +137,8 @@ def stale_tensor(training: Training) -> Iterator[Symptom]:
         "list, or passes over it for want of a gradient"
     )
     for position in training.strangers if training.missed else []:
-        fix = _made_anew(training.optimizers, position.optimizer)
+        made = _made_anew(training.optimizers, position.optimizer)
+        fix = f"{made}; if it is of something else that is trained: {_with_other(training)}"
         yield Symptom(training.optimizers.path(position), message, fix)
 
 
@@ -155,10 +153,13 @@ def foreign_tensors(training: Training) -> Iterator[Symptom]:
         f"no parameter of the model{more}: of something else that is trained with it, as a loss, "
         "or left over from a part that was replaced"
     )
-    line = "audit(nn.ModuleList([model, other]), optimizer)  # with what they are of"
-    path = training.optimizers.path(first)
     made = _made_anew(training.optimizers, first.optimizer).partition("  #")[0]
-    yield Symptom(path, message, f"{line}; if they are left over: {made}")
+    fix = f"{_with_other(training)}  # with what they are of; if they are left over: {made}"
+    yield Symptom(training.optimizers.path(first), message, fix)
+
+
+def _with_other(training: Training) -> str:
+    return f"audit(nn.ModuleList([model, other]), {training.optimizers.names()})"
 
 
 @rule("optimizer-twice", "warning", "parameter")
@@ -169,7 +170,7 @@ def held_twice(training: Training) -> Iterator[Symptom]:
         if len(positions) > 1:
             places = ", ".join(map(optimizers.line, positions))
             message = (
-                f"{len(positions)} times in the optimizers, each of which steps on it: {places}"
+                f"{len(positions)} times in the optimizers, and stepped on each time: {places}"
             )
             fix = f"del {optimizers.line(positions[-1])}  # or another of them"
             yield Symptom(one.place, message, fix)
@@ -187,7 +188,7 @@ class Misfit(NamedTuple):
 def misfit_memory(training: Training) -> Iterator[Symptom]:
     """One finding for an optimizer: it was the model that moved."""
     optimizers = training.optimizers
-    for number in range(len(optimizers.own)):
+    for number in range(len(optimizers.read)):
         misfits = _misfits(training, number)
         if not misfits:
             continue
@@ -210,7 +211,7 @@ def misfit_memory(training: Training) -> Iterator[Symptom]:
 
 def _misfits(training: Training, number: int) -> list[Misfit]:
     optimizers, found = training.optimizers, []
-    if not steps_as_torch_does(optimizers.kind(number)):
+    if not steps_as_torch_does(optimizers.read[number].kind):
         return []
     for tensor, name, note in optimizers.memory(number):
         one = training.model.registered.get(id(tensor))

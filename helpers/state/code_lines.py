@@ -51,17 +51,18 @@ def class_of_container(value: Any) -> str | None:
 
 
 def for_each(name: str, value: Any, done: str, count: int) -> str | None:
-    """The expression of `done`, as "{}.detach()", for the attribute, or for each item of its
-    container. None if the container has other things in it than the `count` that are meant."""
-    line = read(name)
-    if not issubclass(type(value), COLLECTIONS):
+    """The expression of `done`, as "{}.detach()", for the attribute, or for each item of its list,
+    tuple or dict. None for other containers, and where there is more in it than the `count`."""
+    line, kind = read(name), type(value)
+    if not issubclass(kind, COLLECTIONS):
         return done.format(line)
-    if not _flat(value, count):
-        return None
-    if issubclass(type(value), dict):
-        return f"{{key: {done.format('one')} for key, one in {line}.items()}}"
     items = f"{done.format('one')} for one in {line}"
-    return f"tuple({items})" if issubclass(type(value), tuple) else f"[{items}]"
+    written = {
+        list: f"[{items}]",
+        tuple: f"tuple({items})",
+        dict: f"{{key: {done.format('one')} for key, one in {line}.items()}}",
+    }
+    return written.get(kind) if _flat(value, count) else None
 
 
 def registering(name: str, value: Any, count: int, family: str) -> str:

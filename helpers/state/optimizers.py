@@ -29,44 +29,44 @@ class Position(NamedTuple):
     index: int
 
 
+class Read(NamedTuple):
+    """The class and the instance dictionary of an optimizer."""
+
+    kind: type
+    own: dict
+
+
 class Optimizers:
     """The optimizers that `audit` was given, read and not run. None among them is left out.
 
     Raises TypeError for what has no `param_groups`, neither in it nor in what it wraps."""
 
     def __init__(self, given: tuple) -> None:
-        self.own = [_with_groups(one, at) for at, one in enumerate(given) if one is not None]
+        self.read = [_with_groups(one, at) for at, one in enumerate(given) if one is not None]
         self.held: dict[int, list[Position]] = {}  # id of a tensor -> its positions
-        self.tensors: dict[int, Any] = {}
-        for number, (_, own) in enumerate(self.own):
-            for position, tensor in _positions(number, own["param_groups"]):
+        for number, optimizer in enumerate(self.read):
+            for position, tensor in _positions(number, optimizer.own["param_groups"]):
                 self.held.setdefault(id(tensor), []).append(position)
-                self.tensors[id(tensor)] = tensor
 
     def name(self, number: int) -> str:
-        return "optimizer" if len(self.own) == 1 else f"optimizers[{number}]"
+        return "optimizer" if len(self.read) == 1 else f"optimizers[{number}]"
 
     def names(self) -> str:
         """All of them, as the arguments of a call."""
-        return ", ".join(map(self.name, range(len(self.own))))
+        return ", ".join(map(self.name, range(len(self.read))))
 
     def path(self, position: Position) -> str:
         """As it is written in code after `optimizer.`, or in full where there are several."""
-        place = f"param_groups[{position.group}]['params'][{position.index}]"
-        return place if len(self.own) == 1 else f"{self.name(position.optimizer)}.{place}"
+        return self.line(position).removeprefix("optimizer.")
 
     def line(self, position: Position) -> str:
         place = f"param_groups[{position.group}]['params'][{position.index}]"
         return f"{self.name(position.optimizer)}.{place}"
 
-    def kind(self, number: int) -> type:
-        return self.own[number][0]
-
     def memory(self, number: int) -> Iterator[tuple[torch.Tensor, str, torch.Tensor]]:
         """(parameter, name, tensor) for what an optimizer remembers of each number of a parameter.
         Its counts are left out: some stay where they were made."""
-        state = self.own[number][1].get("state")
-        for tensor, notes in _items(state):
+        for tensor, notes in _items(self.read[number].own.get("state")):
             for name, note in _items(notes):
                 if issubclass(type(note), torch.Tensor) and name not in _COUNTS:
                     yield tensor, text(name), note
@@ -79,15 +79,14 @@ def _items(mapping: Any) -> list[tuple[Any, Any]]:
     return list(dict.items(mapping)) if issubclass(type(mapping), dict) else []
 
 
-def _with_groups(optimizer: Any, number: int) -> tuple[type, dict]:
-    """The class and the instance dictionary of an optimizer, or of the one that a wrapper wraps; a
-    property of the wrapper is not run."""
+def _with_groups(optimizer: Any, number: int) -> Read:
+    """An optimizer, or the one that a wrapper wraps; a property of the wrapper is not run."""
     pending = [(optimizer, 0)]
     while pending:
         one, depth = pending.pop(0)
         own = attributes(one)
         if issubclass(type(own.get("param_groups")), list):
-            return type(one), own
+            return Read(type(one), own)
         if depth < 3 and _passes_on(type(one)):
             pending += [(value, depth + 1) for value in own.values()]
     got = type_name(optimizer)
