@@ -21,6 +21,7 @@ from helpers import (
     StateMap,
     TracePlayer,
     VisibilityTable,
+    audit,
     compare,
     compare_checkpoint,
     plots,
@@ -62,6 +63,7 @@ VIEWS: dict[str, Callable[[], object]] = {
     "StateMap": lambda: StateMap(reader()),
     "TracePlayer": lambda: TracePlayer(assigned(3)),
     "VisibilityTable": lambda: VisibilityTable(reader()),
+    "audit": lambda: audit(reader()),
     "compare": lambda: compare(assigned(3), assigned(torch.ones(1))),
 }
 each_view = pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
