@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helpers.views.markup import SOFT, Markup, clip, tag
+from helpers.state.objects import clip
+from helpers.views.markup import SOFT, Markup, tag
 from helpers.views.signs import SIGNS
 
 # What each code is about: how severe it is, and the sign of that kind of state.

@@ -8,12 +8,11 @@ import anywidget
 from traitlets import Dict
 
 from helpers.checkpoints.comparison import Comparison, Slot
-from helpers.state.objects import shape_in_words, type_name
+from helpers.state.objects import clip, shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
     CODE,
     Markup,
-    clip,
     face,
     fold,
     grid,
@@ -89,9 +88,9 @@ def _table(found: Comparison) -> dict:
     """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left
     out, and words.
     """
-    states = {key: "unexpected" for key in found.unexpected}
-    states |= {key: "silent" for key in found.silent} | {key: "matched" for key in found.matched}
-    states |= {key: "missing" for key in found.missing} | {
+    states = dict.fromkeys(found.unexpected, "unexpected")
+    states |= dict.fromkeys(found.silent, "silent") | dict.fromkeys(found.matched, "matched")
+    states |= dict.fromkeys(found.missing, "missing") | {
         key: "mismatched" for key, *_ in found.mismatched
     }
     states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
