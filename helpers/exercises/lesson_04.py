@@ -15,18 +15,8 @@ from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, 
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import KINDS, menagerie
 
-HOMES = {
-    "a": "plain",
-    "b": "parameter",
-    "c": "plain",
-    "d": "buffer",
-    "e": "buffer",
-    "f": "plain",
-    "g": "parameter",
-    "h": "parameter",
-    "i": "submodule",
-    "j": "buffer",
-}
+_WORDS = "plain parameter plain buffer buffer plain parameter parameter submodule buffer"
+HOMES = dict(zip("abcdefghij", _WORDS.split(), strict=True))
 
 
 def _ten_homes(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
@@ -247,6 +237,7 @@ FOUND = Exercise(
             "new = nn.Parameter(torch.zeros(2)); module.scale = new",
             "module.act = nn.ReLU()",
             "module.factor = 4",
+            "new = nn.Parameter(torch.ones(1)); module.factor = new",
             "module.mean = nn.Buffer(torch.zeros(2))",
             "new = torch.ones(2); module.mean = new",
             "module.scale = 3.0",
@@ -330,6 +321,7 @@ SEALED = Exercise(
                 "new = nn.Parameter(torch.ones(1)); module.scale = new",
                 "new = nn.Parameter(torch.zeros(1)); module.scale = new",
                 "module.weights = 3.0",
+                "module.weights = nn.Parameter(torch.ones(1))",
                 "module.weights = nn.Linear(1, 1)",
                 "module.scale = None",
                 "del module.scale",
@@ -387,8 +379,16 @@ def _turned(answer: Callable, model: nn.Module, path: str, name: str) -> Facts:
     return seen | facts("model", model)
 
 
+def _many_names() -> nn.Module:
+    model = nn.Linear(2, 2)
+    model.part = nn.Linear(2, 2)
+    model.again = model.part.weight = model.weight
+    return model
+
+
 def _own_parameters(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-    for words, model in menagerie(without=("a lazy layer",)):
+    models = [*menagerie(without=("a lazy layer",)), ("a weight of three names", _many_names())]
+    for words, model in models:
         paths = [
             (path, name)
             for path, part in model.named_modules()

@@ -38,7 +38,10 @@ STACK = Exercise(
             "Stack",
             11,
             calls=((_FOURS / 100,),),
-            lines=("setattr(module.layers, '3', nn.Linear(4, 4))",),
+            lines=(
+                "setattr(module.layers, '3', nn.Linear(4, 4))",
+                "module.head = nn.Linear(4, 1)",
+            ),
         ),
     ),
     """
@@ -75,7 +78,7 @@ class Scales(nn.Module):
         return self.body(x) * self.scale[name]
 
 
-_TWOS = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.5, 4.0]])
+_TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 
 SCALES = Exercise(
     "6.2",
@@ -83,9 +86,10 @@ SCALES = Exercise(
     in_turn(
         living(
             "Scales",
-            ["red", "infrared", "0"],
-            calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS, "0")),
-            begins=("scale.red", "scale.infrared", "scale.0"),
+            ["red", "infrared", "reds"],
+            calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS, "reds")),
+            begins=("scale.red", "scale.infrared", "scale.reds"),
+            lines=("module.body = nn.Linear(2, 2)",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
     ),
@@ -140,13 +144,15 @@ def _swapped(answer: Callable, model: nn.Module, optimizer: object, head: nn.Mod
 
 
 def _heads(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-    """Each model as the body, with an old head and a new one that may be tied to it."""
+    """Each model as the body, with an old head and a new one; each is tied to a body once."""
     kinds = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop)
     for number, (words, body) in enumerate(menagerie(without=("a lazy layer", "a model on meta"))):
         old, head = nn.Linear(4, 9), nn.Linear(4, 5)
         if words == "tied weights":
-            old.weight = head.weight = body.embed.weight
+            head.weight = body.embed.weight
             head.bias.requires_grad_(False)
+        elif words == "a module under two names":
+            old.weight = body.first.weight
         model = holding(body=body, head=old)
         optimizer = kinds[number % 3](model.parameters(), lr=1.0)
         optimizer.param_groups[0]["lr"] = 0.25  # as a schedule does
@@ -491,10 +497,11 @@ AVERAGE = Exercise(
     living(
         "Average",
         2,
-        calls=((_TWOS,), (_TWOS[:1] + 2,)),
+        calls=((_TWOS,), (torch.tensor([[2.0, -1.0]]).repeat(1200, 1),)),
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
-        free=("keys", "to_empty and new numbers", "saved and loaded at last"),
+        lines=("module.layer = nn.Linear(2, 2)",),
+        free=("keys", '.to("meta")', "to_empty and new numbers"),
     ),
     """
     `Average(width)` computes what `Recall(width)` computes, and its file has the same size after

@@ -109,7 +109,7 @@ class Life:
             self._twin = self._all_of_the_twin()
             return seen | self._looked(self.module)
         seen = self._call(given, free) if given else {}
-        return seen | self._facts(free) | self._looked(self.module)
+        return seen | self._facts(free) | self._looked(self.module) | self._others()
 
     def after(self, line: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `line` of code, and after a call with the inputs `given`."""
@@ -132,10 +132,10 @@ class Life:
     def _facts(self, free: Collection[str], known: Known | None = None) -> Facts:
         return _facts_of(self.module, free, known, self.own)
 
-    def twin_apart(self) -> Facts:
-        """Whether the instance that nobody has used is as it was."""
+    def _others(self) -> Facts:
+        """Whether another instance, which nobody has used, is as it was."""
         same = self._all_of_the_twin() == self._twin
-        return {"this one, which nobody has used, is": "as it was" if same else "changed"}
+        return {"another one, which nobody has used, is": "as it was" if same else "changed"}
 
     def _all_of_the_twin(self) -> Facts:
         return _facts_of(self.twin, ()) | self._looked(self.twin)
@@ -215,7 +215,7 @@ def living(
     words = f"{name}({', '.join(given)})"
 
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
-        life = Life(lambda: answer(*copy.deepcopy(args), **named), look or {}, begins, own)
+        life = Life(partial(_made, answer, args, named), look or {}, begins, own)
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
@@ -233,9 +233,17 @@ def living(
         for line in lines:
             ask = partial(life.after, line, calls[0] if calls else (), free)
             yield f"`{words}`, after `{line}`", ask
-        yield f"a second `{words}`, at the end", life.twin_apart
 
     return experiment
+
+
+def _made(answer: type, args: tuple, named: dict) -> nn.Module:
+    """An instance made from a copy of the arguments. ValueError: it has changed them."""
+    given = copy.deepcopy(args)
+    module = answer(*given, **named)
+    if repr(given) != repr(args):
+        raise ValueError(f"the arguments were {args!r}, and have become {given!r}")
+    return module
 
 
 def in_turn(*experiments: Experiment) -> Experiment:
@@ -297,7 +305,10 @@ def _like(module: nn.Module, value: object, wants_grad: bool) -> object:
     if own and value.is_floating_point():
         value = value.to(own[0].device, own[0].dtype)
     value = value.detach().clone()
-    return value.requires_grad_(wants_grad and value.is_floating_point())
+    if wants_grad and value.is_floating_point():
+        value = value.requires_grad_() * 1  # who keeps it keeps a graph
+        value.retain_grad()
+    return value
 
 
 class _Pickler(pickle.Pickler):
