@@ -1,6 +1,5 @@
-"""`trace`: the lines that ran, what decided, what changed, and that nothing of the block's is
-touched or kept.
-"""
+"""The tracing room: the lines that ran, what decided, what changed, and that nothing of the block's
+is touched or kept; where two traces part; the film; every attempt of the playground."""
 
 from __future__ import annotations
 
@@ -11,8 +10,11 @@ import contextlib
 import copy
 import gc
 import inspect
+import json
+import linecache
 import subprocess
 import sys
+import textwrap
 import threading
 import types
 import warnings
@@ -24,10 +26,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.modules import module as torch_module
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
-from helpers import Step, parting, trace
-from helpers.tracing.source import FILE, module_source
+from helpers import Step, Trace, parting, trace
+from helpers.tracing.listing import listings_of
+from helpers.tracing.source import FILE, module_source, source_lines
+from helpers.tracing.story import film, moves_of, short_name
+from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
+from helpers.tracing.watch import BOXES
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
 
@@ -271,9 +278,9 @@ def test_home_names_the_container_that_holds_a_name_at_the_end():
     assert steps.home("new") == "__dict__" and steps.home("nothing") is None
     with trace(made()) as nothing_ran:
         pass
-    assert (
-        nothing_ran.home("weight") is None and list(nothing_ran) == [] and nothing_ran.error is None
-    )
+    assert nothing_ran.home("weight") == "_parameters" and nothing_ran.home("new") is None
+    assert list(nothing_ran) == [] and nothing_ran.error is None
+    assert trace(made()).home("weight") is None  # the block has not run yet
 
 
 def test_an_error_reaches_the_caller_as_it_is_and_the_last_step_has_a_copy():
@@ -299,10 +306,8 @@ def test_an_error_of_the_block_itself_is_the_last_step():
         module.weight = None
         1 / 0  # noqa: B018
     last = steps[-1]
-    assert (last.stack, last.source[:5]) == ((), "1 / 0") and isinstance(
-        last.error, ZeroDivisionError
-    )
-    assert last.line == inspect.currentframe().f_lineno - 3
+    assert last.stack == () and isinstance(last.error, ZeroDivisionError)
+    assert last.source == linecache.getline(__file__, last.line).strip() == "1 / 0  # noqa: B018"
     assert steps.home("weight") == "_parameters" and steps.raised_by is last
     assert last.function == "test_an_error_of_the_block_itself_is_the_last_step"
 
@@ -465,20 +470,6 @@ def test_a_generator_of_torch_left_half_way_is_no_trouble():
     count = len(steps)
     assert list(names) == [] and len(steps) == count > 0
     assert all(step.after for step in steps)
-
-
-def test_a_block_that_another_thread_closes_gives_the_trace_function_back():
-    def block():
-        with trace(made()) as steps:
-            yield steps
-
-    generator = block()
-    next(generator)
-    thread = threading.Thread(target=generator.close)
-    thread.start()
-    thread.join()
-    repr(nn.Module())
-    assert sys.gettrace() is None
 
 
 def test_other_threads_are_neither_recorded_nor_disturbed():
@@ -711,18 +702,6 @@ def test_a_test_that_raises_has_no_outcome():
     assert [step.outcome for step in asked] == [None] and isinstance(asked[0].error, RuntimeError)
 
 
-def test_parting_is_the_first_step_that_differs():
-    one, two = traced("parameter over nothing"), traced("plain")
-    where = parting(one, two)
-    assert [step.line for step in one[: where.step]] == [step.line for step in two[: where.step]]
-    assert one[where.step].line != two[where.step].line
-    assert where.left.condition == where.right.condition and (
-        where.left.outcome,
-        where.right.outcome,
-    ) == (True, False)
-    assert parting(one, traced("parameter over nothing")) is None
-
-
 @pytest.mark.parametrize(
     ("what", "words"),
     [(nn.Linear, "pass an instance"), ({}, "not its state_dict"), (5, "got int"), ("m", "got str")],
@@ -736,7 +715,8 @@ def test_torch_without_its_source_is_said_plainly():
     code = (
         "from torch import nn\nfrom helpers import trace\nm = nn.Linear(1, 1)\n"
         "import linecache; linecache.getlines = lambda *a: []\n"
-        "try:\n    with trace(m): m.x = 5\nexcept RuntimeError as error: print(error)\nprint(hasattr(m, 'x'))"
+        "try:\n    with trace(m): m.x = 5\n"
+        "except RuntimeError as error: print(error)\nprint(hasattr(m, 'x'))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.startswith("the source of torch is not installed") and run.stdout.endswith(
@@ -780,9 +760,9 @@ def test_every_line_of_a_function_is_in_the_function_that_the_compiler_says():
     assert asked > 40
 
 
-VALUES = st.sampled_from(["parameter", "tensor", "buffer", "module", "none", "number", "delete"])
+KINDS = st.sampled_from(["parameter", "tensor", "buffer", "module", "none", "number", "delete"])
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from(["a", "b", "weight", "mean", "child", "note"]), VALUES), max_size=8
+    st.tuples(st.sampled_from(["a", "b", "weight", "mean", "child", "note"]), KINDS), max_size=8
 )
 
 
@@ -817,3 +797,773 @@ def test_any_sequence_of_assignments_is_traced_as_it_runs(actions):
         if steps:
             assert set(steps[-1].after[box]) == set(vars(seen)[box])
     assert sys.gettrace() is None and steps.error is None
+
+
+# --- what a trace says, and what it leaves out ----------------------------------------------------
+
+
+def train_a_step(m):
+    m(torch.randn(4, 2)).sum().backward()
+    torch.optim.SGD(m.parameters(), lr=0.5).step()
+
+
+def through_data(m):
+    m.apply(lambda one: [tensor.data.add_(1) for tensor in one.parameters(recurse=False)])
+
+
+def fill(m):
+    with torch.no_grad():
+        m.weight.fill_(3)
+
+
+def numpy_write(m):
+    m.weight.detach().numpy()[0] = 3
+
+
+WRITES = {
+    "load": (nn.Linear(2, 2), lambda m: m.load_state_dict(nn.Linear(2, 2).state_dict())),
+    "load below": (
+        nn.Sequential(nn.Linear(2, 2)),
+        lambda m: m[0].load_state_dict(m[0].state_dict()),
+    ),
+    "fill": (nn.Linear(2, 2), fill),
+    "optimizer": (nn.Linear(2, 2), train_a_step),
+    "batch norm": (nn.BatchNorm1d(2), lambda m: m(torch.randn(4, 2))),
+    "instance norm": (
+        nn.InstanceNorm1d(2, track_running_stats=True),
+        lambda m: m(torch.randn(2, 2, 4)),
+    ),
+    "data": (nn.Sequential(nn.Linear(2, 2)), through_data),
+    "numpy": (nn.Linear(2, 2), numpy_write),
+}
+
+
+@pytest.mark.parametrize(("module", "write"), WRITES.values(), ids=WRITES)
+def test_a_write_into_numbers_is_a_change_or_it_is_said_that_they_are_not_compared(module, write):
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with trace(module) as steps:
+        write(module)
+    written = {
+        name for name, one in module.state_dict().items() if not torch.equal(one, before[name])
+    }
+    told = {change.name for change in steps.changes if change.in_place}
+    assert written or write is WRITES["load below"][1]
+    assert "Numbers are not compared" in steps.remarks and "Numbers are not compared" in repr(steps)
+    assert told <= set(before)  # and none is made up
+
+
+def test_a_load_is_told_at_the_line_that_copies_the_numbers():
+    module = made()
+    with trace(module) as steps:
+        module.load_state_dict({"weight": torch.zeros(2), "mean": torch.ones(2)}, strict=False)
+        module.load_state_dict({"weight": torch.ones(2)}, strict=False)
+    written = [change.name for change in steps.changes if change.in_place]
+    assert written == ["weight", "mean", "weight"] and len(steps.changes) == 3
+    places = {step.source for name in written for step in steps.changed(name)}
+    assert len(places) == 1 and "copy_" in places.pop()
+    assert ("was written in place", "weight was written in place") in told_moves(steps)
+
+
+def test_a_block_that_changes_names_alone_says_nothing_of_numbers():
+    assert traced("parameter over buffer").remarks == traced("add module").remarks == ()
+
+
+def compiled():
+    wrapper = torch.compile(nn.Linear(2, 2))
+    return wrapper, lambda: setattr(wrapper, "gain", 1), "_orig_mod"
+
+
+def deep_copied():
+    module = nn.Linear(2, 2)
+    twin = copy.deepcopy(module)
+    return module, lambda: setattr(twin, "gain", 1), None
+
+
+def a_layer_of_it():
+    module = nn.Sequential(nn.Sequential(nn.Linear(2, 2)))
+    inner = module[0][0]
+    return module, lambda: setattr(inner, "gain", 1), "0.0"
+
+
+@pytest.mark.parametrize("setting", [compiled, deep_copied, a_layer_of_it])
+def test_a_block_that_ran_on_another_module_alone_says_so_and_names_it(setting):
+    followed, act, path = setting()
+    with trace(followed) as steps:
+        act()
+    assert len(steps) > 0 and steps.changes == [] and steps.followed == type(followed).__name__
+    other = "no part of it" if path is None else f"its {path}"
+    name = "Linear" if path is None else type(followed.get_submodule(path)).__name__
+    assert f"Every line ran on another module: {name} ({other})" in steps.remarks
+    assert f"{name} ({other})" in repr(steps)
+
+
+def test_a_parametrized_layer_says_where_its_lines_ran_and_a_plain_one_nothing():
+    module = nn.Linear(2, 2)
+    parametrize.register_parametrization(module, "weight", nn.Tanh())
+    with trace(module) as steps:
+        module.weight  # noqa: B018
+    names = dict(module.named_modules())
+    (said,) = [one for one in steps.remarks if one.startswith("Lines ran on other modules too: ")]
+    for path in ("parametrizations.weight", "parametrizations.weight.0"):
+        assert f"{type(names[path]).__name__} (its {path})" in said
+    with trace(module) as steps:
+        module.gain = 1
+    assert steps.remarks == ()
+
+
+class Own(nn.Module):
+    """A class with methods of its own, which run before torch's or in their place."""
+
+    def __setattr__(self, name, value):
+        if name == "hidden":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    @torch.no_grad()
+    def train(self, mode=True):
+        return super().train(mode)
+
+
+def train(module):
+    """Not a method of any module, for all its name."""
+
+
+def test_methods_of_a_subclass_that_ran_in_another_file_are_mentioned():
+    module, said = Own(), {}
+    blocks = {
+        "hidden": lambda: setattr(module, "hidden", 1),
+        "plain": lambda: setattr(module, "plain", 1),
+        "train": lambda: module.train(),
+        "none": lambda: (train(module), nn.Module.__setattr__(module, "other", 1)),
+    }
+    for name, block in blocks.items():
+        with trace(module) as steps:
+            block()
+        said[name] = [one for one in steps.remarks if one.endswith(" ran too, in another file")]
+    assert said["hidden"] == said["plain"] == ["Own.__setattr__ ran too, in another file"]
+    assert any("Own.train" in one for one in said["train"]) and said["none"] == []
+    with trace(module) as steps:
+        module.hidden = 2
+    assert len(steps) == 0 and "Own.__setattr__" in repr(steps)
+
+
+def test_home_is_right_whoever_put_the_name_there_or_took_it_away():
+    module = made()
+    with trace(module) as steps:
+        object.__setattr__(module, "hidden", 5)
+        assert steps.home("hidden") == "__dict__" and len(steps) == 0
+        module.gain = 1
+        del vars(module)["note"]
+        module._buffers["late"] = torch.ones(1)
+        assert (steps.home("gain"), steps.home("note"), steps.home("late")) == (
+            "__dict__",
+            None,
+            "_buffers",
+        )
+        del module._parameters["weight"]
+    for name in ("hidden", "gain", "note", "late", "weight", "mean", "child", "training"):
+        boxes = ("_parameters", "_buffers", "_modules")
+        held = [box for box in boxes if name in vars(module)[box]] + ["__dict__"] * (
+            name in vars(module)
+        )
+        assert [steps.home(name)] == (held or [None])
+
+
+def test_changes_past_torch_stand_in_the_order_in_which_they_were_made():
+    module = made()
+    with trace(module) as steps:
+        object.__setattr__(module, "hidden", nn.Parameter(torch.ones(1)))
+        module.hidden = nn.Parameter(torch.ones(1))
+        del vars(module)["note"]
+    told = [(one.container, one.name, one.after is None, one.by_line) for one in steps.changes]
+    assert told == [
+        ("__dict__", "hidden", False, False),
+        ("__dict__", "hidden", True, True),
+        ("_parameters", "hidden", False, True),
+        ("__dict__", "note", True, False),
+    ]
+    assert "hidden" in steps[0].before["__dict__"] and steps.changes[-1].step == len(steps)
+
+
+class Early(nn.Module):
+    """It builds before `super().__init__()`, which ends in an error."""
+
+    def __init__(self):
+        self.layers = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        super().__init__()
+
+
+def build_and_head():
+    model = made()
+    model.head = nn.Sequential(nn.Linear(2, 2))
+    return model
+
+
+def loss_and_model():
+    loss, model, act = nn.MSELoss(), nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.ReLU()
+    return model if loss and act else None
+
+
+EXISTING = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+BUILDS = {
+    "sequential": lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU()),
+    "nested": lambda: nn.Sequential(nn.Sequential(nn.Linear(2, 2)), nn.ReLU()),
+    "a class": made,
+    "and a head": build_and_head,
+    "and a loss": loss_and_model,
+    "a copy": lambda: copy.deepcopy(EXISTING),
+    "around another": lambda: nn.Sequential(EXISTING),
+    "an existing one": EXISTING.eval,
+    "many layers": lambda: nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(40))),
+}
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_without_a_module_the_one_that_the_block_builds_is_followed_not_its_first_layer(build):
+    with trace() as steps:
+        model = build()
+    assert steps.followed == type(model).__name__
+    for box, held in (("_modules", model.named_children), ("_parameters", model._parameters.items)):
+        names = [name for name, _ in held()]
+        assert names == list(steps[-1].after[box])
+
+
+def test_a_module_that_cannot_be_built_is_followed_before_the_layers_it_has_made():
+    with pytest.raises(AttributeError), trace() as steps:
+        Early()
+    assert steps.followed == "Early" and steps[-1].after == {"__dict__": {}}
+
+
+def boxes_by_hand(statement, module) -> list[tuple[str, str]]:
+    """At each line of `remove_from` the container that its `d` is, found by identity."""
+    seen = []
+    boxes = {name: vars(module)[name] for name in BOXES if name in vars(module)}
+    boxes["__dict__"] = vars(module)
+
+    def look(frame, event, arg):
+        if frame.f_code.co_name != "remove_from":
+            return look if frame.f_code.co_filename == FILE else None
+        if event == "line" and "d" in frame.f_locals:
+            seen.append(next(name for name, box in boxes.items() if box is frame.f_locals["d"]))
+        return look
+
+    sys.settrace(look)
+    try:
+        attempt(statement, module)
+    finally:
+        sys.settrace(None)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "name", ["parameter over buffer", "module over plain", "parameter over nothing"]
+)
+def test_a_local_name_that_is_a_container_is_told_by_the_name_of_the_container(name):
+    expected = boxes_by_hand(STATEMENTS[name], made())
+    inner = [step for step in traced(name) if step.function.endswith("remove_from")]
+    assert [step.values["d"].words for step in inner if "d" in step.values] == expected != []
+
+
+def test_a_dictionary_that_only_equals_a_container_is_not_told_by_its_name():
+    module = nn.Module()
+    with trace(module) as steps:
+        module.load_state_dict({})
+    (shown,) = {step.values["state_dict"].words for step in steps[:3]}
+    assert shown == "dict of 0" and module._buffers == {}
+
+
+# --- where two traces part ------------------------------------------------------------------------
+
+
+def chain(length: int) -> nn.Sequential:
+    return nn.Sequential(*(nn.Linear(1, 1) for _ in range(length)))
+
+
+WALKS = {
+    "eval": lambda m: m.eval(),
+    "state_dict": lambda m: m.state_dict(),
+    "parameters": lambda m: list(m.parameters()),
+    "apply": lambda m: m.apply(lambda one: None),
+    "to": lambda m: m.to(torch.float64),
+}
+
+
+def recorded(act, module) -> Trace:
+    with contextlib.suppress(Exception), trace(module) as steps:
+        act(module)
+    return steps
+
+
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
+def test_loops_that_differ_in_length_are_told_with_the_loop_and_its_rounds(walk):
+    shorter, longer = recorded(walk, chain(2)), recorded(walk, chain(3))
+    where = parting(shorter, longer)
+    last = [side[where.step - 1] for side in (shorter, longer)]  # the last line in common
+    assert {step.source for step in last} == {f"{where.cause}:"} and where.cause[:4] == "for "
+    assert where[3:] == ("ends after 2 rounds", "goes on with round 3")
+    back = parting(recorded(walk, chain(3)), recorded(walk, chain(2)))
+    assert (back.cause, back.left, back.right) == (where.cause, where.right, where.left)
+
+
+def test_loops_of_the_block_itself_are_told_as_such():
+    one, two = (
+        recorded(lambda m: m.eval(), chain(0)),
+        recorded(lambda m: (m.eval(), m.train()), chain(0)),
+    )
+    where = parting(one, two)
+    assert (where.step, where.function, where.cause) == (len(one), "", "")
+    assert where[3:] == ("ends", "runs Module.train")
+
+
+def test_the_test_that_decided_is_blamed_and_not_the_last_one_before():
+    one, two = traced("parameter over nothing"), traced("plain")
+    where = parting(one, two)
+    assert [step.line for step in one[: where.step]] == [step.line for step in two[: where.step]]
+    assert one[where.step].line != two[where.step].line
+    decided = [[one for one in side.decisions if one.step < where.step][-1] for side in (one, two)]
+    assert {(one.function, one.condition) for one in decided} == {(where.function, where.cause)}
+    assert [str(one.outcome) for one in decided] == [where.left, where.right] == ["True", "False"]
+    assert parting(one, traced("parameter over nothing")) is None
+
+
+def hooked(hook) -> Trace:
+    """The trace of an assignment of a parameter while `hook` hears of each registration."""
+    module, value = made(), nn.Parameter(torch.ones(3))
+    handle = torch_module.register_module_parameter_registration_hook(hook)
+    try:
+        return recorded(lambda one: setattr(one, "new", value), module)
+    finally:
+        handle.remove()
+
+
+def test_a_line_that_raises_in_one_of_two_is_blamed():
+    def refuse(module, name, param):
+        raise KeyError("no")
+
+    heard, refused = hooked(lambda *arguments: None), hooked(refuse)
+    where = parting(heard, refused)
+    assert where[3:] == ("no error", "raises KeyError")
+    assert (where.function, where.cause) == (refused.raised_by.function, refused.raised_by.source)
+    calm = traced("parameter over nothing")
+    assert parting(calm, heard)[3:] == ("ends after 0 rounds", "goes on with round 1")
+
+
+# --- the film -------------------------------------------------------------------------------------
+
+
+def assigned(value: object, name: str = "scale", module: nn.Module | None = None) -> Trace:
+    """The trace of `module.name = value`, by default on a layer with a silent buffer "scale"."""
+    if module is None:
+        module = nn.Linear(2, 3)
+        module.register_buffer("scale", torch.ones(3), persistent=False)
+    return recorded(lambda one: setattr(one, name, value), module)
+
+
+def parameter() -> nn.Parameter:
+    return nn.Parameter(torch.ones(3))
+
+
+def built(layers: int) -> Trace:
+    with trace() as steps:
+        nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(layers)))
+    return steps
+
+
+def told_moves(steps: Trace) -> list[tuple[str, str]]:
+    return [(move.verb, move.words) for move in moves_of(steps)]
+
+
+def boxes_of_the_film(found: dict, state: int) -> dict:
+    """A state of the film as what it stands for: {container: [entry]}."""
+    boxes = zip(found["containers"], found["states"][state], strict=True)
+    return {
+        box: [found["entries"][one] for one in held] for box, (there, held, _) in boxes if there
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [parameter(), torch.ones(3), nn.ReLU(), None, 7, nn.Buffer(torch.ones(3))]
+)
+def test_every_step_has_a_frame_with_its_line_calls_names_and_containers(value):
+    steps = assigned(value)
+    found = film(steps)
+    assert len(found["steps"]) == len(steps) > 5
+    for step, frame in zip(steps, found["steps"], strict=True):
+        listing = found["listings"][frame.listing]
+        assert "".join(listing.tokens[frame.line - listing.first][1::2]).strip() == step.source
+        assert step.function == listing.name or step.function.startswith(
+            f"{listing.name}.<locals>."
+        )
+        assert found["stacks"][frame.stack] == tuple(map(short_name, step.stack))
+        local = {name: value.words for name, value in step.values.items() if name != "self"}
+        assert dict(found["values"][frame.values]) == local
+        state = step.after if step.changes else step.before
+        held = boxes_of_the_film(found, frame.state)
+        assert list(held) == list(state)
+        for box, entries in held.items():
+            assert [(entry.name, entry.words) for entry in entries] == [
+                (name, value.words) for name, value in state[box].items()
+            ]
+
+
+def test_the_listed_source_is_the_installed_one_token_by_token():
+    for listing in listings_of(built(1)):
+        lines = ["".join(runs[1::2]) for runs in listing.tokens]
+        assert len(lines) == len(listing.statements)
+        installed = source_lines()[listing.first - 1 : listing.first - 1 + len(lines)]
+        assert "\n".join(lines) == textwrap.dedent("\n".join(installed))
+        assert {kind for runs in listing.tokens for kind in runs[::2]} <= {"c", "s", "k", "f", ""}
+
+
+def test_keywords_strings_comments_and_names_of_functions_are_told_apart():
+    runs = set()
+    for line in listings_of(assigned(parameter()))[0].tokens:
+        runs |= {(words.strip(), kind) for kind, words in zip(line[::2], line[1::2], strict=True)}
+    assert {("def", "k"), ("__setattr__", "f"), ('"_parameters"', "s"), ("not in", "k")} <= runs
+    assert any(kind == "c" and words.startswith("# ") for words, kind in runs)
+
+
+def reached(found: dict, visit: int = 0) -> set[str]:
+    """The lines that the player does not grey in one call, as text."""
+    frames = [frame for frame in found["steps"] if frame.visit == visit]
+    (place,) = {frame.listing for frame in frames}
+    listing = found["listings"][place]
+    ran = {listing.statements[frame.line - listing.first] for frame in frames}
+    lines = zip(listing.tokens, listing.statements, strict=True)
+    return {"".join(runs[1::2]).strip() for runs, one in lines if one in ran}
+
+
+def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
+    plain, module = (reached(film(assigned(one, "gain"))) for one in (7, nn.ReLU()))
+    assert "super().__setattr__(name, value)" in plain - module
+    assert "modules[name] = value" in module - plain
+    # `else:` makes no event, the second line of a call neither in every Python: their statement
+    # speaks for them.
+    assert "else:" in plain and "remove_from(" in module and ")" in module
+    assert not any("raise" in line for line in plain | module)
+
+
+def test_every_line_that_ran_belongs_to_a_statement():
+    found = film(built(2))
+    for frame in found["steps"]:
+        listing = found["listings"][frame.listing]
+        at = frame.line - listing.first
+        passed = "".join(listing.tokens[at][1::2]).strip() == '"""'  # a text in __init__
+        last = listing.first + len(listing.tokens)
+        assert passed or listing.first < listing.statements[at] <= frame.line <= last
+
+
+def visits(steps: Trace) -> list[str]:
+    """The function that is listed for each call that is told apart, in order."""
+    found, seen = film(steps), {}
+    for frame in found["steps"]:
+        seen.setdefault(frame.visit, found["listings"][frame.listing].name.rpartition(".")[2])
+    return [seen[visit] for visit in sorted(seen)]
+
+
+def test_each_call_is_told_apart_and_what_stands_inside_a_function_belongs_to_its_call():
+    def twice(module):
+        module.one = 1
+        module.two = 2
+
+    assert visits(recorded(twice, nn.Linear(1, 1))) == ["__setattr__"] * 2
+    # remove_from stands in the source of __setattr__, and is shown there.
+    inner = ["__setattr__", "register_parameter", "__getattr__"]
+    assert visits(assigned(parameter())) == inner
+    # Recursion, and a lambda that float hands to _apply.
+    names = visits(recorded(lambda m: m.float(), nn.Sequential(nn.Linear(1, 1, bias=False))))
+    assert names.count("float") == 1 and names.count("_apply") == 2
+
+
+def test_a_generator_that_goes_on_is_the_same_call():
+    module = chain(3)
+    steps = recorded(lambda m: m.eval(), module)
+    calls = len(list(module.modules()))  # train() asks each of them once for its children
+    assert visits(steps).count("named_children") == visits(steps).count("train") == calls
+
+
+def test_the_outcome_of_a_test_is_shown_when_all_that_it_calls_has_run():
+    steps = assigned(parameter(), "gain")
+    asked = next(at for at, step in enumerate(steps) if "hasattr(self, name)" in step.source)
+    (note,) = [note for note in film(steps)["notes"] if note.line == steps[asked].line]
+    inner = [at for at, step in enumerate(steps) if step.function.endswith("__getattr__")]
+    assert inner[0] == asked + 1 and note.at == inner[-1] + 1 and note.words == "False"
+    # One note for each test, also for the one that stands on several lines and refuses the value.
+    for one in (steps, assigned(7), built(1)):
+        words = [note.words for note in film(one)["notes"] if note.kind == "test"]
+        assert sorted(words) == sorted(str(decision.outcome) for decision in one.decisions)
+
+
+def test_an_error_stands_at_the_line_that_raised_it():
+    steps = assigned(torch.ones(3), "weight")
+    found = film(steps)
+    (note,) = [note for note in found["notes"] if note.kind == "error"]
+    assert (note.at, note.line) == (len(steps) - 1, steps.raised_by.line)
+    assert note.words == f"{type(steps.error).__name__}: {steps.error}"
+    assert "raise TypeError(" in reached(found)
+
+
+def test_an_error_of_the_block_itself_has_a_listing_of_its_own():
+    with pytest.raises(ZeroDivisionError), trace(nn.Linear(1, 1)) as steps:
+        1 / 0  # noqa: B018
+    found = film(steps)
+    frame = found["steps"][-1]
+    assert found["stacks"][frame.stack] == ("the block",)
+    listing = found["listings"][frame.listing]
+    assert listing == ("the block", frame.line, [["", "1 / 0  # noqa: B018"]], [0])
+    assert found["notes"][-1][3:] == ("error", "ZeroDivisionError: division by zero")
+
+
+def test_what_moves_is_told_in_words_and_the_same_object_is_said_to_be_the_same():
+    assert told_moves(assigned(parameter())) == [
+        ("left", "scale left _buffers"),
+        ("left", "scale left _non_persistent_buffers_set"),
+        ("came", "scale came into _parameters"),
+    ]
+    assert [move.origin for move in moves_of(assigned(parameter()))] == ["", "_buffers", "_buffers"]
+    module, one = nn.Linear(1, 1), parameter()
+    object.__setattr__(module, "hidden", one)
+    same = "hidden came into _parameters: the object that left __dict__"
+    assert told_moves(assigned(one, "hidden", module))[1] == ("came", same)
+    replaced = told_moves(assigned(parameter(), "weight", module))
+    assert replaced == [("was replaced", "weight was replaced in _parameters")]
+    module.requires_grad_(True)
+    changed = told_moves(recorded(lambda m: m.requires_grad_(False), module))
+    assert ("changed", "bias changed in _parameters") in changed
+
+
+def test_a_buffer_that_is_not_persistent_has_the_sign_of_one_until_it_goes():
+    steps = assigned(parameter())
+    found = film(steps)
+    (entry,) = boxes_of_the_film(found, found["steps"][0].state)["_buffers"]
+    assert entry == ("scale", "non-persistent buffer", "Tensor, 3, float32")
+    assert moves_of(steps)[0].entry == entry
+
+
+def test_a_change_that_no_line_made_is_told_as_such_where_it_was_found():
+    module = nn.Linear(1, 1)
+    with trace(module) as steps:
+        vars(module)["early"] = 1
+        module.gain = 1
+        vars(module)["late"] = 2
+    found = film(steps)
+    words = {change[4]: change[0] for change in found["changes"]}
+    assert words["early came into __dict__, by no line of this file"] == 0
+    assert words["late came into __dict__, by no line of this file"] == len(steps) - 1
+    last = boxes_of_the_film(found, found["steps"][-1].state)["__dict__"]
+    assert {"early", "gain", "late"} <= {entry.name for entry in last}
+
+
+def test_one_assignment_is_sent_in_less_than_20_kb_and_two_thousand_steps_in_150():
+    for value in (parameter(), torch.ones(3), nn.ReLU()):
+        assert len(json.dumps(film(assigned(value)))) < 20_000
+    steps = built(13)
+    assert len(steps) > 2_000 and len(json.dumps(film(steps))) < 150_000
+
+
+def test_a_module_with_many_names_is_cut_with_the_rest_counted_and_what_moves_is_kept():
+    module = nn.Module()
+    for i in range(500):
+        module.register_buffer(f"b{i}", None)
+    found = film(assigned(parameter(), "b450", module))
+    _, held, more = found["states"][found["steps"][0].state][BOXES.index("_buffers")]
+    names = [found["entries"][one].name for one in held]
+    assert names == [*(f"b{i}" for i in range(40)), "b450"] and more == 459
+    assert len(json.dumps(found)) < 25_000
+
+
+def test_lines_of_no_module_have_a_film():
+    with trace() as steps:
+        torch_module.register_module_forward_hook(lambda *arguments: None).remove()
+    found = film(steps)
+    assert steps.followed == "" and len(found["steps"]) == len(steps) > 0
+    assert boxes_of_the_film(found, found["steps"][0].state) == {}
+
+
+# --- the playground's engine ----------------------------------------------------------------------
+
+
+EARLY = "before Module.__init__"
+GRID = grid()
+
+
+def a_value(name):
+    if name == "non-leaf Parameter":
+        # Another way to one than the playground's: what an operation gives back, labelled as a
+        # parameter.
+        made = nn.Parameter(torch.zeros(2)) * 2
+        made._is_param = True
+        return made
+    return {
+        "Parameter": nn.Parameter(torch.ones(2)),
+        "Tensor": torch.ones(2),
+        "Buffer": nn.Buffer(torch.ones(2)),
+        "Module": nn.ReLU(),
+        "None": None,
+        "number": 3.0,
+        "string": "text",
+    }[name]
+
+
+class Bare(nn.Module):
+    def __init__(self):
+        pass
+
+
+class Named(nn.Module):
+    x = "of the class"
+
+    def __init__(self, early=False):
+        if not early:
+            super().__init__()
+
+
+def a_module(home, route):
+    if home == "class attribute":
+        return Named(early=route == EARLY)
+    module = Bare() if route == EARLY else nn.Module()
+    match home:
+        case "plain":
+            module.x = torch.zeros(3)
+        case "parameter":
+            module.x = nn.Parameter(torch.zeros(3))
+        case "buffer":
+            module.x = nn.Buffer(torch.zeros(3))
+        case "non-persistent buffer":
+            module.x = nn.Buffer(torch.zeros(3), persistent=False)
+        case "submodule":
+            module.x = nn.Linear(3, 1)
+    return module
+
+
+def home_of(module):
+    """Asked of torch's public lists, with a tensor put into an empty slot so that they show it."""
+    if "x" in vars(module):
+        return "plain"
+    if "_parameters" in vars(module):
+        if "x" in module._modules:
+            return "submodule"
+        if "x" in module._parameters or "x" in module._buffers:
+            if module.x is None:
+                module.x = (
+                    nn.Parameter(torch.ones(1)) if "x" in module._parameters else torch.ones(1)
+                )
+            if "x" in dict(module.named_parameters()):
+                return "parameter"
+            assert "x" in dict(module.named_buffers())
+            return "buffer" if "x" in module.state_dict() else "non-persistent buffer"
+    return "class attribute" if hasattr(type(module), "x") else "nowhere"
+
+
+def by_hand(value, home, route):
+    """(home afterwards, class of the error, its text), found without the attempts."""
+    module, error = a_module(home, route), None
+    try:
+        if route == "del":
+            del module.x
+        elif route in ("setattr", EARLY):
+            module.x = a_value(value)
+        else:
+            getattr(module, route)("x", a_value(value))
+    except Exception as raised:
+        error = raised
+    text = (
+        str(error).replace(f"'{type(module).__name__}' object", "'Fresh' object") if error else ""
+    )
+    return home_of(module), type(error).__name__ if error else "", text
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_outcome_is_what_plain_torch_calls_give(route):
+    outcomes = [one for one in GRID if one.route == route]
+    assert outcomes
+    for one in outcomes:
+        expected = by_hand(one.value, one.home, route)
+        assert (one.after, one.error, one.message[:200]) == (*expected[:2], expected[2][:200]), one
+
+
+def test_the_grid_has_each_combination_once_and_no_other():
+    tried = [(one.route, one.value, one.home) for one in GRID]
+    assert len(set(tried)) == len(tried) == 4 * 8 * 7 + 7 + 8 * 3
+    assert {home for route, _, home in tried if route == EARLY} == set(EARLY_HOMES)
+    assert {value for route, value, _ in tried if route == "del"} == {""}
+    assert [pair[1:] for pair in tried if pair[0] == "setattr"] == [
+        (value, home) for value in VALUES for home in HOMES
+    ]
+
+
+def test_what_stands_there_afterwards_is_the_very_object():
+    for one in GRID:
+        if one.after == "nowhere":
+            assert one.holds == ""
+        elif one.error or one.route == "del":
+            assert one.holds == "the old value" and one.after == one.home
+        else:
+            assert one.holds == "the new value", one
+
+
+def test_a_module_behind_a_class_attribute_is_the_only_thing_that_hides():
+    hidden = [(one.route, one.value, one.home) for one in GRID if one.hidden]
+    assert hidden == [("setattr", "Module", "class attribute")]
+    module = Named()
+    module.x = child = nn.ReLU()
+    assert module.x == "of the class" and list(module.children()) == [child]
+
+
+def test_the_traces_are_those_of_the_attempts():
+    for one in GRID:
+        assert one.steps.followed == "Fresh"
+        assert type(one.steps.error).__name__ == (one.error or "NoneType")
+        if not one.error and one.route != "del":
+            box = {"plain": "__dict__", "parameter": "_parameters", "submodule": "_modules"}.get(
+                one.after, "_buffers"
+            )
+            assert one.steps.home("x") == box
+
+
+def test_the_outcomes_are_the_same_every_time():
+    first, second = (
+        [(one.after, one.holds, one.message, len(one.steps)) for one in found]
+        for found in (GRID, grid())
+    )
+    assert first == second
+
+
+def test_a_hook_of_the_learner_takes_part(request):
+    seen = []
+    handle = nn.modules.module.register_module_parameter_registration_hook(
+        lambda *args: seen.append(args[1])
+    )
+    request.addfinalizer(handle.remove)
+    assert run("Parameter", "nowhere", "setattr").after == "parameter" and seen == ["x"]
+
+
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (
+            ("parameter", "nowhere", "setattr"),
+            "there is no value 'parameter'. There are: 'Parameter', 'Tensor'",
+        ),
+        (("Tensor", "somewhere", "setattr"), "there is no home 'somewhere'"),
+        (("Tensor", "nowhere", "<b>"), "there is no route '<b>'"),
+        (("", "nowhere", "setattr"), "there is no value ''"),
+        (("Tensor", "plain", "del"), "del takes no value: pass ''"),
+        (("Tensor", "buffer", EARLY), "no name can live in 'buffer'"),
+        (("x" * 5000, "nowhere", "setattr"), "5000 in all"),
+    ],
+)
+def test_what_cannot_be_tried_is_a_value_error_that_says_what_can(arguments, words):
+    with pytest.raises(ValueError) as caught:
+        run(*arguments)
+    assert words in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("wrong", [None, 3, nn.ReLU(), ["setattr"]])
+def test_what_is_no_text_is_a_type_error(place, wrong):
+    arguments = ["Tensor", "nowhere", "setattr"]
+    arguments[place] = wrong
+    with pytest.raises(TypeError, match=f"is a text, such as .*; got {type(wrong).__name__}$"):
+        run(*arguments)

@@ -60,6 +60,16 @@ def storage_address(tensor: torch.Tensor) -> int | None:
         return None
 
 
+def writes_into(tensor: torch.Tensor) -> int | None:
+    """How many writes in place torch has counted for the memory of `tensor`; None where it counts
+    none, as for an inference tensor. There is no public count. One through `.data` or NumPy, or by
+    batch norm into its statistics, is not in it."""
+    try:
+        return _Base._version.__get__(tensor)
+    except Exception:
+        return None
+
+
 def without_torch_function() -> object:
     """A context in which no `__torch_function__` of a tensor class or of a mode runs. There is no
     public way to ask for it. Where it is missing, such code of the learner may run."""

@@ -1,113 +1,175 @@
-"""A trace as the browser gets it: tables of numbers and text that refer to each other, and the
-source in tokens.
-"""
+"""What a player tells of a trace: every change in words, and the film, which are tables of numbers
+and text that refer to each other."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from pygments.lexers.python import PythonLexer
-from pygments.token import Token
+from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
-from helpers.tracing.recorder import CONTAINERS, Held
+from helpers.state.torch_private import NON_PERSISTENT
+from helpers.tracing.listing import listings_of
+from helpers.tracing.recorder import Line
 from helpers.tracing.trace import Step, Trace
+from helpers.tracing.watch import BOXES, Change, State
 
-_SILENT = "_non_persistent_buffers_set"
 _MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
-_TOKENS = {
-    Token.Comment: "c",
-    Token.Literal.String.Doc: "c",
-    Token.Literal.String: "s",
-    Token.Keyword: "k",
-    Token.Operator.Word: "k",
-    Token.Name.Function: "f",
-}
+
+
+class Entry(NamedTuple):
+    """What a container holds: a name, the kind of its sign, the value in words."""
+
+    name: str
+    kind: str
+    words: str
+
+
+class Move(NamedTuple):
+    """A change in words: its entry; what became of the name, "came", "left", "changed", "was
+    replaced" or "was written in place"; the container that it had left before, or ""."""
+
+    change: Change
+    entry: Entry
+    verb: str
+    words: str
+    origin: str
+
+
+class Frame(NamedTuple):
+    """A step as its places in the tables of the film. `visit`: a call of the function listed."""
+
+    listing: int
+    line: int
+    stack: int
+    visit: int
+    state: int
+    values: int
+
+
+class Note(NamedTuple):
+    """The outcome of a "test", or an "error", shown at a line of a visit from the step `at` on."""
+
+    at: int
+    visit: int
+    line: int
+    kind: str
+    words: str
 
 
 class _Table(dict):
     """Distinct rows, numbered in the order in which they came."""
 
-    def __missing__(self, row: tuple) -> int:
+    def __missing__(self, row: object) -> int:
         return self.setdefault(row, len(self))
 
 
-def film(steps: Trace) -> dict:
-    """The trace as tables of numbers and text that refer to each other, cut at 10,000 steps with
-    the rest counted.
-    """
-    shown, changes = steps[:_MOST_STEPS], changes_of(steps)
-    stacks, states, entries, values, known = _Table(), _Table(), _Table(), _Table(), {}
-    touched = {(change.container, change.name) for change in changes}
+def film(steps: Trace) -> dict[str, Any]:
+    """The film as the browser gets it, cut at 10,000 steps with the rest counted."""
+    return _Film(steps).tables()
 
-    def boxes(state: dict) -> Iterator[tuple]:
-        for box in CONTAINERS:
-            names, more = names_of(box, state, touched, _MOST_NAMES)
-            yield (
-                box in state,
-                tuple(entries[entry_of(box, name, state[box][name], state)] for name in names),
-                more,
+
+class _Film:
+    """Makes a film. The tables that its frames refer to fill as the frames are made."""
+
+    def __init__(self, steps: Trace) -> None:
+        self.trace, self.steps = steps, steps[:_MOST_STEPS]
+        self.history = steps.recording.history
+        self.listings = listings_of(steps)
+        self.touched = {(change.container, change.name) for change in steps.changes}
+        self.stacks, self.entries, self.values = _Table(), _Table(), _Table()
+
+    def tables(self) -> dict[str, Any]:
+        frames = list(self._frames())
+        states = [self._boxes(state) for state in self.history.states or [{}]]
+        changes = list(self._changes())
+        return {
+            "listings": self.listings,
+            "steps": frames,
+            "stacks": list(self.stacks),
+            "states": states,
+            "entries": list(self.entries),
+            "values": list(self.values),
+            "notes": list(self._notes([frame.visit for frame in frames])),
+            "changes": changes,
+            "containers": BOXES,
+            "more": len(self.trace) - len(self.steps),
+            "remarks": self.trace.remarks,
+        }
+
+    def _frames(self) -> Iterator[Frame]:
+        places: dict[int, int] = {}
+        for place, listing in enumerate(self.listings):
+            lines = range(listing.first, listing.first + len(listing.tokens))
+            places |= dict.fromkeys(lines, place)
+        visits = _Table()
+        for step, line in zip(self.steps, self.trace.recording.lines, strict=False):
+            # The line of the block is in another file, and listed last.
+            place = places[step.line] if step.stack else len(self.listings) - 1
+            call = _listed_call(line, self.listings[place].first)
+            stack = tuple(map(short_name, step.stack)) or ("the block",)
+            values = [(name, one.words) for name, one in step.values.items() if name != "self"]
+            yield Frame(
+                place,
+                step.line,
+                self.stacks[stack],
+                visits[call],
+                self._state_of(step, line),
+                self.values[tuple(values[:_MOST_VALUES])],
             )
 
-    listings, places = _listings(steps)
-    following, visits = (
-        _following(shown),
-        _visits(steps, shown, places, [listing[1] for listing in listings]),
-    )
-    rows, notes = [], []
-    for at, step in enumerate(shown):
-        place = places.get(step.line, 0) if step.stack else len(listings) - 1
-        # A state stays one object as long as nothing changes; what calls change belongs to their
-        # own lines.
-        state = step.after if step.changes else step.before
-        if id(state) not in known:
-            known[id(state)] = states[tuple(boxes(state))]
-        local = tuple((name, held.words) for name, held in step.values.items() if name != "self")[
-            :_MOST_VALUES
-        ]
-        stack = stacks[tuple(map(short_name, step.stack)) or ("the block",)]
-        rows.append((place, step.line, stack, visits[at], known[id(state)], values[local]))
-        end = following[at]
-        when = at if end == at + 1 else min(end, len(shown) - 1)
-        again = (
-            end < len(shown)
-            and visits[end] == visits[at]
-            and shown[end].condition == step.condition
-        )
-        if step.error is not None:
-            notes.append((when, visits[at], step.line, "error", in_words(step.error)))
-        elif (
-            step.outcome is not None and not again
-        ):  # of a test on several lines the last one tells
-            notes.append((when, visits[at], step.line, "test", str(step.outcome)))
-    moves = []
-    for one in changes:
-        if one.at < len(shown) or len(shown) == len(steps):
-            place = max(0, min(one.at, len(shown) - 1))
-            held = entries[entry_of(one.container, one.name, one.held, one.state)]
-            moves.append(
-                (place, CONTAINERS.index(one.container), one.verb, held, one.words, one.origin)
-            )
-    return {
-        "listings": listings,
-        "steps": rows,
-        "stacks": list(stacks),
-        "states": list(states),
-        "entries": list(entries),
-        "values": list(values),
-        "notes": notes,
-        "changes": moves,
-        "containers": CONTAINERS,
-        "more": len(steps) - len(shown),
-    }
+    def _state_of(self, step: Step, line: Line) -> int:
+        if step is self.trace[-1]:
+            return max(0, len(self.history.states) - 1)
+        # What a line calls changes with lines of its own.
+        return self.history.place(line.end if step.changes else line.begin)
+
+    def _boxes(self, state: State) -> list[tuple]:
+        """Of each container whether it is there, its entries, and how many are left out."""
+        found = []
+        for box in BOXES:
+            names, more = names_of(box, state, self.touched, _MOST_NAMES)
+            entries = [self.entries[entry_of(box, name, state)] for name in names]
+            found.append((box in state, entries, more))
+        return found
+
+    def _notes(self, visits: list[int]) -> Iterator[Note]:
+        ends = _ends(self.steps)
+        for at, (step, end, visit) in enumerate(zip(self.steps, ends, visits, strict=True)):
+            when = at if end == at + 1 else min(end, len(ends) - 1)
+            if step.error is not None:
+                yield Note(when, visit, step.line, "error", error_in_words(step.error))
+            elif step.outcome is not None and not self._same_test(at, end, visits):
+                yield Note(when, visit, step.line, "test", str(step.outcome))
+
+    def _same_test(self, at: int, end: int, visits: list[int]) -> bool:
+        """Whether the step at `end` is of the test at `at`: the last line of a test tells."""
+        if end == len(visits) or visits[end] != visits[at]:
+            return False
+        return self.steps[end].condition == self.steps[at].condition
+
+    def _changes(self) -> Iterator[tuple]:
+        """Of each change its step, container, verb, entry, words and origin."""
+        last = len(self.steps) - 1
+        for change, entry, verb, words, origin in moves_of(self.trace):
+            if change.step > last and len(self.trace) > len(self.steps):
+                break  # it belongs to a step that is cut off
+            if not change.by_line:
+                words += ", by no line of this file"
+            at, box = max(0, min(change.step, last)), BOXES.index(change.container)
+            yield at, box, verb, self.entries[entry], words, origin
 
 
-def _following(steps: list[Step]) -> list[int]:
+def _listed_call(line: Line, first: int) -> int:
+    """The call of the function that is listed from line `first` on: a comprehension, a lambda and a
+    function inside belong to the call around them."""
+    calls = zip(line.calls, line.stack, strict=True)
+    around = [call for call, begin in calls if begin == first]
+    return around[-1] if around else line.call
+
+
+def _ends(steps: list[Step]) -> list[int]:
     """For each step the next position that is no deeper: there its line has ended, with all that it
-    called.
-    """
+    called."""
     depths, found = [len(step.stack) for step in steps], [len(steps)] * len(steps)
     for at in range(len(steps) - 1, -1, -1):
         end = at + 1
@@ -117,131 +179,50 @@ def _following(steps: list[Step]) -> list[int]:
     return found
 
 
-def _visits(
-    steps: Trace, shown: list[Step], places: dict[int, int], firsts: list[int]
-) -> list[int]:
-    """For each step the number of the call that it belongs to: a call of the function whose source
-    is shown.
-    """
-    lines = steps._lines[: len(shown)]
-    last = {line.call: at for at, line in enumerate(lines)}
-    found, opened, count = [], [], 0  # opened: call, depth, listing, visit
-    for at, (line, step) in enumerate(zip(lines, shown, strict=True)):
-        call, depth, here = line.call, len(step.stack), places.get(step.line)
-        named = here is not None and line.stack[-1:] == (firsts[here],)
-        opened = [
-            one for one in opened if one[1] < depth or (one[1] == depth and last[one[0]] >= at)
-        ]
-        # A comprehension, a lambda and a function inside belong to the call around them, a
-        # recursive call does not.
-        inside = [one for one in opened if one[2] == here and (one[1] == depth or not named)]
-        found.append(inside[-1][3] if inside else count)
-        count += not inside
-        if all(one[0] != call for one in opened):
-            opened.append((call, depth, here, found[-1]))
-    return found
+# --- what the film and the static face both tell --------------------------------------------------
 
 
-def _listings(steps: Trace) -> tuple[list[tuple], dict[int, int]]:
-    """The sources that are shown, and {line: place of its source}. An inner function is in the
-    outer's.
-    """
-    functions, widest = steps.functions(), {}
-    for name, (first, lines) in sorted(functions.items(), key=lambda item: len(item[1][1])):
-        widest |= dict.fromkeys(range(first, first + len(lines)), name)
-    names = [name for name, (first, _) in functions.items() if widest[first] == name]
-    listings = [(name, *_listing(*functions[name])) for name in names]
-    if steps and not steps[-1].stack:  # an error of the block: its own line, from another file
-        listings.append(("the block", steps[-1].line, [["", steps[-1].source]], [0]))
-    return listings, {line: names.index(name) for line, name in widest.items()}
-
-
-def _listing(first: int, text: tuple[str, ...]) -> tuple[int, list[list[str]], list[int]]:
-    """Number of the first line, the tokens of each line as [class, text, class, text, …], the
-    statement of each.
-    """
-    indent = len(text[0]) - len(text[0].lstrip())
-    lines = [line if line[:indent].strip() else line[indent:] for line in text]
-    runs: list[list[str]] = [[] for _ in lines]
-    at = 0
-    for kind, words in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
-        letter = next((letter for family, letter in _TOKENS.items() if kind in family), "")
-        for i, part in enumerate(words.split("\n")):
-            at += i > 0
-            if runs[at] and (runs[at][-2] == letter or part.isspace()):
-                runs[at][-1] += part
-            elif part:
-                runs[at] += [letter, part]
-    return first, runs, [group and group + first - 1 for group in _statements(lines)]
-
-
-def _statements(lines: list[str]) -> list[int]:
-    """For each line that of the statement it belongs to; 0 for the head, blank lines and words:
-    they do not run.
-    """
-    kinds = (ast.stmt, ast.excepthandler)
-    head, *inner = [one for one in ast.walk(ast.parse("\n".join(lines))) if isinstance(one, kinds)]
-    found: dict[int, int] = {}
-    for node in inner:
-        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        end = node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno
-        found |= dict.fromkeys(range(node.lineno, end + 1), 0 if words else node.lineno)
-    found |= dict.fromkeys(range(1, head.body[0].lineno), 0)
-    found |= {
-        i: 0 for i, line in enumerate(lines, 1) if not line.strip() or line.lstrip().startswith("#")
-    }
-    for number in range(
-        len(lines), 0, -1
-    ):  # else, try and finally: what follows tells whether they are reached
-        found.setdefault(number, found.get(number + 1, 0))
-    return [found[number] for number in range(1, len(lines) + 1)]
-
-
-# --- what the film and the static face both tell ----------------------------------------------------------------------
-
-
-class Told(NamedTuple):
-    """A change in words: its position, past the end if no line of the file made it; "came", "left",
-    "changed" or "was replaced"; what the containers hold after the line; the container that the
-    name left last, or ""."""
-
-    at: int
-    container: str
-    name: str
-    held: Held
-    verb: str
-    words: str
-    state: dict
-    origin: str
-
-
-def changes_of(steps: Trace) -> list[Told]:
-    """Every change of the trace, in order."""
-    placed = [(at, change) for at, step in enumerate(steps) for change in step.changes]
-    placed += [(len(steps), change) for change in steps.changes[len(placed) :]]
-    found, left = [], {}
-    for at, (container, name, before, after) in placed:
+def moves_of(steps: Trace) -> list[Move]:
+    """Every change of a trace in words, in order."""
+    found: list[Move] = []
+    left: dict[str, tuple[str, int]] = {}  # name -> the container that it left last, the object
+    history = steps.recording.history
+    for change in history.changes:
+        container, name = change.container, change.name
         origin, number = left.get(name, ("", 0))
-        if after is None:
-            verb, words = "left", f"{_short(name)} left {container}"
-            if container != _SILENT:
-                left[name] = (container, before.number)
-        elif before is None:
-            same = origin and container != _SILENT and number == after.number
-            verb, words = "came", f"{_short(name)} came into {container}"
-            words += f": the object that left {origin}" if same else ""
-        else:
-            verb = "changed" if before.number == after.number else "was replaced"
-            words = f"{_short(name)} {verb} in {container}"
-        state = steps[at].after if at < len(steps) else {}
-        found.append(Told(at, container, name, after or before, verb, words, state, origin))
+        verb = _verb(change)
+        words = f"{_short(name)} {verb}"
+        if verb == "came":
+            words += f" into {container}"
+            if origin and container != NON_PERSISTENT and number == change.after.number:
+                words += f": the object that left {origin}"
+        elif verb == "left":
+            words += f" {container}"
+            if container != NON_PERSISTENT:
+                left[name] = (container, change.before.number)
+        elif not change.in_place:
+            words += f" in {container}"
+        # The state in which the name is there.
+        state = history.at(change.moment if change.after else change.moment - 1)
+        found.append(Move(change, entry_of(container, name, state), verb, words, origin))
     return found
 
 
-def entry_of(box: str, name: str, held: Held, state: dict) -> tuple[str, str, str]:
-    """Name, kind of sign and words of what a container holds."""
-    silent = box == _SILENT or (box == "_buffers" and name in state.get(_SILENT, ()))
-    return _short(name), "non-persistent buffer" if silent else held.kind, held.words
+def _verb(change: Change) -> str:
+    if change.before is None:
+        return "came"
+    if change.after is None:
+        return "left"
+    if change.before.number != change.after.number:
+        return "was replaced"
+    return "was written in place" if change.in_place else "changed"
+
+
+def entry_of(box: str, name: str, state: State) -> Entry:
+    """What a container holds under `name`, with the sign of its kind."""
+    kind, words = state[box][name][:2]
+    silent = box == NON_PERSISTENT or (box == "_buffers" and name in state.get(NON_PERSISTENT, ()))
+    return Entry(_short(name), "non-persistent buffer" if silent else kind, words)
 
 
 def _short(name: str) -> str:
@@ -249,10 +230,9 @@ def _short(name: str) -> str:
     return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
 
 
-def names_of(box: str, state: dict, touched: set, most: int) -> tuple[list[str], int]:
+def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str], int]:
     """The names in a container that are shown, at most `most` and as many that change, and how many
-    are left out.
-    """
+    are left out."""
     names = list(state.get(box, ()))
     kept = [name for i, name in enumerate(names) if i < most or (box, name) in touched][: 2 * most]
     return kept, len(names) - len(kept)
@@ -263,6 +243,6 @@ def short_name(function: str) -> str:
     return function.rpartition("<locals>.")[2]
 
 
-def in_words(error: BaseException) -> str:
+def error_in_words(error: BaseException) -> str:
     """Class and message of an exception."""
     return f"{type_name(error)}: {message_of(error)}"

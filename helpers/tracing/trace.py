@@ -1,6 +1,5 @@
 """Which lines of torch run when I write `model.x = …`? Recorded while they run, in the installed
-source.
-"""
+source."""
 
 from __future__ import annotations
 
@@ -8,21 +7,22 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from helpers.state.objects import message_of, require_module, type_name
-from helpers.tracing.recorder import CONTAINERS, Change, Held, Line, Recorder, Room
-from helpers.tracing.source import module_source, source_lines
+from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
+from helpers.tracing.recorder import Line, Recorder, Recorders, Recording
+from helpers.tracing.source import Fork, module_source, source_lines
+from helpers.tracing.watch import BOXES, Change, State, Value
 
 
 class Step(NamedTuple):
     """One line that ran. What it called is between `before` and `after`, and has steps of its own.
 
     `function`: its qualified name. `line`: its number in the file. `source`: its text. `before`,
-    `after`: what the followed module held, as {container: {name: Held}}; a container that does not
+    `after`: what the followed module held, as {container: {name: Value}}; a container that does not
     exist yet is left out. `stack`: the functions of the file that were running, outermost first,
     this one last. `error`: a copy, without its traceback, of the exception that was raised in this
     line or passed through it. `condition`: the test that the line belongs to, on one line, or "".
@@ -33,20 +33,19 @@ class Step(NamedTuple):
     function: str
     line: int
     source: str
-    before: dict[str, dict[str, Held]]
-    after: dict[str, dict[str, Held]]
+    before: State
+    after: State
     stack: tuple[str, ...]
     error: BaseException | None
     condition: str
     outcome: bool | None
     changes: tuple[Change, ...]
-    values: dict[str, Held]
+    values: dict[str, Value]
 
 
 class Decision(NamedTuple):
     """One test that ran: its function, its text on one line, what it gave, and the position of its
-    first step.
-    """
+    first step."""
 
     function: str
     condition: str
@@ -54,60 +53,52 @@ class Decision(NamedTuple):
     step: int
 
 
-class Parting(NamedTuple):
-    """Where two traces part: the position of the first step that differs, and the last decision
-    before it in each.
-    """
-
-    step: int
-    left: Decision | None
-    right: Decision | None
-
-
 class Trace(Sequence):
     """The steps of one block, in the order in which they ran: see `trace`."""
 
     def __init__(self, module: nn.Module | None) -> None:
         self._module = (lambda: module) if module is not None else None
-        self._followed = "" if module is None else type_name(module)
         self._recorder: Recorder | None = None
-        self._lines: list[Line] = []
+        self._kept = Recording("" if module is None else type_name(module))
         self._made: list[Step] = []
-        self._outside: tuple[Change, ...] = ()
         self._left: BaseException | None = None
 
     def __enter__(self) -> Trace:
         if self._recorder:
-            raise RuntimeError(
-                "this trace is recording already; write trace(module) again for a block inside it"
-            )
+            advice = "write trace(module) again for a block inside it"
+            raise RuntimeError(f"this trace is recording already; {advice}")
         module = self._module and self._module()
         if self._module and module is None:
             raise RuntimeError("the module of this trace is gone; write trace(module) again")
         source_lines()  # torch without its source: say so before anything runs
         self._made, self._left = [], None
-        with torch._C.DisableTorchFunction():
+        with without_torch_function():
             self._recorder = Recorder(module)
-        self._lines = self._recorder.lines
-        self._room = Room.enter(self._recorder)
-        sys.settrace(self._room.trace_function)
+        self._recorders = Recorders.enter(self._recorder)
+        sys.settrace(self._recorders.trace_function)
         return self
 
     def __exit__(
         self, kind: type | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         recorder, self._recorder = self._recorder, None
-        sys.settrace(self._room.leave(recorder))
-        self._module = self._module and weakref.ref(
-            self._module()
-        )  # for a second block, and not to keep it
-        with torch._C.DisableTorchFunction():
-            recorder.finish(error, traceback)
-        self._followed, self._outside = recorder.followed, tuple(recorder.outside)
-        self._left = recorder.lines[-1].error if error is not None else None
+        sys.settrace(self._recorders.leave(recorder))
+        if self._module:  # for a second block, and not to keep it
+            self._module = weakref.ref(self._module())
+        with without_torch_function():
+            self._kept = recorder.finish(error, traceback)
+        self._left = self._kept.lines[-1].error if error is not None else None
+
+    @property
+    def recording(self) -> Recording:
+        """What was recorded, of which the steps are made; while the block runs, by now."""
+        if self._recorder is None:
+            return self._kept
+        with without_torch_function():
+            return self._recorder.recording()
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.recording.lines)
 
     def __getitem__(self, position: int | slice) -> Step | list[Step]:
         return self._steps()[position]
@@ -116,28 +107,29 @@ class Trace(Sequence):
         return iter(self._steps())
 
     def __repr__(self) -> str:
-        lines = sum(not line.source for line in self._lines)
-        words = ", ".join(
-            f"{number:,} {noun}{'' if number == 1 else 's'}"
-            for number, noun in (
-                (lines, "line"),
-                (len(self.functions()), "function"),
-                (len(self.changes), "change"),
-            )
+        lines = sum(bool(line.stack) for line in self.recording.lines)
+        counts = (
+            (lines, "line"),
+            (len(self.functions()), "function"),
+            (len(self.changes), "change"),
         )
-        left = (
-            f", left by {type_name(self._left)}: {message_of(self._left)}"
-            if self._left is not None
-            else ""
-        )
-        return " ".join(
-            f"trace of torch's module.py on {self.followed or 'no module'}: {words}{left}".split()
-        )
+        words = ", ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+        if self._left is not None:
+            words += f", left by {type_name(self._left)}: {message_of(self._left)}"
+        said = [f"trace of torch's module.py on {self.followed or 'no module'}: {words}"]
+        return " ".join(". ".join([*said, *self.remarks]).split())
 
     @property
     def followed(self) -> str:
         """The class name of the module whose containers are shown; "" as long as there is none."""
-        return self._recorder.followed if self._recorder else self._followed
+        return self.recording.followed
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of the block besides, a sentence each: that numbers are not compared;
+        that every line ran on another module, and which; that methods of a subclass ran, which are
+        in another file."""
+        return self.recording.remarks
 
     @property
     def error(self) -> BaseException | None:
@@ -147,8 +139,7 @@ class Trace(Sequence):
     @property
     def raised_by(self) -> Step | None:
         """The step whose line raised the exception that left the block: the innermost that it
-        passed through.
-        """
+        passed through."""
         passed = [step for step in self if step.error is not None and step.error is self._left]
         return max(passed, key=lambda step: len(step.stack), default=None)
 
@@ -156,11 +147,9 @@ class Trace(Sequence):
     def decisions(self) -> list[Decision]:
         """Every test that was decided, in order, once for each time it ran."""
         found, last = [], {}
-        for position, (line, step) in enumerate(zip(self._lines, self, strict=True)):
-            test = None if line.source else module_source().conditions.get(step.line)
-            again = (
-                test is not None and last.get(line.call) is test
-            )  # another line of the same test
+        for position, (line, step) in enumerate(zip(self.recording.lines, self, strict=True)):
+            test = fork_of(line) if step.condition else None
+            again = test is not None and last.get(line.call) is test  # another line of the same
             last[line.call] = test
             if step.outcome is not None and not again:
                 found.append(Decision(step.function, step.condition, step.outcome, position))
@@ -168,38 +157,43 @@ class Trace(Sequence):
 
     @property
     def changes(self) -> list[Change]:
-        """Every change of a container, in order; a change that no line of the file made comes last."""
-        return [change for step in self for change in step.changes] + list(self._outside)
+        """Every change of a container, in order, whether a line of the file made it or not.
+
+        A name came, left or was replaced, or a tensor changed its shape, dtype, device or whether
+        it wants a gradient. Numbers are not compared: a write into a tensor is seen where torch
+        counts it, which it does not for one through `.data` or NumPy, or by batch norm into its
+        statistics. What a plain list or object holds is not looked at."""
+        return list(self.recording.history.changes)
 
     def changed(self, name: str) -> list[Step]:
         """The steps whose own line changed what some container holds under `name`."""
         return [step for step in self if any(change.name == name for change in step.changes)]
 
     def home(self, name: str) -> str | None:
-        """The container that holds `name` after the last step, "__dict__" for a plain attribute;
-        None for none.
+        """The container that holds `name` after the block, "__dict__" for a plain attribute; None
+        for none.
 
         A buffer that is not persistent is in `_buffers`, and its name in
         `_non_persistent_buffers_set` as well."""
-        last = self[-1].after if self else {}
-        homes = [container for container in CONTAINERS if name in last.get(container, {})]
-        return next((home for home in homes if home != "_non_persistent_buffers_set"), None)
+        states = self.recording.history.states
+        last = states[-1] if states else {}
+        homes = [box for box in BOXES if box != NON_PERSISTENT and name in last.get(box, {})]
+        return homes[0] if homes else None
 
     def functions(self) -> dict[str, tuple[int, tuple[str, ...]]]:
         """The source of every function that ran: {name: (number of its first line, its lines)}, in
-        order.
-        """
+        order."""
         source, found = module_source(), {}
-        for line in self._lines:
-            if not line.source:
+        for line in self.recording.lines:
+            if line.stack:
                 one = source.function(line.stack[-1])
                 found.setdefault(one.name, (one.first, source.lines[one.first - 1 : one.last]))
         return found
 
     def _steps(self) -> list[Step]:
-        if len(self._made) != len(self._lines) or self._recorder:
-            tests = _outcomes(self._lines)
-            self._made = [_step(line, *test) for line, test in zip(self._lines, tests, strict=True)]
+        recording = self.recording
+        if self._recorder or len(self._made) != len(recording.lines):
+            self._made = _steps_of(recording)
         return self._made
 
 
@@ -208,9 +202,10 @@ def trace(module: nn.Module | None = None) -> Trace:
     as steps: …`.
 
     `module` is the module whose containers are shown, any `nn.Module` instance, before its
-    `__init__` too. Without one, that is the first module on which a method of the file is called:
-    the one that the block builds. Whatever the block does is recorded, in this thread, whichever
-    module it does it to. TypeError for anything else.
+    `__init__` too. Without one, that is the module that the block builds: of several the one with
+    the most modules below it, and the first of equals; if it builds none, one whose methods it
+    calls. Whatever the block does is recorded, in this thread, whichever module it does it to.
+    TypeError for anything else.
 
     Gives a sequence of `Step`, which grows while the block runs. An exception reaches the caller
     unchanged; the last step has a copy of it. The trace function that was set before (of a
@@ -222,61 +217,69 @@ def trace(module: nn.Module | None = None) -> Trace:
     return Trace(module)
 
 
-def parting(left: Trace, right: Trace) -> Parting | None:
-    """Where `left` and `right` run different lines for the first time; None if they run the same
-    lines.
-    """
-    ways = [[(line.source, line.number) for line in one._lines] for one in (left, right)]
-    shorter = min(map(len, ways))
-    first = next((i for i in range(shorter) if ways[0][i] != ways[1][i]), shorter)
-    if first == len(ways[0]) == len(ways[1]):
-        return None
-    before = ([one for one in side.decisions if one.step < first] for side in (left, right))
-    return Parting(first, *(decisions[-1] if decisions else None for decisions in before))
+def fork_of(line: Line) -> Fork | None:
+    """The fork that a recorded line belongs to."""
+    return module_source().forks.get(line.number) if line.stack else None
 
 
-def _outcomes(lines: list[Line]) -> list[tuple[str, bool | None]]:
-    """The test and its outcome of each line: the next line of the same call that is not of the test
-    tells.
-    """
-    tests = module_source().conditions
-    found: list[tuple[str, bool | None]] = [("", None)] * len(lines)
-    following: dict[
-        int, tuple[Any, int, bool | None]
-    ] = {}  # call -> the test and number of its next line, outcome
+def outcomes_of(lines: list[Line]) -> list[bool | None]:
+    """For each line of a fork whether what it guards was run: the next line of the same call that
+    is not of the fork tells. None for other lines, and where the fork raised."""
+    found: list[bool | None] = [None] * len(lines)
+    forks = [fork_of(line) for line in lines]
+    following: dict[int, int] = {}  # call -> position of its next line
     for position in range(len(lines) - 1, -1, -1):
-        line = lines[position]
-        test = None if line.source else tests.get(line.number)
-        if test:
-            after, number, known = following.get(line.call, (None, 0, None))
-            decided = None if line.error is not None else test.body[0] <= number <= test.body[1]
-            found[position] = (test.text, known if after is test else decided)
-        following[line.call] = (test, line.number, found[position][1])
+        line, fork = lines[position], forks[position]
+        after = following.get(line.call)
+        following[line.call] = position
+        if fork is None or line.error is not None:
+            continue
+        if after is None:
+            found[position] = False
+        elif forks[after] is fork:
+            found[position] = found[after]
+        else:
+            found[position] = lines[after].number in fork.body
     return found
 
 
-def _step(line: Line, condition: str, outcome: bool | None) -> Step:
-    source = module_source()
-    running = [(number, source.function(number)) for number in line.stack]
-    # What has no name of its own belongs to the function around it. A comprehension is a frame of
-    # its own in some versions of Python and none in others, so that function stands once.
-    stack = tuple(
-        one.name
-        for place, (number, one) in enumerate(running)
-        if number == one.first or not place or one is not running[place - 1][1]
-    )
-    function = line.function or stack[-1]
-    words = line.source or source.text(line.number)
-    return Step(
-        function,
-        line.number,
-        words,
-        line.before,
-        line.after,
-        stack,
-        line.error,
-        condition,
-        outcome,
-        tuple(line.changes),
-        line.values,
-    )
+def _steps_of(recording: Recording) -> list[Step]:
+    lines, history, source = recording.lines, recording.history, module_source()
+    changes: dict[int, tuple[Change, ...]] = {}
+    for one in history.changes:
+        if one.by_line:
+            changes[one.step] = (*changes.get(one.step, ()), one)
+    found, named = [], {}
+    for at, (line, outcome) in enumerate(zip(lines, outcomes_of(lines), strict=True)):
+        if line.stack not in named:
+            named[line.stack] = _named(line.stack)
+        fork, stack = fork_of(line), named[line.stack]
+        condition = fork.condition if fork else ""
+        step = Step(
+            line.function or stack[-1],
+            line.number,
+            line.source or source.code(line.number),
+            history.at(line.begin),
+            history.at(line.end),
+            stack,
+            line.error,
+            condition,
+            outcome if condition else None,
+            changes.get(at, ()),
+            line.values,
+        )
+        found.append(step)
+    return found
+
+
+def _named(stack: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of the functions that begin at these lines.
+
+    What has no name of its own belongs to the function around it. A comprehension is a frame of its
+    own in some versions of Python and none in others, so that function stands once."""
+    source, found = module_source(), []
+    for number in stack:
+        one = source.function(number)
+        if number == one.first or not found or one is not found[-1]:
+            found.append(one)
+    return tuple(one.name for one in found)

@@ -1,4 +1,4 @@
-"""What becomes of a name? Any value × any home × any route into a module, run for real and traced."""
+"""What becomes of a name? Any value × any home × any route into a module, run and traced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from helpers.state.objects import brief, instance_dict, message_of, type_name
+from helpers.state.objects import brief, message_of, type_name
+from helpers.state.walk import read
 from helpers.tracing.trace import Trace, trace
 
 NAME = "x"
@@ -17,11 +18,14 @@ BEFORE_INIT = "before Module.__init__"
 
 def _not_a_leaf() -> nn.Parameter:
     """A frozen parameter to which a tensor with a graph was added in place: it is now a result of
-    that tensor.
-    """
+    that tensor."""
     with torch.enable_grad():
         parameter = nn.Parameter(torch.zeros(2), requires_grad=False)
         return parameter.add_(torch.ones(2, requires_grad=True))
+
+
+def _silent_buffer(module: nn.Module) -> None:
+    module.register_buffer(NAME, torch.zeros(3), persistent=False)
 
 
 VALUES: dict[str, Callable[[], object]] = {
@@ -41,9 +45,7 @@ HOMES: dict[str, Callable[[nn.Module], object] | None] = {
     "plain": lambda module: setattr(module, NAME, torch.zeros(3)),
     "parameter": lambda module: module.register_parameter(NAME, nn.Parameter(torch.zeros(3))),
     "buffer": lambda module: module.register_buffer(NAME, torch.zeros(3)),
-    "non-persistent buffer": lambda module: module.register_buffer(
-        NAME, torch.zeros(3), persistent=False
-    ),
+    "non-persistent buffer": _silent_buffer,
     "submodule": lambda module: module.add_module(NAME, nn.Linear(3, 1)),
     "class attribute": None,
 }
@@ -55,6 +57,7 @@ ROUTES: dict[str, Callable[[nn.Module, object], object]] = {
     "del": lambda module, value: delattr(module, NAME),
     BEFORE_INIT: lambda module, value: setattr(module, NAME, value),
 }
+_HOMES_OF_KINDS = {"plain tensor": "plain", "plain value": "plain", "module": "submodule"}
 # There is no container yet before `__init__`, so the name can live in these homes alone.
 EARLY_HOMES = ("nowhere", "plain", "class attribute")
 
@@ -81,11 +84,11 @@ class Outcome:
     @property
     def kind(self) -> str:
         """The kind of state that the name is afterwards, as `Entry.kind` has it; else "nowhere",
-        "class attribute".
-        """
-        tensor = self.holds == "the old value" or self.value == "Tensor"
-        plain = "plain tensor" if tensor else "plain value"
-        return {"submodule": "module", "plain": plain}.get(self.after, self.after)
+        "class attribute"."""
+        if self.after == "plain":
+            tensor = self.holds == "the old value" or self.value == "Tensor"
+            return "plain tensor" if tensor else "plain value"
+        return "module" if self.after == "submodule" else self.after
 
     @property
     def empty(self) -> bool:
@@ -100,68 +103,73 @@ def run(value: str, home: str, route: str) -> Outcome:
     TypeError: an argument is not text. ValueError: it is none of `VALUES`, `HOMES` or `ROUTES`;
     `del` with a value other than "" (it takes none); a home that there is not yet before
     `Module.__init__`."""
-    for what, word, known in (
-        ("value", value, VALUES),
-        ("home", home, HOMES),
-        ("route", route, ROUTES),
-    ):
-        if not isinstance(word, str):
-            raise TypeError(
-                f"{what} is a text, such as {next(iter(known))!r}; got {type(word).__name__}"
-            )
-        if word not in known and not (what == "value" and word == "" and route == "del"):
-            raise ValueError(
-                f"there is no {what} {brief(word)}. There are: {', '.join(map(repr, known))}"
-            )
+    _require_known("home", home, HOMES)
+    _require_known("route", route, ROUTES)
+    if route != "del" or value != "":
+        _require_known("value", value, VALUES)
     if route == "del" and value:
         raise ValueError(f"del takes no value: pass '' in the place of {value!r}")
     if route == BEFORE_INIT and home not in EARLY_HOMES:
-        raise ValueError(
-            f"{BEFORE_INIT} no name can live in {home!r}. There are: {', '.join(EARLY_HOMES)}"
-        )
-    fresh = type("Fresh", (nn.Module,), {NAME: "of the class"} if home == "class attribute" else {})
-    module = fresh.__new__(fresh)
-    if route != BEFORE_INIT:
-        module.__init__()
-    if HOMES[home]:
-        HOMES[home](module)
-    old, new = getattr(module, NAME, None), VALUES[value]() if value else None
+        known = f"There are: {', '.join(EARLY_HOMES)}"
+        raise ValueError(f"{BEFORE_INIT} no name can live in {home!r}. {known}")
+    module = _fresh(home, early=route == BEFORE_INIT)
+    new = VALUES[value]() if value else None
     error: Exception | None = None
     try:
         with trace(module) as steps:
             ROUTES[route](module, new)
-    except (
-        Exception
-    ) as raised:  # every outcome is one: a torch that raises something else is shown as it is
+    except Exception as raised:  # whatever this torch raises is an outcome, and is shown as it is
         error = raised
     after, found = _where(module)
-    whose = ((new, "the new value"), (old, "the old value"))
-    holds = next((words for one, words in whose if found is one and after != "nowhere"), "")
-    hidden = after not in ("nowhere", "class attribute") and getattr(module, NAME) is not found
-    name, message = ("", "") if error is None else (type_name(error), message_of(error))
-    return Outcome(value, home, route, after, holds, hidden, name, message, steps)
+    if after == "nowhere":
+        holds = ""
+    else:
+        holds = "the new value" if found is new else "the old value"
+    registered = after not in ("nowhere", "class attribute")
+    return Outcome(
+        value,
+        home,
+        route,
+        after,
+        holds,
+        hidden=registered and getattr(module, NAME) is not found,
+        error="" if error is None else type_name(error),
+        message="" if error is None else message_of(error),
+        steps=steps,
+    )
+
+
+def _require_known(what: str, word: str, known: dict[str, object]) -> None:
+    if not isinstance(word, str):
+        example, name = next(iter(known)), type(word).__name__
+        raise TypeError(f"{what} is a text, such as {example!r}; got {name}")
+    if word not in known:
+        names = ", ".join(map(repr, known))
+        raise ValueError(f"there is no {what} {brief(word)}. There are: {names}")
+
+
+def _fresh(home: str, *, early: bool) -> nn.Module:
+    """A module in which the name lives in `home`, before its `__init__` if it is `early`."""
+    fresh = type("Fresh", (nn.Module,), {NAME: "of the class"} if home == "class attribute" else {})
+    module = fresh.__new__(fresh)
+    if not early:
+        module.__init__()
+    put = HOMES[home]
+    if put:
+        put(module)
+    return module
 
 
 def _where(module: nn.Module) -> tuple[str, object]:
     """The home of the name, and what stands there. A container counts before the class, which it
-    does not change.
-    """
-    own = instance_dict(module)
-    boxes = {
-        "plain": own,
-        "parameter": own.get("_parameters", {}),
-        "buffer": own.get("_buffers", {}),
-        "submodule": own.get("_modules", {}),
-    }
-    for home, box in boxes.items():
-        if NAME in box:
-            silent = home == "buffer" and NAME in own["_non_persistent_buffers_set"]
-            return "non-persistent buffer" if silent else home, box[NAME]
-    return (
-        ("class attribute", getattr(type(module), NAME))
-        if hasattr(type(module), NAME)
-        else ("nowhere", None)
-    )
+    does not change."""
+    held = read(module)
+    for slot in (*held.slots(), *held.submodules()):
+        if slot.name == NAME:
+            return _HOMES_OF_KINDS.get(slot.kind, slot.kind), slot.value
+    if hasattr(type(module), NAME):
+        return "class attribute", getattr(type(module), NAME)
+    return "nowhere", None
 
 
 def grid() -> list[Outcome]:
@@ -170,9 +178,9 @@ def grid() -> list[Outcome]:
     `del` has no value, so it is tried once for each home. Before `__init__` there are three homes.
     Together with the four routes that take each of 8 values to each of 7 homes: 4 × 56 + 7 + 24 =
     255 attempts."""
-    return [
-        run(value, home, route)
-        for route in ROUTES
-        for value in ([""] if route == "del" else VALUES)
-        for home in (EARLY_HOMES if route == BEFORE_INIT else HOMES)
-    ]
+    found = []
+    for route in ROUTES:
+        homes = EARLY_HOMES if route == BEFORE_INIT else HOMES
+        for value in [""] if route == "del" else VALUES:
+            found += [run(value, home, route) for home in homes]
+    return found

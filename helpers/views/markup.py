@@ -107,21 +107,6 @@ def mark(sign: Sign) -> Markup:
     return tag("span", sign.glyph, title=sign.label, style=style)
 
 
-def table(
-    heads: Iterable[object],
-    rows: Iterable[Markup],
-    cell: str,
-    *,
-    style: str = "margin:0",
-    caption: Markup | str = "",
-) -> Markup:
-    """A table of `rows`, which are `<tr>`, under `heads`; each of these has the style `cell`."""
-    head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
-    return tag(
-        "table", caption, head, tag("tbody", *rows), style=f"border-collapse:collapse;{style}"
-    )
-
-
 def grid(
     heads: Iterable[object],
     rows: Iterable[Sequence[object]],

@@ -10,41 +10,40 @@ from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import CODE, SOFT, Markup, grid, join, mark, soft, tag
+from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
-_CELL = (
-    "padding:0.2em 0.6em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
-    "font-weight:400;background:none"
-)
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
+_NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
 
 
-def in_words(outcome: Outcome) -> str:
+def outcome_in_words(outcome: Outcome) -> str:
     """One sentence: what happened, and where the name is now."""
-    label = SIGNS[outcome.kind].label if outcome.kind in SIGNS else outcome.kind
-    place = "the name is nowhere" if outcome.after == "nowhere" else f"the name is a {label}"
+    if outcome.after == "nowhere":
+        now = "the name is nowhere"
+    else:
+        now = f"the name is a {_sign_of(outcome).label}"
     if outcome.error:
-        kept = outcome.after == outcome.home
-        now = (
-            f"{place}, as before"
-            if kept
-            else f"the name has lost its home: it was a {outcome.home}"
-        )
+        if outcome.after == outcome.home:
+            now += ", as before"
+        else:
+            now = f"the name has lost its home: it was a {outcome.home}"
         return f"{outcome.error}: {outcome.message} – {now}."
-    empty = ", and its slot is empty" if outcome.empty else ""
-    hidden = (
-        "; reading the name still gives the class attribute, which comes first"
-        if outcome.hidden
-        else ""
-    )
-    return f"No error: {place}{empty}{hidden}."
+    if outcome.empty:
+        now += ", and its slot is empty"
+    if outcome.hidden:
+        now += "; reading the name still gives the class attribute, which comes first"
+    return f"No error: {now}."
+
+
+def _sign_of(outcome: Outcome) -> Sign:
+    return SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
 
 
 class OutcomeTable:
-    """Outcomes, such as those of `playground.grid()`, as one table for each route: values down,
+    """Outcomes, such as those of `trials.grid()`, as one table for each route: values down,
     homes across.
 
     Values that fare alike with every home share a line. A cell says what the name is afterwards, or
@@ -63,15 +62,15 @@ class OutcomeTable:
         return tag("div", *map(self._table, routes), class_="inm-outcomes", style=_LOOK)
 
     def _table(self, route: str) -> Markup:
-        here = [one for one in self.outcomes if one.route == route]
-        homes = list(dict.fromkeys(one.home for one in here))
-        fare: dict[tuple, list[str]] = {}
-        for value in dict.fromkeys(one.value for one in here):
-            by_home = {one.home: _cell(one) for one in here if one.value == value}
-            fare.setdefault(tuple(by_home.get(home, "") for home in homes), []).append(value)
-        rows = ([", ".join(values) or "(no value)", *cells] for cells, values in fare.items())
+        here = {(one.value, one.home): _cell(one) for one in self.outcomes if one.route == route}
+        homes = list(dict.fromkeys(home for _, home in here))
+        alike: dict[tuple[Markup | str, ...], list[str]] = {}
+        for value in dict.fromkeys(value for value, _ in here):
+            cells = tuple(here.get((value, home), "") for home in homes)
+            alike.setdefault(cells, []).append(value)
+        rows = [[", ".join(values) or "(no value)", *cells] for cells, values in alike.items()]
         caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
-        return grid(["value", *homes], rows, _CELL, caption)
+        return grid(["value", *homes], rows, _NARROW, caption)
 
 
 def _cell(outcome: Outcome) -> Markup:
@@ -79,16 +78,16 @@ def _cell(outcome: Outcome) -> Markup:
         lost = outcome.after != outcome.home
         now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
         return tag("div", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
-    sign = SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
-    more = "empty slot" if outcome.empty else "hidden by the class" if outcome.hidden else ""
-    below = [tag("br"), tag("span", more, style=SOFT)] if more else []
+    sign, below = _sign_of(outcome), []
+    for words, holds in (("empty slot", outcome.empty), ("hidden by the class", outcome.hidden)):
+        if holds:
+            below += [tag("br"), tag("span", words, style=SOFT)]
     return tag("div", mark(sign), " ", sign.label, *below, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):
     """Three menus with what `choices` offers in each, and one sentence. An empty menu cannot be
-    used.
-    """
+    used."""
 
     _esm, _css = front_end("playground")
 
@@ -114,9 +113,8 @@ class Playground(ThreeFaces, widgets.VBox):
         self.show()
 
     def show(self) -> None:
-        """Run what is chosen and show it. `del` takes no value; before `__init__` there are fewer
-        homes.
-        """
+        """Run what is chosen and show it: `del` takes no value, and before `__init__` there are
+        fewer homes."""
         menus = self.menus
         values = [] if menus.route == "del" else list(VALUES)
         homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
@@ -125,7 +123,7 @@ class Playground(ThreeFaces, widgets.VBox):
             return
         self.outcome = run(menus.value if values else "", menus.home, menus.route)
         menus.choices = {"value": values, "home": homes, "route": list(ROUTES)}
-        menus.words = in_words(self.outcome)
+        menus.words = outcome_in_words(self.outcome)
         before, self.children = self.children[1:], (menus, TracePlayer(self.outcome.steps))
         for player in before:
             player.close()
@@ -138,4 +136,4 @@ class Playground(ThreeFaces, widgets.VBox):
         menus = {"value": VALUES, "home": HOMES, "route": ROUTES}
         rows = ([name, ", ".join(known)] for name, known in menus.items())
         words = "Here stand three menus. Run this cell to choose and to see the lines run."
-        return tag("div", grid(["menu", "what can be chosen"], rows, _CELL), soft(words))
+        return tag("div", grid(["menu", "what can be chosen"], rows), soft(words))

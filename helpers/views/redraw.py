@@ -48,9 +48,8 @@ class Redraw(ThreeFaces, widgets.VBox):
             source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
             size = f"width:{facts['width']}px;max-width:100%"
             self.picture.value = tag("img", src=source, alt=facts["alt"], style=size)
-        except (
-            Exception
-        ) as error:  # a handler's traceback goes nowhere: the reader would wait for a figure
+        except Exception as error:
+            # The traceback of a handler goes nowhere: the reader would wait for a figure.
             self.picture.value = tag("b", f"{type(error).__name__}: {error}")
         finally:
             self.busy.value = ""

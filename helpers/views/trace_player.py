@@ -1,30 +1,38 @@
 """A trace as a film: torch's own source on one side, the containers of the followed module on the
-other.
-"""
+other."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Int, Unicode
 
 from helpers.state.objects import brief
-from helpers.tracing.recorder import CONTAINERS
-from helpers.tracing.story import changes_of, entry_of, film, in_words, names_of, short_name
-from helpers.tracing.trace import Trace, parting
+from helpers.tracing.parting import parting
+from helpers.tracing.story import (
+    entry_of,
+    error_in_words,
+    film,
+    moves_of,
+    names_of,
+    short_name,
+)
+from helpers.tracing.trace import Trace
+from helpers.tracing.watch import BOXES, State
 from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, CODE, MONO, SOFT, Markup, table, tag
-from helpers.views.signs import AS_JSON
-from helpers.views.state_map import sign_of
+from helpers.views.markup import CODE, MONO, SOFT, Markup, face, grid, join, mark, rest, soft, tag
+from helpers.views.signs import AS_JSON, SIGNS
 
 _STATIC_ROWS, _STATIC_NAMES = 40, 12
 _NOTHING = (
-    "no line of torch ran. Either the block has not run yet, or what it did is not written in torch's module.py: "
-    "Python itself finds a plain attribute, and the forward of a layer is in a file of its own."
+    "No line of torch ran. Either the block has not run yet, or what it did is not written in "
+    "torch's module.py: Python itself finds a plain attribute, and the forward of a layer is in a "
+    "file of its own."
 )
-_CELL = "padding:0.25em 0.8em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;font-weight:400"
 
 
 class TracePlayer(ThreeFaces, anywidget.AnyWidget):
@@ -41,18 +49,21 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
     film = Dict().tag(sync=True)
     signs = Dict(AS_JSON).tag(sync=True)
     start = Int().tag(sync=True)
-    nothing = Unicode(_NOTHING).tag(sync=True)
+    nothing = Unicode().tag(sync=True)
 
     def __init__(self, steps: Trace, *, start: int = 0) -> None:
         _require_trace(steps, "TracePlayer")
         if not isinstance(start, int):
-            raise TypeError(
-                f"TracePlayer() takes the position of a step as start, such as 0; got {brief(start)}."
-            )
+            advice = f"the position of a step as start, such as 0; got {brief(start)}"
+            raise TypeError(f"TracePlayer() takes {advice}.")
         self._words, self.face = repr(steps), static_face(steps)
-        super().__init__(film=film(steps), start=max(0, min(start, len(steps) - 1)))
+        super().__init__(
+            film=film(steps),
+            start=max(0, min(start, len(steps) - 1)),
+            nothing=" ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
+        )
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"TracePlayer, {self._words}"
 
     def static_face(self) -> Markup:
@@ -61,22 +72,20 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
 
 class TracePair(ThreeFaces, widgets.VBox):
     """What `compare` makes: `words`, which say where two paths part, and two `players`, side by
-    side where they fit.
-    """
+    side where they fit."""
 
     def __init__(self, left: Trace, right: Trace) -> None:
-        self.words, place = _parting_in_words(left, right), parting(left, right)
-        self.players = [
-            TracePlayer(steps, start=place.step if place else 0) for steps in (left, right)
-        ]
+        place = parting(left, right)
+        self.words = _parting_in_words(left, right)
+        start = place.step if place else 0
+        self.players = [TracePlayer(steps, start=start) for steps in (left, right)]
         for player in self.players:
             player.layout = widgets.Layout(flex="1 1 26em", min_width="0")
-        row = widgets.HBox(
-            self.players, layout=widgets.Layout(flex_flow="row wrap", grid_gap="0.8em")
-        )
+        layout = widgets.Layout(flex_flow="row wrap", grid_gap="0.8em")
+        row = widgets.HBox(self.players, layout=layout)
         super().__init__([widgets.HTML(tag("b", self.words)), row])
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         return f"Comparison of two traces: {self.words}"
 
     def static_face(self) -> Markup:
@@ -85,11 +94,11 @@ class TracePair(ThreeFaces, widgets.VBox):
 
 
 def compare(left: Trace, right: Trace) -> TracePair:
-    """Two traces side by side: a line that says where their paths part, and two players that are
-    opened there.
+    """Two traces side by side: a line that says where their paths part and why, and two players
+    that are opened there.
 
-    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything else.
-    """
+    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything
+    else."""
     for steps in (left, right):
         _require_trace(steps, "compare")
     return TracePair(left, right)
@@ -104,94 +113,85 @@ def _require_trace(steps: object, caller: str) -> None:
 def _parting_in_words(left: Trace, right: Trace) -> str:
     place = parting(left, right)
     if place is None:
-        return "Both blocks run the same lines of torch."
-    if place.left and place.right and place.left[:2] == place.right[:2]:
-        name, test, outcome, other = (
-            short_name(place.left.function),
-            *place.left[1:3],
-            place.right.outcome,
+        return (
+            "Both blocks run the same lines of torch." if left else "Neither runs a line of torch."
         )
-        if outcome is not other:
-            return f"The paths part in {name} at {test}: {outcome} in the first, {other} in the second."
-    return f"The paths part at step {place.step + 1:,}."
+    if not place.cause:
+        did = f"the first block {place.left}, the second {place.right}"
+        return f"The paths part at step {place.step + 1:,}: {did}."
+    where, did = short_name(place.function), f"{place.left} in the first, {place.right}"
+    return f"The paths part in {where} at {place.cause}: {did} in the second."
+
+
+class _Event(NamedTuple):
+    """A line that decided, changed or raised: where it is, its text, and what came of it."""
+
+    at: int
+    function: str
+    line: str
+    words: str
+
+
+def _events(steps: Trace) -> Iterator[_Event]:
+    for one in steps.decisions:
+        yield _Event(one.step, one.function, one.condition, str(one.outcome))
+    for move in moves_of(steps):
+        at, function, line = move.change.step, "no line of torch", "–"
+        if move.change.by_line:
+            function, line = steps[at].function, steps[at].source
+        yield _Event(at, function, line, move.words)
+    raised = steps.raised_by
+    for at, step in enumerate(steps):
+        if step is raised:
+            yield _Event(at, step.function, step.source, f"raised {error_in_words(step.error)}")
 
 
 def static_face(steps: Trace) -> Markup:
-    """The lines that decided, changed or raised, as a table, and the containers before and after."""
-    if not steps and not steps.changes:
-        return tag("div", f"{steps!r}: {_NOTHING}", class_="inm-player-static", style=BOX)
-    changes, raised = changes_of(steps), steps.raised_by
-    events = [(one.step, one.condition, str(one.outcome)) for one in steps.decisions]
-    events += [
-        (one.at, steps[one.at].source if one.at < len(steps) else "–", one.words) for one in changes
-    ]
-    events += [
-        (at, one.source, f"raised {in_words(one.error)}")
-        for at, one in enumerate(steps)
-        if one is raised
-    ]
-    functions = [short_name(step.function) for step in steps] + ["no line of torch"]
-    told = [(functions[at], *words) for at, *words in sorted(events, key=lambda event: event[0])]
-    rows = [(*one, sum(1 for _ in same)) for one, same in groupby(told)]
-    body = [
-        tag(
-            "tr",
-            tag("td", name, style=f"{_CELL};{MONO}"),
-            tag("td", line, style=f"{_CELL};{MONO}"),
-            tag(
-                "td",
-                words,
-                tag("span", f" × {times:,}", style=SOFT) if times > 1 else "",
-                style=_CELL,
-            ),
-        )
-        for name, line, words, times in rows[:_STATIC_ROWS]
-    ]
-    more = f"… and {len(rows) - _STATIC_ROWS:,} more such lines" if len(rows) > _STATIC_ROWS else ""
-    return tag(
-        "div",
-        tag("div", repr(steps), style=f"{SOFT};margin-bottom:0.6em"),
-        _table(("in", "line that decided", "what came of it"), body),
-        tag("div", more, style=SOFT) if more else "",
-        _before_and_after(steps, {(one.container, one.name) for one in changes}),
-        class_="inm-player-static",
-        style=f"{BOX};max-width:80em;overflow-wrap:anywhere",
+    """The lines that decided, changed or raised, as a table; the containers before and after."""
+    events = sorted(_events(steps), key=lambda event: event.at)
+    if not steps and not events:
+        return face("player", f"{steps!r}. {_NOTHING}")
+    # What is told again and again, as by a loop, stands once.
+    rows = [_row(event, len(list(same))) for event, same in groupby(events, key=lambda e: e[1:])]
+    return face(
+        "player",
+        soft(repr(steps)),
+        grid(("in", "line that decided", "what came of it"), rows[:_STATIC_ROWS]),
+        rest(len(rows) - _STATIC_ROWS, "such lines"),
+        _before_and_after(steps),
     )
 
 
-def _table(heads: tuple[str, ...], body: list[Markup]) -> Markup:
-    drawn = table(heads, body, f"{_CELL};{SOFT}", style="margin:0;font-size:1em")
-    return tag("div", drawn, style="overflow-x:auto;margin-bottom:0.8em")
+def _row(event: tuple[str, str, str], times: int) -> tuple[object, ...]:
+    function, line, words = event
+    again = tag("span", f" × {times:,}", style=SOFT) if times > 1 else ""
+    names = (tag("span", name, style=MONO) for name in (short_name(function), line))
+    return *names, join([words, again])
 
 
-def _before_and_after(steps: Trace, touched: set) -> Markup:
-    first, after = (steps[0].before, steps[-1].after) if steps else ({}, {})
-    sides = (
-        {"before": first, "after": after}
-        if first != after
-        else {"before and after, the same": after}
-    )
-    body = []
-    for box in CONTAINERS:
-        cells = [tag("td", *_names(box, state, touched), style=_CELL) for state in sides.values()]
-        body.append(tag("tr", tag("th", box, scope="row", style=f"{_CELL};{MONO}"), *cells))
-    return _table(("container", *sides), body)
+def _before_and_after(steps: Trace) -> Markup:
+    states = steps.recording.history.states
+    first, last = (states[0], states[-1]) if states else ({}, {})
+    if first == last:
+        sides = {"before and after, the same": last}
+    else:
+        sides = {"before": first, "after": last}
+    touched = {(change.container, change.name) for change in steps.changes}
+    rows = []
+    for box in BOXES:
+        held = [_held(box, state, touched) for state in sides.values()]
+        rows.append([tag("span", box, style=MONO), *held])
+    return grid(("container", *sides), rows)
 
 
-def _names(box: str, state: dict, touched: set) -> list[Markup]:
+def _held(box: str, state: State, touched: set) -> Markup:
     names, more = names_of(box, state, touched, _STATIC_NAMES)
     lines = []
-    for name, kind, words in (entry_of(box, name, state[box][name], state) for name in names):
-        style = CODE if (box, name) in touched else MONO
-        lines.append(
-            tag(
-                "div",
-                sign_of(kind),
-                tag("span", name, style=style),
-                " ",
-                tag("span", words, style=SOFT),
-            )
-        )
+    for name in names:
+        entry = entry_of(box, name, state)
+        label = tag("span", entry.name, style=CODE if (box, name) in touched else MONO)
+        words = tag("span", entry.words, style=SOFT)
+        lines.append(tag("div", mark(SIGNS[entry.kind]), label, " ", words))
     if not names:
         lines.append(tag("span", "empty" if box in state else "not there", style=SOFT))
-    return lines + [tag("div", f"… and {more:,} more", style=SOFT)] * bool(more)
+    return join([*lines, rest(more)])

@@ -42,7 +42,7 @@ COMPARE = """() => {
 def test_a_view_looks_the_same_wherever_its_sheet_stands_among_the_others(notebook):
     found = notebook(VIEWS).evaluate(COMPARE)
     assert found["changed"] == []
-    assert found["sheets"] == 6 and found["kinds"] > 100
+    assert found["sheets"] >= 6 and found["kinds"] > 100  # the page may know more views
 
 
 def test_the_card_keeps_its_bar_and_its_button_after_all_others_have_come(notebook):

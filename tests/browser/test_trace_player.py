@@ -439,7 +439,7 @@ def test_a_trace_of_nothing_says_why_and_two_views_do_not_touch_each_other(lab, 
         SHOW,
         SHOW,
     )
-    expect(page.locator(".inm-player").first).to_contain_text("no line of torch ran")
+    expect(page.locator(".inm-player").first).to_contain_text("No line of torch ran")
     page.get_by_role("button", name="Last step").first.click()
     expect(page.locator(".inm-player-count").last).to_contain_text("1 / ")
     assert lab.problems(page) == []

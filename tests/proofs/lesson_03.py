@@ -71,9 +71,12 @@ def _assign() -> int:
 
 
 def _alias() -> int:
-    model = _Five()
+    model, count = _Five(), torch.tensor(0)
+    model.register_buffer("count", count)
     aliases = [model.learned, model.kept]
     model.to(torch.float64)
+    if model.count is not count:
+        raise ValueError("a buffer that the move leaves as it is has been replaced too")
     same = (model.learned is aliases[0], model.kept is aliases[1])
     return the_true_one(
         same == (True, True), same == (True, False), same == (False, True), not any(same)

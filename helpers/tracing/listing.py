@@ -1,0 +1,91 @@
+"""The source of a function as a player shows it: in tokens, and by the statements that run."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+from pygments.lexers.python import PythonLexer
+from pygments.token import Token
+
+from helpers.tracing.trace import Trace
+
+_CLASSES = {
+    Token.Comment: "c",
+    Token.Literal.String.Doc: "c",
+    Token.Literal.String: "s",
+    Token.Keyword: "k",
+    Token.Operator.Word: "k",
+    Token.Name.Function: "f",
+}
+
+
+class Listing(NamedTuple):
+    """The source of one function: its name, the number of its first line, of each line the tokens,
+    as [class, text, class, text, …], and the number of the line at which its statement begins; 0
+    for a line that does not run."""
+
+    name: str
+    first: int
+    tokens: list[list[str]]
+    statements: list[int]
+
+
+def listings_of(steps: Trace) -> list[Listing]:
+    """The sources that are shown: of each function that ran, unless it stands in that of another,
+    and at the end the line of the block that raised."""
+    functions = steps.functions()
+    ranges = [range(first, first + len(text)) for first, text in functions.values()]
+    found = []
+    for name, (first, text) in functions.items():
+        if sum(first in one for one in ranges) == 1:
+            found.append(_listing(name, first, text))
+    if len(steps) and not steps[-1].stack:
+        found.append(Listing("the block", steps[-1].line, [["", steps[-1].source]], [0]))
+    return found
+
+
+def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
+    indent = len(text[0]) - len(text[0].lstrip())
+    lines = [line if line[:indent].strip() else line[indent:] for line in text]
+    statements = [start and start + first - 1 for start in _statements(lines)]
+    return Listing(name, first, _tokens(lines), statements)
+
+
+def _tokens(lines: list[str]) -> list[list[str]]:
+    found: list[list[str]] = [[] for _ in lines]
+    at = 0
+    for kind, words in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
+        name = next((name for family, name in _CLASSES.items() if kind in family), "")
+        for i, part in enumerate(words.split("\n")):
+            at += i > 0
+            line = found[at]
+            if line and (line[-2] == name or part.isspace()):
+                line[-1] += part
+            elif part:
+                line += [name, part]
+    return found
+
+
+def _statements(lines: list[str]) -> list[int]:
+    """For each line that at which its statement begins; 0 for the head, blank lines and comments:
+    they do not run."""
+    kinds = (ast.stmt, ast.excepthandler)
+    nodes = ast.walk(ast.parse("\n".join(lines)))
+    head, *inner = [node for node in nodes if isinstance(node, kinds)]
+    starts: dict[int, int] = {}
+    for node in inner:
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        end = node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno
+        starts |= dict.fromkeys(range(node.lineno, end + 1), 0 if docstring else node.lineno)
+    starts |= dict.fromkeys(range(1, head.body[0].lineno), 0)
+    found, following = [], 0
+    for number in range(len(lines), 0, -1):
+        line = lines[number - 1].strip()
+        if not line or line.startswith("#"):
+            found.append(0)
+            continue
+        # else, try and finally: what follows tells whether they are reached.
+        following = starts.get(number, following)
+        found.append(following)
+    return found[::-1]

@@ -1,0 +1,211 @@
+"""What one module holds, in words, read again and again while lines run, and what changed."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.state.objects import brief, facts, instance_dict, shape_in_words, text, type_name
+from helpers.state.torch_private import (
+    BUFFERS,
+    INTERNAL,
+    MODULES,
+    NON_PERSISTENT,
+    PARAMETERS,
+    writes_into,
+)
+
+# The places of a name: the containers, and `__dict__` itself for the plain attributes.
+BOXES = ("__dict__", PARAMETERS, BUFFERS, NON_PERSISTENT, MODULES)
+_KINDS = {PARAMETERS: "parameter", BUFFERS: "buffer", MODULES: "module"}
+
+
+class Value(NamedTuple):
+    """One value in words. The same object has the same `number` throughout a trace. `writes`: how
+    many writes in place torch has counted for the memory of a tensor."""
+
+    kind: str
+    words: str
+    number: int
+    writes: int | None = None
+
+
+State = dict[str, dict[str, Value]]
+
+
+class Change(NamedTuple):
+    """`name` came into `container` (`before` is None), left it (`after` is None), or changed there.
+
+    `step`: the position of the step whose line did it. If no line of the file did, `by_line` is
+    False, and `step` is the position of the step that came next. `moment`: when it was found."""
+
+    container: str
+    name: str
+    before: Value | None
+    after: Value | None
+    step: int
+    by_line: bool
+    moment: int
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a tensor was written, as torch counts it, and nothing else changed."""
+        return bool(self.before and self.after) and self.before[:3] == self.after[:3]
+
+
+@dataclass
+class History:
+    """What became of one module: its states, each from its moment on, and the changes between."""
+
+    moments: list[int] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def place(self, moment: int) -> int:
+        """The position of the state at `moment`; before the first one, that."""
+        return max(0, bisect_right(self.moments, moment) - 1)
+
+    def at(self, moment: int) -> State:
+        """The state at `moment`."""
+        return self.states[self.place(moment)] if self.states else {}
+
+
+class Wording:
+    """Puts values into words. It holds what it has numbered, so that no number serves two."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, tuple, Value]] = {}
+
+    def value(self, value: Any, *, keep: bool = True) -> Value:
+        """`value` in words; unless `keep`, what has no number yet gets none."""
+        about = _about(value)
+        _, known_about, known = self._known.get(id(value), (None, None, None))
+        if known and known_about == about:  # asked for at every line, and seldom another
+            return known
+        number = len(self._known) + 1 if keep else 0
+        made = Value(*_kind_and_words(value, about), known.number if known else number, about[-1])
+        if keep:
+            self._known[id(value)] = (value, about, made)
+        return made
+
+    def local(self, value: Any, boxes: dict[int, str]) -> Value:
+        """A local value in words: a container by its name, if `boxes` has it under its id."""
+        box = boxes.get(id(value))
+        return Value("plain value", box, 0) if box else self.value(value, keep=False)
+
+
+class Watch:
+    """The containers of one module, and their history."""
+
+    def __init__(self, module: nn.Module, wording: Wording, moment: int = 0) -> None:
+        self.module, self._wording = module, wording
+        # Of the last reading: the names and objects themselves, which keeps them from being taken
+        # for others; of the tensors, which can change in their place, the facts too.
+        self._found: list[Any] = []
+        self._ids: list[int] = []
+        self._tensors: list[tuple[torch.Tensor, tuple]] = []
+        self.history = History()
+        self.note(moment, 0, by_line=False)
+        self.history.changes.clear()
+
+    def is_as_noted(self) -> bool:
+        """Whether the containers hold the very objects that were noted last, unchanged. It is
+        quick to say so, for it is asked at every line."""
+        if list(map(id, _flat(_contents(self.module)))) != self._ids:
+            return False
+        return all(_about(tensor) == about for tensor, about in self._tensors)
+
+    def note(self, moment: int, step: int, *, by_line: bool) -> None:
+        """Note what the module holds now, and what has changed, put down to `step`."""
+        boxes = _contents(self.module)
+        self._found = _flat(boxes)
+        self._ids = list(map(id, self._found))
+        tensors = [one for one in self._found if issubclass(type(one), torch.Tensor)]
+        self._tensors = [(tensor, _about(tensor)) for tensor in tensors]
+        old = self.history.at(moment)
+        new = {box: self._described(box, *pairs) for box, pairs in boxes.items()}
+        names = {(box, name): None for state in (old, new) for box in state for name in state[box]}
+        for box, name in names:
+            before, after = old.get(box, {}).get(name), new.get(box, {}).get(name)
+            if before != after:
+                change = Change(box, name, before, after, step, by_line, moment)
+                self.history.changes.append(change)
+        if new != old:
+            self.history.moments.append(moment)
+            self.history.states.append(new)
+
+    def _described(self, box: str, names: list, values: list | None) -> dict[str, Value]:
+        if values is None:
+            return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
+        found = {}
+        for name, value in zip(names, values, strict=False):
+            if box != "__dict__" or type(name) is not str or name not in INTERNAL:
+                said = self._wording.value(value)
+                found[text(name)] = said._replace(kind=_KINDS.get(box, said.kind))
+        return found
+
+
+def _contents(module: nn.Module) -> dict[str, tuple[list, list | None]]:
+    """Names and objects in each container, read beneath any override; a set has names alone."""
+    own = instance_dict(module)
+    found = {"__dict__": (list(dict.keys(own)), list(dict.values(own)))}
+    for box in BOXES[1:]:
+        slots = dict.get(own, box)
+        if issubclass(type(slots), dict):
+            found[box] = list(dict.keys(slots)), list(dict.values(slots))
+        elif issubclass(type(slots), (set, frozenset)):
+            found[box] = list(set(slots)), None
+    return found
+
+
+def _flat(boxes: dict[str, tuple[list, list | None]]) -> list[Any]:
+    found = []
+    for box, (names, values) in boxes.items():
+        found.append(box)
+        found += names
+        found += values or ()
+    return found
+
+
+def boxes_of(module: nn.Module) -> dict[int, str]:
+    """The name of each container of a module, by the id of the container."""
+    own = instance_dict(module)
+    found = {id(dict.get(own, box)): box for box in BOXES[1:]}
+    found.pop(id(None), None)
+    return {id(own): "__dict__", **found}
+
+
+def _about(value: Any) -> tuple:
+    """Shape, dtype, device, requires_grad and count of writes; None each for what is no tensor."""
+    if type(value) is nn.Parameter or type(value) is torch.Tensor:
+        try:  # quickly for an ordinary tensor, which is asked at every line
+            about = value.shape, value.dtype, value.device, value.requires_grad
+            return (*about, writes_into(value))
+        except Exception:  # a nested tensor has no shape
+            pass
+    if not issubclass(type(value), torch.Tensor):
+        return (None,) * 5
+    return (*facts(value)[:4], writes_into(value))
+
+
+def _kind_and_words(value: Any, about: tuple) -> tuple[str, str]:
+    """ "parameter", "Parameter, 2 × 3, float32" for a value of which `_about` said so."""
+    kind, name = type(value), type_name(value)
+    if issubclass(kind, nn.Module):
+        return "module", name
+    if not issubclass(kind, torch.Tensor):
+        return "plain value", brief(value)
+    if kind is torch.Tensor and isinstance(value, nn.Buffer):
+        name = "Buffer"
+    shape, dtype, device, grad, _ = about
+    parameter = issubclass(kind, nn.Parameter)
+    words = [name, shape_in_words(shape), str(dtype)[6:]]
+    if parameter and not grad:
+        words.append("frozen")
+    if str(device) != "cpu":
+        words.append(str(device))
+    return "parameter" if parameter else "plain tensor", ", ".join(words)
