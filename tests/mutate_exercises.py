@@ -216,6 +216,21 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "3.2": {"line 4: 1 becomes -1": "the last dimension of two is the second"},
     "3.3": {"line 4: .empty becomes .ones": "no rows have no numbers"},
     "3.5": {"line 2: backwards": "the order of the modules plays no part"},
+    "4.2": {"line 5: argument 0 in place of the call": "a `torch.Size` is a tuple"},
+    "4.4": {
+        f"line {line}: {words}": "only a message is changed"
+        for line, said in ((8, "weight is not to be replaced"), (13, "weight is not to be deleted"))
+        for words in (
+            "drops argument 0",
+            *(f"{said!r} becomes {other!r}" for other in (f"{said}x", said[:-1], "")),
+        )
+    },
+    "6.2": {
+        f"line 4: {words}": "an `nn.ParameterDict` makes a parameter of any tensor"
+        for words in ("argument 0 in place of the call", ".Parameter becomes .Buffer")
+    },
+    "6.5": {"line 5: backwards": "`forward` goes by the names, whatever their order"},
+    "6.7": {"line 3: backwards": "the order of the entries plays no part"},
 }
 
 

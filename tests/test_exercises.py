@@ -17,6 +17,7 @@ from itertools import count
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from helpers.exercises import feedback, stopping
 from helpers.exercises.engine import all_exercises, examine
@@ -121,6 +122,25 @@ def test_every_mutant_that_passes_is_explained(key):
     assert (
         asked > 10 and [words for words, _ in passed if words not in EQUIVALENT.get(key, {})] == []
     )
+
+
+def test_the_ten_homes_are_those_of_torch():
+    ten = source(next(text(one["source"]) for one in NOTEBOOKS["4"] if one["id"] == "ten"), "Ten")()
+    boxes = {"parameter": ten._parameters, "buffer": ten._buffers, "submodule": ten._modules}
+    homes = {name: home for home, box in boxes.items() for name in box}
+    plain = {name: "plain" for name in vars(ten) if len(name) == 1}
+    assert EXERCISES["4.1"].reference == {**plain, **homes} and not plain.keys() & homes.keys()
+
+
+def test_a_sealed_weight_is_refused_by_assign_and_replaced_by_what_does_not_assign():
+    sealed = EXERCISES["4.4"].reference(2)
+    weight = sealed.weight
+    with pytest.raises(RuntimeError, match="weight is not to be replaced"):
+        sealed.load_state_dict({"weight": torch.zeros(2)}, assign=True)
+    assert sealed.weight is sealed.to(torch.float64).weight is weight
+    sealed.register_parameter("weight", nn.Parameter(torch.zeros(2)))
+    registered = sealed.weight
+    assert sealed.to("meta").weight is not registered is not weight
 
 
 def test_every_exercise_of_the_lessons_is_there_in_order():
@@ -435,6 +455,19 @@ def test_the_learners_objects_are_left_alone():
     names = dict(vars(Scaled))
     check("1.3", Scaled)
     assert dict(vars(Scaled)) == names
+
+
+def test_a_hook_that_the_learner_has_left_is_still_there_after_a_check():
+    handle = register_module_parameter_registration_hook(lambda *found: None)
+    hooks = handle.hooks_dict_ref()
+    try:
+        for name, _, answer in EXERCISES["4.2"].mistakes:
+            check("4.2", answer)
+            assert list(hooks) == [handle.id], name
+        check("4.2", lambda build: build() and hooks.clear())
+        assert list(hooks) == [handle.id]
+    finally:
+        handle.remove()
 
 
 def test_the_same_attempt_gets_the_same_feedback():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -104,7 +105,9 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
         first, last = wanted[0][0], wanted[-1][0]
         tried = f"{len(wanted)} cases, as the solution does, from {first} to {last}"
         return Verdict(True, tried=tried)
-    mistake, hint = in_time(partial(_named, run, difference, wanted), seconds=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the mistakes' own, which the learner has not made
+        mistake, hint = in_time(partial(_named, run, difference, wanted), seconds=60)
     expected, found = told(difference.expected, difference.found)
     fact = f"{difference.fact} " if difference.fact != "it" else ""
     return Verdict(False, f"{difference.words}: {fact}{expected}", found, mistake, hint)

@@ -176,10 +176,10 @@ def numbers_for(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def fill(model: nn.Module) -> None:
-    """Put numbers into every tensor of `model` that depend on its name alone, in place."""
+def fill(model: nn.Module, names: Collection[str] | None = None) -> None:
+    """Put numbers into the tensors of `model` called `names`, or all, in place, by their names."""
     for name, tensor in tensors_of(model).items():
-        if not tensor.is_meta:
+        if not tensor.is_meta and (names is None or name in names):
             tensor.copy_(numbers_for(name, tensor))
 
 
