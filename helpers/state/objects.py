@@ -144,7 +144,9 @@ def brief(value: object, limit: int = 60) -> str:
         and all(type(item) in ATOMS for item in value)
     ):
         shown = ", ".join(brief(item, 12) for item in value)
-        return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
+        if kind is list:
+            return f"[{shown}]"
+        return f"({shown},)" if len(value) == 1 else f"({shown})"
     name = type_name(value)
     size = ""
     if issubclass(kind, COLLECTIONS):
