@@ -10,7 +10,7 @@ from importlib import import_module
 import torch
 from torch import nn
 
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.exercise import Exercise, Mistake
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
 from helpers.exercises.stopping import TimeUp, in_time
@@ -94,7 +94,7 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
     strange = _not_the_kind(exercise.reference, answer)
     if strange is not None:
         return strange
-    wanted = in_time(lambda: list(Run(exercise, exercise.reference).cases()), seconds=60)
+    wanted = _wanted(exercise)
     run = Run(exercise, answer)
     try:
         difference = in_time(partial(run.difference, wanted))
@@ -104,10 +104,24 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
         first, last = wanted[0][0], wanted[-1][0]
         tried = f"{len(wanted)} cases, as the solution does, from {first} to {last}"
         return Verdict(True, tried=tried)
-    mistake, hint = in_time(partial(_named, run, difference, wanted), seconds=60)
+    mistake, hint = _named(run, difference, wanted)
     expected, found = told(difference.expected, difference.found)
     fact = f"{difference.fact} " if difference.fact != "it" else ""
     return Verdict(False, f"{difference.words}: {fact}{expected}", found, mistake, hint)
+
+
+@cache
+def _wanted(exercise: Exercise) -> Cases:
+    """The cases of the reference. They are facts, and no answer can change them."""
+    return in_time(lambda: list(Run(exercise, exercise.reference).cases()), seconds=60)
+
+
+@cache
+def _slips(exercise: Exercise) -> list[tuple[Mistake, Difference | None]]:
+    """Each mistake, and where it differs from the reference."""
+    wanted = _wanted(exercise)
+    runs = [(one, Run(exercise, one.answer)) for one in exercise.mistakes]
+    return [(one, in_time(partial(run.difference, wanted), seconds=60)) for one, run in runs]
 
 
 def _endless(words: str, stopped: bool) -> Verdict:
@@ -122,8 +136,7 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
     """Name and hint of the first mistake that does in this case what the answer did.
 
     First of those that show the very same facts, then of those that show the same other fact."""
-    exercise = run.exercise
-    slips = [(one, Run(exercise, one.answer).difference(wanted)) for one in exercise.mistakes]
+    slips = _slips(run.exercise)
     near = [(one, slip) for one, slip in slips if slip and slip.case == difference.case]
     for same in (_the_same_facts, _the_same_fact):
         for one, slip in near:
@@ -133,7 +146,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
     if difference.found == "`None`":
         name = "nothing-returned"
     elif isinstance(difference.found, Raised):
-        name = "no-super" if _super_is_missing(run, difference, wanted) else "raises"
+        missing = in_time(partial(_super_is_missing, run, difference, wanted), seconds=60)
+        name = "no-super" if missing else "raises"
     return name, _ALWAYS.get(name, "")
 
 

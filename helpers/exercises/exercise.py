@@ -64,7 +64,7 @@ class Mistake(NamedTuple):
     answer: object
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise. `words` are its goal, its hints and its mistakes, as shown above."""
 
