@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from helpers.exercises.engine import all_exercises, examine
-from helpers.exercises.exercise import Exercise, defined, source_of
+from helpers.exercises.exercise import Exercise, defined, parts_of, source_of
 from helpers.exercises.facts import Unsolved
 from helpers.exercises.stopping import own_room
 
@@ -221,7 +221,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
 
 def survivors(exercise: Exercise) -> tuple[int, list[tuple[str, str]]]:
     """How many mutants were asked, and (words, text) of each that was accepted."""
-    if not callable(exercise.reference):
+    if not parts_of(exercise.reference):
         return 0, []
     count, passed = 0, []
     for words, text in mutants(source_of(exercise.reference)):

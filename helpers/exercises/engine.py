@@ -10,7 +10,7 @@ from importlib import import_module
 import torch
 from torch import nn
 
-from helpers.exercises.exercise import Exercise, Mistake
+from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
 from helpers.exercises.stopping import TimeUp, in_time
@@ -21,6 +21,7 @@ Cases = list[tuple[str, Facts]]
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
+    "not-functions": "Define both functions, and pass them by their names, in parentheses.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
@@ -183,18 +184,26 @@ def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
 
 def _not_the_kind(reference: object, answer: object) -> Verdict | None:
     """The verdict on what is no function, or no module class, where one is asked for."""
-    name = getattr(reference, "__name__", "")
+    parts = parts_of(reference)
+    name = " and ".join(f"`{one.__name__}`" for one in parts)
+    if len(parts) > 1:
+        given = list(answer) if is_a(answer, (list, tuple)) else []
+        fits = len(given) == len(parts) and all(map(_is_a_function, given))
+        return None if fits else _kind("not-functions", f"the functions {name}", answer)
     if not isinstance(reference, type):
-        function = callable(answer) and not is_a(answer, (type, nn.Module))
-        fits = function or not callable(reference)
-        return None if fits else _kind("not-a-function", f"the function `{name}`", answer)
+        fits = _is_a_function(answer) or not parts
+        return None if fits else _kind("not-a-function", f"the function {name}", answer)
     if is_a(answer, nn.Module):
-        return _kind("an-instance", f"the class `{name}`", answer)
+        return _kind("an-instance", f"the class {name}", answer)
     if not is_a(answer, type) or not issubclass(answer, nn.Module):
         return _kind("not-a-module", "a subclass of `nn.Module`", answer)
     if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
         raise Unsolved
     return None
+
+
+def _is_a_function(answer: object) -> bool:
+    return callable(answer) and not is_a(answer, (type, nn.Module))
 
 
 def _kind(mistake: str, expected: str, answer: object) -> Verdict:

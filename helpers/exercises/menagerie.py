@@ -80,7 +80,7 @@ class Noted(nn.Linear):
         return self.note
 
     def set_extra_state(self, state: object) -> None:
-        self.note = state
+        self.note["steps"][:] = state["steps"]
 
 
 class Counted(Noted):
@@ -89,6 +89,9 @@ class Counted(Noted):
     def __init__(self) -> None:
         super().__init__()
         self.note = torch.tensor([3.0, 4.0])
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        self.note.copy_(state)
 
 
 def _odd_names() -> nn.Module:
@@ -148,18 +151,21 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 _KEPT = {"equal tensors"}  # whose numbers are the point of it
 
 
+def made(words: str) -> nn.Module:
+    """A fresh model of the kind `words`, with gradients."""
+    model = KINDS[words]()
+    if words not in _KEPT:
+        fill(model)
+    for name, one in model.named_parameters():
+        if one.requires_grad and not is_lazy(one):
+            one.grad = numbers_for(f"the gradient of {name}", one)
+    return model
+
+
 def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module]]:
     """(kind in words, a fresh model of it with gradients), for each kind not in `without`."""
     assert set(without) <= set(KINDS), without
-    for words, make in KINDS.items():
-        if words not in without:
-            model = make()
-            if words not in _KEPT:
-                fill(model)
-            for name, one in model.named_parameters():
-                if one.requires_grad and not is_lazy(one):
-                    one.grad = numbers_for(f"the gradient of {name}", one)
-            yield words, model
+    return ((words, made(words)) for words in KINDS if words not in without)
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
