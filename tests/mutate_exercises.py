@@ -213,9 +213,12 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "1.4": {"line 3: argument 0 in place of the call": "a tensor's hash is its identity"},
     "1.5": {"line 3: backwards": "the position goes along with the parameter"},
+    "2.3": {"line 7: backwards": "the order in which they are frozen plays no part"},
     "3.2": {"line 4: 1 becomes -1": "the last dimension of two is the second"},
     "3.3": {"line 4: .empty becomes .ones": "no rows have no numbers"},
     "3.5": {"line 2: backwards": "the order of the modules plays no part"},
+    "5.2": {"line 2: backwards": "it goes on until nothing changes, in any order"},
+    "5.5": {"line 13: drops weights_only=": "it is the default since torch 2.6"},
 }
 
 

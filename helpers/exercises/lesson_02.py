@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import torch
 from torch import nn
 from torch.optim import SGD
 
@@ -59,20 +58,20 @@ def missed(model, optimizer):
 
 
 def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
-    """The experiment that asks a function of a model and an optimizer, which has made a step.
+    """The experiment that asks a function of a model and an optimizer, which has a state.
 
-    The optimizer holds all parameters in another order, or a part of them and a foreign tensor."""
+    It holds all parameters in another order, or a half of them and a tensor that is none."""
 
     def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         for words, model in menagerie(without=("a lazy layer", "an empty model")):
-            own, other = list(model.parameters())[::-1], nn.Parameter(torch.ones(2))
+            own, strange = list(model.parameters())[::-1], [*model.buffers(), nn.Parameter()][:1]
             for holds, groups in {
                 "all, from the last to the first": [own],
-                "all, in two groups": [own[1:], own[:1]],
-                "every second one, and a tensor of no model": [[other], own[::2]],
-                "the others": [[other], own[1::2]],
+                "all, in three groups": [own[2:], own[:1], own[1:2]],
+                "a half, and what is no parameter": [strange, own[: len(own) // 2]],
+                "the other half": [strange, own[len(own) // 2 :]],
             }.items():
-                optimizer = SGD([{"params": group} for group in groups], lr=0.1, momentum=0.9)
+                optimizer = SGD([{"params": group} for group in groups], lr=0.0, momentum=0.9)
                 optimizer.step()
                 ask = partial(called, answer, model=model, optimizer=optimizer, free=free)
                 yield f"`{call}` for {words}; the optimizer holds {holds}", ask

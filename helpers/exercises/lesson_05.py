@@ -107,6 +107,8 @@ _NEARLY = [
     ("module_a.weight", "module_b.weight"),
     ("modules.0.bias", "modules.1.bias"),
     ("_orig_modules.weight",),
+    ("body._orig_mod.weight", "head.weight"),
+    ("model.weight", "model.bias"),
 ]
 
 
@@ -175,7 +177,9 @@ def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
     twin = made(words)
     train_on(twin)
     state = twin.state_dict()
-    yield "its whole state, and all buffers", {**dict(twin.named_buffers()), **state}
+    every = {**dict(twin.named_buffers()), **state}
+    in_double = {key: one.double() for key, one in every.items() if is_a(one, torch.Tensor)}
+    yield "its whole state, and all buffers", {**every, **in_double}
     for start in range(3):
         part = {}
         for number, (key, value) in enumerate(state.items(), start):
@@ -269,10 +273,13 @@ def _loaded(answer: type, path: str, names: tuple[str, ...], strict: bool, width
     return seen | facts("gain(x)", gain(torch.tensor([3.0, 4.0])), free=("identity",))
 
 
+_NAMES = [("gain",), ("scale",), (), ("gain", "scale"), ("scale", "offset"), ("rescale",)]
+
+
 def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Old and new files, and some that are neither, for a Gain alone and two levels deep."""
     for path in ("", "inner.", "outer.inner."):
-        for names in [("gain",), ("scale",), (), ("gain", "scale"), ("scale", "offset")]:
+        for names in _NAMES:
             for strict, width in ((True, 2), (False, 2), (True, 3)):
                 keys = listed(path + name for name in names)
                 words = f"`load_state_dict(..., strict={strict})` with the keys {keys}"
@@ -436,6 +443,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
             return {"`path` is": "no file"}
         state, rest = _state(run), _train(run, 3)
         path.rename(moved)
+        save(path, *_new_run(kind, 3), 7)  # which has a file of its own
         seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
         run = _new_run(kind, 2)
         seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))

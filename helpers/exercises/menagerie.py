@@ -114,14 +114,14 @@ def _equal() -> nn.Module:
 
 def _one_memory() -> nn.Module:
     model = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2))
-    return _with(model, view=nn.Parameter(model.first.weight.data))
+    return _with(model, view=nn.Parameter(model.first.weight.data[0]))
 
 
 def _deep() -> nn.Module:
     """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`."""
     a = holding(x=holding(deep=nn.Linear(2, 2)), y=nn.Linear(2, 2))
     model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=holding(deep=nn.Linear(2, 1))))
-    return _with(model, own=nn.Parameter(torch.ones(1)))
+    return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
@@ -149,21 +149,22 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "a compiled model": lambda: holding(_orig_mod=holding(body=nn.Linear(2, 2))),
 }
 _KEPT = {"equal tensors"}  # whose numbers are the point of it
+_UNTRAINED = {"a batch norm"}  # without gradients
 
 
 def made(words: str) -> nn.Module:
-    """A fresh model of the kind `words`, with gradients."""
+    """A fresh model of the kind `words`, as it is after a backward pass."""
     model = KINDS[words]()
     if words not in _KEPT:
         fill(model)
     for name, one in model.named_parameters():
-        if one.requires_grad and not is_lazy(one):
+        if one.requires_grad and not is_lazy(one) and words not in _UNTRAINED:
             one.grad = numbers_for(f"the gradient of {name}", one)
     return model
 
 
 def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module]]:
-    """(kind in words, a fresh model of it with gradients), for each kind not in `without`."""
+    """(kind in words, a fresh model of it), for each kind not in `without`."""
     assert set(without) <= set(KINDS), without
     return ((words, made(words)) for words in KINDS if words not in without)
 
