@@ -204,10 +204,6 @@ def note(row: dict) -> str:
     return f"{shape_in_words(row['shape'])}, {row['dtype']}{frozen}"
 
 
-def sign_of(kind: str) -> Markup:
-    return mark(SIGNS[kind])
-
-
 def _legend() -> Markup:
     return soft(join((join([mark(sign), sign.label]) for sign in SIGNS.values()), " \u2003"))
 
