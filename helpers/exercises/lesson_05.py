@@ -172,6 +172,10 @@ def load_what_fits(model, state_dict):
     )
 
 
+def _in_another_shape(value: torch.Tensor, longer: bool) -> torch.Tensor:
+    return torch.cat([value, value]) if longer and value.dim() else value[None]
+
+
 def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
     """State_dicts for a model of this kind: all of it, and parts of it beside other entries."""
     twin = made(words)
@@ -187,7 +191,7 @@ def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
                 part[f"old.{key}"] = value
             else:
                 other = number % 3 == 2 and is_a(value, torch.Tensor)
-                part[key] = value.detach()[None].double() if other else value
+                part[key] = _in_another_shape(value, longer=start > 0) if other else value
         yield f"a part of its state, from entry {start}, and other shapes", part
 
 
@@ -262,7 +266,7 @@ def _loaded(answer: type, path: str, names: tuple[str, ...], strict: bool, width
     for name in path.split(".")[-2::-1]:
         model = holding(**{name: model, "other": answer(2)})
     state = {key: torch.tensor([7.0, 8.0]) for key in model.state_dict() if "other" in key}
-    state |= {path + name: torch.arange(width) + 2.0 * len(name) for name in names}
+    state |= {path + name: torch.arange(width) + (5.0 if strict else len(name)) for name in names}
 
     def load(state_dict: dict) -> dict:
         missing, unexpected = model.load_state_dict(state_dict, strict=strict)
@@ -365,6 +369,7 @@ def _new_run(kind: str, seed: int) -> _Run:
     torch.default_generator.manual_seed(seed)
     layers = nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 3)
     model = nn.Sequential(*layers)
+    model[4].bias.requires_grad_(False)
     return _Run(model, _OPTIMIZERS[kind](model), torch.Generator().manual_seed(seed))
 
 

@@ -95,7 +95,8 @@ class Counted(Noted):
 
 
 def _odd_names() -> nn.Module:
-    odd = holding(**{"0": nn.Linear(2, 2), "class": nn.Linear(2, 2), "10": nn.Linear(2, 2)})
+    names = "0", "class", "Class", "10"
+    odd = holding(**{name: nn.Linear(2, 2) for name in names})
     odd.register_parameter("lambda", nn.Parameter(torch.ones(2)))
     return odd
 
