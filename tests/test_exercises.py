@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import compare_checkpoint
 from helpers.exercises import feedback, stopping
 from helpers.exercises.engine import all_exercises, examine
 from helpers.exercises.exercise import edited, parts_of, source_of
@@ -146,6 +147,13 @@ def test_the_keys_that_are_guessed_are_those_of_the_load():
     exec(cells_of("5", "teacher"), space)
     loaded = space["Student"]().load_state_dict(space["Teacher"]().state_dict(), strict=False)
     assert sorted(map(sorted, loaded)) == sorted(map(sorted, EXERCISES["5.1"].reference))
+
+
+def test_the_load_of_a_gain_is_not_foretold():
+    gain, old = EXERCISES["5.4"].reference(2), {"scale": torch.ones(2)}
+    assert compare_checkpoint(gain, old).loads is None
+    assert compare_checkpoint(RIGHT["5.4"][0](2), old).loads is None
+    assert gain.load_state_dict(old).missing_keys == []
 
 
 def run_of_the_lesson(folder, scale):

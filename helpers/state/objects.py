@@ -210,6 +210,21 @@ def text(name: object) -> str:
     return str.__str__(name) if issubclass(type(name), str) else brief(name)
 
 
+def writable(words: str) -> str:
+    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is
+    written as \\ud800.
+    """
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def clip(words: str, limit: int = 300) -> str:
+    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would
+    read.
+    """
+    words, tail = writable(words), min(60, limit // 2)
+    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
+
+
 def from_torch(kind: type) -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")

@@ -23,7 +23,7 @@ from helpers.state.objects import (
     text,
 )
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, known
+from helpers.state.totals import Totals, sums
 from helpers.state.walk import KINDS, Part, walk
 
 
@@ -83,14 +83,8 @@ class Snapshot:
         ]
         parameters = [entry for entry in distinct if entry.kind == "parameter"]
         buffers = [entry for entry in distinct if entry.kind == "buffer"]
-        return Totals(
-            modules=sum(entry.kind == "module" for entry in distinct),
-            parameters=sum(known(entry.numel) for entry in parameters),
-            trainable=sum(known(entry.numel) for entry in parameters if entry.requires_grad),
-            buffers=sum(known(entry.numel) for entry in buffers),
-            nbytes=sum(known(entry.nbytes) for entry in parameters + buffers),
-            lazy=sum(type(entry.numel) is not int for entry in parameters + buffers),
-        )
+        modules = sum(entry.kind == "module" for entry in distinct)
+        return sums(modules, parameters, buffers)
 
     def __repr__(self) -> str:
         modules = self.totals.modules
