@@ -87,7 +87,7 @@ def _read(module: nn.Module, most: int) -> Ways:
 def _rows(
     module: nn.Module, first: list[tuple[str, object]], saved: dict
 ) -> tuple[dict[int, dict], list[object]]:
-    """id of an object -> its row, in torch's order; and the objects, so that no id is given twice."""
+    """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
     rows: dict[int, dict] = {}
     held: list[object] = []
     kept = {id(value) for value in saved.values()}
