@@ -25,7 +25,7 @@ function button(action, label, words) {
 }
 
 function legendOf({ more, remarks }) {
-  const signs = "▶ runs now · ✓ has run · – this call never reaches it. ";
+  const signs = "▶ runs now · ✓ has run · – passed over by a test. ";
   const boxes = "Containers: as the line leaves them; what it calls comes with its own lines. ";
   const rest = more ? `${count(more)} more steps are not shown. ` : "";
   return node("div", "inm-soft", signs, boxes, rest, ...remarks.map((words) => `${words}. `));

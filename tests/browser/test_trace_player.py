@@ -234,6 +234,44 @@ def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(n
     expect(page.locator(".inm-player-note:not(:empty)")).to_have_count(0)
 
 
+def test_the_way_not_taken_looks_like_what_is_to_come_until_its_test_has_run(notebook):
+    page, steps = notebook(SHOW), recorded()
+    asked = next(one.step for one in steps.decisions if "Parameter" in one.condition)
+    assert asked > 0
+    for _ in range(asked):
+        assert "–" not in signs(page).values()
+        expect(page.locator(".inm-player-bracket")).to_be_hidden()
+        press(page, "Forward")
+    found = signs(page)
+    assert found["modules[name] = value"] == "–"  # dimmed with the test
+    assert found['"cannot assign parameters before Module.__init__() call"'] == ""  # not asked yet
+    press(page, "Forward")
+    assert signs(page)['"cannot assign parameters before Module.__init__() call"'] == "–"
+
+
+def test_a_bracket_goes_from_the_outcome_around_what_the_test_guards(notebook):
+    page, bracket = notebook(SHOW), ".inm-player-bracket"
+    ends = """() => ['.inm-player-line[aria-current] .inm-player-note', '.inm-player-bracket'].map(
+        name => document.querySelector(name).getBoundingClientRect())"""
+    filled = "node => getComputedStyle(node).backgroundColor"
+    for _ in range(2):
+        press(page, "Forward")
+    grounds = []
+    for outcome, last in (("True", "self.register_parameter(name, value)"), ("False", ")")):
+        expect(page.locator(bracket)).to_have_attribute("data-outcome", outcome)
+        pill, drawn = page.evaluate(ends)
+        assert drawn["left"] == pytest.approx(pill["right"], abs=1)
+        assert pill["top"] < drawn["top"] < pill["bottom"]
+        rows = page.locator(".inm-player-line")
+        texts = [text.strip() for text in rows.locator(".inm-player-code").all_inner_texts()]
+        start = next(i for i, text in enumerate(texts) if text.startswith("if isinstance(value"))
+        end = rows.nth(texts.index(last, start)).bounding_box()
+        assert drawn["bottom"] == pytest.approx(end["y"] + end["height"], abs=1)
+        grounds.append(now(page).locator(".inm-player-note").evaluate(filled))
+        press(page, "Forward")
+    assert grounds[0] != grounds[1] == "rgba(0, 0, 0, 0)"
+
+
 def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
     page = notebook(SHOW)
     status = page.get_by_role("status")
