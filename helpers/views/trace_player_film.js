@@ -21,6 +21,7 @@ const asListing = ([name, first, lines, statements, blocks]) => {
 
 export class Film {
   changes = new Map(); // position -> the changes made there
+  carried = []; // what an assignment took out of a container: {entry, name, from, until, lost}
   visits = []; // of each call of a function: {reached: statement -> its first step, last, notes}
 
   constructor(film) {
@@ -36,6 +37,7 @@ export class Film {
     }
     for (const [at, step] of this.steps.entries()) this.reach(step, at);
     for (const note of film.notes.map(asNote)) this.visits[note.visit].notes.push(note);
+    for (const changes of this.changes.values()) changes.forEach((change) => this.carry(change));
   }
 
   reach({ place, line, visit }, at) {
@@ -44,6 +46,23 @@ export class Film {
     const { first, statements } = this.listings[place];
     const statement = statements[line - first];
     if (!call.reached.has(statement)) call.reached.set(statement, at);
+  }
+
+  // An assignment takes a name out of one container, and puts it into another some lines later. If it
+  // raises in between the name is lost.
+  carry({ at, verb, entry }) {
+    const { name } = this.entries[entry];
+    const open = this.carried.find((one) => one.name === name && one.until > at);
+    if (verb === "came" && open) open.until = at;
+    if (verb !== "left" || open) return;
+    const { place, visit } = this.steps[at];
+    if (!this.listings[place].name.endsWith("__setattr__")) return;
+    const raised = this.visits[visit].notes.find((note) => note.kind === "error");
+    this.carried.push({ entry, name, from: at, until: Infinity, lost: raised?.at ?? Infinity });
+  }
+
+  inHandAt(position) {
+    return this.carried.filter(({ from, until }) => from <= position && position < until);
   }
 
   // What is known of the call at `position`, and nothing of what comes: its notes in the order in

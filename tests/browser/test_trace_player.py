@@ -30,6 +30,19 @@ REFUSED = f"""\
 except TypeError:
     pass
 TracePlayer(steps)"""
+LOST = """\
+import torch
+from torch import nn
+from helpers import TracePlayer, trace
+layer = nn.Module()
+layer.register_buffer("scale", torch.ones(3))
+result = nn.Parameter(torch.ones(3), requires_grad=False).add_(torch.ones(3, requires_grad=True))
+try:
+    with trace(layer) as steps:
+        layer.scale = result
+except ValueError:
+    pass
+TracePlayer(steps)"""
 HOSTILE = f"""\
 from torch import nn
 from helpers import TracePlayer, trace
@@ -321,9 +334,50 @@ def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(
     press(page, "Last step")
     (start,) = page.evaluate(moving)
     page.emulate_media(reduced_motion="reduce")
-    assert (
-        float(start.split(", ")[1].removesuffix("px)")) > 0
-    )  # from below: from _buffers, which it left
+    across, down = (float(one.strip("translate(px)")) for one in start.split(", "))
+    assert across > 40 and down > 20  # from the tray, a distance that is seen
+
+
+def test_between_its_two_containers_a_name_is_in_hand(notebook):
+    page, steps = notebook(SHOW), recorded()
+    left, came = (position for position, step in enumerate(steps) if step.changes)
+    tray, slider = page.locator(".inm-player-tray"), page.get_by_role("slider", name="Step")
+    assert came - left > 10
+    for position in range(left - 1, came + 1):
+        slider.fill(str(position))
+        held = ["scale"] if left <= position < came else []
+        assert tray.locator("li code").all_inner_texts() == held, position
+    boxes = page.locator("[data-box]").evaluate_all("all => all.map(one => one.dataset.box)")
+    assert boxes.index("_parameters") + 1 == boxes.index("in hand") == boxes.index("_buffers") - 1
+
+
+def test_a_name_drops_into_the_tray_at_the_line_that_deletes_it(notebook):
+    page = notebook(SHOW)
+    page.emulate_media(reduced_motion="no-preference")
+    press(page, "Next change")
+    (start,) = page.locator(".inm-player-tray li").evaluate(
+        "node => node.getAnimations().map(one => one.effect.getKeyframes()[0].transform)"
+    )
+    page.emulate_media(reduced_motion="reduce")
+    assert float(start.split(", ")[1].strip("px)")) > 20  # from _buffers, below
+    press(page, "Forward")
+    moving = page.locator(".inm-player li").evaluate_all(
+        "all => all.flatMap(one => one.getAnimations())"
+    )
+    assert moving == []
+
+
+def test_a_name_whose_registration_raises_stays_in_hand_and_is_said_to_be_lost(notebook):
+    page = notebook(LOST)
+    tray = page.locator(".inm-player-tray")
+    press(page, "Next change")
+    expect(tray.locator("li")).to_have_text("●scale Tensor, 3, float32")
+    border = "node => getComputedStyle(node).borderTopStyle"
+    assert tray.evaluate(border) == "dashed"
+    press(page, "Last step")
+    expect(tray.locator("li")).to_contain_text("the name is lost")
+    assert tray.evaluate(border) == "solid"
+    assert jupyterlab.accessibility_faults(page, ".inm-player") == []
 
 
 def test_an_error_stands_at_the_line_that_raised_it(notebook):
