@@ -19,10 +19,13 @@ const KEYS = {
 };
 const PACE = 550; // ms for a step that is played; a step that changes something stays longer
 
-function button(action, label, words) {
+function button(action, label, ...words) {
   const about = { "data-action": action, title: label, "aria-label": label };
-  return node("button", { type: "button", class: "inm-button", ...about }, words);
+  return node("button", { type: "button", class: "inm-button", ...about }, ...words);
 }
+
+// A word that a narrow page leaves out.
+const word = (words) => node("span", "inm-player-word", words);
 
 function legendOf({ more, remarks }) {
   const signs = "▶ runs now · ✓ has run · – passed over by a test. ";
@@ -69,8 +72,8 @@ class Player {
       button("last", "Last step", "▶|"),
       this.slider,
       this.counter,
-      button("previous", "", "Previous change"),
-      button("next", "", "Next change"),
+      button("previous", "Previous change", "◁", word(" Previous change")),
+      button("next", "Next change", word("Next change "), "▷"),
     );
     return this.bar;
   }
@@ -80,7 +83,7 @@ class Player {
     const { film } = this;
     this.position = Math.max(0, Math.min(film.last, to));
     const { text, note } = this.source.show(this.position);
-    this.state.show(this.position);
+    this.state.show(this.position, text);
     const { stack, line } = film.steps[this.position];
     const calls = film.stacks[stack];
     const path = calls.flatMap((name, i) => [i ? " › " : "", node("code", "", name)]);

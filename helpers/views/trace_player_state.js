@@ -24,9 +24,20 @@ export class State {
     this.element = node("div", own, names, this.boxes);
   }
 
-  show(position) {
+  // Shows the step at `position`, whose line reads `text`.
+  show(position, text) {
     const { held, values } = this.film.steps[position];
-    this.locals.replaceChildren(...this.film.values[values].map(nameOf));
+    const locals = this.film.values[values];
+    this.locals.replaceChildren(...locals.map(nameOf));
+    this.draw(position, held);
+    const spoken = locals.filter(([name]) => text.match(/\w+/g)?.includes(name));
+    const lit = spoken.map(([, words]) => words); // a container stands there by its name
+    for (const box of this.boxes.children) {
+      box.toggleAttribute("data-lit", lit.includes(box.dataset.box));
+    }
+  }
+
+  draw(position, held) {
     const changes = this.film.changesAt(position);
     const hand = this.film.inHandAt(position);
     const isLost = hand.some(({ lost }) => lost <= position);

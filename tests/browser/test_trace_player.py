@@ -340,7 +340,7 @@ def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(
 
 def test_between_its_two_containers_a_name_is_in_hand(notebook):
     page, steps = notebook(SHOW), recorded()
-    left, came = (position for position, step in enumerate(steps) if step.changes)
+    left, *_, came = (position for position, step in enumerate(steps) if step.changes)
     tray, slider = page.locator(".inm-player-tray"), page.get_by_role("slider", name="Step")
     assert came - left > 10
     for position in range(left - 1, came + 1):
@@ -349,6 +349,22 @@ def test_between_its_two_containers_a_name_is_in_hand(notebook):
         assert tray.locator("li code").all_inner_texts() == held, position
     boxes = page.locator("[data-box]").evaluate_all("all => all.map(one => one.dataset.box)")
     assert boxes.index("_parameters") + 1 == boxes.index("in hand") == boxes.index("_buffers") - 1
+
+
+def test_the_container_that_a_line_speaks_of_is_lit(notebook):
+    page, steps = notebook(SHOW), recorded()
+    lit, walked = page.locator("[data-lit]"), []
+    slider = page.get_by_role("slider", name="Step")
+    for position, step in enumerate(steps):
+        if step.source == "if name in d:":
+            slider.fill(str(position))
+            walked += lit.evaluate_all("all => all.map(one => one.dataset.box)")
+    # As torch hands them to remove_from.
+    assert walked == ["__dict__", "_buffers", "_modules", "_non_persistent_buffers_set"]
+    shadow = "node => getComputedStyle(node).boxShadow"
+    assert lit.evaluate(shadow) != page.locator("[data-box=_parameters]").evaluate(shadow)
+    press(page, "First step")
+    expect(lit).to_have_count(0)
 
 
 def test_a_name_drops_into_the_tray_at_the_line_that_deletes_it(notebook):
@@ -491,10 +507,25 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
     assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
     assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
     page.set_viewport_size({"width": 600, "height": 1400})
+    jupyterlab.wait_until_drawn(page)
     a, b = source.bounding_box(), state.bounding_box()
     assert a["y"] + a["height"] < b["y"]
     assert source.evaluate("node => node.scrollWidth <= node.clientWidth")
     page.set_viewport_size(jupyterlab.DESKTOP)
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+def test_all_controls_stand_in_one_row_at_any_width(notebook, width):
+    page = notebook(SHOW)
+    page.set_viewport_size({"width": width, "height": 900})
+    jupyterlab.wait_until_drawn(page)
+    bar = page.locator(".inm-player-bar")
+    boxes = [one.bounding_box() for one in bar.locator("> :visible").all()]
+    inside = bar.evaluate("node => node.scrollWidth <= node.clientWidth")
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    middles = [box["y"] + box["height"] / 2 for box in boxes]
+    assert max(middles) - min(middles) < 3 and inside
+    assert all(box["width"] >= 24 and box["height"] >= 20 for box in boxes)
 
 
 @pytest.mark.parametrize("form", ["live", "static", "trusted"])
