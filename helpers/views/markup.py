@@ -15,9 +15,10 @@ _VOID = frozenset({"br", "hr", "img"})
 # Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values
 # that read on white and on black: grey lines, and softer words by opacity instead of a colour.
 BOX = (
-    "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
+    "max-width:51em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
 )
 SOFT = "opacity:0.8"
+PROSE = "max-width:38em"  # at most about 75 characters a line
 CELL = (
     "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
     "font-weight:400;background:none"
@@ -87,7 +88,7 @@ def face(name: str, *parts: object) -> Markup:
 
 def soft(*words: object) -> Markup:
     """A line that says something about the face, such as what it leaves out."""
-    return tag("div", *words, style=f"{SOFT};margin-top:0.4em")
+    return tag("div", *words, style=f"{SOFT};{PROSE};margin-top:0.4em")
 
 
 def rest(count: int, what: str = "") -> Markup | str:

@@ -31,7 +31,14 @@ function legendOf({ more, remarks }) {
   const signs = "▶ runs now · ✓ has run · – passed over by a test. ";
   const boxes = "Containers: as the line leaves them; what it calls comes with its own lines. ";
   const rest = more ? `${count(more)} more steps are not shown. ` : "";
-  return node("div", "inm-soft", signs, boxes, rest, ...remarks.map((words) => `${words}. `));
+  return node(
+    "div",
+    "inm-soft inm-prose",
+    signs,
+    boxes,
+    rest,
+    ...remarks.map((words) => `${words}. `),
+  );
 }
 
 class Player {
@@ -39,7 +46,11 @@ class Player {
   playing = button("play", "", "Play");
   counter = node("span", "inm-player-count");
   path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
-  status = node("div", { class: "inm-player-status", role: "status", "aria-live": "polite" });
+  status = node("div", {
+    class: "inm-player-status inm-prose",
+    role: "status",
+    "aria-live": "polite",
+  });
   actions = {
     first: () => this.go(0),
     back: () => this.go(this.position - 1),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.jupyterlab import DESKTOP, wait_until_drawn
+
 VIEWS = """\
 import torch
 from torch import nn
@@ -97,3 +99,44 @@ def test_text_and_signs_stand_out_in_both_themes_also_where_something_is_selecte
     found = page.evaluate(FAINT)
     assert found["faint"] == []
     assert found["signs"] > 20 and found["texts"] > 100
+
+
+# Of every line of prose how many characters stand on it: the words one by one, by their height.
+LONGEST = """() => Math.max(...[...document.querySelectorAll('.inm .inm-prose, .inm-status')].map(
+    one => {
+        const range = document.createRange(), rows = new Map();
+        const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+        for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+            for (const {index, 0: word} of text.data.matchAll(/\\S+\\s*/g)) {
+                range.setStart(text, index);
+                range.setEnd(text, index + word.trim().length);
+                const row = Math.round(range.getBoundingClientRect().bottom / 12);
+                rows.set(row, (rows.get(row) ?? 0) + word.length);
+            }
+        }
+        return Math.max(0, ...rows.values());
+    }))"""
+
+
+def test_a_line_of_prose_has_about_seventy_five_characters_at_most(notebook):
+    assert 50 < notebook(VIEWS).evaluate(LONGEST) <= 82
+
+
+# What is to be hit, smaller than 24 by 24 px. A box to tick has its label.
+SMALL = """() => [...document.querySelectorAll('.inm :is(button, select, summary, input, label)')]
+    .filter(one => one.checkVisibility() && !one.closest('label label, label > *'))
+    .filter(one => {
+        const {width, height} = one.getBoundingClientRect();
+        return Math.min(width, height) < 24;
+    }).map(one => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_is_to_be_hit_is_large_enough_for_a_finger(notebook, width):
+    page = notebook(VIEWS)
+    page.set_viewport_size({"width": width, "height": 900})
+    wait_until_drawn(page)
+    small, views = page.evaluate(SMALL), page.locator(".inm")
+    wide = views.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+    page.set_viewport_size(DESKTOP)
+    assert small == [] and wide == 0
