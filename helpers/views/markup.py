@@ -23,6 +23,8 @@ CELL = (
     "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
     "font-weight:400;background:none"
 )
+# After trust, when the ground of the page is known.
+_STAYS = "position:sticky;left:0;background:var(--jp-layout-color0,#ffffff)"
 MONO = "font-family:monospace"
 CODE = f"{MONO};font-weight:600"
 
@@ -113,19 +115,22 @@ def grid(
     rows: Iterable[Sequence[object]],
     cell: str = CELL,
     caption: object = "",
+    keeps_first: bool = False,
 ) -> Markup:
     """A table of `rows` under `heads`, which scrolls sideways where it is too wide.
 
-    The first of a row names it. `cell` is the style of each cell; `caption` stands above."""
+    The first of a row names it. `cell` is the style of each cell; `caption` stands above. If it
+    `keeps_first`, the first of each row stays in sight while the others scroll."""
+    side = f"{cell};{_STAYS}" if keeps_first else cell
     head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
-    body = tag("tbody", *(_row(row, cell) for row in rows))
+    body = tag("tbody", *(_row(row, side, cell) for row in rows))
     above = caption and tag("caption", caption, style="text-align:left;caption-side:top")
     style = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
     drawn = tag("table", above, head, body, style=style)
     return tag("div", drawn, style="overflow-x:auto")
 
 
-def _row(cells: Sequence[object], style: str) -> Markup:
+def _row(cells: Sequence[object], side: str, style: str) -> Markup:
     first, *others = cells
-    head = tag("th", first, scope="row", style=style)
+    head = tag("th", first, scope="row", style=side)
     return tag("tr", head, *(tag("td", words, style=style) for words in others))

@@ -28,17 +28,14 @@ function button(action, label, ...words) {
 const word = (words) => node("span", "inm-player-word", words);
 
 function legendOf({ more, remarks }) {
-  const signs = "▶ runs now · ✓ has run · – passed over by a test. ";
-  const boxes = "Containers: as the line leaves them; what it calls comes with its own lines. ";
-  const rest = more ? `${count(more)} more steps are not shown. ` : "";
-  return node(
-    "div",
-    "inm-soft inm-prose",
-    signs,
-    boxes,
-    rest,
-    ...remarks.map((words) => `${words}. `),
-  );
+  const words = [
+    "▶ runs now · ✓ has run · – passed over by a test",
+    "Containers: as the line leaves them; what it calls comes with its own lines.",
+    ...(more ? [`${count(more)} more steps are not shown.`] : []),
+    ...remarks.map((one) => `${one}.`),
+  ];
+  const parts = words.map((one) => node("div", "inm-prose", one));
+  return node("div", "inm-player-legend inm-soft", ...parts);
 }
 
 class Player {

@@ -455,6 +455,7 @@ def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
     players.first.get_by_role("button", name="Last step").click()
     expect(players.last.locator(".inm-player-count")).to_contain_text("4 / ")
     page.set_viewport_size({"width": 700, "height": 1400})
+    jupyterlab.wait_until_drawn(page)
     boxes = [player.bounding_box() for player in players.all()]
     page.set_viewport_size(jupyterlab.DESKTOP)
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
