@@ -93,7 +93,7 @@ def in_place(model, optimizer, head):
 def two_groups(model, optimizer, head):
     model.add_module("head", head)
     groups = [{"params": one.parameters()} for one in (model.body, model.head)]
-    return optimizer.__class__(groups, **{"lr": optimizer.defaults["lr"]})
+    return optimizer.__class__(groups, lr=optimizer.defaults["lr"])
 
 
 def too_early(model, optimizer, head):

@@ -18,8 +18,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from helpers.exercises.stopping import TimeUp
-from helpers.state.objects import message_of
-from helpers.views.markup import writable
+from helpers.state.objects import message_of, writable
 
 # What an exercise may leave out of the facts about a result, if nobody asked for it.
 FREE = frozenset({"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"})

@@ -10,14 +10,15 @@ from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
 from helpers.views import ThreeFaces, TwoFaces, front_end
-from helpers.views.markup import CODE, SOFT, Markup, grid, join, mark, soft, tag
+from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
+_NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
 # What the table has found stands out, and nothing happened where the name is as it was.
-_LOST = "margin:-0.3em -0.7em;padding:0.3em 0.7em;background:#8a2c00;color:#ffffff"
+_LOST = "margin:-0.2em -0.5em;padding:0.2em 0.5em;background:#8a2c00;color:#ffffff"
 _FADED = "opacity:0.7"
 
 
@@ -72,7 +73,7 @@ class OutcomeTable(TwoFaces):
             alike.setdefault(cells, []).append(value)
         rows = [[", ".join(values) or "(no value)", *cells] for cells, values in alike.items()]
         caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
-        return grid(["value", *homes], rows, caption=caption, keeps_first=True)
+        return grid(["value", *homes], rows, _NARROW, caption, keeps_first=True)
 
 
 def _cell(outcome: Outcome) -> Markup:
