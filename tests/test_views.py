@@ -154,6 +154,32 @@ def test_every_kind_has_one_sign_of_its_own():
     assert all(len(sign.glyph) == 1 for sign in SIGNS.values())
 
 
+# JupyterLab's own grounds of a page, of a view, of a selected row. A static face stands on the page.
+GROUNDS = {
+    "light": ("#ffffff", "#eeeeee"),
+    "dark": ("#111111", "#212121", "#424242"),
+    "colour": ("#ffffff", "#111111"),
+}
+
+
+def luminance(colour: str) -> float:
+    """As the guidelines on accessible web content define it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("shade", GROUNDS)
+@pytest.mark.parametrize("kind", SIGNS)
+def test_a_sign_stands_out_from_every_ground(kind, shade):
+    for ground in GROUNDS[shade]:
+        own = getattr(SIGNS[kind], shade) or SIGNS[kind].colour
+        low, high = sorted(map(luminance, (own, ground)))
+        assert (high + 0.05) / (low + 0.05) >= 3
+
+
 @pytest.mark.parametrize(
     ("nbytes", "words", "exact"),
     [

@@ -2,7 +2,8 @@
 state.
 
 The colours are the blue, orange and vermillion of the Okabe-Ito palette, told apart by colour-blind
-readers. A glyph never stands for its kind alone: the label is beside it or in its title."""
+readers, in shades that have a contrast of at least 3 : 1 with their ground. A glyph never stands
+for its kind alone: the label is beside it or in its title."""
 
 from __future__ import annotations
 
@@ -13,20 +14,37 @@ GREY = "#767676"
 
 @dataclass(frozen=True)
 class Sign:
-    """How one kind of state looks: `glyph` one character, `colour` as #rrggbb, `label` in words."""
+    """How one kind of state looks: `glyph` one character, `label` in words.
+
+    Each colour is #rrggbb. `colour` stands out from white and from black, for what cannot know its
+    ground: a static face, a figure. `light` and `dark` stand out in JupyterLab's themes, on a
+    selected row too; "" for the same."""
 
     glyph: str
     colour: str
     label: str
+    light: str = ""
+    dark: str = ""
+
+
+_BLUE = ("#0072B2", {"dark": "#56A3DC"})
+_ORANGE = ("#C58800", {"light": "#B27A00", "dark": "#E69F00"})
+_VERMILLION = ("#D55E00", {"dark": "#F07A3C"})
+_GREY = (GREY, {"dark": "#9A9A9A"})
+
+
+def _sign(glyph: str, label: str, shades: tuple[str, dict[str, str]]) -> Sign:
+    colour, themes = shades
+    return Sign(glyph, colour, label, **themes)
 
 
 SIGNS: dict[str, Sign] = {
-    "parameter": Sign("■", "#0072B2", "parameter"),
-    "buffer": Sign("●", "#E69F00", "buffer"),
-    "non-persistent buffer": Sign("○", "#E69F00", "non-persistent buffer"),
-    "module": Sign("▣", GREY, "submodule"),
-    "plain tensor": Sign("✕", "#D55E00", "plain tensor"),
-    "plain value": Sign("·", GREY, "plain value"),
+    "parameter": _sign("■", "parameter", _BLUE),
+    "buffer": _sign("●", "buffer", _ORANGE),
+    "non-persistent buffer": _sign("○", "non-persistent buffer", _ORANGE),
+    "module": _sign("▣", "submodule", _GREY),
+    "plain tensor": _sign("✕", "plain tensor", _VERMILLION),
+    "plain value": _sign("·", "plain value", _GREY),
 }
 
 # The same for the browser, which takes no dataclass.
