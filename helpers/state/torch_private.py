@@ -40,9 +40,14 @@ shape_of, dtype_of, device_of = _Base.shape.__get__, _Base.dtype.__get__, _Base.
 requires_grad_of, is_leaf = _Base.requires_grad.__get__, _Base.is_leaf.__get__
 numel_of, nbytes_of = _Base.numel, _Base.nbytes.__get__
 retains_grad, storage_of = _Base.retains_grad.__get__, _Base.untyped_storage
+stride_of, offset_of, element_size_of = _Base.stride, _Base.storage_offset, _Base.element_size
+grad_fn_of, is_inference = _Base.grad_fn.__get__, _Base.is_inference
 # A Parameter around a tensor of a class of its own keeps that class and carries this mark, which is
 # what isinstance(…, nn.Parameter) asks for. Without it such a tensor counts as a plain one.
 PARAMETER_MARK = "_is_param"
+# FSDP lays the Parameters of a part into one with this mark, and keeps views of it in their places,
+# as plain attributes. Without it they count as a learner's.
+FLAT_MARK = "_is_flat_param"
 
 
 def is_lazy(tensor: torch.Tensor) -> bool:
@@ -74,6 +79,13 @@ def without_torch_function() -> object:
     """A context in which no `__torch_function__` of a tensor class or of a mode runs. There is no
     public way to ask for it. Where it is missing, such code of the learner may run."""
     return getattr(torch._C, "DisableTorchFunction", nullcontext)()
+
+
+def leaf_of(node: object) -> torch.Tensor | None:
+    """The tensor that a graph ends at in this node, which would get its gradient there. The nodes
+    and `next_functions` are public, this name of the last one's tensor is not. Without it a graph
+    seems to have no leaves."""
+    return getattr(node, "variable", None) if type(node).__name__ == "AccumulateGrad" else None
 
 
 # --- a state_dict

@@ -9,12 +9,11 @@ import anywidget
 from traitlets import Dict
 
 from helpers.checkpoints.comparison import Comparison, Outline
-from helpers.state.objects import shape_in_words, type_name
+from helpers.state.objects import clip, shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
     CODE,
     Markup,
-    clip,
     face,
     fold,
     grid,
