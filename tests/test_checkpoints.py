@@ -1683,6 +1683,18 @@ def test_what_no_code_can_mend_is_named_and_left_to_the_reader(module, saved, ki
     assert list(applied(module, state_dict, found.code)) == list(state_dict)
 
 
+def test_the_name_of_a_class_is_no_code():
+    def __init__(self, more=False):
+        nn.Module.__init__(self)
+        if more:
+            self.more = nn.Linear(1, 1)
+
+    kind = type("X\nraise SystemExit('a name ran')\n", (nn.Module,), {"__init__": __init__})
+    found = compare_checkpoint(kind(), kind(True).state_dict())
+    assert [step.kind for step in found.advice] == ["first use"]
+    assert all(line.startswith("#") for line in found.code.splitlines())
+
+
 # --- what came in place of a state_dict ----------------------------------------------------------
 
 

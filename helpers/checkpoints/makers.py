@@ -35,7 +35,7 @@ def maker_of(case: Case, key: str) -> Maker | None:
             if type(member) is FunctionType and _makes(member, name):
                 names = member.__code__.co_names
                 parameter = "Parameter" in names or "register_parameter" in names
-                where = f"{class_name(base)}.{call}"
+                where = " ".join(f"{class_name(base)}.{call}".split())  # one line, whatever it is
                 found.append(Maker(owner + name, where, call == "__init__", parameter))
     return min(found, key=lambda one: one.in_init, default=None)
 
