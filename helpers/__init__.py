@@ -2,7 +2,8 @@
 docstring.
 """
 
-from helpers.checkpoints.comparison import Advice, Comparison, Mismatch, compare_checkpoint
+from helpers.checkpoints.compare import compare_checkpoint
+from helpers.checkpoints.comparison import Advice, Comparison, Mismatch
 from helpers.exercises.feedback import check, quiz
 from helpers.exercises.placement import Placement
 from helpers.state.findings import Finding

@@ -95,3 +95,29 @@ def leaf_of(node: object) -> torch.Tensor | None:
 METADATA = "_metadata"
 # The note that makes torch assign at every later load of a dictionary once loaded with assign=True.
 ASSIGN_NOTE = "assign_to_params_buffers"
+
+# --- a load
+
+# Facts of a tensor that decide whether a load may copy into it, read beneath a subclass as above.
+layout_of, stride_of, is_inference = _Base.layout.__get__, _Base.stride, _Base.is_inference
+is_quantized, is_contiguous = _Base.is_quantized.__get__, _Base.is_contiguous
+# The rules of one module: load_state_dict() calls the first for each, state_dict() the second. A
+# class may override them, and there is no public call for one module alone.
+LOAD_ONE, SAVE_ONE = "_load_from_state_dict", "_save_to_state_dict"
+# The hook by which a lazy layer takes the shape that a file gives. Without it such a layer is
+# rehearsed as one whose hook is not torch's.
+lazy_load_hook = getattr(nn.modules.lazy.LazyModuleMixin, "_lazy_load_hook", None)
+EXTRA_STATE = "_extra_state"  # the last part of its key; torch does not export the word
+
+
+def unwrapped(hook: object) -> tuple[object, bool]:
+    """A load hook as it was registered, and whether it is called with the module first: torch wraps
+    it. Where it does not, the hook is as it stands."""
+    return getattr(hook, "hook", hook), bool(getattr(hook, "with_module", False))
+
+
+# Where an optimizer keeps the hooks on its own load. As above: none where a release lacks them.
+OPTIMIZER_LOAD_HOOKS = (
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from helpers.state.audit import audit
 from helpers.state.findings import CODES, SEVERITIES, Finding, Findings
-from helpers.views.markup import MONO, SOFT, Markup, clip, grid, join, mark, rest, tag
+from helpers.state.objects import clip
+from helpers.views.markup import MONO, SOFT, Markup, grid, join, mark, rest, tag
 from helpers.views.signs import SIGNS
 
 __all__ = ["audit", "findings_table"]
