@@ -243,7 +243,7 @@ def by_saved_groups(model, optimizer):
     saved, names = optimizer.state_dict()["param_groups"], names_of(model)
     pairs = [
         zip(group["params"], live["params"]) for group, live in zip(saved, optimizer.param_groups)
-    ]  # noqa: B905
+    ]
     return {position: names.get(id(one)) for position, one in itertools.chain(*pairs)}
 
 

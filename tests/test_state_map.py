@@ -125,6 +125,7 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
         "trainable": 8,
         "buffers": 0,
         "nbytes": 32,
+        "memory": "32 bytes",
         "lazy": 0,
     }
 
@@ -155,7 +156,11 @@ def test_a_filter_a_preview_and_names_are_answered():
     request = {"type": "preview", "id": "1.0", "path": "0.weight"}
     assert view.answer(request) == {**request, "text": "0.5  0.5"}
     request = {"type": "about", "id": "1.0", "path": "0.weight"}
-    assert view.answer(request) == {**request, "names": []}
+    assert view.answer(request) == {
+        **request,
+        "names": [],
+        "seen": [True, False, True, True, True, True],
+    }
 
 
 def test_a_map_that_is_behind_its_model_says_so_until_it_is_refreshed():

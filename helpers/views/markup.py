@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from helpers.state.objects import writable
+
 if TYPE_CHECKING:
     from helpers.views.signs import Sign
 
@@ -30,21 +32,6 @@ class Markup(str):
     """A string that is HTML already: `tag` lets it pass, every other string is escaped."""
 
     __slots__ = ()
-
-
-def writable(words: str) -> str:
-    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is
-    written as \\ud800.
-    """
-    return words.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def clip(words: str, limit: int = 300) -> str:
-    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would
-    read.
-    """
-    words, tail = writable(words), min(60, limit // 2)
-    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
 def text(value: object) -> Markup:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from helpers.state.objects import require_module, type_name
+from helpers.state.objects import clip, require_module, type_name
 from helpers.state.visibility import own_rules, visibility
-from helpers.views.markup import MONO, SOFT, Markup, clip, grid, join, mark, rest, soft, tag
+from helpers.views.markup import MONO, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
 
 if TYPE_CHECKING:
