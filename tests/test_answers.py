@@ -14,19 +14,11 @@ from helpers.exercises import feedback
 from helpers.exercises.feedback import Feedback, check
 from helpers.exercises.old_engine import all_tasks
 from tests import (
-    test_exercises_02,
-    test_exercises_04,
-    test_exercises_05,
-    test_exercises_06,
     test_exercises_07,
 )
 from tests.right import source
 
 LESSONS = [
-    test_exercises_02,
-    test_exercises_04,
-    test_exercises_05,
-    test_exercises_06,
     test_exercises_07,
 ]
 READ_HERE = [lesson for lesson in LESSONS if hasattr(lesson, "NAMES")]

@@ -218,7 +218,8 @@ class _Reader:
         if "grad" not in self.free:
             kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
             trains = "that requires a gradient" if value.requires_grad else "without a gradient"
-            yield f"for autograd `{path}` is", f"{kind} {trains}"
+            hooked = ", with a hook" if value._backward_hooks else ""
+            yield f"for autograd `{path}` is", f"{kind} {trains}{hooked}"
         yield from self._identity(path, value)
         if "numbers" not in self.free and not value.is_meta:
             yield f"the numbers of `{path}` are", numbers(value)

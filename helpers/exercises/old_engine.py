@@ -32,7 +32,7 @@ from helpers.exercises.facts import Unsolved
 from helpers.state.objects import message_of
 from helpers.views.markup import writable
 
-LESSONS = ("lesson_02", "lesson_04", "lesson_05", "lesson_06", "lesson_07")
+LESSONS = ("lesson_07",)
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {

@@ -126,6 +126,17 @@ def attributes(thing: object) -> dict:
     return {}
 
 
+def _is_short(values: tuple | list) -> bool:
+    return len(values) <= 8 and all(type(item) in ATOMS for item in values)
+
+
+def _brief_sequence(values: tuple | list) -> str:
+    shown = ", ".join(brief(item, 12) for item in values)
+    if type(values) is list:
+        return f"[{shown}]"
+    return f"({shown},)" if len(values) == 1 else f"({shown})"
+
+
 def brief(value: object, limit: int = 60) -> str:
     """`value` in at most about `limit` characters. No `__repr__` runs but those of Python's and
     torch's atoms.
@@ -138,13 +149,8 @@ def brief(value: object, limit: int = 60) -> str:
         return shown if len(value) <= limit else f"{shown}… ({len(value)} in all)"
     if kind in ATOMS:
         return repr(value)
-    if (
-        kind in (tuple, list, torch.Size)
-        and len(value) <= 8
-        and all(type(item) in ATOMS for item in value)
-    ):
-        shown = ", ".join(brief(item, 12) for item in value)
-        return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
+    if kind in (tuple, list, torch.Size) and _is_short(value):
+        return _brief_sequence(value)
     name = type_name(value)
     size = ""
     if issubclass(kind, COLLECTIONS):

@@ -29,7 +29,7 @@ _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a 
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200
 _MATCHES = 200
 _STATIC_ROWS = 50
-# What each answer of the experiment says in words, if it is yes and if it is no; as `Seen` has them.
+# What each answer of the experiment says, if it is yes and if it is no; in the order of `Seen`.
 _SEES = (
     ("named_parameters() lists this name", "named_parameters() does not list this name"),
     ("named_buffers() lists this name", "named_buffers() does not list this name"),
