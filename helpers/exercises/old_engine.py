@@ -32,15 +32,13 @@ from helpers.exercises.facts import Unsolved
 from helpers.state.objects import message_of
 from helpers.views.markup import writable
 
-LESSONS = ("lesson_02", "lesson_04", "lesson_05", "lesson_06", "lesson_07")
+LESSONS = ("lesson_02", "lesson_04", "lesson_05", "lesson_06")
 
 # Mistakes that any exercise can meet.
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
-    "cannot-be-made": "Make one in a cell of its own, `Module()`, to see where the error comes from.",
-    "torchs-own": "Here you write the class yourself: begin with `class Module(...):`, as the cell above has it.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
     "no-super": "`super().__init__()` makes the containers that parameters and buffers go into. Call it first.",
