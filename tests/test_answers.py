@@ -18,7 +18,6 @@ from tests import (
     test_exercises_04,
     test_exercises_05,
     test_exercises_06,
-    test_exercises_07,
 )
 from tests.right import source
 
@@ -27,7 +26,6 @@ LESSONS = [
     test_exercises_04,
     test_exercises_05,
     test_exercises_06,
-    test_exercises_07,
 ]
 READ_HERE = [lesson for lesson in LESSONS if hasattr(lesson, "NAMES")]
 RIGHT = {key: answers for lesson in LESSONS for key, answers in lesson.RIGHT.items()}

@@ -31,11 +31,12 @@ OWN, ALL = 160, 40  # sequences about a step, and about all of them
 BOXES = ("_parameters", "_buffers", "_modules")
 HIDDEN = "_non_persistent_buffers_set"
 MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
+THINGS = ("module", "parameter", "buffer")
 NUMBERS_FROM = 7  # the first step in which numbers are looked at
 
 # What stands in the place of a name in braces; `m` and `below` are modules.
 FILLINGS = {
-    "n": "xxxyyz",
+    "n": ("x", "x", "x", "y", "y", "z", "_w"),
     "p": ("parameter", "other", "frozen", "twin"),
     "b": ("buffer", "hidden", "cache"),
     "t": ("parameter", "other", "tensor", "buffer", "count"),
@@ -46,7 +47,7 @@ FILLINGS = {
     "prefix": ("", "net"),
     "yes": ("True", "False"),
     "once": ("True", "True", "False"),
-    "spoilt": ("", "less", "more", "longer", "stretched", "double", "all"),
+    "spoilt": ("", "less", "more", "longer", "stretched", "turned", "double", "all"),
     "to": "torch.float64 torch.float64 torch.float32 torch.complex64 torch.int64 torch.bool 'cpu'"
     " torch.device('cpu')".split(),
     "fn": ("torch.floor", "torch.Tensor.double"),
@@ -77,7 +78,8 @@ WRITE = {
     + ["named_in_error({m}, changed({m}, '{spoilt}'), strict={yes})"] * 2,
     9: ["{m}.to({to}) is {m}", "{m}.to({to}) is {m}", "{m}._apply({fn}) is {m}"]
     + ["{m}.train() is {m}", "{m}.eval() is {m}", "{m}.train({yes}) is {m}"]
-    + ["{m}.{n}.sum().backward()"],
+    + ["{m}.{n}.sum().backward()", "{p}.requires_grad_({yes}) is {p}"]
+    + ["({p} * 0).sum().backward()"],
 }
 READ = {
     1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES] + [f"type({{m}}.{HIDDEN}) is set"],
@@ -89,28 +91,44 @@ READ = {
     6: ["list({m}.named_modules())", "list({m}.modules())", "list({m}.parameters())"]
     + ["list({m}.named_modules(prefix='{prefix}', remove_duplicate={once}))"]
     + [
-        f"list({{m}}.named_{what}(prefix='{{prefix}}', recurse={{yes}}, remove_duplicate={{once}}))"
-        for what in ("parameters", "buffers")
+        f"list({{m}}.named_{what}s('{{prefix}}', recurse={{yes}}, remove_duplicate={{once}}))"
+        for what in THINGS[1:]
     ]
     + ["list({m}.named_parameters())", "list({m}.named_buffers())", "list({m}.buffers({yes}))"],
     7: ["{m}.state_dict()", "{m}.state_dict()", "list({m}.state_dict(prefix='net.'))"]
+    + ["list({m}.state_dict(prefix='net'))"]
     + ["{m}.state_dict(keep_vars=True)"],
     8: [],
     9: ["second(tensor)", "second(tensor, plus=1)", "second(tensor, 2)", "m(tensor)"],
 }
 # What chance does not bring about.
+_TENSORS = ("second.x = parameter", "child.z = buffer", "second.y = hidden", "last.y = buffer")
+_WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
 FIRST = {
-    2: [("m.x = kin",), ("m.x = parameter", "m.y = parameter", "m.x = other")],
-    4: [("m.register_buffer('x', 3, persistent=False)",)],
-    5: [("m.add_module('x', kin)",)],
+    2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
+    + [
+        (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
+        for one, other in (("parameter", "other"), ("child", "second"), ("hidden", "buffer"))
+    ],
+    4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
+    + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
+    5: [("m.add_module('x', kin)",)]
+    + [("m.x = child", "m.get_submodule('x.')", "m.get_submodule('.x')", "m.y = second")]
+    + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
+    + [("m.x = child", "child.y = second", "m.get_submodule('x.y')", "m.get_submodule('')")],
     6: [
+        _WALK + tuple(f"list(m.named_{what}s())" for what in THINGS),
         ("m.x = child", "m.y = parameter", "child.back = m", "list(m.named_modules())")
         + ("list(m.named_parameters())", "list(child.named_buffers())"),
+        ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
+        + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],
+    7: [(*_WALK, "list(m.state_dict())")],
     9: [
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
-        ("m.x = frozen", "m.y = None", "m.to(torch.float64) is m", "m.to(torch.complex64) is m"),
+        ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
         ("m.x = parameter", "m.x.sum().backward()", "m.to(torch.float64) is m"),
+        ("m.y = child", "child.x = other", "m.x = buffer", "m._apply(lambda t: t + 1) is m"),
     ],
 }
 
@@ -216,7 +234,7 @@ class Scene:
             hidden = own.get(HIDDEN)
             names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
             seen[f"`{name}.{HIDDEN}` is"] = f"{names}"
-            plain = sorted(key for key in own if key[:1] != "_")
+            plain = sorted(key for key in own if key[:1] != "_" or key == "_w")
             values = ", ".join(f"{key}: {self.shown(own[key])}" for key in plain)
             seen[f"the plain attributes of `{name}` are"] = values or "none"
         if " = " in line:
@@ -293,16 +311,17 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
             noted.append("register_buffer")
             super().register_buffer(name, tensor, persistent)
 
-    made = {"m": kind(), "child": kind(), "second": Layer(), "last": Noting()}
+    made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Noting()}
     return {**made, "early": kind.__new__(kind), "kin": family()}
 
 
 def _tensors() -> dict[str, torch.Tensor]:
     leaf = nn.Parameter(torch.zeros(2), requires_grad=False)
+    parameter = nn.Parameter(torch.tensor([1.5, 2.5]))
     return {
-        "parameter": nn.Parameter(torch.tensor([1.5, 2.5])),
+        "parameter": parameter,
         "other": nn.Parameter(torch.tensor([3.5, 4.5, 5.5])),
-        "twin": nn.Parameter(torch.tensor([1.5, 2.5])),
+        "twin": nn.Parameter(parameter.data),
         "frozen": nn.Parameter(torch.tensor([6.5, 7.5]), requires_grad=False),
         "tensor": torch.tensor([8.5, 9.5]),
         "count": torch.tensor([3, 4]),
@@ -328,17 +347,21 @@ def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
         state[keys[0]] = torch.ones(5)
     if how == "stretched":
         state[keys[0]] = torch.ones(1)
+    if how == "turned" and state:
+        state[keys[0]] = state[keys[0]].unsqueeze(0)
     if how == "double":
         state = {key: value.double() for key, value in state.items()}
     return state
 
 
 def named_in_error(module: object, state: dict, strict: bool) -> list[str]:
-    """The keys that the error of a load names, in whatever words; it is a line's own function."""
+    """The keys that the error of a load names, in whatever words; for a line of `WRITE`."""
     keys = {*state, *module.state_dict()}
     try:
         module.load_state_dict(state, strict=strict)
     except RuntimeError as error:
         text = str(error)
-        return sorted(key for key in keys if re.search(rf"(?<![\w.]){re.escape(key)}(?!\w|\.\w)", text))
+        return sorted(
+            key for key in keys if re.search(rf"(?<![\w.]){re.escape(key)}(?!\w|\.\w)", text)
+        )
     return ["nothing raised"]

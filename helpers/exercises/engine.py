@@ -136,7 +136,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
 
     First of those that show the very same facts, then of those that show the same other fact."""
     exercise = run.exercise
-    slips = [(one, Run(exercise, one.answer).difference(wanted)) for one in exercise.mistakes]
+    until = wanted[: difference.case + 1]
+    slips = [(one, Run(exercise, one.answer).difference(until)) for one in exercise.mistakes]
     near = [(one, slip) for one, slip in slips if slip and slip.case == difference.case]
     for same in (_the_same_facts, _the_same_fact):
         for one, slip in near:

@@ -47,7 +47,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import NamedTuple
 
@@ -126,6 +126,7 @@ def edited(reference: Callable, *pieces: tuple[str, str]) -> object:
     return defined(text, reference)
 
 
+@cache
 def source_of(reference: Callable) -> str:
     """The text of a function or class, without indentation."""
     return textwrap.dedent(inspect.getsource(reference))

@@ -18,7 +18,7 @@ from helpers.exercises.exercise import Exercise, source_of
 
 
 class Base:
-    """Every module of this lesson is made from `Base`, as every module of torch from `nn.Module`."""
+    """Every module of this lesson is made from `Base`, as torch's are from `nn.Module`."""
 
 
 @cache
@@ -71,8 +71,6 @@ CONTAINERS = _step(
 
     - not-training: A new module is in training mode: `training` is `True`.
         = True → = False
-    - missing: Four containers: `_parameters`, `_buffers`, `_modules`, `_non_persistent_buffers_set`.
-        own["_non_persistent_buffers_set"] = set() →
     - not-a-set: `_non_persistent_buffers_set` holds names only, and is a set.
         set() → {}
     - one-for-two: Each container is an object of its own. Two of yours are one dict.
@@ -154,7 +152,7 @@ FIVE_QUESTIONS = _step(
     2. Before a parameter or a module is stored, its name leaves all other homes. A slot takes its
        own kind, or `None`.
     3. Nearly there: `self._leave_all_but("_parameters", name)`, then
-       `self.register_parameter(name, value)`; for modules the same with `self._modules[name] = value`.
+       `self.register_parameter(name, value)`; for modules the same, with `self._modules[name]`.
 
     - kin: `kin` is made from `Base`, but not from your class. Ask `isinstance(value, Base)`. The
       name `Module` means another class in the next step.
@@ -165,16 +163,13 @@ FIVE_QUESTIONS = _step(
       and store it then: `register_parameter` refuses a name that is taken, from step 4 on.
         self._leave_all_but("_parameters", name) →
         self._leave_all_but("_modules", name) →
-    - plain: What is none of the three kinds, on a free name, is stored by
-      `super().__setattr__(name, value)`.
-        super().__setattr__(name, value) → pass
     - property: The class of `second` has a property `half` that sets `whole`.
       `super().__setattr__(name, value)` minds properties; writing into `vars(self)` does not.
         super().__setattr__(name, value) → vars(self)[name] = value
     - forgotten-set: A name that is no buffer any more leaves `_non_persistent_buffers_set`, too.
         self._leave_all_but("_parameters", name) → vars(self).pop(name, None); \
 [box.pop(name, None) for box in (self._modules, self._buffers)]
-    - parameter-slot: The name of a parameter takes a parameter or `None`. All else is a `TypeError`.
+    - parameter-slot: The name of a parameter takes one or `None`. All else is a `TypeError`.
         self._home(name) == "_parameters" → False
     - empty-slot: `None` empties the slot of a parameter, and the name stays in `_parameters`.
         self.register_parameter(name, None) → del self._parameters[name]
@@ -183,7 +178,7 @@ FIVE_QUESTIONS = _step(
         isinstance(value, Base) or self._home(name) == "_modules" → isinstance(value, Base)
     - buffer-slot: The name of a buffer takes any tensor and `None`, which stay in `_buffers`. A
       number is a `TypeError`.
-        isinstance(value, nn.Buffer) or self._home(name) == "_buffers" → isinstance(value, nn.Buffer)
+        nn.Buffer) or self._home(name) == "_buffers" → nn.Buffer)
     - persistence: A tensor on the name of a buffer keeps the name as persistent as it was. An
       `nn.Buffer` brings its own answer.
         getattr(value, "persistent", as_before) → getattr(value, "persistent", True)
@@ -229,7 +224,8 @@ READ_AND_DELETE = _step(
        `super().__delattr__(name)`.
 
     - none-for-missing: A name that is nowhere is an `AttributeError`: `None` is taken for a value.
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") → return None
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") → \
+return None
     - another-error: A name that is nowhere is an `AttributeError`. `hasattr` lets other errors out.
         raise AttributeError(f" → raise KeyError(f"
     - calls-itself: Without containers, `self._parameters` asks `__getattr__` again, without an end.
@@ -237,14 +233,10 @@ READ_AND_DELETE = _step(
         vars(self).get(box, {}) → getattr(self, box)
     - read-none: An empty slot is there, and its value is `None`. Ask whether the name is `in` it.
         if name in found: → if found.get(name) is not None:
-    - parameters-only: Buffers and submodules are read by their names, too.
-        ("_parameters", "_buffers", "_modules") → ("_parameters",)
     - delete-hidden: With a non-persistent buffer goes its name in `_non_persistent_buffers_set`.
         self._non_persistent_buffers_set.discard(name) → pass
     - delete-plain: What is in no container is a plain attribute: `super().__delattr__(name)`.
         super().__delattr__(name) → raise AttributeError(name)
-    - delete-missing: To delete what is not there is an `AttributeError`.
-        super().__delattr__(name) → vars(self).pop(name, None)
     - emptied: `del` takes the name out of its container. Yours is an empty slot now.
         del box[name] → box[name] = None
     """,
@@ -288,8 +280,8 @@ REGISTER = _step(
     1. The name first: a string, not empty, without a dot, not taken. Then the value.
     2. `TypeError` for what is no string, `KeyError` for the other three; `TypeError` for a wrong
        value.
-    3. Nearly there: taken means `hasattr(self, name) and name not in self._parameters`; a result has
-       a `grad_fn`.
+    3. Nearly there: taken means `hasattr(self, name) and name not in self._parameters`; a result
+       has a `grad_fn`.
 
     - mark-left: A buffer that is refused leaves no mark in `_non_persistent_buffers_set`. Check
       first, and note the name then.
@@ -297,20 +289,14 @@ REGISTER = _step(
 persistent or self._non_persistent_buffers_set.add(name)
     - dotted: A name with a dot is a `KeyError`.
         name == "" or "." in name → name == ""
-    - empty-name: The empty name is a `KeyError`.
-        name == "" or "." in name → "." in name
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
         hasattr(self, name) → name in vars(self)
     - again: What is in the very container may be registered again.
         hasattr(self, name) and name not in vars(self)[box] → hasattr(self, name)
     - wrong-value: A parameter has to be a `Parameter`, a buffer any tensor.
         isinstance(param, nn.Parameter) → isinstance(param, torch.Tensor)
-    - none: `None` is allowed: it makes an empty slot.
-        (tensor is None or isinstance(tensor, torch.Tensor)) → isinstance(tensor, torch.Tensor)
     - not-a-leaf: A `Parameter` that is the result of a computation has a `grad_fn`: a `ValueError`.
         param.grad_fn is not None → False
-    - persistence: `persistent=False` puts the name into the set, and `persistent=True` takes it out.
-        name, tensor, persistent) → name, tensor)
     """,
 )
 Step4 = Given4
@@ -358,8 +344,6 @@ CHILDREN = _step(
 
     - kin: `kin` is made from `Base`, but not from your class. Ask `isinstance(module, Base)`.
         isinstance(module, Base)) → isinstance(module, Given1))
-    - wrong-value: What is no `Base`, and not `None`, is a `TypeError`.
-        not (module is None or isinstance(module, Base)) or → False or
     - wrong-name: No string is a `TypeError`; a dot and the empty name are a `KeyError`.
         name == "" or "." in name or hasattr → hasattr
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
@@ -370,8 +354,6 @@ CHILDREN = _step(
         seen.add(module) → pass
     - one-level: The children are those of this module. Their children are not.
         yield name, module → yield name, module; yield from module.named_children()
-    - itself: `""` is the path of the module itself.
-        target.split(".") if target else () → target.split(".")
     - no-module: What the path meets has to be a module: anything else is an `AttributeError`.
         if not isinstance(module, Base): → if False:
     """,
@@ -438,31 +420,23 @@ WALK = _step(
     3. Nearly there: keep a set of what was seen, for modules one that is handed down, and use
        `joined` for the names.
 
-    - not-itself: The module itself comes first, under the prefix.
-        yield prefix, self → pass
     - level-by-level: All that is below the first child comes before the second child.
         self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) → \
 sorted(self.named_modules(None, prefix, remove_duplicate), key=lambda one: one[0].count("."))
     - short-names: A name is the path from the module that was asked, with dots between.
         yield joined(path, name), value → yield name, value
-    - prefix: The prefix stands in front of every name, with a dot between.
-        [(prefix, self)] → [("", self)]
     - empty-slot: A slot that holds `None` gives nothing.
         value is not None and value not in memo → value not in memo
     - tied: A parameter or buffer under two names is given once, under the first.
         memo.add(value) → pass
-    - by-value: Two tensors with equal numbers are two. Remember objects in a set.
-        memo.add(value) → memo.add(str(value.tolist()))
-        value not in memo → str(value.tolist()) not in memo
     - hidden-buffers: `named_buffers` lists every buffer. `state_dict` alone leaves some out.
-        value is not None and → name not in module._non_persistent_buffers_set and value is not None and
+        value is not None and → value is not None and \
+name not in module._non_persistent_buffers_set and
     - not-recursive: With `recurse=False` only the module's own names are given.
         everywhere if recurse else [(prefix, self)] → everywhere
     - memory: A module under two names, or in a circle, is given once, and what is in it, too. The
       memory is one for the whole walk: hand `memo` down.
         named_modules(memo, → named_modules(None,
-    - duplicates: With `remove_duplicate=False` each name is given: modules that are met again, too.
-        prefix=prefix, remove_duplicate=remove_duplicate → prefix=prefix
     """,
 )
 Step6 = Given6
@@ -496,15 +470,10 @@ SAVE = _step(
     - buffers-first: Parameters come before buffers, whatever was registered first.
         [*self._parameters.items(), *self._buffers.items()] → \
 [*self._buffers.items(), *self._parameters.items()]
-    - children-first: The module's own come before those of its children.
-        return state → return dict(sorted(state.items(), key=lambda one: -one[0].count(".")))
     - level-by-level: All that is below the first child comes before the second child.
         return state → return dict(sorted(state.items(), key=lambda one: one[0].count(".")))
     - hidden: A non-persistent buffer is not saved.
         and name not in self._non_persistent_buffers_set →
-    - frozen: A frozen parameter is saved like any other: nothing is asked about gradients.
-        value is not None and → value is not None and \
-(name in self._buffers or value.requires_grad) and
     - empty-slot: `None` is not saved, and an empty slot of a module has nothing.
         if value is not None and name → if name
         value if keep_vars else value.detach() → value if keep_vars or value is None \
@@ -515,8 +484,6 @@ else value.detach()
         value.detach() → value.detach().clone()
     - keep-vars: With `keep_vars=True` the values are the objects themselves, in the children, too.
         name + ".", keep_vars → name + "."
-    - prefix: The prefix stands in front of each key, as it is: `prefix="net."` has its dot.
-        state[prefix + name] → state[name]
     - tied: Each name is a key, also if two names have one tensor, or two children are one module.
         [*self._parameters.items(), *self._buffers.items()] → \
 [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
@@ -559,20 +526,12 @@ LOAD = _step(
     3. Nearly there: return two lists, missing and unexpected. With `strict=False` they are no
        error; shapes always are.
 
-    - no-mapping: What is no mapping is a `TypeError`.
-        if not isinstance(state_dict, Mapping): → if False:
     - dict-only: Any `Mapping` will do, such as a `ChainMap`: it need not be a dict.
         isinstance(state_dict, Mapping) → isinstance(state_dict, dict)
-    - guarded: A parameter that requires a gradient is written to under `torch.no_grad()` alone.
-        torch.no_grad() → torch.enable_grad()
     - memory: The numbers are copied into the memory that is there: `copy_`.
         own[key].copy_(state_dict[key]) → own[key].data = state_dict[key].to(own[key].dtype)
-    - missing: A key that the dictionary does not have is a `RuntimeError` if `strict`.
-        [f"missing {key}" for key in missing] if strict else [] → []
     - unexpected: A key that the module does not have is a `RuntimeError` if `strict`.
         errors += [f"unexpected {key}" for key in unexpected] if strict else [] →
-    - not-strict: With `strict=False` return the missing and the unexpected keys, and load the rest.
-        [f"missing {key}" for key in missing] if strict else [] → [f"missing {key}" for key in missing]
     - shape: Another shape is a `RuntimeError`, also where `copy_` would stretch the numbers.
         own[key].shape != state_dict[key].shape → own[key].numel() < state_dict[key].numel()
     - shape-forgiven: `strict=False` forgives keys, not shapes. What fits is loaded all the same.
@@ -648,10 +607,10 @@ REST = _step(
 
     1. `_apply(fn)` goes through the children, then the own parameters, their gradients, and the
        buffers.
-    2. A parameter stays the same object: `parameter.data = fn(parameter.data)`. A buffer is replaced
-       in `_buffers`.
-    3. Nearly there: `to` is `_apply` of a small function that leaves integers alone if the target is
-       a dtype.
+    2. A parameter stays the same object: `parameter.data = fn(parameter.data)`. A buffer is
+       replaced in `_buffers`.
+    3. Nearly there: `to` is `_apply` of a small function that leaves integers alone if the target
+       is a dtype.
 
     - new-objects: A parameter stays the same object: an optimizer holds it. Set its `data`.
         parameter.data = fn(parameter.data) → \
@@ -664,21 +623,16 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
         module._apply(fn) → pass
     - gradient: A gradient goes along with its parameter.
         parameter.grad is not None → False
-    - empty-slot: A slot may hold `None`, which is not moved.
-        None if buffer is None else fn(buffer) → fn(buffer)
-    - not-the-module: `_apply`, `to` and `train` return the module.
-        return self._apply(convert) → self._apply(convert)
     - integers: A dtype is for floating point and complex tensors. Integers stay what they are.
         tensor if keep else tensor.to(target) → tensor.to(target)
     - device-for-all: A device moves integers, too.
         keep = to_dtype and → keep =
     - refused: An integer dtype is a `TypeError`.
-        raise TypeError("a module is converted to floating point or complex dtypes only") → return self
+        raise TypeError("a module is converted to floating point or complex dtypes only") → \
+return self
     - complex: A complex dtype is allowed.
         if to_dtype and not (target.is_floating_point or target.is_complex): → \
 if to_dtype and not target.is_floating_point:
-    - mode: `train(mode=True)` sets `training` in the whole tree.
-        module.train(mode) → module.training = mode
     - call: A call hands all its arguments to `forward`, and returns what it returns.
         self.forward(*args, **kwargs) → self.forward(*args)
     """,
