@@ -51,19 +51,19 @@ def test_the_solutions_are_folded_and_stand_below_their_checks():
 
 
 def test_the_given_steps_follow_torch_on_other_lines_too(monkeypatch):
-    monkeypatch.setattr(beside_torch, "OWN", 600)
+    monkeypatch.setattr(beside_torch, "OWN", 400)
     beside_torch.sequences.cache_clear()
     try:
-        for key in ("7.4", "7.6", "7.8", "7.9"):
+        for key in ("7.4", "7.6", "7.9"):
             exercise = all_exercises()[key]
             wanted = list(Run(exercise, nn.Module).cases())
-            assert len(wanted) > 5000
+            assert len(wanted) > 4000
             assert Run(exercise, exercise.reference).difference(wanted) is None
     finally:
         beside_torch.sequences.cache_clear()
 
 
-@pytest.mark.parametrize("solved", [*([number] for number in STEPS), [*STEPS]], ids=str)
+@pytest.mark.parametrize("solved", [[1, 3, 5, 7, 9], [2, 4, 6, 8], [*STEPS]], ids=str)
 def test_a_step_of_the_readers_own_works_with_the_given_others(solved, capsys):
     names = lesson({step: OWN[f"7.{step}"] for step in solved})
     assert f"your own steps: {' '.join(map(str, solved))}\n" in capsys.readouterr().out

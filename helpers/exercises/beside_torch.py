@@ -128,7 +128,8 @@ FIRST = {
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
         ("m.x = parameter", "m.x.sum().backward()", "m.to(torch.float64) is m"),
-        ("m.y = child", "child.x = other", "m.x = buffer", "m._apply(lambda t: t + 1) is m"),
+        ("m.y = child", "child.x = other", "m.x = buffer", "m.z = hidden")
+        + ("m._apply(lambda one: one + 1) is m",),
     ],
 }
 
