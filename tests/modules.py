@@ -92,7 +92,9 @@ def _is_plain_dict(value: object) -> bool:
 
 def _tensor_facts(tensor: torch.Tensor) -> tuple:
     gradient = tensor.requires_grad, id(tensor.grad)
-    return id(tensor), type(tensor), *gradient, tensor._version, _bytes(tensor)
+    tracked = nn.parameter.is_lazy(tensor) or not tensor.is_inference()
+    version = tensor._version if tracked else None
+    return id(tensor), type(tensor), *gradient, version, _bytes(tensor)
 
 
 def _bytes(tensor: torch.Tensor) -> bytes | None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from helpers.exercises.engine import all_exercises, examine
-from helpers.exercises.exercise import Exercise, defined, source_of
+from helpers.exercises.exercise import Exercise, defined, parts_of, source_of
 from helpers.exercises.facts import Unsolved
 from helpers.exercises.stopping import own_room
 
@@ -222,9 +222,19 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "1.4": {"line 3: argument 0 in place of the call": "a tensor's hash is its identity"},
     "1.5": {"line 3: backwards": "the position goes along with the parameter"},
+    "2.3": {"line 7: backwards": "the order in which they are frozen plays no part"},
     "3.2": {"line 4: 1 becomes -1": "the last dimension of two is the second"},
     "3.3": {"line 4: .empty becomes .ones": "no rows have no numbers"},
     "3.5": {"line 2: backwards": "the order of the modules plays no part"},
+    "4.2": {"line 5: argument 0 in place of the call": "a `torch.Size` is a tuple"},
+    "6.2": {
+        f"line 4: {words}": "an `nn.ParameterDict` makes a parameter of any tensor"
+        for words in ("argument 0 in place of the call", ".Parameter becomes .Buffer")
+    },
+    "6.5": {"line 5: backwards": "`forward` goes by the names, whatever their order"},
+    "6.7": {"line 3: backwards": "the order of the entries plays no part"},
+    "5.2": {"line 2: backwards": "it goes on until nothing changes, in any order"},
+    "5.5": {"line 13: drops weights_only=": "it is the default since torch 2.6"},
     "7.3": {
         "line 3: backwards": "a name has one home",
         "line 10: backwards": "a name has one home",
@@ -256,7 +266,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
 
 def survivors(exercise: Exercise) -> tuple[int, list[tuple[str, str]]]:
     """How many mutants were asked, and (words, text) of each that was accepted."""
-    if not callable(exercise.reference):
+    if not parts_of(exercise.reference):
         return 0, []
     count, passed = 0, []
     for words, text in mutants(source_of(exercise.reference)):

@@ -1,16 +1,16 @@
-"""`audit`: patients with their findings and healthy twins, clean modules of every kind, and torch
-as the judge.
-"""
+"""`audit`: patients with their findings and healthy twins, each cure applied and proved by torch,
+clean modules of every kind."""
 
 from __future__ import annotations
 
 import ast
 import copy
 import gc
+import io
 import warnings
 import weakref
-from collections import Counter, OrderedDict, deque
-from html.parser import HTMLParser
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -20,444 +20,36 @@ from torch.nn.utils import parametrizations, prune
 
 import helpers
 from helpers import Finding, audit
+from helpers.state import memory
+from helpers.state.class_rules import MOVING
 from helpers.state.findings import CODES
+from helpers.views.signs import SIGNS
+from tests.html_page import Page
 from tests.modules import NAMES, Hostile, database, fingerprint, hostile_module, modules
+from tests.patients import (
+    PATIENTS,
+    Metric,
+    Muscle,
+    Net,
+    adam,
+    block,
+    buffered,
+    called,
+    gan,
+    made,
+    parameter,
+    put,
+    registers,
+    same,
+    sgd,
+    with_class_body,
+)
 
 
-def made(**held) -> nn.Module:
-    """A module with these attributes, assigned as `self.name = value` assigns them."""
-    module = nn.Module()
-    for name, value in held.items():
-        setattr(module, name, value)
-    return module
-
-
-def buffered(persistent: bool = True, **buffers) -> nn.Module:
-    module = nn.Module()
-    for name, value in buffers.items():
-        module.register_buffer(name, value, persistent=persistent)
-    return module
-
-
-def past_setattr(module: nn.Module, name: str, value: object) -> nn.Module:
-    object.__setattr__(module, name, value)
-    return module
-
-
-def put(module: nn.Module, **held) -> nn.Module:
-    """`module` with these attributes besides, assigned as a learner would."""
-    for name, value in held.items():
-        setattr(module, name, value)
-    return module
-
-
-def parameter(*shape: int, trains: bool = True) -> nn.Parameter:
-    return nn.Parameter(torch.ones(*shape or (2,)), requires_grad=trains)
-
-
-def sgd(*tensors) -> torch.optim.Optimizer:
-    return torch.optim.SGD(list(tensors), lr=0.5)
-
-
-def linear_with(**held) -> nn.Module:
-    return put(nn.Linear(2, 3), **held)
-
-
-def alias_of_buffer(container) -> nn.Module:
-    module = buffered(mean=torch.zeros(2))
-    return put(module, kept=container(module.mean))
-
-
-def tied() -> nn.Module:
-    model = made(encoder=nn.Embedding(5, 2), decoder=nn.Linear(2, 5, bias=False))
-    model.decoder.weight = model.encoder.weight
-    return model
-
-
-def shadow(name: str, value: object) -> nn.Module:
-    module = put(
-        buffered(mean=torch.zeros(2)), weight=parameter(), child=nn.Linear(1, 1, bias=False)
-    )
-    vars(module)[name] = value
-    return module
-
-
-def frozen_backbone() -> nn.Module:
-    model = made(backbone=nn.Linear(2, 2), head=nn.Linear(2, 1))
-    model.backbone.requires_grad_(False)
-    return model
-
-
-def replaced_head(*, late: bool):
-    model = made(body=nn.Linear(2, 2, bias=False), head=nn.Linear(2, 3, bias=False))
-    optimizer = sgd(*model.parameters())
-    model.head = nn.Linear(2, 4, bias=False)
-    return model, (sgd(*model.parameters()) if late else optimizer)
-
-
-def assigned(*, late: bool):
-    model = nn.Linear(2, 3)
-    optimizer = sgd(*model.parameters())
-    model.load_state_dict(nn.Linear(2, 3).state_dict(), assign=True)
-    model.requires_grad_()
-    return model, (sgd(*model.parameters()) if late else optimizer)
-
-
-def with_optimizer(model: nn.Module, choose) -> tuple[nn.Module, torch.optim.Optimizer]:
-    return model, choose(model)
-
-
-def two_groups(model: nn.Module, *names: str) -> torch.optim.Optimizer:
-    return torch.optim.Adam([{"params": [model.get_parameter(name)], "lr": 0.1} for name in names])
-
-
-def grows(keep) -> nn.Module:
-    model = buffered(total=torch.zeros(1))
-    model.total = keep(model.total + parameter(1))
-    return model
-
-
-def best_weights(take) -> nn.Module:
-    model = nn.Linear(2, 3)
-    model.best = take(model)
-    return model
-
-
-def nested(value: object) -> nn.Module:
-    return made(outer=made(inner=value))
-
-
-def lazy(materialise: bool) -> nn.Module:
-    model = nn.Sequential(nn.LazyLinear(3, bias=False))
-    if materialise:
-        model(torch.ones(1, 2))
-    return model
-
-
-def twice(second) -> nn.Module:
-    model = made(first=nn.Linear(2, 2, bias=False))
-    return put(model, second=second(model.first))
-
-
-def parent_in_list(registered: bool) -> nn.Module:
-    model, stray = made(child=nn.ReLU()), nn.ReLU()
-    model.child.neighbours = [model if registered else stray]
-    return model
-
-
-# name: (the patient, what audit says of it as (code, path), the healthy twin: the same with the fix
-# applied)
-PATIENTS = {
-    "a mask": (
-        lambda: made(mask=torch.ones(2)),
-        {("plain-tensor", "mask")},
-        lambda: buffered(mask=torch.ones(2)),
-    ),
-    "a mask on one of torch's own modules": (
-        lambda: linear_with(mask=torch.ones(3, 2)),
-        {("plain-tensor", "mask")},
-        lambda: put(nn.Linear(2, 3), mask=None),
-    ),
-    "a tensor in a list": (
-        lambda: made(caches=[3, torch.ones(2), "text"]),
-        {("plain-tensor", "caches")},
-        lambda: buffered(caches_0=torch.ones(2)),
-    ),
-    "two tensors in a tuple, one finding": (
-        lambda: made(caches=(torch.ones(2), torch.ones(3))),
-        {("plain-tensor", "caches")},
-        lambda: buffered(caches_0=torch.ones(2), caches_1=torch.ones(3)),
-    ),
-    "a tensor in a dict": (
-        lambda: made(cache={"k": torch.ones(2)}),
-        {("plain-tensor", "cache")},
-        lambda: made(cache=buffered(k=torch.ones(2))),
-    ),
-    "a tensor in a set": (
-        lambda: made(seen={torch.ones(2)}),
-        {("plain-tensor", "seen")},
-        lambda: made(seen=set()),
-    ),
-    "a tensor in a deque": (
-        lambda: made(queue=deque([torch.ones(2)], maxlen=3)),
-        {("plain-tensor", "queue")},
-        lambda: buffered(queue=torch.ones(3, 2)),
-    ),
-    "a tensor deep in containers": (
-        lambda: made(tree={"a": [(1, {"b": OrderedDict(c=torch.ones(2))})]}),
-        {("plain-tensor", "tree")},
-        lambda: made(tree={"a": [(1, {"b": OrderedDict(c=2.0)})]}),
-    ),
-    "a list that holds itself": (
-        lambda: made(loop=_loop(torch.ones(2))),
-        {("plain-tensor", "loop")},
-        lambda: made(loop=_loop(1)),
-    ),
-    "a plain tensor two levels down": (
-        lambda: nested(torch.ones(2)),
-        {("plain-tensor", "outer.inner")},
-        lambda: made(outer=buffered(inner=torch.ones(2))),
-    ),
-    "a plain tensor that wants gradients": (
-        lambda: made(scale=torch.ones(2, requires_grad=True)),
-        {("plain-tensor", "scale")},
-        lambda: made(scale=parameter()),
-    ),
-    "an output kept with its graph": (
-        lambda: made(last=torch.ones(2, requires_grad=True) * 2),
-        {("plain-tensor", "last")},
-        lambda: buffered(last=torch.ones(2)),
-    ),
-    "a cache that two attributes share": (
-        lambda: (lambda cache: made(a=made(cache=cache), b=made(cache=cache)))([torch.ones(2)]),
-        {("plain-tensor", "a.cache"), ("plain-tensor", "b.cache")},
-        lambda: made(a=buffered(cache=torch.ones(2)), b=buffered(cache=torch.ones(2))),
-    ),
-    "an integer tensor": (
-        lambda: made(steps=torch.tensor(0)),
-        {("plain-tensor", "steps")},
-        lambda: buffered(steps=torch.tensor(0)),
-    ),
-    "parameters in a list": (
-        lambda: made(scales=[parameter(), parameter()]),
-        {("hidden-parameter", "scales")},
-        lambda: made(scales=nn.ParameterList([parameter(), parameter()])),
-    ),
-    "parameters in a dict": (
-        lambda: made(scales={"a": parameter()}),
-        {("hidden-parameter", "scales")},
-        lambda: made(scales=nn.ParameterDict({"a": parameter()})),
-    ),
-    "a frozen parameter in a tuple of a submodule": (
-        lambda: nested((parameter(trains=False),)),
-        {("hidden-parameter", "outer.inner")},
-        lambda: nested(nn.ParameterList([parameter()])),
-    ),
-    "parameters in lists in a dict": (
-        lambda: made(blocks={"a": [parameter()], "b": [parameter()]}),
-        {("hidden-parameter", "blocks")},
-        lambda: made(blocks_0=parameter(), blocks_1=parameter()),
-    ),
-    "a parameter that went past __setattr__": (
-        lambda: past_setattr(nn.Module(), "scale", parameter()),
-        {("hidden-parameter", "scale")},
-        lambda: made(scale=parameter()),
-    ),
-    "layers in a list": (
-        lambda: made(layers=[nn.Linear(2, 2), nn.Linear(2, 2)]),
-        {("hidden-module", "layers")},
-        lambda: made(layers=nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])),
-    ),
-    "heads in a dict": (
-        lambda: made(heads={"a": nn.Linear(2, 2)}),
-        {("hidden-module", "heads")},
-        lambda: made(heads=nn.ModuleDict({"a": nn.Linear(2, 2)})),
-    ),
-    "heads under numbers": (
-        lambda: made(heads={1: nn.Linear(2, 2)}),
-        {("hidden-module", "heads")},
-        lambda: made(heads_1=nn.Linear(2, 2)),
-    ),
-    "layers in lists in a list": (
-        lambda: made(stages=[[nn.ReLU()], [nn.ReLU()]]),
-        {("hidden-module", "stages")},
-        lambda: made(
-            stages=nn.ModuleList([nn.ModuleList([nn.ReLU()]), nn.ModuleList([nn.ReLU()])])
-        ),
-    ),
-    "a module that went past __setattr__": (
-        lambda: past_setattr(nn.Module(), "child", nn.Linear(2, 2)),
-        {("hidden-module", "child")},
-        lambda: made(child=nn.Linear(2, 2)),
-    ),
-    "a stray module in a child's list": (
-        lambda: parent_in_list(False),
-        {("hidden-module", "child.neighbours")},
-        lambda: parent_in_list(True),
-    ),
-    "one list with a bit of everything": (
-        lambda: made(mixed=[torch.ones(1), parameter(), nn.ReLU()]),
-        {("plain-tensor", "mixed"), ("hidden-parameter", "mixed"), ("hidden-module", "mixed")},
-        lambda: made(mixed_0=nn.Buffer(torch.ones(1)), mixed_1=parameter(), mixed_2=nn.ReLU()),
-    ),
-    "a list of buffers": (
-        lambda: alias_of_buffer(lambda buffer: [buffer]),
-        {("stale-alias", "kept")},
-        lambda: alias_of_buffer(lambda buffer: ["mean"]),
-    ),
-    "a buffer under a second, plain name": (
-        lambda: alias_of_buffer(lambda buffer: buffer),
-        {("stale-alias", "kept")},
-        lambda: alias_of_buffer(lambda buffer: None),
-    ),
-    "a dict of parameters": (
-        lambda: (
-            put(nn.Linear(2, 3), groups=None)
-            and best_weights(lambda m: {"decay": [m.weight], "rest": [m.bias]})
-        ),
-        {("stale-alias", "best")},
-        lambda: best_weights(lambda model: {"decay": ["weight"], "rest": ["bias"]}),
-    ),
-    "the best weights, not copied": (
-        lambda: best_weights(lambda model: model.state_dict()),
-        {("stale-alias", "best")},
-        lambda: best_weights(lambda model: None),
-    ),
-    "a row of a weight": (
-        lambda: best_weights(lambda model: model.weight[0]),
-        {("stale-alias", "best")},
-        lambda: best_weights(lambda model: 0),
-    ),
-    "data of a weight": (
-        lambda: best_weights(lambda model: [model.bias.data]),
-        {("stale-alias", "best")},
-        lambda: best_weights(lambda model: []),
-    ),
-    "a parameter made over a buffer's memory": (
-        lambda: alias_of_buffer(lambda buffer: [nn.Parameter(buffer)]),
-        {("stale-alias", "kept")},
-        lambda: alias_of_buffer(lambda buffer: nn.Parameter(buffer.clone())),
-    ),
-    "a parent's buffer, kept by a child": (
-        lambda: (lambda model: put(model, child=made(ref=(model.mean,))))(
-            buffered(mean=torch.zeros(2))
-        ),
-        {("stale-alias", "child.ref")},
-        lambda: put(buffered(mean=torch.zeros(2)), child=made(ref=())),
-    ),
-    "an alias and a copy in one list": (
-        lambda: alias_of_buffer(lambda buffer: [buffer, buffer.clone()]),
-        {("stale-alias", "kept"), ("plain-tensor", "kept")},
-        lambda: alias_of_buffer(lambda buffer: []),
-    ),
-    "an entry that hides a parameter": (
-        lambda: shadow("weight", torch.zeros(2)),
-        {("shadowed-name", "weight")},
-        lambda: shadow("bias", None),
-    ),
-    "an entry that hides a buffer": (
-        lambda: shadow("mean", None),
-        {("shadowed-name", "mean")},
-        lambda: shadow("var", 1.0),
-    ),
-    "an entry that hides a submodule": (
-        lambda: shadow("child", nn.ReLU()),
-        {("shadowed-name", "child")},
-        lambda: shadow("other", nn.ReLU),
-    ),
-    "an entry that hides an empty slot": (
-        lambda: past_setattr(nn.Linear(2, 2, bias=False), "bias", torch.ones(2)),
-        {("shadowed-name", "bias")},
-        lambda: nn.Linear(2, 2, bias=False),
-    ),
-    "tied weights": (
-        tied,
-        {("tied-parameter", "encoder.weight")},
-        lambda: made(a=nn.Linear(2, 3), b=nn.Linear(3, 2)),
-    ),
-    "one layer twice": (
-        lambda: twice(lambda layer: layer),
-        {("tied-parameter", "first.weight")},
-        lambda: twice(copy.deepcopy),
-    ),
-    "a buffer that is not saved": (
-        lambda: buffered(False, mask=torch.ones(2)),
-        {("unsaved-buffer", "mask")},
-        lambda: buffered(mask=torch.ones(2)),
-    ),
-    "a buffer that wants gradients": (
-        lambda: buffered(mean=torch.ones(2, requires_grad=True)),
-        {("buffer-needs-grad", "mean")},
-        lambda: made(mean=parameter()),
-    ),
-    "a buffer that keeps the graph": (
-        lambda: grows(lambda total: total),
-        {("buffer-needs-grad", "total")},
-        lambda: grows(torch.Tensor.detach),
-    ),
-    "a parameter registered as a buffer": (
-        lambda: buffered(False, weight=parameter()),
-        {("unsaved-buffer", "weight"), ("buffer-needs-grad", "weight")},
-        lambda: made(weight=parameter()),
-    ),
-    "a frozen backbone": (
-        frozen_backbone,
-        {("frozen-parameter", "backbone.weight"), ("frozen-parameter", "backbone.bias")},
-        lambda: made(backbone=nn.Linear(2, 2), head=nn.Linear(2, 1)),
-    ),
-    "half on another device": (
-        lambda: made(a=nn.Linear(1, 1), b=nn.Linear(1, 1, device="meta")),
-        {("mixed-device", "")},
-        lambda: made(a=nn.Linear(1, 1), b=nn.Linear(1, 1)),
-    ),
-    "a double among floats": (
-        lambda: made(a=nn.Linear(1, 1), b=buffered(mean=torch.ones(2).double())),
-        {("mixed-dtype", "")},
-        lambda: made(a=nn.Linear(1, 1), b=buffered(steps=torch.tensor(0))),
-    ),
-    "a lazy layer": (lambda: lazy(False), {("uninitialized", "0.weight")}, lambda: lazy(True)),
-    "a head replaced after the optimizer": (
-        lambda: replaced_head(late=False),
-        {("optimizer-misses", "head.weight"), ("optimizer-stale", "param_groups[0]['params'][1]")},
-        lambda: replaced_head(late=True),
-    ),
-    "an assigning load after the optimizer": (
-        lambda: assigned(late=False),
-        {
-            ("optimizer-misses", "weight"),
-            ("optimizer-misses", "bias"),
-            ("optimizer-stale", "param_groups[0]['params'][0]"),
-            ("optimizer-stale", "param_groups[0]['params'][1]"),
-        },
-        lambda: assigned(late=True),
-    ),
-    "an optimizer for a part": (
-        lambda: with_optimizer(nn.Linear(2, 3), lambda model: sgd(model.weight)),
-        {("optimizer-misses", "bias")},
-        lambda: with_optimizer(nn.Linear(2, 3), lambda model: sgd(model.weight, model.bias)),
-    ),
-    "groups that leave one out": (
-        lambda: with_optimizer(
-            made(a=nn.Linear(1, 1), b=parameter()), lambda m: two_groups(m, "a.weight", "b")
-        ),
-        {("optimizer-misses", "a.bias")},
-        lambda: with_optimizer(
-            made(a=parameter(), b=parameter()), lambda model: two_groups(model, "a", "b")
-        ),
-    ),
-    "tied weights that no group has": (
-        lambda: with_optimizer(put(tied(), extra=parameter()), lambda model: sgd(model.extra)),
-        {("optimizer-misses", "encoder.weight"), ("tied-parameter", "encoder.weight")},
-        lambda: with_optimizer(made(extra=parameter()), lambda model: sgd(model.extra)),
-    ),
-    "a hidden parameter handed over by hand": (
-        lambda: with_optimizer(
-            made(w=parameter(), kept=[parameter()]), lambda model: sgd(model.w, model.kept[0])
-        ),
-        {("hidden-parameter", "kept"), ("optimizer-stale", "param_groups[0]['params'][1]")},
-        lambda: with_optimizer(
-            made(kept=nn.ParameterList([parameter()])), lambda model: sgd(model.kept[0])
-        ),
-    ),
-    "the optimizer of another copy": (
-        lambda: with_optimizer(
-            nn.Linear(2, 2, bias=False), lambda model: sgd(copy.deepcopy(model).weight)
-        ),
-        {("optimizer-misses", "weight"), ("optimizer-stale", "param_groups[0]['params'][0]")},
-        lambda: with_optimizer(nn.Linear(2, 2, bias=False), lambda model: sgd(model.weight)),
-    ),
-}
-
-
-def _loop(held: object) -> list:
-    loop = [held]
-    loop.append(loop)
-    return loop
-
-
-def patient(build) -> tuple[nn.Module, torch.optim.Optimizer | None]:
+def patient(build: Callable) -> tuple:
+    """The model and its optimizers."""
     built = build()
-    return built if isinstance(built, tuple) else (built, None)
+    return built if isinstance(built, tuple) else (built,)
 
 
 def photo(module: nn.Module) -> list:
@@ -475,167 +67,673 @@ def alarms(found: list[Finding]) -> list[Finding]:
 
 
 named = pytest.mark.parametrize("name", PATIENTS)
+each_finding = pytest.mark.parametrize(
+    ("name", "code", "path"),
+    [(name, *found) for name, one in PATIENTS.items() for found in sorted(one.findings)],
+)
 
 
 @named
 def test_every_patient_has_its_findings_each_once_and_no_other(name):
-    build, expected, _ = PATIENTS[name]
-    module, optimizer = patient(build)
+    module, *optimizers = patient(PATIENTS[name].build)
     before = photo(module)
-    found = audit(module, optimizer)
-    assert seen(found) == expected and len(found) == len(expected)
+    found = audit(module, *optimizers)
+    assert seen(found) == PATIENTS[name].findings and len(found) == len(PATIENTS[name].findings)
     assert photo(module) == before
 
 
 @named
 def test_the_healthy_twin_has_neither_the_finding_nor_an_alarm(name):
-    _, expected, build = PATIENTS[name]
-    found = audit(*patient(build))
+    found = audit(*patient(PATIENTS[name].twin))
     assert not alarms(found)
-    assert not {one.code for one in found} & {code for code, _ in expected}
+    assert not {one.code for one in found} & {code for code, _ in PATIENTS[name].findings}
 
 
 def test_the_patients_show_every_code_and_are_many():
-    assert {code for _, expected, _ in PATIENTS.values() for code, _ in expected} == set(CODES)
-    assert len(PATIENTS) >= 40
+    assert {code for one in PATIENTS.values() for code, _ in one.findings} == set(CODES)
+    assert len(PATIENTS) >= 110
 
 
-def tensors_in(value: object) -> list[torch.Tensor]:
+# --- what torch says of a symptom: nothing here asks audit ---
+
+
+def items_of(value: object) -> list:
     """The tensors and modules in `value`: the tests' own reading, for containers that do not hold
-    themselves.
-    """
+    themselves."""
     if isinstance(value, (torch.Tensor, nn.Module)):
         return [value]
-    items = (
-        value.values()
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, (list, tuple, set, deque))
-        else ()
-    )
-    return [part for item in items if item is not value for part in tensors_in(item)]
+    if not isinstance(value, (dict, list, tuple, set, deque)):
+        return []
+    inside = value.values() if isinstance(value, dict) else value
+    return [part for item in inside if item is not value for part in items_of(item)]
 
 
-def ids(things) -> set[int]:
+def tensors_of(things: Iterable) -> list[torch.Tensor]:
+    """The tensors among `things`, and those of the modules among them."""
+    found = []
+    for one in things:
+        found += [*one.parameters(), *one.buffers()] if isinstance(one, nn.Module) else [one]
+    return found
+
+
+def addresses(tensors: Iterable[torch.Tensor]) -> set[int]:
+    return {one.data_ptr() for one in tensors}
+
+
+def everything(module: nn.Module) -> list[torch.Tensor]:
+    """All tensors that the modules have, registered or not."""
+    kept = [items_of(value) for one in module.modules() for value in vars(one).values()]
+    return tensors_of(item for items in kept for item in items)
+
+
+def ids(things: Iterable) -> set[int]:
     return {id(one) for one in things}
 
 
-def prove(one: Finding, module: nn.Module, optimizer) -> None:
-    """What the finding says happens, made to happen. Changes the module and the optimizer."""
-    where, _, name = one.path.rpartition(".")
-    owner = module.get_submodule(where) if one.code != "optimizer-stale" else None
-    held = tensors_in(vars(owner).get(name)) if owner is not None else []
-    registered = [*module.parameters(), *module.buffers()]
-    spaces = {
-        tensor.untyped_storage()._cdata for tensor in registered if not nn.parameter.is_lazy(tensor)
-    }
-    if one.code == "plain-tensor":
-        plain = [
-            t
-            for t in held
-            if isinstance(t, torch.Tensor) and t.untyped_storage()._cdata not in spaces
+def a_step(module: nn.Module, optimizers: Iterable = ()) -> None:
+    """One step with a gradient of 1 for each parameter, of these optimizers or one for them all."""
+    trained = [one for one in module.parameters() if one.requires_grad]
+    for one in trained:
+        one.grad = torch.ones_like(one)
+    for optimizer in optimizers or [sgd(one) for one in trained]:
+        optimizer.step(lambda: sum(one.sum() for one in module.parameters()))
+
+
+def raises(*errors: type) -> Callable:
+    def tried(call: Callable) -> bool:
+        try:
+            call()
+        except errors:
+            return True
+        return False
+
+    return tried
+
+
+KINDS = {
+    "plain-tensor": torch.Tensor,
+    "hidden-parameter": nn.Parameter,
+    "hidden-module": nn.Module,
+}
+
+
+class Ward:
+    """A patient, and what its attribute held when it came. `sick()` asks torch; it may change the
+    patient, so it is asked once."""
+
+    def __init__(self, build: Callable, code: str, path: str) -> None:
+        self.model, *self.optimizers = patient(build)
+        self.code, self.path = code, path
+        found = audit(self.model, *self.optimizers)
+        (self.finding,) = [one for one in found if (one.code, one.path) == (code, path)]
+        where, _, self.name = path.rpartition(".")
+        self.owner = self.model
+        if "param_groups" not in path:
+            self.owner = self.model.get_submodule(where)
+        kind = KINDS.get(code, object)
+        held = items_of(vars(self.owner).get(self.name))
+        self.held = [one for one in held if isinstance(one, kind)]
+        if code == "plain-tensor":
+            self.held = [one for one in self.held if not isinstance(one, nn.Parameter)]
+        self.slots = self.registered()
+        self.first = self.slots.get(self.name)
+        self.names = self.all_names()
+        self.line = self.finding.fix.removeprefix("if not meant: ")
+        self.line = self.line.removeprefix("if it should be saved: ")
+        self.line = self.line.removeprefix("if the file grows too large: ")
+
+    def registered(self) -> dict:
+        return {**self.owner._parameters, **self.owner._buffers, **self.owner._modules}
+
+    def all_names(self) -> list[str]:
+        """The names of the first tensor at or below the path that has several."""
+        if self.code not in ("tied-parameter", "shared-state"):
+            return []
+        tensors = [
+            *self.model.named_parameters(remove_duplicate=False),
+            *self.model.named_buffers(remove_duplicate=False),
         ]
-        plain = [tensor for tensor in plain if not isinstance(tensor, nn.Parameter)]
-        dtypes = [tensor.dtype for tensor in plain]
-        module.to(torch.float64)
-        assert plain and [tensor.dtype for tensor in plain] == dtypes
-        assert not any(key.startswith(one.path) for key in module.state_dict())
-        assert ids(plain) <= ids(tensors_in(vars(owner)[name]))
-    elif one.code == "hidden-parameter":
-        hidden = [tensor for tensor in held if isinstance(tensor, nn.Parameter)]
-        assert hidden and not ids(hidden) & ids(module.parameters())
-    elif one.code == "hidden-module":
-        hidden = [part for part in held if isinstance(part, nn.Module)]
-        assert hidden and not ids(hidden) & ids(module.modules())
-    elif one.code == "stale-alias":
-        aliases = [t for t in held if t.untyped_storage()._cdata in spaces]
-        module.to("meta")
-        assert aliases and not ids(aliases) & ids([*module.parameters(), *module.buffers()])
-        assert {tensor.device.type for tensor in aliases} == {"cpu"}
-    elif one.code == "shadowed-name":
-        slots = {**owner._parameters, **owner._buffers, **owner._modules}
-        assert getattr(owner, name) is not slots[name]
-    elif one.code == "tied-parameter":
-        everywhere = [id(tensor) for _, tensor in module.named_parameters(remove_duplicate=False)]
-        assert everywhere.count(id(module.get_parameter(one.path))) > 1
-    elif one.code == "unsaved-buffer":
-        assert one.path in dict(module.named_buffers()) and one.path not in module.state_dict()
-    elif one.code == "buffer-needs-grad":
-        assert module.get_buffer(one.path).requires_grad
-    elif one.code == "frozen-parameter":
-        assert not module.get_parameter(one.path).requires_grad
-    elif one.code == "mixed-device":
-        assert len({tensor.device for tensor in registered}) > 1
-    elif one.code == "mixed-dtype":
-        assert len({tensor.dtype for tensor in registered if tensor.is_floating_point()}) > 1
-    elif one.code == "uninitialized":
-        assert nn.parameter.is_lazy(getattr(owner, name))
-    elif one.code == "optimizer-misses":
-        for tensor in module.parameters():
-            tensor.grad = torch.ones_like(tensor)
-        before = module.get_parameter(one.path).detach().clone()
-        optimizer.step()
-        assert torch.equal(module.get_parameter(one.path), before)
+        below = [one for name, one in tensors if f"{name}.".startswith(f"{self.path}.")]
+        return [name for name, one in tensors if one is below[-1]]
+
+    def sick(self) -> bool:
+        return SYMPTOMS[self.code](self)
+
+
+def out_of_reach(ward: Ward) -> bool:
+    """Is something of what the attribute held not saved, not trained, or not moved?"""
+    module, tensors = ward.model, tensors_of(ward.held)
+    lacking = not addresses(tensors) <= addresses(module.state_dict().values())
+    before = [one.detach().clone() for one in tensors]
+    a_step(module)
+    for one, old in zip(tensors, before, strict=True):
+        lacking |= one.requires_grad and torch.equal(one, old)
+    module.eval()
+    lacking |= any(one.training for one in ward.held if isinstance(one, nn.Module))
+    module.to("meta")
+    return lacking or any(one.device.type == "cpu" for one in everything(ward.owner))
+
+
+def keeps_a_graph(ward: Ward) -> bool:
+    if "nothing trains it" in ward.finding.message:
+        return out_of_reach(ward)
+    refused = raises(RuntimeError)(lambda: copy.deepcopy(ward.model))
+    return refused or any(
+        one.grad_fn for one in tensors_of(items_of(vars(ward.owner).get(ward.name)))
+    )
+
+
+def is_an_alias(ward: Ward) -> bool:
+    """Does a load into the model change what the attribute has?"""
+    state = {key: torch.full_like(one, 7) for key, one in ward.model.state_dict().items()}
+    held = tensors_of(items_of(vars(ward.owner).get(ward.name)))
+    before = [one.detach().clone() for one in held]
+    ward.model.load_state_dict(state)
+    return any(not torch.equal(one, old) for one, old in zip(held, before, strict=True))
+
+
+def hides_it(ward: Ward) -> bool:
+    """Is what was registered read under no name of its module?"""
+    names = [name for name, one in ward.registered().items() if one is ward.first]
+    return not any(getattr(ward.owner, name) is ward.first for name in names)
+
+
+def is_one_tensor(ward: Ward) -> bool:
+    state = ward.model.state_dict(keep_vars=True)
+    first, *others = [state[name] for name in ward.names]
+    with torch.no_grad():
+        first.fill_(5)
+    return any(bool((one == 5).all()) for one in others)
+
+
+def shares_memory(ward: Ward) -> bool:
+    """Does writing into it change another tensor of the model?"""
+    own = ward.registered()[ward.name]
+    others = [one for one in [*ward.model.parameters(), *ward.model.buffers()] if one is not own]
+    before = [one.detach().clone() for one in others]
+    with torch.no_grad():
+        own.fill_(5)
+    return any(not torch.equal(one, old) for one, old in zip(others, before, strict=True))
+
+
+def cannot_be_written(ward: Ward) -> bool:
+    state = {key: one.clone() for key, one in ward.model.state_dict().items()}
+    refused = raises(RuntimeError)
+    return refused(lambda: ward.model.load_state_dict(state)) or refused(lambda: a_step(ward.model))
+
+
+def is_saved_whole(ward: Ward) -> bool:
+    buffer = io.BytesIO()
+    torch.save(ward.model.state_dict()[ward.path], buffer)
+    buffer.seek(0)
+    loaded = torch.load(buffer, weights_only=True)
+    return loaded.untyped_storage().nbytes() > loaded.nbytes
+
+
+def was_made_for_inference(ward: Ward) -> bool:
+    weight = torch.ones(1, requires_grad=True)
+    kept = tensors_of(items_of(vars(ward.owner).get(ward.name)))
+    refused = raises(RuntimeError)
+    return refused(lambda: a_step(ward.model)) or any(
+        refused(lambda one=one: (weight * one).sum().backward()) for one in kept
+    )
+
+
+def has_no_numbers(ward: Ward) -> bool:
+    refused = raises(NotImplementedError)(lambda: ward.model.to("cpu"))
+    return refused or any(one.is_meta for one in everything(ward.model))
+
+
+def is_on_several_devices(ward: Ward) -> bool:
+    return len({one.device for one in ward.model.parameters()}) > 1
+
+
+def does_not_end(ward: Ward) -> bool:
+    model, endless = ward.model, raises(RecursionError)
+    calls = (lambda: model.to("cpu"), model.eval, model.state_dict, lambda: repr(model))
+    return any(map(endless, calls))
+
+
+def is_missed(ward: Ward) -> bool:
+    """Is there a parameter at or below the path that a step of the optimizers leaves as it is?"""
+    below = [
+        one
+        for name, one in ward.model.named_parameters()
+        if f"{name}.".startswith(f"{ward.path}.") and one.requires_grad
+    ]
+    before = [one.detach().clone() for one in below]
+    a_step(ward.model, ward.optimizers)
+    return any(torch.equal(one, old) for one, old in zip(below, before, strict=True))
+
+
+def holds_strangers(ward: Ward) -> bool:
+    held = [one for opt in ward.optimizers for group in opt.param_groups for one in group["params"]]
+    return not ids(held) <= ids(ward.model.parameters())
+
+
+def steps_twice(ward: Ward) -> bool:
+    before = ward.model.get_parameter(ward.path).detach().clone()
+    a_step(ward.model, ward.optimizers)
+    return not torch.allclose(ward.model.get_parameter(ward.path), before - 0.5)
+
+
+def remembers_in_another_dtype(ward: Ward) -> bool:
+    (optimizer,) = ward.optimizers
+    refused = raises(RuntimeError)(lambda: a_step(ward.model, ward.optimizers))
+    memory = [(one, note) for one, notes in optimizer.state.items() for note in notes.values()]
+    return refused or any(note.dim() and note.dtype != one.dtype for one, note in memory)
+
+
+SYMPTOMS = {
+    "plain-tensor": out_of_reach,
+    "hidden-parameter": out_of_reach,
+    "hidden-module": out_of_reach,
+    "kept-graph": keeps_a_graph,
+    "stale-alias": is_an_alias,
+    "shadowed-name": hides_it,
+    "tied-parameter": is_one_tensor,
+    "shared-state": is_one_tensor,
+    "unsaved-buffer": lambda ward: ward.path not in ward.model.state_dict(),
+    "frozen-parameter": lambda ward: not ward.model.get_parameter(ward.path).requires_grad,
+    "uninitialized": lambda ward: raises(ValueError, RuntimeError)(
+        lambda: sum(one.numel() for one in ward.model.parameters())
+    ),
+    "buffer-needs-grad": lambda ward: (
+        ward.registered()[ward.name].requires_grad
+        and not ids([ward.registered()[ward.name]]) & ids(ward.model.parameters())
+    ),
+    "shared-memory": shares_memory,
+    "expanded-tensor": cannot_be_written,
+    "part-of-storage": is_saved_whole,
+    "inference-tensor": was_made_for_inference,
+    "left-on-meta": has_no_numbers,
+    "mixed-device": is_on_several_devices,
+    "mixed-dtype": lambda ward: len({one.dtype for one in everything(ward.model)}) > 1,
+    "part-of-itself": does_not_end,
+    "unhashable-module": lambda ward: raises(TypeError)(lambda: list(ward.model.parameters())),
+    "optimizer-misses": is_missed,
+    "optimizer-stale": holds_strangers,
+    "optimizer-twice": steps_twice,
+    "optimizer-state": remembers_in_another_dtype,
+}
+
+
+# --- the cure: the printed line, applied ---
+
+# What these three print belongs into the body of a class: see the tests below.
+OF_A_CLASS = {"class-attribute", "default-argument", "own-rules"}
+of_an_instance = pytest.mark.parametrize(
+    ("name", "code", "path"),
+    [
+        (name, *found)
+        for name, one in PATIENTS.items()
+        for found in sorted(one.findings)
+        # Tensors that only say that they are on a GPU cannot be moved.
+        if found[0] not in OF_A_CLASS and name != "on two devices"
+    ],
+)
+
+
+def scope_of(ward: Ward) -> dict:
+    """What the words of a line stand for."""
+    return {
+        "self": ward.owner,
+        "model": ward.model,
+        "optimizer": ward.optimizers[0] if ward.optimizers else None,
+        "optimizers": list(ward.optimizers),
+        "batch": torch.ones(1, 2),
+        "device": "cpu",
+    } | {"torch": torch, "nn": nn, "copy": copy, "audit": audit}
+
+
+def apply(ward: Ward) -> None:
+    """Write the line into the model, or run it in the script."""
+    line, scope = ward.line, scope_of(ward)
+    if line.startswith("audit("):
+        audit_with_more(ward, scope)
+    elif line.startswith("register copy.deepcopy"):
+        part = ward.model.get_submodule(ward.path.removesuffix(".weight").removesuffix(".bias"))
+        names = ward.model.named_modules(remove_duplicate=False)
+        second = [name for name, one in names if one is part][-1]
+        ward.model.set_submodule(second, copy.deepcopy(part))
+    elif line.startswith("__hash__ = "):
+        kind = type(ward.model.get_submodule(ward.path))
+        kind.__hash__ = eval(line.removeprefix("__hash__ = "), scope)
+    elif "in place of" in line:
+        in_place_of(ward, scope)
     else:
-        assert one.code == "optimizer-stale"
-        before = {key: value.clone() for key, value in module.state_dict().items()}
-        stale = eval(f"optimizer.{one.path}", {"optimizer": optimizer})
-        stale.grad = torch.ones_like(stale)
-        start = stale.detach().clone()
-        optimizer.step()
-        assert not torch.equal(stale, start)
-        assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+        if "state_dict, " in line:
+            file = ward.model.state_dict().items()
+            scope["state_dict"] = {name: torch.ones(one.shape) for name, one in file}
+        if ward.code == "left-on-meta":
+            scope["tensor"] = torch.ones(ward.first.shape)
+        exec(line.replace("lr=...", "lr=0.5").replace("part.", "model.discriminator."), scope)
+        ward.model = scope["model"]
+        if ward.optimizers:
+            ward.optimizers = scope["optimizers"]
+            if len(ward.optimizers) == 1:
+                ward.optimizers = [scope["optimizer"]]
 
 
-@named
-def test_what_a_finding_says_happens_in_torch(name):
-    build, expected, _ = PATIENTS[name]
-    for code, path in expected:
-        module, optimizer = patient(build)
-        found = next(
-            one for one in audit(module, optimizer) if (one.code, one.path) == (code, path)
+def in_place_of(ward: Ward, scope: dict) -> None:
+    """The line stands where the attribute was set: each thing that it held is given to the line."""
+    for slots in (vars(ward.owner), *(vars(ward.owner)[box] for box in BOXES)):
+        slots.pop(ward.name, None)
+    things = ward.held or [ward.first]
+    if ward.code == "left-on-meta":
+        things = [torch.ones(one.shape) for one in things]
+    if isinstance(ward.owner, Metric):  # "with no Metric.state_dict"
+        ward.owner.__class__ = type("Metric", (Metric,), {"state_dict": nn.Module.state_dict})
+    for number, thing in enumerate(things):
+        line = ward.line.replace("_0'", f"_{number}'").replace("_key'", f"_{number}'")
+        exec(line, {**scope, **dict.fromkeys(("tensor", "parameter", "module"), thing)})
+
+
+BOXES = ("_parameters", "_buffers", "_modules")
+
+
+def audit_with_more(ward: Ward, scope: dict) -> None:
+    """The line calls audit with what it was not told of, and finds the model in health."""
+    scope["other"] = other = made(margin=nn.Parameter(torch.ones(0)))
+    known = ids(ward.model.parameters())
+    groups = [group["params"] for one in ward.optimizers for group in one.param_groups]
+    other.more = nn.ParameterList(
+        [one for group in groups for one in group if id(one) not in known]
+    )
+    if ward.code == "optimizer-misses":
+        part = ward.model.get_submodule(ward.path)
+        scope["its_optimizer"] = sgd(*part.parameters())
+        ward.optimizers.append(scope["its_optimizer"])
+    else:
+        del other.margin
+        ward.model = nn.ModuleList([ward.model, other])
+    assert ward.code not in {one.code for one in eval(ward.line, scope)}
+
+
+@of_an_instance
+def test_torch_shows_the_symptom_and_after_the_printed_line_it_is_gone(name, code, path):
+    assert Ward(PATIENTS[name].build, code, path).sick()
+    ward = Ward(PATIENTS[name].build, code, path)
+    apply(ward)
+    found = audit(ward.model, *ward.optimizers)
+    assert (code, path) not in seen(found)
+    assert not ward.sick()
+
+
+def cure_of(name: str, code: str) -> str:
+    """The line for the one finding of this code that a patient has."""
+    (line,) = [one.fix for one in audit(*patient(PATIENTS[name].build)) if one.code == code]
+    return line
+
+
+def written(line: str, **scope) -> dict:
+    """What the names stand for after the line was run."""
+    scope |= {"torch": torch, "nn": nn, "copy": copy}
+    exec(line, scope)
+    return scope
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "word", "make"),
+    [
+        ("a Parameter on the class", "scale", "parameter", parameter),
+        ("a tensor on the class", "mean", "tensor", lambda: torch.ones(2)),
+        ("a layer on the class", "layer", "module", lambda: nn.Linear(2, 2)),
+        ("layers in a list on the class", "layers", "module", lambda: nn.Linear(2, 2)),
+    ],
+)
+def test_what_stands_on_a_class_is_shared_and_unsaved_and_made_in_init_it_is_neither(
+    name, attribute, word, make
+):
+    sick = type(patient(PATIENTS[name].build)[0])
+    assert getattr(sick(), attribute) is getattr(sick(), attribute)
+    assert not sick().state_dict() and not list(sick().parameters())
+    line = cure_of(name, "class-attribute")
+
+    class Healed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            written(line, self=self, **{word: make()})
+
+    one, other = Healed(), Healed()
+    assert not addresses(everything(one)) & addresses(everything(other))
+    assert one.state_dict() and audit(one) == []
+    assert all(tensor.is_meta for tensor in everything(one.to("meta")))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PATIENTS if name.endswith("as a default argument")]
+)
+def test_a_default_argument_is_shared_and_its_copy_is_not(name):
+    sick = type(
+        next(
+            one
+            for one in patient(PATIENTS[name].build)[0].modules()
+            if vars(one).keys() & {"part"}
+            or "part" in {**one._parameters, **one._buffers, **one._modules}
         )
-        prove(found, module, optimizer)
+    )
+    assert addresses(everything(sick())) & addresses(everything(sick()))
+    line = cure_of(name, "default-argument")
+    healed = block(lambda part: written(line, part=part)["part"], sick.__init__.__defaults__[0])
+    assert not addresses(everything(healed())) & addresses(everything(healed()))
+    assert healed().state_dict().keys() == sick().state_dict().keys()
+    healed().load_state_dict(sick().state_dict())
 
 
-@named
-def test_the_line_to_write_takes_the_finding_away(name):
-    """Lines with a placeholder get what they ask for: the tensor, module or Parameter in place of
-    the attribute.
-    """
-    build, expected, _ = PATIENTS[name]
-    for code, path in expected:
-        module, optimizer = patient(build)
-        fix = next(
-            one.fix for one in audit(module, optimizer) if (one.code, one.path) == (code, path)
-        )
-        line = fix.removeprefix("if not meant: ").removeprefix("if it should be saved: ")
-        where, _, name = path.rpartition(".")
-        owner = module.get_submodule(where) if code != "optimizer-stale" else module
-        scope = {
-            "self": owner,
-            "nn": nn,
-            "torch": torch,
-            "model": module,
-            "optimizer": optimizer,
-            "device": "meta",
-        }
-        scope |= {"batch": torch.ones(1, 2)}
-        if line.startswith("register copy.deepcopy"):
-            module.second = copy.deepcopy(module.first)
-        elif "in place of" in line:
-            parts = tensors_in(vars(owner).pop(name))
-            kinds = {
-                "plain-tensor": torch.Tensor,
-                "hidden-parameter": nn.Parameter,
-                "hidden-module": nn.Module,
-            }
-            part = next(one for one in parts if isinstance(one, kinds[code]))
-            scope |= dict.fromkeys(("tensor", "parameter", "module"), part)
-            exec(line, scope)
-        else:
-            exec(line.replace("lr=...", "lr=1"), scope)
-        assert (code, path) not in seen(audit(module, scope["optimizer"]))
+def test_a_part_moves_with_the_model_by_the_rule_that_is_printed():
+    line = cure_of("a part with a to() of its own", "own-rules").replace("self.x", "self.scratch")
+    assert made(muscle=Muscle()).to("meta").muscle.scratch.device.type == "cpu"
+    healed = type("Muscle", (Muscle,), {"to": nn.Module.to})
+    # super() without arguments needs the class around it.
+    space = written(line.replace("super()", "super(kind, self)"), kind=healed)
+    healed._apply = space["_apply"]
+    assert made(muscle=healed()).to("meta").muscle.scratch.is_meta
+
+
+def test_a_part_is_saved_with_the_model_by_the_rule_that_is_printed():
+    line = cure_of("a part with a state_dict() of its own", "own-rules")
+    assert list(made(metric=Metric()).state_dict()) == []
+
+    class Healed(Metric):
+        def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
+            given = {"destination": destination, "prefix": prefix, "keep_vars": keep_vars}
+            call = line.partition("  #")[0].replace("super()", "super(Metric, self)")
+            found = eval(call, {"Metric": Metric, "self": self, "args": args, **given})
+            found[prefix + "correct"] = self.correct
+            return found
+
+    assert list(made(metric=Healed()).state_dict()) == ["metric.correct"]
+    assert list(Healed().state_dict()) == ["correct"]
+
+
+def test_a_part_is_loaded_with_the_model_by_the_hook_that_is_printed():
+    model, healed = (
+        patient(PATIENTS["a part with a load_state_dict() of its own"].build)[0],
+        patient(PATIENTS["a part with a load_state_dict() of its own"].twin)[0],
+    )
+    assert "register_load_state_dict_pre_hook" in cure_of(
+        "a part with a load_state_dict() of its own", "own-rules"
+    )
+    old = {"layer.w": torch.ones(2, 2), "layer.b": torch.ones(2)}
+    with pytest.raises(RuntimeError, match="Missing key"):
+        model.load_state_dict(dict(old))
+    healed.load_state_dict(dict(old))
+    assert torch.equal(healed.layer.weight, old["layer.w"])
+
+
+@pytest.mark.parametrize("method", MOVING)
+def test_torch_calls_none_of_these_methods_of_a_part_when_the_whole_moves(method):
+    ran = []
+
+    def own(self, *given, **options):
+        ran.append(method)
+        return getattr(nn.Module, method)(self, *given, **options)
+
+    model = made(part=type("Part", (nn.Linear,), {method: own})(1, 1))
+    arguments = {"to": [torch.float64], "type": [torch.float64]}.get(method, [])
+    if method == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    getattr(model, method)(*arguments)
+    assert ran == []
+
+
+# --- the cure that the comment of a line gives for the other case ---
+
+
+def other_line(name: str, code: str, after: str) -> str:
+    return cure_of(name, code).rpartition(after)[2]
+
+
+def test_the_other_cure_of_an_alias_gives_it_numbers_of_its_own():
+    ward = Ward(PATIENTS["a buffer under a second, plain name"].build, "stale-alias", "kept")
+    ward.line = ward.line.rpartition("for numbers of its own: ")[2]
+    apply(ward)
+    assert not ward.sick() and torch.equal(ward.model.kept, torch.zeros(2))
+
+
+def test_the_other_cure_of_two_parameters_around_one_memory_parts_them():
+    name = "two Parameters around one memory"
+    ward = Ward(PATIENTS[name].build, "shared-memory", "b.weight")
+    ward.line = ward.line.rpartition("for numbers of its own: ")[2]
+    apply(ward)
+    assert ward.model.b.weight is not ward.model.a.weight
+    assert not ward.sick() and ward.model.b.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("a buffer that wants gradients", "mean"), ("a buffer computed from a Parameter", "scale")],
+)
+def test_a_buffer_that_wants_gradients_is_cured_for_training_and_for_not(name, path):
+    for after in ("train it: ", ""):
+        ward = Ward(PATIENTS[name].build, "buffer-needs-grad", path)
+        line, _, other = ward.line.partition("  # ")
+        ward.line = other.partition(after)[2] if after else line
+        apply(ward)
+        assert not ward.sick() and path in ward.model.state_dict()
+        copy.deepcopy(ward.model)
+
+
+def test_a_part_that_is_not_to_be_trained_is_frozen_by_the_other_cure():
+    ward = Ward(PATIENTS["a target network"].build, "optimizer-misses", "target")
+    ward.line = ward.line.rpartition("if none is to: ")[2]
+    apply(ward)
+    assert not alarms(audit(ward.model, *ward.optimizers))
+    assert not any(one.requires_grad for one in ward.model.target.parameters())
+    assert all(one.requires_grad for one in ward.model.online.parameters())
+
+
+def test_no_line_hands_an_untouched_part_to_the_optimizer_of_another():
+    model = put(gan(), target=copy.deepcopy(gan()))
+    found = audit(model, adam(model.generator))
+    assert [(one.severity, one.path) for one in found] == [
+        ("warning", "discriminator"),
+        ("warning", "target"),
+    ]
+    assert not any("add_param_group" in one.fix for one in found)
+
+
+def test_a_parameter_beside_those_of_one_optimizer_is_handed_to_that_one():
+    model = gan()
+    optimizers = sgd(model.generator.weight), sgd(*model.discriminator.parameters())
+    (one,) = audit(model, *optimizers)
+    assert (one.severity, one.path) == ("error", "generator.bias")
+    exec(one.fix, {"optimizers": optimizers, "model": model})
+    assert audit(model, *optimizers) == []
+    assert [len(opt.param_groups) for opt in optimizers] == [2, 1]
+
+
+def test_a_layer_of_many_that_is_in_no_optimizer_is_named_as_a_whole_once():
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)) for _ in range(4)])
+    (one,) = audit(model, adam(model[0], model[1], model[3]))
+    assert (one.severity, one.code, one.path) == ("warning", "optimizer-misses", "2")
+    assert "its 4 trainable Parameters" in one.message
+
+
+def test_the_message_names_the_loss_of_a_rounded_buffer_which_torch_shows():
+    table = 1 / 10_000 ** (torch.arange(8.0) / 8)
+    rounded = buffered(False, table=table.clone()).to(torch.bfloat16).float().table
+    assert not torch.equal(rounded, table)
+    assert "rounds it" in audit(buffered(False, table=table))[0].message
+    assert "rounds it" not in audit(buffered(False, table=torch.arange(3)))[0].message
+    turned = buffered(False, table=torch.polar(torch.ones(2), torch.ones(2)))
+    assert "imaginary part" in audit(turned)[0].message
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not turned.to(torch.bfloat16).table.is_complex()
+
+
+def test_a_cured_activation_can_be_copied_and_one_that_a_loss_needs_is_told_of():
+    model = called(Net())
+    (one,) = audit(model)
+    assert "return it from forward" in one.fix and "register_buffer" not in one.fix
+
+
+def test_an_integer_parameter_is_not_told_to_want_gradients():
+    model = nn.Module()
+    model.steps = nn.Parameter(torch.ones(1, dtype=torch.int64), requires_grad=False)
+    (one,) = audit(model)
+    assert one.code == "frozen-parameter" and "requires_grad_" not in one.fix
+    steps = model._parameters.pop("steps")
+    exec(one.fix.removeprefix("if not meant: "), {"self": model, "tensor": steps.detach()})
+    assert audit(model) == []
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_frozen_parameter_stays_frozen_when_it_is_untied(trains):
+    model = made(a=parameter(trains=trains))
+    model.b = model.a
+    fix = next(one.fix for one in audit(model) if one.code == "tied-parameter")
+    exec(fix.removeprefix("if not meant: "), {"self": model, "nn": nn})
+    assert model.a is not model.b and model.a.requires_grad == model.b.requires_grad == trains
+
+
+def test_no_optimizer_is_as_none_and_each_further_one_is_checked():
+    model = nn.Linear(1, 1)
+    assert audit(model, None) == audit(model) == []
+    assert audit(model, None, sgd(*model.parameters())) == []
+    with pytest.raises(TypeError, match="as its third argument an optimizer"):
+        audit(model, sgd(*model.parameters()), "adam")
+
+
+def test_many_parameters_in_one_storage_are_compared_in_one_pass(monkeypatch):
+    from helpers.state import audit_registered
+
+    flat = torch.ones(4_000)
+    model = made(**{f"p{at}": nn.Parameter(flat[at : at + 4]) for at in range(0, 4_000, 4)})
+    calls = Counter()
+    monkeypatch.setattr(
+        audit_registered, "overlap", lambda *spans: calls.update(n=1) or real(*spans)
+    )
+    real = memory.overlap
+    assert seen(audit(model)) == {("part-of-storage", "p0")} and calls["n"] == 0
+
+
+@pytest.mark.parametrize("make", [torch.optim.Adam, torch.optim.AdamW, torch.optim.Adadelta])
+@pytest.mark.parametrize("shape", [(2, 2), ()])
+def test_what_an_optimizer_remembers_is_told_by_dtype_and_its_counts_are_not(make, shape):
+    model = made(weight=nn.Parameter(torch.ones(shape)))
+    optimizer = make(model.parameters())
+    a_step(model, [optimizer])
+    assert audit(model, optimizer) == []
+    model.to(torch.float64)
+    assert seen(audit(model, optimizer)) == {("optimizer-state", "weight")}
+
+
+def test_an_optimizer_with_a_step_of_its_own_may_remember_in_any_dtype():
+    class Short(torch.optim.SGD):
+        def step(self, closure=None):
+            for one in self.param_groups[0]["params"]:
+                self.state[one]["memory"] = one.grad.to(torch.bfloat16)
+
+    model = nn.Linear(2, 2)
+    optimizer = Short(model.parameters(), lr=1)
+    a_step(model, [optimizer])
+    assert audit(model, optimizer) == []
+
+
+# --- clean modules ---
 
 
 def jit(make, *given) -> nn.Module:
@@ -690,18 +788,24 @@ def child_that_knows_its_parent() -> nn.Module:
     return model
 
 
-def distributed() -> nn.Module:
-    """In a group of one process, over a backend that sends nothing."""
+def in_a_group_of_one(wrap: Callable) -> nn.Module:
+    """Over a backend that sends nothing."""
     from torch import distributed
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=1)
     try:
-        return nn.parallel.DistributedDataParallel(
-            nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3))
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return wrap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LSTM(3, 3)))
     finally:
         distributed.destroy_process_group()
+
+
+def fully_sharded(model: nn.Module, **options) -> nn.Module:
+    from torch.distributed import fsdp
+
+    return fsdp.FullyShardedDataParallel(model, device_id=torch.device("cpu"), **options)
 
 
 def stacked() -> nn.Module:
@@ -712,6 +816,35 @@ def stacked() -> nn.Module:
         model, {name: value[0] for name, value in batched.items()}, torch.ones(1, 2)
     )
     return model
+
+
+class Counting(nn.Module):
+    """As the metrics of a public library: plain tensors, with rules for moving and saving them."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = torch.zeros(1)
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.total = fn(self.total)
+        return self
+
+    def get_extra_state(self):
+        return self.total
+
+    def set_extra_state(self, state):
+        self.total = state
+
+
+class Announcing(nn.Linear):
+    def to(self, *args, **kwargs):
+        print("moved")
+        return super().to(*args, **kwargs)
+
+
+def twice_in_a_row(activation: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 2), activation, nn.Linear(2, 2), activation)
 
 
 CLEAN = {
@@ -767,7 +900,11 @@ CLEAN = {
         nn.Sequential(nn.Linear(2, 3)), (torch.ones(4, 2),)
     ).module(),
     "data parallel": lambda: nn.DataParallel(nn.LSTM(2, 3)),
-    "distributed data parallel": distributed,
+    "distributed data parallel": lambda: in_a_group_of_one(nn.parallel.DistributedDataParallel),
+    "fully sharded": lambda: in_a_group_of_one(fully_sharded),
+    "fully sharded, with its own parameters": lambda: in_a_group_of_one(
+        lambda model: fully_sharded(model, use_orig_params=True)
+    ),
     "scripted": lambda: jit(torch.jit.script, nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3))),
     "traced": lambda: jit(
         torch.jit.trace, nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), torch.ones(4, 2)
@@ -787,8 +924,37 @@ CLEAN = {
     "objects with tensors inside are not entered": lambda: made(
         optimizer=sgd(parameter()), call=torch.ones(2).add
     ),
+    "an activation function in several places": lambda: twice_in_a_row(nn.ReLU()),
+    "an activation function as a default argument": lambda: block(same, nn.ReLU())(),
+    "a property that reads the containers": lambda: with_class_body(
+        registers("scale", parameter()),
+        scale=property(lambda self: self._parameters["scale"].abs()),
+    ),
+    "numbers and functions on the class": lambda: with_class_body(
+        same, rate=0.1, names=["a"], make=staticmethod(nn.Linear), kind=nn.Linear
+    ),
+    "a class attribute that the instance has, too": lambda: with_class_body(
+        lambda module: setattr(module, "mask", None), mask=torch.ones(2)
+    ),
+    "a metric that moves and saves its own": lambda: made(metric=Counting()),
+    "a part that moves by a buffer and has a to()": lambda: made(part=Announcing(2, 2)),
+    "columns of one tensor": lambda: (lambda whole: buffered(a=whole[:, 0], b=whole[:, 1]))(
+        torch.ones(3, 2)
+    ),
+    "a transposed weight": lambda: made(w=nn.Parameter(torch.ones(2, 3).t())),
+    "an expanded table that is not saved": lambda: buffered(
+        False, table=torch.arange(3).expand(2, -1)
+    ),
+    "positions as a batch of one": lambda: buffered(ids=torch.arange(3).expand(1, -1)),
+    "weights that accelerate holds elsewhere": lambda: made(
+        here=nn.Linear(2, 2), there=put(nn.Linear(2, 2, device="meta"), _hf_hook=object())
+    ),
+    "a model that waits for its file": lambda: made(
+        layers=nn.Transformer(4, 1, 1, 1, 4, device="meta"), table=buffered(t=torch.ones(2))
+    ),
+    "identities in a list": lambda: made(skips=[nn.Identity(), nn.Sequential()]),
+    "an activation that is detached and not kept": lambda: called(Net(lambda output: None)),
     "an empty slot": lambda: put(buffered(mean=None), bias=None),
-    "a module that is itself below": lambda: _below_itself(made(child=nn.Linear(1, 1))),
 }
 
 
@@ -799,11 +965,6 @@ def _with_assigned_state(module: nn.Module) -> nn.Module:
 
 def _pruned_by(method, module: nn.Module) -> nn.Module:
     method.apply(module, "weight")
-    return module
-
-
-def _below_itself(module: nn.Module) -> nn.Module:
-    module.child.parent = module
     return module
 
 
@@ -941,10 +1102,11 @@ def test_what_an_optimizer_misses_and_keeps_is_told_by_identity(module):
         for name, one in module.named_parameters()
         if one.requires_grad and id(one) not in ids(chosen)
     ]
+    # The stray tensor makes an error of each that is missed; without one, the stray is a question.
     assert [one.path for one in found if one.code == "optimizer-misses"] == missed
-    assert [one.path for one in found if one.code == "optimizer-stale"] == [
-        "param_groups[0]['params'][0]"
-    ]
+    (stale,) = [one for one in found if one.code == "optimizer-stale"]
+    assert stale.path == "param_groups[0]['params'][0]"
+    assert stale.severity == ("error" if missed else "warning")
 
 
 def test_it_runs_none_of_the_modules_code():
@@ -1090,16 +1252,16 @@ def test_the_work_grows_with_the_model_however_its_parts_are_shared(monkeypatch)
     """Counted, not timed: how many containers and modules are read when a list is held by every
     module.
     """
-    from helpers.state import holders
+    from helpers.state import holders, walk
 
     def reads(size: int) -> int:
         cache = [torch.ones(1) for _ in range(size)]
         model = nn.ModuleList([made(cache=cache, more=[cache, cache]) for _ in range(size)])
         count = Counter()
-        for name in ("contents", "_record", "_memory_of"):
-            real = getattr(holders, name)
+        for home, name in ((holders, "contents"), (holders, "span_of"), (walk, "read")):
+            real = getattr(home, name)
             monkeypatch.setattr(
-                holders, name, lambda *a, real=real, **k: (count.update(n=1), real(*a, **k))[1]
+                home, name, lambda *a, real=real, **k: (count.update(n=1), real(*a, **k))[1]
             )
         audit(model)
         monkeypatch.undo()
@@ -1131,9 +1293,9 @@ def test_errors_come_first_then_warnings_then_notes_each_in_the_order_of_the_mod
     assert [(one.severity, one.path) for one in found] == [
         ("error", "layers"),
         ("error", "inner.layers"),
-        ("error", "param_groups[0]['params'][0]"),
         ("warning", "y"),
         ("warning", "inner.x"),
+        ("warning", "param_groups[0]['params'][0]"),
         ("info", "frozen"),
         ("info", "inner.late"),
     ]
@@ -1154,22 +1316,6 @@ def test_a_finding_is_frozen_and_the_findings_are_a_list():
     assert helpers.audit is audit
 
 
-class Page(HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags, self.words, self.rows = [], [], 0
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, tuple(sorted(name for name, _ in attrs))))
-        self.rows += tag == "tr"
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
 def test_the_message_counts_in_grammar_and_speaks_of_a_graph_only_where_there_is_one():
     one, many = (
         audit(put(nn.Module(), x=[nn.ReLU()])),
@@ -1187,13 +1333,13 @@ def test_the_message_counts_in_grammar_and_speaks_of_a_graph_only_where_there_is
 
 def test_a_stale_tensor_is_changed_or_passed_over_as_the_message_says():
     model, stale = nn.Linear(1, 1), [nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))]
-    optimizer = torch.optim.SGD([*model.parameters(), *stale], lr=0.1)
+    optimizer = torch.optim.SGD([model.weight, *stale], lr=0.1)
     stale[1].grad = torch.ones(1)
     optimizer.step()
     assert [one.item() != 1 for one in stale] == [False, True]
-    assert all(
-        "passes over it for want of a gradient" in one.message for one in audit(model, optimizer)
-    )
+    found = [one for one in audit(model, optimizer) if one.code == "optimizer-stale"]
+    assert len(found) == 2
+    assert all("passes over it for want of a gradient" in one.message for one in found)
 
 
 def test_the_summary_counts_in_words():
@@ -1208,22 +1354,22 @@ def test_the_summary_counts_in_words():
 def test_the_table_has_a_row_for_each_finding_and_says_what_is_left_out():
     found = audit(made(**{f"t{number}": torch.ones(1) for number in range(70)}))
     page = Page(found._repr_html_())
-    assert page.rows == 1 + 60 and "70 warnings" in page.words and "… and 10 more" in page.words
+    assert len(page.rows) == 1 + 60
+    assert "70 warnings" in page.words and "… and 10 more" in page.words
     assert "nothing found" in Page(audit(nn.ReLU())._repr_html_()).words
 
 
 @named
 def test_the_table_shows_the_whole_finding_with_the_designs_sign(name):
-    found = audit(*patient(PATIENTS[name][0]))
-    page = Page(found._repr_html_())
-    for one in found:
-        sign = helpers.views.signs.SIGNS[CODES[one.code][1]]
-        assert {one.path or "the model", one.code, one.message, one.fix, sign.glyph} <= set(
-            page.words
-        )
-        assert CODES[one.code][0] == one.severity
-    assert found._repr_html_() == audit(*patient(PATIENTS[name][0]))._repr_html_()
-    assert not any("0x" in words for words in page.words)
+    found = audit(*patient(PATIENTS[name].build))
+    _, *rows = Page(found._repr_html_()).rows
+    for one, (where, severity, what) in zip(found, rows, strict=True):
+        sign = SIGNS[CODES[one.code][1]]
+        assert severity == {"info": "note"}.get(one.severity, one.severity)
+        assert where == f"{sign.glyph}{one.path or 'the model'}{one.code}"
+        assert what == one.message + one.fix
+    assert found._repr_html_() == audit(*patient(PATIENTS[name].build))._repr_html_()
+    assert "0x" not in found._repr_html_()
 
 
 @pytest.mark.parametrize("name", [*NAMES, "</td><b>", "a'b\"c", "\ud800", "class", "__private"])
@@ -1255,7 +1401,8 @@ def test_hostile_names_stay_text_and_the_line_to_write_still_parses(name):
             assert len(ast.parse(line).body) == 1
     plain = Page(audit(made(a=torch.ones(1)))._repr_html_())
     page = Page(found._repr_html_())
-    assert set(page.tags) == set(plain.tags) and page.rows == len(found) + 1
+    assert (page.elements, page.attributes) == (plain.elements, plain.attributes)
+    assert len(page.rows) == len(found) + 1
 
 
 def test_it_reads_tensors_that_answer_for_little():
@@ -1267,7 +1414,7 @@ def test_it_reads_tensors_that_answer_for_little():
     odd.register_buffer("held", torch.eye(2).to_sparse())
     assert seen(audit(odd)) == {
         ("plain-tensor", "sparse"),
-        ("plain-tensor", "meta"),
+        ("left-on-meta", "meta"),
         ("plain-tensor", "nested"),
     }
     part = torch.ones(4, device="meta")
@@ -1320,9 +1467,10 @@ def test_the_line_to_write_fits_the_name_and_the_tensor():
 
     leaf = torch.ones(1, requires_grad=True)
     assert fix(scale=leaf) == "self.scale = nn.Parameter(self.scale)"
-    assert (
-        fix(last=leaf * 2)
-        == "self.register_buffer('last', tensor)  # in place of self.last = tensor"
+    assert fix(last=leaf * 2).startswith("self.last = self.last.detach()  # if its numbers")
+    assert fix(mask=torch.ones(1)) == (
+        "self.register_buffer('mask', tensor)  # in place of self.mask = tensor; "
+        "persistent=False keeps it out of the file"
     )
     assert fix(**{"class": leaf}) == "setattr(self, 'class', nn.Parameter(getattr(self, 'class')))"
     assert fix(layers=[nn.ReLU()]) == "self.layers = nn.ModuleList(self.layers)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ from functools import cache
 import pytest
 
 import helpers
+from helpers.state.findings import CODES
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, text
 
@@ -168,6 +170,58 @@ def test_the_readme_lists_every_name_of_the_package_once_and_no_other():
     table = rows(parts(README, "##")["On your own model"])
     listed = re.findall(r"`(\w+)`", " ".join(" ".join(row[1:]) for row in table))
     assert sorted(listed) == sorted(helpers.__all__)
+
+
+# --- the clinic ---
+
+CLINIC = "06_clinic"
+CURES = {1: "ModuleList", 2: "ParameterDict", 3: "add_param_group", 4: "model.parameters(), lr=lr"}
+
+
+def between(first: str, last: str) -> list[dict]:
+    """The cells of the clinic from the one called `first` up to the one called `last`."""
+    every, ids = cells(CLINIC), list(cells(CLINIC))
+    return [every[name] for name in ids[ids.index(first) : ids.index(last)]]
+
+
+def test_the_proofs_that_hold_a_cure_are_folded_and_no_other_cell_is():
+    kept = {name: one["metadata"].get("jupyter", {}) for name, one in cells(CLINIC).items()}
+    folded = {name for name, said in kept.items() if said.get("source_hidden")}
+    assert folded == {f"p{number}-proof" for number in range(1, 10)}
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_every_patient_asks_before_it_answers_and_has_a_link(number):
+    patient = between(f"p{number}", f"p{number}-proof")
+    (asked,) = [at for at, one in enumerate(patient) if one["id"].startswith("quiz-")]
+    patient.append(cells(CLINIC)[f"p{number}-proof"])
+    link = "](https://github.com/"
+    linked = [at for at, one in enumerate(patient) if link in text(one["source"])]
+    assert linked and min(linked) > asked
+
+
+def test_no_advice_is_shown_before_the_learner_has_written_the_repair():
+    for number in range(1, 10):
+        before = between(f"p{number}", f"ex-6-{number}")
+        shown = json.dumps([one.get("outputs", []) for one in before])
+        assert "the line to write" not in shown and "state_dict = {" not in shown, number
+        assert number not in CURES or CURES[number] not in json.dumps(before), number
+    later = json.dumps(list(cells(CLINIC).values()))
+    assert "the line to write" in later and "state_dict = {" in later
+
+
+def test_the_table_of_findings_has_every_code():
+    told = re.findall(r"`([a-z-]+)`", text(cells(CLINIC)["own-table"]["source"]))
+    assert set(told) >= set(CODES)
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_a_patient_can_be_read_without_the_others(number):
+    space: dict = {}
+    last = f"p{number + 1}" if number < 13 else "own"
+    for one in [cells(CLINIC)["setup"], *between(f"p{number}", last)]:
+        if one["cell_type"] == "code":
+            exec(text(one["source"]), space)
 
 
 # --- commands ---

@@ -17,10 +17,12 @@ from itertools import count
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from helpers import compare_checkpoint
 from helpers.exercises import feedback, lesson_07, stopping
 from helpers.exercises.engine import all_exercises, examine
-from helpers.exercises.exercise import edited, source_of
+from helpers.exercises.exercise import edited, parts_of, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
 from helpers.exercises.feedback import Feedback, check
 from helpers.exercises.menagerie import KINDS, menagerie
@@ -84,7 +86,7 @@ def test_the_reference_is_right_and_is_the_solution_of_the_lesson(key):
     found = check(key, reference)
     assert found == Feedback(key, "right", tried=found.tried) and len(found.tried.split()) > 5
     code = solution(key)
-    if callable(reference):
+    if parts_of(reference):
         assert bare(code) == bare(source_of(reference))
     else:
         assert answer_in(key, code) == reference
@@ -133,6 +135,25 @@ def test_every_mutant_that_passes_is_explained(key):
     )
 
 
+def test_the_ten_homes_are_those_of_torch():
+    ten = source(next(text(one["source"]) for one in NOTEBOOKS["4"] if one["id"] == "ten"), "Ten")()
+    boxes = {"parameter": ten._parameters, "buffer": ten._buffers, "submodule": ten._modules}
+    homes = {name: home for home, box in boxes.items() for name in box}
+    plain = {name: "plain" for name in vars(ten) if len(name) == 1}
+    assert EXERCISES["4.1"].reference == {**plain, **homes} and not plain.keys() & homes.keys()
+
+
+def test_a_sealed_weight_is_refused_by_assign_and_replaced_by_what_does_not_assign():
+    sealed = EXERCISES["4.4"].reference(2)
+    weight = sealed.weight
+    with pytest.raises(RuntimeError, match="weight is not to be replaced"):
+        sealed.load_state_dict({"weight": torch.zeros(2)}, assign=True)
+    assert sealed.weight is sealed.to(torch.float64).weight is weight
+    sealed.register_parameter("weight", nn.Parameter(torch.zeros(2)))
+    registered = sealed.weight
+    assert sealed.to("meta").weight is not registered is not weight
+
+
 def test_every_exercise_of_the_lessons_is_there_in_order():
     written = [
         cell["metadata"]["exercise"]
@@ -141,6 +162,71 @@ def test_every_exercise_of_the_lessons_is_there_in_order():
         if "exercise" in cell["metadata"]
     ]
     assert list(EXERCISES) == list(dict.fromkeys(written)) == list(RIGHT)
+
+
+# What the cells of lesson 05 say of themselves.
+
+
+def cells_of(lesson: str, *names: str) -> str:
+    texts = {one["id"]: text(one["source"]) for one in NOTEBOOKS[lesson]}
+    return "\n".join(texts[name] for name in names)
+
+
+def test_the_keys_that_are_guessed_are_those_of_the_load():
+    space = {"torch": torch, "nn": nn}
+    exec(cells_of("5", "teacher"), space)
+    loaded = space["Student"]().load_state_dict(space["Teacher"]().state_dict(), strict=False)
+    assert sorted(map(sorted, loaded)) == sorted(map(sorted, EXERCISES["5.1"].reference))
+
+
+def test_the_load_of_a_gain_is_not_foretold():
+    gain, old = EXERCISES["5.4"].reference(2), {"scale": torch.ones(2)}
+    assert compare_checkpoint(gain, old).loads is None
+    assert compare_checkpoint(RIGHT["5.4"][0](2), old).loads is None
+    assert gain.load_state_dict(old).missing_keys == []
+
+
+def run_of_the_lesson(folder, scale):
+    """The cells of section 8, as they stand, on a model and batches `scale` times as large."""
+    larger = {
+        "(4, 8)": f"(4, {8 * scale})",
+        "1d(8)": f"1d({8 * scale})",
+        "(8, classes)": f"({8 * scale}, classes)",
+        "randn(200,": f"randn({200 * scale},",
+        "(0, 200, (32,))": f"(0, {200 * scale}, ({32 * scale},))",
+    }
+    space = {"torch": torch, "nn": nn, "folder": folder}
+    code = cells_of("5", "classifier", "run", "train", "resume-cell")
+    for old, new in larger.items():
+        code = code.replace(old, new)
+    exec(code, space)
+    assert space["start"]()["model"].body.out_features == 8 * scale
+    assert len(space["points"]) == 200 * scale
+    return space
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("scale", [1, 16])
+def test_the_resumed_run_of_the_lesson_goes_on_bit_for_bit(tmp_path, threads, scale):
+    before, path = torch.get_num_threads(), tmp_path / "checkpoint.pt"
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=()):
+            space = run_of_the_lesson(tmp_path, scale)
+            start, train, resume = (space[name] for name in ("start", "train", "resume"))
+            whole = start()
+            never_stopped = train(whole, 0, 14)
+            stopped = start()
+            train(stopped, 0, 8)
+            space["save"](stopped, 8, path)
+            resumed, step = resume(path)
+            assert train(resumed, step, 14) == never_stopped[8:]
+            for key, value in whole["model"].state_dict().items():
+                assert torch.equal(value, resumed["model"].state_dict()[key])
+            half, step = resume(path, without=("optimizer", "scheduler", "random"))
+            assert train(half, step, 14) != never_stopped[8:]
+    finally:
+        torch.set_num_threads(before)
 
 
 # What feedback says.
@@ -325,7 +411,9 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("key", ["1.1", "1.3", "1.4", "3.1", "3.5", "7.2"])
+@pytest.mark.parametrize(
+    "key", ["1.1", "1.3", "1.4", "2.4", "3.1", "3.5", "5.1", "5.4", "5.5", "7.2"]
+)
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_whatever_the_answer_does_there_is_feedback_and_no_exception(key, number):
     answer = ODD[number]  # pytest must not look at it to name the test
@@ -350,7 +438,7 @@ def endless(*args):
 
 
 def stubborn(*args):
-    for _ in range(20):
+    for _ in range(5):
         try:
             while True:
                 pass
@@ -401,13 +489,15 @@ def meddling(model):
     torch.rand(3)
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(3)
     warnings.simplefilter("ignore")
     return EXERCISES["1.2"].reference(model)
 
 
 def settings():
     state = (torch.is_grad_enabled(), torch.get_default_dtype(), random.getstate())
-    return torch.get_rng_state().tolist(), *state, list(warnings.filters)
+    threads = torch.get_num_threads()
+    return torch.get_rng_state().tolist(), *state, threads, list(warnings.filters)
 
 
 @pytest.mark.parametrize("grad", [True, False])
@@ -445,6 +535,19 @@ def test_the_learners_objects_are_left_alone():
     names = dict(vars(Scaled))
     check("1.3", Scaled)
     assert dict(vars(Scaled)) == names
+
+
+def test_a_hook_that_the_learner_has_left_is_still_there_after_a_check():
+    handle = register_module_parameter_registration_hook(lambda *found: None)
+    hooks = handle.hooks_dict_ref()
+    try:
+        for name, _, answer in EXERCISES["4.2"].mistakes:
+            check("4.2", answer)
+            assert list(hooks) == [handle.id], name
+        check("4.2", lambda build: build() and hooks.clear())
+        assert list(hooks) == [handle.id]
+    finally:
+        handle.remove()
 
 
 def test_the_same_attempt_gets_the_same_feedback():

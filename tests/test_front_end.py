@@ -17,7 +17,7 @@ VIEWS = ROOT / "helpers" / "views"
 FILES = sorted(path for path in VIEWS.iterdir() if path.suffix in (".js", ".css"))
 TIDY = [*FILES, *VIEWS.glob("exported/**/*.css"), *VIEWS.glob("exported/**/*.json")]
 # What is not imported by another is the front end of a view.
-ENTRIES = sorted(path.stem for path in VIEWS.glob("*.js") if path.with_suffix(".py").exists())
+ENTRIES = sorted(path.stem for path in VIEWS.glob("*.js") if path.with_suffix(".css").exists())
 NO_PACKAGES = "the linters of the front end need npm, and a network from which it gets them"
 
 

@@ -30,13 +30,13 @@ def test_the_table_has_every_combination_of_a_route_in_words():
     for one in outcomes:
         words = cells[one.value, one.home]
         if one.error:
-            assert words.startswith(f"✗ {one.error}")
+            assert words.startswith(f"⚠ {one.error}")
             assert words.endswith("as it was" if one.after == one.home else "the name is lost")
         else:
             assert one.after in words or one.after == "plain"
             assert ("plain" in words) == (one.after == "plain")
             assert ("hidden" in words) == one.hidden
-    assert cells["non-leaf Parameter", "buffer"] == "✗ ValueError the name is lost"
+    assert cells["non-leaf Parameter", "buffer"] == "⚠ ValueError the name is lost"
     assert cells["None", "parameter"] == "■ parameter empty slot"
     assert (
         cells["Tensor", "nowhere"] == "✕ plain tensor"

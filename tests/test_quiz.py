@@ -1,4 +1,4 @@
-"""quiz: what it asks is true on the installed torch, and nothing on the page gives the answer away."""
+"""quiz: what it asks is true on the installed torch, and nothing on the page gives it away."""
 
 from collections import Counter
 
@@ -16,7 +16,8 @@ from tests.proofs import position, proven, the_true_one, unused
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
 NAMES = {
-    "00": "card 01-delete 01-adam 02-frozen 02-twice 03-keep 03-norm 04-scale 05-after 05-file 06-copy",
+    "00": "card 01-delete 01-adam 02-frozen 02-twice 03-keep 03-norm 04-scale 05-after 05-file "
+    "06-copy",
     "01": "keys nesting live-view no-parameters keep-vars optimizer",
     "02": "used-up own tied prefix modules freeze-tied position parameter",
     "03": "saved moved gradient copies assign alias eval",
@@ -75,7 +76,8 @@ def test_the_right_option_is_not_always_in_the_same_place():
         )
         spread = len(places) >= 3 and max(places.values()) <= places.total() // 2
         assert spread, (
-            f"lesson {lesson}: three quizzes or more, the right option in three places; now {dict(places)}"
+            f"lesson {lesson}: three quizzes or more, the right option in three places; "
+            f"now {dict(places)}"
         )
 
 

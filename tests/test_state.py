@@ -1,24 +1,44 @@
-"""`snapshot` and `totals`, with torch as the judge: its module database, generated modules, and
-awkward guests.
-"""
+"""The room of state: what a module holds, its map, and who sees it, with torch as the judge."""
 
 from __future__ import annotations
 
 import copy
 import gc
+import json
 import threading
+import warnings
 import weakref
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from itertools import product
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
-from helpers.state import tree
+from helpers import ParameterWays, VisibilityTable
+from helpers.state import tree, walk
+from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
 from helpers.state.snapshot import Entry, snapshot
 from helpers.state.totals import totals
-from tests.modules import HostileModule, database, fingerprint, hostile_module, modules, untouched
+from helpers.state.visibility import Seen, Sight, experiment, own_rules, visibility
+from helpers.state.ways import WAYS, Ways, ways
+from helpers.views import visibility_table
+from tests.html_page import Page
+from tests.modules import (
+    NAMES,
+    Hostile,
+    HostileModule,
+    LongRepr,
+    database,
+    fingerprint,
+    hostile_module,
+    modules,
+    reader,
+    untouched,
+)
+
+# --- what a module holds ---
 
 
 def entries_of(module: nn.Module, kind: str) -> list[Entry]:
@@ -91,7 +111,7 @@ def test_generated_modules_never_raise_and_stay_unchanged(module):
     if any(
         entry.path.rpartition(".")[2] in hiding for entry in found.entries if "plain" in entry.kind
     ):
-        return  # an attribute hides a method of Module from torch's own walks, as `children = 3` does
+        return  # an attribute hides a method from torch's own walks, as `children = 3` does
     try:
         below = [(one, child) for one in module.modules() for child in one.children()]
     except (AttributeError, KeyError):
@@ -332,7 +352,9 @@ def test_lazy_meta_sparse_quantized_and_nested_tensors_are_left_as_they_are():
         lambda: nn.LSTM(2, 3, num_layers=2, bidirectional=True),
         lambda: copy.deepcopy(nn.MultiheadAttention(4, 2)),
     ],
-    ids="script trace compile parametrized DataParallel fx AveragedModel Transformer LSTM MHA".split(),
+    ids=(
+        "script trace compile parametrized DataParallel fx AveragedModel Transformer LSTM MHA"
+    ).split(),
 )
 @pytest.mark.filterwarnings("ignore")
 def test_wrapped_scripted_compiled_and_parametrized_modules_agree_with_torch(make):
@@ -467,3 +489,902 @@ def test_what_is_not_a_module_gets_a_type_error_that_says_what_to_pass(read):
 
 def test_the_repr_is_one_line_without_the_entries():
     assert repr(snapshot(nn.Linear(2, 3))) == "<Snapshot: 6 entries of 1 module>"
+
+
+# --- the tree of the map ---
+
+
+NO_FACTS = facts(None)
+
+
+def every_row(module: nn.Module, page: int = 7) -> list[tree.Row]:
+    """All rows, asked for page by page as a reader would open them, in the order of the tree."""
+
+    def below(row: tree.Row):
+        yield row
+        if not row.enterable:
+            return
+        start, more = 0, 1
+        while more:
+            inside = tree.children(module, row.id, row.path, start, page)
+            for child in inside.rows:
+                yield from below(child)
+            start, more = start + len(inside.rows), inside.more
+
+    return list(below(tree.root(module).row))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
+    before = fingerprint(module)
+    rows, found = every_row(module), snapshot(module)
+    assert fingerprint(module) == before
+    assert len({row.id for row in rows}) == len(rows)
+    assert sum(row.empty for row in rows) == len(found.empty)
+    expected = [(clip(one.path), *one[2:6], *one[7:9]) for one in found.entries]
+    listed = [(row.path, *(row.tensor or NO_FACTS)) for row in rows if not row.empty]
+    assert sorted(map(repr, listed)) == sorted(map(repr, expected))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
+    found = tree.opened(module, 100_000, 100_000)
+    assert found.whole and found.totals == snapshot(module).totals
+    rows = sorted(found.rows, key=lambda row: row.positions)
+    # Facts of one tensor may differ in identity, as symbolic sizes do: their words tell.
+    assert repr(rows) == repr(every_row(module))
+
+
+@pytest.mark.parametrize("budget", [1, 5, 20, 60])
+def test_a_budget_cuts_the_rows_and_counts_what_is_left_out(budget):
+    model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(500)))
+    found = tree.opened(model, budget, 50)
+    assert not found.whole and len(found.rows) <= max(budget, 51)
+    ids, more = found.children[""]
+    assert more == 501 - 50 and len(ids) == 50
+    assert [row.path for row in found.rows[1:3]] == ["training", "0"]
+
+
+def test_the_index_finds_what_a_plain_search_finds_with_the_rows_around_it():
+    model = nn.Transformer(8, 2, 2, 2, 8, batch_first=True)
+    rows = every_row(model)
+    found = tree.Index(model).matches("OUT_proj.w", 1_000)
+    expected = [row.id for row in rows if "out_proj.w" in row.path]
+    assert found.matches == expected and found.more == 0 and len(expected) == 6
+    around = {".".join(one.split(".")[:depth]) for one in expected for depth in range(20)}
+    assert {row.id for row in found.rows} == around
+    order = [row.id for row in rows]
+    assert [row.id for row in found.rows] == [one for one in order if one in around]
+    few = tree.Index(model).matches("weight", 3)
+    assert len(few.matches) == 3
+    assert few.more == sum("weight" in row.path for row in rows) - 3
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_the_index_has_every_row_of_any_module_with_the_id_that_it_has_in_the_tree(module):
+    found = tree.Index(module).matches("", 100_000)
+    assert found.more == 0
+    assert repr(found.rows) == repr(every_row(module))
+
+
+def test_each_module_of_a_small_model_is_read_once_to_show_its_map(monkeypatch):
+    model = nn.Transformer(8, 2, 4, 4, 8, batch_first=True)
+    reads = Counter()
+    original = walk.instance_dict
+
+    def counted(module):
+        reads[id(module)] += 1
+        return original(module)
+
+    monkeypatch.setattr(walk, "instance_dict", counted)
+    found = tree.opened(model, 100_000, 100_000)
+    assert found.whole and found.totals.modules == len(list(model.modules()))
+    assert set(reads.values()) == {1} and len(reads) == found.totals.modules
+
+
+def test_a_row_that_no_longer_fits_the_module_is_stale():
+    model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    row = next(row for row in every_row(model) if row.path == "0.bias")
+    assert tree.find(model, row.id, "0.bias").slot.value is model[0].bias
+    model.register_parameter("first", nn.Parameter(torch.ones(1)))
+    with pytest.raises(tree.Stale):
+        tree.find(model, row.id, "0.bias")
+    with pytest.raises(tree.Stale):
+        tree.find(model, "99.0", "0.bias")
+
+
+def test_names_and_totals_are_told_of_what_is_asked():
+    model = nn.ModuleDict({"one": nn.Linear(2, 2), "two": nn.Linear(2, 2)})
+    model.two.weight = model.one.weight
+    ids = {row.path: row.id for row in every_row(model)}
+    both = ["one.weight", "two.weight"]
+    assert tree.about(model, ids["two.weight"], "two.weight").names == both
+    assert tree.about(model, ids["one.bias"], "one.bias").names == []
+    assert tree.about(model, ids["two"], "two").parameters == 6
+
+
+SEES = Seen._fields[:5]  # those of a `Sight`; the last one asks for the tensor and not for the name
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_the_map_and_visibility_tell_the_same_of_any_tensor_sent_at_once_or_asked_for(module):
+    found = tree.opened(module, 100_000, 100_000)
+    rows = [row for row in sorted(found.rows, key=lambda row: row.positions) if row.tensor]
+    told = [[getattr(sight, call) for call in SEES] for sight in visibility(module)]
+    assert [list(found.about[row.id].seen[:5]) for row in rows] == told
+    for row in rows[:5]:
+        asked = tree.about(module, row.id, row.path)
+        assert sorted(asked.names) == sorted(found.about[row.id].names)
+        assert asked.seen == found.about[row.id].seen
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_whether_an_optimizer_holds_a_tensor_is_what_parameters_says_of_the_very_object(module):
+    try:
+        held = {id(parameter) for parameter in module.parameters()}
+    except (AttributeError, KeyError, RecursionError, TypeError):
+        return  # torch itself cannot walk it
+    for row in tree.opened(module, 100_000, 100_000).rows:
+        if row.tensor:
+            tensor = tree.find(module, row.id, row.path).slot.value
+            about = tree.about(module, row.id, row.path)
+            assert about.seen.held_by_optimizer == (id(tensor) in held), row.path
+
+
+def test_an_alias_of_a_parameter_moves_and_is_held_by_an_optimizer_as_torch_has_it():
+    model = nn.Linear(2, 2)
+    model.alias = [model.weight]
+    found = tree.opened(model, 100, 100)
+    row = next(row for row in found.rows if row.path == "alias[0]")
+    seen = found.about[row.id].seen
+    assert seen.moves_with_to and seen.held_by_optimizer and not seen.in_parameters
+    optimizer = torch.optim.SGD(model.parameters())
+    assert any(one is model.alias[0] for one in optimizer.param_groups[0]["params"])
+    assert model.to(torch.float64).alias[0].dtype == torch.float64
+
+
+def test_the_rows_of_a_hostile_module_run_none_of_its_code():
+    assert [row.name for row in every_row(hostile_module())][:3] == ["model", "scale", "mean"]
+
+
+BRIEF = [
+    (None, "None"),
+    (True, "True"),
+    (1e-5, "1e-05"),
+    ("a" * 100, "'" + "a" * 60 + "'… (100 in all)"),
+    (10**5000, "int of 16610 bits"),
+    ((3, 3), "(3, 3)"),
+    ((1,), "(1,)"),
+    ([1, "b"], "[1, 'b']"),
+    ([Hostile()], "list of 1"),
+    ({"k": 1}, "dict of 1"),
+    ({1, 2}, "set of 2"),
+    (Hostile(), "Hostile"),
+    (LongRepr(), "LongRepr"),
+    (torch.float32, "torch.float32"),
+    (len, "builtin_function_or_method"),
+    (torch.Size([2, 3]), "(2, 3)"),
+    (torch.Size([1] * 9), "Size of 9"),
+    (every_row, "function every_row"),
+    (nn.ReLU(), "ReLU"),
+    (range(3), "range"),
+]
+
+
+@pytest.mark.parametrize("place", range(len(BRIEF)))
+def test_a_plain_value_is_described_without_its_repr(place):
+    value, words = BRIEF[place]
+    assert brief(value) == words
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (torch.tensor(2.5), "2.5"),
+        (torch.arange(3), "0  1  2"),
+        (torch.arange(100.0), "0  1  2  3  4  5  …"),
+        (torch.tensor([[1.0, 2.0], [3.0, 1 / 3]]), "1  2\n3  0.3333"),
+        (torch.ones(2, 2, 2), "1  1\n1  1  …"),
+        (torch.zeros(0), "no numbers: the tensor is empty"),
+        (torch.zeros(2, 0), "no numbers: the tensor is empty"),
+        (torch.zeros(2, device="meta"), "no numbers: the tensor is on the meta device"),
+        (nn.LazyLinear(1).weight, "no numbers yet: the tensor is lazy"),
+        (torch.tensor([True]), "True"),
+        (nn.Parameter(torch.ones(1)), "1"),
+        (torch.tensor([float("nan"), float("inf")]), "nan  inf"),
+        (torch.ones(2, dtype=torch.complex64), "(1+0j)  (1+0j)"),
+    ],
+)
+def test_a_preview_shows_the_first_numbers_or_why_there_are_none(tensor, words):
+    assert preview(tensor) == words
+
+
+def test_a_preview_of_a_class_of_the_learners_own_runs_none_of_its_code():
+    class Mine(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, *args, **kwargs):
+            raise AssertionError("code of the guest ran")
+
+    assert (
+        preview(torch.Tensor._make_subclass(Mine, torch.zeros(2)))
+        == "no preview for the class Mine"
+    )
+
+
+# --- who sees which tensor ---
+
+
+MADE_BY_INIT = set(vars(nn.Module()))
+
+
+def is_a(value: object, kind: type | tuple) -> bool:
+    """isinstance() without running a property `__class__` of the guest."""
+    return issubclass(type(value), kind)
+
+
+def tensors(module: nn.Module, above: tuple = ()) -> list[torch.Tensor]:
+    """The tensors of `module` by a search of this test's own, in the order that torch walks in: its
+    parameters, its buffers, what stands in plain attributes, then each submodule."""
+    found = []
+    own = vars(module).get("_actual_script_module", module)
+    for box in ("_parameters", "_buffers"):
+        held = vars(own).get(box, {})
+        found += [value for _, value in held.items() if is_a(value, torch.Tensor)]
+    for name, value in vars(own).items():
+        if name not in MADE_BY_INIT:
+            found += in_containers(value, ())
+    for _, child in vars(own).get("_modules", {}).items():
+        if is_a(child, nn.Module) and not any(child is one for one in (*above, module)):
+            found += tensors(child, (*above, module))
+    return found
+
+
+def in_containers(value: object, above: tuple) -> list[torch.Tensor]:
+    if is_a(value, torch.Tensor):
+        return [value]
+    if not is_a(value, COLLECTIONS) or any(value is one for one in above):
+        return []
+    found = []
+    for _, item in contents(value):
+        found += in_containers(item, (*above, value))
+    return found
+
+
+def answers(found: list[Sight], question: str) -> list[bool]:
+    return [getattr(sight, question) for sight in found]
+
+
+def assert_lists_agree(module: nn.Module, found: list[Sight]) -> None:
+    """The names under parameters, buffers and state_dict are those of torch's calls, in order."""
+    parameters = [name for name, _ in module.named_parameters(remove_duplicate=False)]
+    assert [sight.path for sight in found if sight.in_parameters] == parameters
+    buffers = [name for name, _ in module.named_buffers(remove_duplicate=False)]
+    assert [sight.path for sight in found if sight.in_buffers] == buffers
+    assert [sight.path for sight in found if sight.in_state_dict] == list(
+        module.state_dict(keep_vars=True)
+    )
+
+
+def assert_moves_agree(module: nn.Module, found: list[Sight]) -> None:
+    """A real `.to` of floats to another dtype, then of everything to the meta device. Changes
+    `module`.
+    """
+    floats = [one.is_floating_point() for one in tensors(module)]
+    module.to(torch.float64)
+    moved = [one.dtype == torch.float64 for one in tensors(module)]
+    said = answers(found, "moves_with_to")
+    assert [to for to, is_float in zip(moved, floats, strict=True) if is_float] == [
+        to for to, is_float in zip(said, floats, strict=True) if is_float
+    ]
+    module.to("meta")
+    # A parameter on the meta device is a new object, so that an alias of the old one is left
+    # behind: that is so for "meta" alone. What is registered has moved, whatever its dtype.
+    on_meta = [one.is_meta for one in tensors(module)]
+    assert [m for m, s in zip(on_meta, found, strict=True) if s.kind != "plain tensor"] == [
+        s.moves_with_to for s in found if s.kind != "plain tensor"
+    ]
+
+
+def assert_gradients_agree(module: nn.Module, found: list[Sight]) -> None:
+    """A real backward pass from the sum of every tensor. Leaves gradients on `module`."""
+    real = tensors(module)
+    for one in real:
+        one.grad = None
+    loss = sum((one.double().sum() for one in real if one.requires_grad), torch.zeros(()))
+    if loss.requires_grad:
+        loss.backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a tensor that is no leaf
+        assert [one.grad is not None for one in real] == answers(found, "gets_gradient")
+
+
+def test_every_instance_of_torchs_module_database_is_seen_as_torch_sees_it():
+    for name, module in database():
+        with untouched(module, name):
+            found = visibility(module)
+        assert own_rules(module) == [], name
+        assert [(sight.path, sight.kind) for sight in found] == [
+            (entry.path, entry.kind)
+            for entry in snapshot(module).entries
+            if entry.dtype is not None and entry.kind != "plain value"
+        ]
+        assert_lists_agree(module, found)
+        if not any(map(nn.parameter.is_lazy, tensors(module))):
+            assert_gradients_agree(copy.deepcopy(module), found)
+        assert_moves_agree(copy.deepcopy(module), found)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_generated_modules_are_seen_as_torch_sees_them_and_stay_unchanged(module):
+    before = fingerprint(module)
+    found = visibility(module)
+    assert fingerprint(module) == before
+    assert found == visibility(module)
+    made = {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training"}
+    try:
+        below = [(one, child) for one in module.modules() for child in one.children()]
+    except (AttributeError, KeyError):
+        return  # its __init__ failed half-way: torch itself cannot walk it
+    assume(
+        not any(one in child.modules() for one, child in below)
+    )  # torch's own walks would never end
+    assume(all(made <= set(vars(one)) for one in module.modules()))
+    assert_gradients_agree(module, found)
+    # Two dots of a hostile name may make two keys one, and "" is where torch's own walks differ.
+    paths = [sight.path for sight in found]
+    if not any("" in one._modules for one in module.modules()) and len(set(paths)) == len(paths):
+        assert_lists_agree(module, found)
+    assert_moves_agree(module, found)
+
+
+class Five(nn.Module):
+    """The same tensor kept five ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.learned = nn.Parameter(torch.ones(2))
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.kept = nn.Buffer(torch.ones(2))
+        self.scratch = nn.Buffer(torch.ones(2), persistent=False)
+        self.plain = torch.ones(2)
+
+
+def test_the_five_ways_of_keeping_a_tensor_differ_as_they_should():
+    assert visibility(Five()) == [
+        Sight("learned", "parameter", True, False, True, True, True),
+        Sight("frozen", "parameter", True, False, True, True, False),
+        Sight("kept", "buffer", False, True, True, True, False),
+        Sight("scratch", "buffer", False, True, False, True, False),
+        Sight("plain", "plain tensor", False, False, False, False, False),
+    ]
+
+
+def test_the_numbers_and_the_size_of_the_tensors_play_no_part():
+    large = nn.Linear(200_000, 200_000, device="meta")  # 160 GB, were they there
+    assert visibility(large) == visibility(nn.Linear(2, 2))
+    integers = nn.Module()
+    integers.count = nn.Buffer(torch.tensor(3))
+    (sight,) = visibility(integers)
+    assert sight.moves_with_to  # a change of dtype would not move it, a change of device does
+
+
+def test_an_alias_of_a_parameter_moves_and_one_of_a_buffer_goes_stale():
+    model = Five()
+    model.aliases = [model.learned, model.kept]
+    found = {sight.path: sight for sight in visibility(model)}
+    assert found["aliases[0]"] == Sight(
+        "aliases[0]", "plain tensor", False, False, False, True, True
+    )
+    assert found["aliases[1]"] == Sight(
+        "aliases[1]", "plain tensor", False, False, False, False, False
+    )
+    assert_moves_agree(model, list(found.values()))
+
+
+def test_a_buffer_or_a_plain_tensor_can_get_a_gradient_and_the_result_of_a_computation_keeps_none():
+    model = Five()
+    model.kept.requires_grad_()
+    model.plain = torch.ones(1, requires_grad=True)
+    model.result = model.learned * 2
+    model.retained = model.learned * 2
+    model.retained.retain_grad()
+    found = visibility(model)
+    seen = {sight.path: sight.gets_gradient for sight in found}
+    assert seen == {
+        "learned": True,
+        "frozen": False,
+        "kept": True,
+        "scratch": False,
+        "plain": True,
+        "result": False,
+        "retained": True,
+    }
+    assert_gradients_agree(model, found)
+
+
+def test_tied_shared_recursive_and_half_made_modules():
+    model = nn.ModuleDict({"embed": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
+    model["head"].weight = model["embed"].weight
+    model["again"] = model["head"]
+    assert_lists_agree(model, visibility(model))
+    assert len(visibility(model)) == 3
+    model["self"] = model
+    assert len(visibility(model)) == 3
+    empty = nn.Module.__new__(nn.Module)
+    vars(empty)["early"] = torch.ones(1)
+    assert visibility(empty) == [Sight("early", "plain tensor", False, False, False, False, False)]
+    assert (
+        visibility(nn.ReLU())
+        == []
+        == visibility(nn.Linear(2, 2, bias=False).requires_grad_(False))[1:]
+    )
+
+
+def _made_by_torch():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+        yield nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
+        yield nn.utils.weight_norm(nn.Linear(2, 3))
+        yield nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
+        yield torch.compile(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+        yield nn.DataParallel(nn.Linear(2, 3))
+        yield nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+        yield torch.optim.swa_utils.AveragedModel(nn.BatchNorm1d(3), use_buffers=True)
+
+
+@pytest.mark.parametrize("module", list(_made_by_torch()), ids=lambda module: type(module).__name__)
+def test_what_torch_wraps_scripts_and_parametrizes_is_seen_as_torch_sees_it(module):
+    found = visibility(module)
+    assert_lists_agree(module, found)
+    if not any(map(nn.parameter.is_lazy, tensors(module))):
+        assert_gradients_agree(module, found)
+    assert_moves_agree(module, found)
+
+
+def test_a_lazy_parameter_is_judged_as_the_one_it_becomes():
+    lazy = nn.LazyLinear(3)
+    found = visibility(lazy)
+    lazy(torch.ones(1, 2))
+    assert visibility(lazy) == found
+    assert_gradients_agree(lazy, found)
+
+
+@pytest.mark.parametrize(
+    "mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")]
+)
+def test_the_answer_is_the_same_whatever_mode_the_caller_is_in(mode):
+    expected, model = visibility(Five()), Five()
+    seed, dtype = torch.get_rng_state(), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with mode():
+            assert visibility(model) == expected
+    finally:
+        torch.set_default_dtype(dtype)
+    assert torch.equal(torch.get_rng_state(), seed)
+
+
+def test_another_rule_of_torch_gives_another_answer(monkeypatch):
+    """The experiment is one: where torch keeps buffers at home, or saves none, `visibility` says
+    so.
+    """
+    original = nn.Module._apply
+
+    def parameters_only(self, convert, recurse=True):
+        held, self._buffers = self._buffers, {}
+        try:
+            return original(self, convert, recurse)
+        finally:
+            self._buffers = held
+
+    experiment.cache_clear()
+    monkeypatch.setattr(nn.Module, "_apply", parameters_only)
+    assert answers(visibility(Five()), "moves_with_to") == [True, True, False, False, False]
+    experiment.cache_clear()
+    monkeypatch.setattr(nn.Module, "state_dict", lambda self, **_: dict(self.named_parameters()))
+    assert answers(visibility(Five()), "in_state_dict") == [True, True, False, False, False]
+    experiment.cache_clear()
+
+
+def test_no_code_of_the_learner_runs():
+    calls = []
+    model = hostile_module()
+    hook = nn.modules.module.register_module_buffer_registration_hook(
+        lambda *_: calls.append("registered")
+    )
+    try:
+        found = visibility(model)
+    finally:
+        hook.remove()
+    assert calls == []
+    assert [sight.path for sight in found] == [
+        "scale",
+        "mean",
+        "tensor",
+        "child.weight",
+        "child.bias",
+    ]
+    assert own_rules(model) == [("HostileModule", "named_modules"), ("HostileModule", "state_dict")]
+
+
+def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
+    class Quiet(nn.Linear):
+        def _save_to_state_dict(self, *args):
+            pass
+
+    model = nn.Sequential(Quiet(1, 1), Quiet(1, 1), nn.LSTM(1, 1), nn.LazyLinear(1))
+    assert own_rules(model) == [("Quiet", "_save_to_state_dict")]
+    assert (
+        visibility(model[0])[0].in_state_dict and list(model[0].state_dict()) == []
+    )  # the stated limit
+    plain = nn.Linear(1, 1)
+    plain.register_state_dict_post_hook(lambda *_: None)
+    assert own_rules(plain) == [("Linear", "_state_dict_hooks")]
+    assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
+
+
+@pytest.mark.parametrize("function", [visibility, own_rules, VisibilityTable])
+def test_what_is_no_module_is_refused_by_name(function):
+    for value in (nn.Linear, {"a": torch.ones(1)}, None, torch.ones(1)):
+        with pytest.raises(
+            TypeError, match=rf"^{function.__name__}\(\) takes an nn.Module instance, got "
+        ):
+            function(value)
+
+
+def test_a_tree_deeper_than_torch_can_walk_is_answered_all_the_same():
+    top = inner = nn.Module()
+    for _ in range(3_000):
+        inner.child = nn.Module()
+        inner = inner.child
+    inner.last = nn.Parameter(torch.ones(1))
+    (sight,) = visibility(top)
+    assert sight.in_parameters and sight.path.endswith("child.last")
+    with pytest.raises(RecursionError):
+        top.state_dict()
+
+
+def test_the_table_says_what_visibility_says_with_words_and_signs():
+    page = Page(VisibilityTable(Five())._repr_html_())
+    head, *rows = page.rows
+    assert head == [
+        "tensor",
+        "parameters()",
+        "buffers()",
+        "state_dict()",
+        ".to() moves it",
+        "gets a gradient",
+    ]
+    for row, sight in zip(rows, visibility(Five()), strict=True):
+        assert row[1:] == ["✓ yes" if yes else "– no" for yes in sight[2:]]
+    assert [row[0] for row in rows] == [
+        "■learnedparameter",
+        "■frozenparameter",
+        "●keptbuffer",
+        "○scratchnon-persistent buffer",
+        "✕plainplain tensor",
+    ]
+    assert repr(VisibilityTable(Five())) == "Who sees the tensors of Five: 5 tensors, 5 calls"
+    assert VisibilityTable(Five())._repr_html_() == VisibilityTable(Five())._repr_html_()
+
+
+def test_the_table_of_an_experiment_of_ones_own_turns_when_it_gets_wide():
+    names = ["learned", "frozen", "kept", "scratch", "plain"]
+    outcomes = {
+        f"call {i}": {name: (i + j) % 2 == 0 for j, name in enumerate(names)} for i in range(7)
+    }
+    page = Page(VisibilityTable(Five(), outcomes)._repr_html_())
+    assert [row[0] for row in page.rows] == ["call", *outcomes]
+    assert page.rows[1][1:] == ["✓ yes", "– no", "✓ yes", "– no", "✓ yes"]
+    del outcomes["call 3"]["kept"]
+    with pytest.raises(
+        ValueError, match="the column 'call 3' says nothing about the tensor 'kept'"
+    ):
+        VisibilityTable(Five(), outcomes)
+
+
+def test_a_large_an_empty_and_an_unusual_module_say_so():
+    many = nn.ParameterList([torch.ones(1) for _ in range(1_234)])
+    page = Page(VisibilityTable(many)._repr_html_())
+    assert len(page.rows) == 1 + visibility_table._MOST and page.words.endswith(
+        "… and 1,174 more tensors"
+    )
+    assert "This module holds no tensor." in Page(VisibilityTable(nn.ReLU())._repr_html_()).words
+    assert (
+        "not asked: HostileModule.named_modules"
+        in Page(VisibilityTable(hostile_module())._repr_html_()).words
+    )
+
+
+def test_hostile_names_stay_text_in_the_table():
+    model = type("</caption><script>alert(1)</script>", (nn.Module,), {})()
+    for name in NAMES:
+        vars(model)["_buffers"][name] = torch.zeros(1)
+    table = VisibilityTable(model)
+    page = Page(table._repr_html_())
+    assert page.elements == {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span"}
+    assert page.attributes <= {"class", "style", "scope", "title"}
+    assert any("<img src=x onerror=boom>" in row[0] for row in page.rows)
+    assert len(table._repr_html_()) < 40_000 and len(repr(table).splitlines()) == 1
+
+
+# --- the ways to read parameters ---
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+SETTINGS = {
+    "FT"[recurse] + "FT"[once]: (recurse, once)
+    for recurse, once in product((True, False), repeat=2)
+}
+
+
+def torchs(module: nn.Module, recurse: bool, once: bool) -> list[list[tuple[str, object]]]:
+    """What each way returns, as torch says it: pairs of a name and an object."""
+    return [
+        list(module._parameters.items()),
+        list(module.named_parameters(recurse=recurse, remove_duplicate=once)),
+        [("", one) for one in module.parameters(recurse=recurse)],
+        list(module.state_dict(keep_vars=True).items()),
+    ]
+
+
+def told(found: Ways, frame: str, way: int) -> list[tuple[str, int]]:
+    """(name, row) in the order of the positions of one way, read back from the cells."""
+    cells = [cells[way] for cells in found.frames[frame]["cells"]]
+    places = [
+        (position, name, row) for row, cell in enumerate(cells) for position, name in cell["at"]
+    ]
+    return [(name, row) for _, name, row in sorted(places)]
+
+
+def assert_true(module: nn.Module, found: Ways) -> None:
+    """Every way of every frame has torch's names in torch's order, and one row for each distinct
+    object.
+    """
+    rows: dict[int, int] = {}
+    for frame, (recurse, once) in SETTINGS.items():
+        for way, listing in enumerate(torchs(module, recurse, once)):
+            assert found.frames[frame]["counts"][way] == len(listing)
+            seen = told(found, frame, way)
+            assert [name for name, _ in seen] == [clip(name) for name, _ in listing]
+            for (_, row), (_, value) in zip(seen, listing, strict=True):
+                if value is not None:
+                    assert rows.setdefault(id(value), row) == row
+    assert len(set(rows.values())) == len(rows)
+
+
+def test_a_model_with_a_bit_of_everything_is_told_as_torch_tells_it():
+    model = reader()
+    found = ways(model)
+    assert_true(model, found)
+    assert {frame: one["counts"] for frame, one in found.frames.items()} == {
+        "TT": [0, 5, 5, 11],
+        "TF": [0, 8, 5, 11],
+        "FT": [0, 0, 0, 11],
+        "FF": [0, 0, 0, 11],
+    }
+    assert [row["kind"] for row in found.rows] == ["parameter"] * 5 + ["buffer"] * 3
+    assert [row["grad"] for row in found.rows[:5]] == [True, True, True, False, False]
+    assert found.returns == ("dict", "generator", "generator", "OrderedDict") and found.more == 0
+
+
+def holds_itself(module: nn.Module, above: tuple = ()) -> bool:
+    children = [one for one in vars(module).get("_modules", {}).values() if one is not None]
+    inside = (*above, module)
+    return any(
+        any(child is one for one in inside) or holds_itself(child, inside) for child in children
+    )
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(modules())
+def test_a_generated_module_is_told_as_torch_tells_it_or_refused_where_torch_cannot(module):
+    if holds_itself(
+        module
+    ):  # torch walks a thousand levels down, and with long names takes all memory: see below
+        return
+    before = fingerprint(module)
+    try:
+        torchs(module, True, False)
+    except Exception:
+        with pytest.raises(ValueError, match="^torch cannot list the parameters of this "):
+            ways(module)
+    else:
+        found = ways(module, most=1000)
+        if all(
+            cell["more"] == 0
+            for one in found.frames.values()
+            for cells in one["cells"]
+            for cell in cells
+        ):
+            assert_true(module, found)
+    assert fingerprint(module) == before
+
+
+def test_torchs_own_modules_are_told_as_torch_tells_them():
+    for _, module in database():
+        before = fingerprint(module)
+        assert_true(module, ways(module))
+        assert fingerprint(module) == before
+
+
+def test_a_name_that_holds_none_has_a_row_of_its_own():
+    model = nn.MultiheadAttention(4, 2)
+    found = ways(model)
+    empty = [row for row, one in enumerate(found.rows) if one.get("empty")]
+    names = [found.frames["TT"]["cells"][row][0]["at"][0][1] for row in empty]
+    assert names == [name for name, value in model._parameters.items() if value is None]
+    assert all(not cell["at"] for row in empty for cell in found.frames["TT"]["cells"][row][1:])
+
+
+def test_kinds_shapes_and_extra_state():
+    class Extra(nn.Module):
+        def get_extra_state(self):
+            return {"p": 1}
+
+    model = Extra()
+    model.register_buffer("scratch", torch.zeros(3), persistent=False)
+    model.lazy, model.scalar = nn.LazyLinear(2, bias=False), nn.Parameter(torch.tensor(1.0))
+    rows = {row["kind"] + " " + row.get("shape", ""): row for row in ways(model).rows}
+    assert set(rows) == {
+        "parameter scalar",
+        "non-persistent buffer 3",
+        "parameter no shape yet",
+        "plain value ",
+    }
+    assert (
+        rows["plain value "]["type"] == "dict"
+        and rows["parameter no shape yet"]["type"] == "UninitializedParameter"
+    )
+
+
+def test_a_large_model_is_cut_and_counted_in_full():
+    found = ways(nn.Transformer(device="meta", batch_first=True))
+    assert len(found.rows) == 100 and found.more == 84
+    assert found.frames["TT"]["counts"][1:] == [184, 184, 184]
+    assert all(len(one["cells"]) == 100 for one in found.frames.values())
+    larger = ways(nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(2000))))
+    assert len(json.dumps(larger.frames)) < 120_000
+    many = nn.ModuleList([nn.Linear(1, 1, bias=False)] * 50)
+    (cells,) = ways(many).frames["TF"]["cells"]
+    assert (len(cells[1]["at"]), cells[1]["more"]) == (8, 42)
+
+
+def inside_itself() -> nn.Module:
+    model = nn.Module()
+    model.part = nn.Module()
+    model.part.whole = model
+    return model
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (
+            inside_itself(),
+            "this Module: it is a part of itself, or nested too deep: the walk found no end",
+        ),
+        (
+            nn.Linear.__new__(nn.Linear),
+            "this Linear: AttributeError: 'Linear' object has no attribute",
+        ),
+    ],
+)
+@pytest.mark.parametrize("call", [ways, ParameterWays])
+def test_a_module_that_torch_cannot_walk_gets_a_clear_message(call, module, words):
+    with pytest.raises(ValueError) as caught:
+        call(module)
+    assert str(caught.value).startswith(f"torch cannot list the parameters of {words}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", [nn.Linear, nn.Linear(1, 1).state_dict(), None, torch.ones(1)])
+@pytest.mark.parametrize("call", [ways, ParameterWays])
+def test_what_is_no_module_is_a_type_error_that_says_what_to_pass(call, value):
+    with pytest.raises(TypeError, match=rf"^{call.__name__}\(\) takes an nn.Module instance, got "):
+        call(value)
+
+
+def faces(view: ParameterWays) -> dict:
+    return view._repr_mimebundle_()[0]
+
+
+def test_there_are_three_faces_the_same_every_time():
+    first, second = (faces(ParameterWays(reader())) for _ in range(2))
+    assert set(first) == {"text/plain", "text/html", WIDGET}
+    assert first["text/plain"] == (
+        "ParameterWays of Module: _parameters 0, named_parameters() 5, parameters() 5, "
+        "state_dict() 11"
+    )
+    assert first.pop(WIDGET) != second.pop(WIDGET)
+    assert first == second
+
+
+def test_the_static_face_is_a_table_with_every_name_and_where_it_is_missing():
+    model = reader()
+    model.register_parameter("bias", None)
+    page = Page(faces(ParameterWays(model))["text/html"])
+    assert page.unclosed == []
+    assert {tag for tag, _ in page.tags} == {
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "span",
+    }
+    assert {name for _, attributes in page.tags for name in attributes} <= {
+        "class",
+        "style",
+        "title",
+        "scope",
+    }
+    assert not any(
+        "var(" in attributes.get("style", "") for _, attributes in page.tags
+    )  # dropped before trust
+    for name in [
+        *(name for name, _ in model.named_parameters()),
+        *model.state_dict(),
+        "bias: None",
+    ]:
+        assert name in page.words
+    for way in WAYS:
+        assert way in page.words
+    assert "generator, 5 pairs" in page.words and "OrderedDict, 11 entries" in page.words
+    assert (
+        "4, float32, frozen" in page.words
+        and "scalar, int64, buffer" in page.words
+        and "–" in page.words
+    )
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 9
+
+
+def test_the_static_face_of_a_large_model_is_cut_and_counted():
+    page = Page(faces(ParameterWays(nn.Transformer(device="meta", batch_first=True)))["text/html"])
+    assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 40
+    assert "… and 144 more tensors" in page.words
+
+
+def test_hostile_names_stay_text_in_every_face():
+    model = type("<b>Model\n", (nn.Module,), {})()
+    for name in NAMES:
+        model._parameters[name] = nn.Parameter(torch.ones(1))
+    shown = faces(ParameterWays(model))
+    page = Page(shown["text/html"])
+    assert page.unclosed == [] and {"script", "img", "b"}.isdisjoint(tag for tag, _ in page.tags)
+    assert "<script>alert(1)</script>" in page.words
+    assert len(shown["text/plain"].splitlines()) == 1 and len(shown["text/html"]) < 60_000
+
+
+def test_the_view_keeps_nothing_of_the_model_alive():
+    model = reader()
+    view, model_is, weight_is = (
+        ParameterWays(model),
+        weakref.ref(model),
+        weakref.ref(model.embed.weight),
+    )
+    del model
+    gc.collect()
+    assert (model_is(), weight_is()) == (None, None)
+    assert "named_parameters() 5" in repr(view)
+
+
+def test_only_data_is_sent_and_the_script_parses_nothing():
+    view = ParameterWays(reader())
+    sent = {name for name in view.get_state() if not name.startswith("_")} - {
+        "layout",
+        "tooltip",
+        "tabbable",
+    }
+    assert sent == {"ways", "signs"}
+    json.dumps(view.ways)
+    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-ways {" in view._css

@@ -45,7 +45,8 @@ def test_there_are_three_faces_and_the_plain_one_is_a_line():
     shown = faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"] == (
-        "StateMap of Sequential: 3 modules, 15 parameter elements (15 trainable), 7 buffer elements, 92 bytes"
+        "StateMap of Sequential: 3 modules, 15 parameter elements (15 trainable), "
+        "7 buffer elements, 92 bytes"
     )
 
 
@@ -125,6 +126,7 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
         "trainable": 8,
         "buffers": 0,
         "nbytes": 32,
+        "memory": "32 bytes",
         "lazy": 0,
     }
 
@@ -155,7 +157,11 @@ def test_a_filter_a_preview_and_names_are_answered():
     request = {"type": "preview", "id": "1.0", "path": "0.weight"}
     assert view.answer(request) == {**request, "text": "0.5  0.5"}
     request = {"type": "about", "id": "1.0", "path": "0.weight"}
-    assert view.answer(request) == {**request, "names": []}
+    assert view.answer(request) == {
+        **request,
+        "names": [],
+        "seen": [True, False, True, True, True, True],
+    }
 
 
 def test_a_map_that_is_behind_its_model_says_so_until_it_is_refreshed():
@@ -238,7 +244,8 @@ def test_after_close_nothing_of_the_model_is_held():
 def test_the_faces_are_the_same_bytes_in_another_process():
     code = (
         "import torch; from torch import nn; from helpers import StateMap;"
-        "m = nn.Transformer(8, 2, 1, 1, 8, batch_first=True); m.bag = {torch.ones(2), torch.ones(3)};"
+        "m = nn.Transformer(8, 2, 1, 1, 8, batch_first=True);"
+        "m.bag = {torch.ones(2), torch.ones(3)};"
         "m.bags = {(torch.ones(i + 1),) for i in range(5)};"
         "d = StateMap(m)._repr_mimebundle_()[0];"
         "print(d['text/plain'], d['text/html'])"

@@ -1097,8 +1097,10 @@ def recorded(act, module) -> Trace:
 
 @pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
 def test_loops_that_differ_in_length_are_told_with_the_loop_and_its_rounds(walk):
-    where = parting(recorded(walk, chain(2)), recorded(walk, chain(3)))
-    assert where.cause.startswith("for ") and f"{where.cause}:" in SOURCE
+    shorter, longer = recorded(walk, chain(2)), recorded(walk, chain(3))
+    where = parting(shorter, longer)
+    last = [side[where.step - 1] for side in (shorter, longer)]  # the last line in common
+    assert {step.source for step in last} == {f"{where.cause}:"} and where.cause[:4] == "for "
     assert where[3:] == ("ends after 2 rounds", "goes on with round 3")
     back = parting(recorded(walk, chain(3)), recorded(walk, chain(2)))
     assert (back.cause, back.left, back.right) == (where.cause, where.right, where.left)

@@ -21,12 +21,16 @@ from helpers import (
     StateMap,
     TracePlayer,
     VisibilityTable,
+    audit,
     compare,
     compare_checkpoint,
     plots,
     trace,
 )
+from helpers.state.walk import KINDS
 from helpers.tracing.trials import grid
+from helpers.views.signs import SIGNS
+from helpers.views.words import bytes_in_words
 from tests.carried import views
 from tests.html_page import Page
 from tests.modules import reader
@@ -62,6 +66,7 @@ VIEWS: dict[str, Callable[[], object]] = {
     "StateMap": lambda: StateMap(reader()),
     "TracePlayer": lambda: TracePlayer(assigned(3)),
     "VisibilityTable": lambda: VisibilityTable(reader()),
+    "audit": lambda: audit(reader()),
     "compare": lambda: compare(assigned(3), assigned(torch.ones(1))),
 }
 each_view = pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
@@ -137,3 +142,57 @@ def test_the_still_picture_says_what_the_slider_does_wherever_it_stands(view):
     assert "img" not in Page(before["text/html"]).elements
     view.slider.value = 2
     assert faces(view) == before
+
+
+# --- signs and words ---
+
+
+def test_every_kind_has_one_sign_of_its_own():
+    assert set(SIGNS) == set(KINDS)
+    assert len({(sign.glyph, sign.colour) for sign in SIGNS.values()}) == len(SIGNS)
+    assert len({sign.glyph for sign in SIGNS.values()}) == len(SIGNS)  # told apart without colour
+    assert all(len(sign.glyph) == 1 for sign in SIGNS.values())
+
+
+# JupyterLab's own grounds of a page, of a view, of a selected row. A static face stands on the page.
+GROUNDS = {
+    "light": ("#ffffff", "#eeeeee"),
+    "dark": ("#111111", "#212121", "#424242"),
+    "colour": ("#ffffff", "#111111"),
+}
+
+
+def luminance(colour: str) -> float:
+    """As the guidelines on accessible web content define it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("shade", GROUNDS)
+@pytest.mark.parametrize("kind", SIGNS)
+def test_a_sign_stands_out_from_every_ground(kind, shade):
+    for ground in GROUNDS[shade]:
+        own = getattr(SIGNS[kind], shade) or SIGNS[kind].colour
+        low, high = sorted(map(luminance, (own, ground)))
+        assert (high + 0.05) / (low + 0.05) >= 3
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "words", "exact"),
+    [
+        (0, "0 bytes", "0 bytes"),
+        (5_000, "5,000 bytes", "5,000 bytes"),
+        (9_999, "9,999 bytes", "9,999 bytes"),
+        (10_000, "9.77 KiB", "9.77 KiB (10,000 bytes)"),
+        (1024**2 - 1, "1 MiB", "1 MiB (1,048,575 bytes)"),
+        (176_562_176, "168 MiB", "168 MiB (176,562,176 bytes)"),
+        (4 * 10**12, "3.64 TiB", "3.64 TiB (4,000,000,000,000 bytes)"),
+        (10**16, "9,095 TiB", "9,095 TiB (10,000,000,000,000,000 bytes)"),
+    ],
+)
+def test_bytes_are_said_exactly_or_with_three_digits(nbytes, words, exact):
+    assert bytes_in_words(nbytes) == words
+    assert bytes_in_words(nbytes, exact=True) == exact

@@ -1,38 +1,46 @@
-"""How a state_dict will fit a module, told before anything is loaded, and what to do where it does
-not.
-"""
+"""The records of what `compare_checkpoint` found: facts, advice, and the answer in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import nn
 
-from helpers.checkpoints.advice import Advice, advise
-from helpers.checkpoints.rehearsal import (
-    Reply,
-    Slot,
-    StandIn,
-    pairs,
-    rehearse,
-    slot_of,
-    stand_in,
-    without_numbers,
-)
-from helpers.state.objects import brief, require_module, text, type_name
+
+class Outline(NamedTuple):
+    """The facts of one entry; `shape`, `dtype` and `device` are None where it is no tensor, or has
+    none yet."""
+
+    type: str
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype | None
+    device: torch.device | None
 
 
 class Mismatch(NamedTuple):
     """One key whose tensors differ: `expected` by the module, `found` in the state_dict; shapes are
-    tuples.
-    """
+    tuples."""
 
     key: str
     expected: Any
     found: Any
+
+
+class Advice(NamedTuple):
+    """One step towards a state_dict that fits: `words` say what was seen, `code` does something
+    about it.
+
+    `code` is lines of Python in which the state_dict is called `state_dict` and the model `module`.
+    It binds `state_dict` to a new dict and leaves the old one alone; where the words say so, it
+    changes the module. Where only the reader can decide, all its lines are comments. The steps of a
+    comparison follow one another. `enough`: after this one, and those before it,
+    `module.load_state_dict(state_dict)` loads strictly; None where that cannot be foretold."""
+
+    kind: str
+    words: str
+    code: str
+    enough: bool | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,21 +48,28 @@ class Comparison:
     """What `module.load_state_dict(state_dict)` would say. It holds facts only, no tensor, and
     keeps nothing alive.
 
-    `missing` and `unexpected` are torch's lists, in torch's order; `mismatched` has the shapes that
-    differ, as tuples. `matched`: the keys that would be loaded. `silent`: keys on one side alone of
-    which torch does not complain, as a rule of its own sees to them (`num_batches_tracked` of an
-    old file, a submodule slot with None). `non_tensors`: (key, class name) of entries that are no
+    `loads`: would a strict load succeed? True, False, or None where that cannot be foretold; then
+    `doubts` says why. The lists say what torch's own rules make of the keys. `missing` and
+    `unexpected` are torch's lists, in torch's order; `mismatched` has the shapes that differ, as
+    tuples. `matched`: the keys that would be loaded. `refused`: those that torch does not take for
+    another reason, which `errors` gives in torch's words. `silent`: keys on one side alone of which
+    torch does not complain, as a rule of its own sees to them (`num_batches_tracked` of an old
+    file, a submodule slot with None). `non_tensors`: (key, class name) of entries that are no
     tensors, extra state left out. `dtypes`, `devices`: among the matched, where the values would be
-    converted or moved. `errors`: what else torch would raise, in its words. `own_rules`: (class
-    name, method or hook) by which a class of the module may decide otherwise; they were not asked.
-    `advice`: steps in order. `expected` and `found` map every key of the module, of the state_dict,
-    to its `Slot`."""
+    converted or moved. `own_rules`: (class name, method or hook) by which a class of the module may
+    decide otherwise; they were not asked. `advice`: steps in order. `expected` and `found` map
+    every key of the module, of the state_dict, to its `Outline`."""
+
+    answers: ClassVar[dict[bool, str]] = {True: "loads strictly", False: "does not load strictly"}
 
     type: str
+    loads: bool | None
+    doubts: list[str]
     matched: list[str]
     missing: list[str]
     unexpected: list[str]
     mismatched: list[Mismatch]
+    refused: list[str]
     silent: list[str]
     non_tensors: list[tuple[str, str]]
     dtypes: list[Mismatch]
@@ -62,106 +77,39 @@ class Comparison:
     errors: list[str]
     own_rules: list[tuple[str, str]]
     advice: list[Advice]
-    expected: dict[str, Slot]
-    found: dict[str, Slot]
-
-    @property
-    def loads(self) -> bool:
-        """Would a strict load succeed?"""
-        return not (self.missing or self.unexpected or self.mismatched or self.errors)
+    expected: dict[str, Outline]
+    found: dict[str, Outline]
 
     @property
     def code(self) -> str:
         """The code of all steps, one after the other; "" without advice."""
         return "\n".join(step.code for step in self.advice)
 
+    @property
+    def verdict(self) -> str:
+        """One of three answers, in words, the third with its reasons."""
+        if self.loads is None:
+            return f"cannot be foretold, because {_first_of(self.doubts)}"
+        return self.answers[self.loads]
+
     def __repr__(self) -> str:
         names = ("matched", "missing", "unexpected", "mismatched")
         counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in names)
-        verdict = "loads strictly" if self.loads else "does not load strictly"
-        return f"<Comparison with {' '.join(self.type.split())[:80]}: {verdict}; {counts}; {len(self.advice)} advice>"
+        kind = " ".join(self.type.split())[:80]
+        counts = f"by torch's own rules {counts}" if self.loads is None else counts
+        steps = f"{len(self.advice)} advice"
+        return f"<Comparison with {kind}: {' '.join(self.verdict.split())}; {counts}; {steps}>"
 
 
-def compare_checkpoint(module: nn.Module, state_dict: Mapping[str, Any]) -> Comparison:
-    """What `module.load_state_dict(state_dict)` would say, and what to do about it, before anything
-    is loaded.
-
-    `module` is any `nn.Module` instance, `state_dict` any mapping, a whole checkpoint with a
-    state_dict somewhere in it included. The real `load_state_dict` runs on a stand-in on the meta
-    device: modules of torch's classes with tensors of the same names and shapes. Nothing of the
-    learner's runs or changes: no own method or hook, no tensor, no random number. Each step of
-    `advice` was run on the stand-in too. A sparse or quantized tensor, of which torch copies
-    nothing into a plain one, is taken for a plain one.
-
-    TypeError: `module` is no module, or `state_dict` no mapping. ValueError: torch cannot walk the
-    module, since it contains itself or its `__init__` was not run. RecursionError: it is nested
-    more deeply than torch can walk."""
-    require_module(module, "compare_checkpoint")
-    _require_mapping(state_dict)
-    with torch._C.DisableTorchFunction():  # no function of a tensor subclass runs
-        entries = pairs(state_dict)
-        found = {text(key): slot_of(value) for key, value in entries.items()}
-        model, given = stand_in(module), without_numbers(state_dict)
-    reply = rehearse(model.twin, given)
-    return _told(type_name(module), model, reply, found, advise(model, given, reply))
+def _first_of(reasons: list[str], limit: int = 2) -> str:
+    """The first few reasons, and how many more there are."""
+    more = [f"{len(reasons) - limit:,} more"] if len(reasons) > limit else []
+    return ", and ".join([*reasons[:limit], *more])
 
 
-def _require_mapping(state_dict: object) -> None:
-    kind = type(state_dict)
-    if issubclass(kind, Mapping):
-        return
-    advice = "pass the dict that module.state_dict() returns"
-    if issubclass(kind, nn.Module):
-        advice = "a whole model; pass its state_dict()"
-    elif hasattr(kind, "__fspath__") or kind in (str, bytes):
-        advice = "read the file first: torch.load(path, map_location='cpu', weights_only=True)"
-    raise TypeError(
-        f"compare_checkpoint() takes a state_dict after the module, got {brief(state_dict)}: {advice}."
-    )
-
-
-def _told(
-    name: str, model: StandIn, reply: Reply, found: dict[str, Slot], advice: list[Advice]
-) -> Comparison:
-    """The answer of torch, and beside it what only the two sides together tell."""
-    expected, unexpected = model.expected, set(reply.unexpected)
-    other = {key for key, _, _ in reply.sizes}.union(reply.missing)
-    meta = torch.device("meta")
-    other |= {
-        key
-        for key, one in expected.items()
-        if key in found and found[key].device == meta != one.device
-    }
-    both = [key for key in expected if key in found and key not in other]
-    matched = [key for key in both if found[key].dtype or not expected[key].dtype]
-    silent = [key for key in expected if key not in found and key not in other]
-    silent += [key for key in found if key not in expected and key not in unexpected]
-    extra = {key for key in matched if not expected[key].dtype}
-    dtypes, devices = (
-        [
-            Mismatch(key, *two)
-            for key in matched
-            if key not in extra
-            for two in [(getattr(expected[key], fact), getattr(found[key], fact))]
-            if two[0] != two[1]
-        ]
-        for fact in ("dtype", "device")
-    )
-    return Comparison(
-        type=name,
-        matched=matched,
-        missing=reply.missing,
-        unexpected=reply.unexpected,
-        mismatched=[Mismatch(*one) for one in reply.sizes],
-        silent=[] if reply.crash else silent,
-        non_tensors=[
-            (key, one.type) for key, one in found.items() if not one.dtype and key not in extra
-        ],
-        dtypes=dtypes,
-        devices=devices,
-        errors=reply.messages + reply.crash,
-        own_rules=model.rules,
-        advice=advice,
-        expected=expected,
-        found=found,
-    )
+def differences(
+    keys: list[str], expected: dict[str, Outline], found: dict[str, Outline], fact: str
+) -> list[Mismatch]:
+    """The keys whose outlines differ in one fact."""
+    both = [(key, getattr(expected[key], fact), getattr(found[key], fact)) for key in keys]
+    return [Mismatch(*one) for one in both if one[1] != one[2]]

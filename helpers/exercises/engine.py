@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -10,7 +11,7 @@ from importlib import import_module
 import torch
 from torch import nn
 
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
 from helpers.exercises.stopping import TimeUp, in_time
@@ -21,6 +22,7 @@ Cases = list[tuple[str, Facts]]
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
+    "not-functions": "Define both functions, and pass them by their names, in parentheses.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
@@ -96,7 +98,7 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
     strange = _not_the_kind(exercise.reference, answer)
     if strange is not None:
         return strange
-    wanted = in_time(partial(_wanted, exercise), seconds=60)
+    wanted = _wanted(exercise)
     run = Run(exercise, answer)
     try:
         difference = in_time(partial(run.difference, wanted))
@@ -104,7 +106,9 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
         return _endless(run.words, time.stopped)
     if difference is None:
         return Verdict(True, tried=_tried(exercise, wanted))
-    mistake, hint = in_time(partial(_named, run, difference, wanted), seconds=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the mistakes' own, which the learner has not made
+        mistake, hint = _named(run, difference, wanted)
     expected, found = told(difference.expected, difference.found)
     fact = f"{difference.fact} " if difference.fact != "it" else ""
     return Verdict(False, f"{difference.words}: {fact}{expected}", found, mistake, hint)
@@ -112,15 +116,23 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
 
 @cache
 def _wanted(exercise: Exercise) -> Cases:
-    """The cases of the judge, or of the reference where there is none."""
+    """The cases of the judge, or of the reference where there is none. No answer changes them."""
     judge = exercise.reference if exercise.judge is None else exercise.judge
-    return list(Run(exercise, judge).cases())
+    return in_time(lambda: list(Run(exercise, judge).cases()), seconds=60)
 
 
 def _tried(exercise: Exercise, wanted: Cases) -> str:
     if exercise.judge is not None:
         return f"{len(wanted)} cases, each as in torch's own class"
     return f"{len(wanted)} cases, as the solution does, from {wanted[0][0]} to {wanted[-1][0]}"
+
+
+@cache
+def _slips(exercise: Exercise) -> list[tuple[Mistake, Difference | None]]:
+    """Each mistake, and where it differs from the reference."""
+    wanted = _wanted(exercise)
+    runs = [(one, Run(exercise, one.answer)) for one in exercise.mistakes]
+    return [(one, in_time(partial(run.difference, wanted), seconds=60)) for one, run in runs]
 
 
 def _endless(words: str, stopped: bool) -> Verdict:
@@ -135,9 +147,7 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
     """Name and hint of the first mistake that does in this case what the answer did.
 
     First of those that show the very same facts, then of those that show the same other fact."""
-    exercise = run.exercise
-    until = wanted[: difference.case + 1]
-    slips = [(one, Run(exercise, one.answer).difference(until)) for one in exercise.mistakes]
+    slips = _slips(run.exercise)
     near = [(one, slip) for one, slip in slips if slip and slip.case == difference.case]
     for same in (_the_same_facts, _the_same_fact):
         for one, slip in near:
@@ -147,7 +157,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
     if difference.found == "`None`":
         name = "nothing-returned"
     elif isinstance(difference.found, Raised):
-        name = "no-super" if _super_is_missing(run, difference, wanted) else "raises"
+        missing = in_time(partial(_super_is_missing, run, difference, wanted), seconds=60)
+        name = "no-super" if missing else "raises"
     return name, _ALWAYS.get(name, "")
 
 
@@ -183,15 +194,19 @@ def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
 
 def _not_the_kind(reference: object, answer: object) -> Verdict | None:
     """The verdict on what is no function, or no module class, where one is asked for."""
-    name = getattr(reference, "__name__", "")
+    parts = parts_of(reference)
+    name = " and ".join(f"`{one.__name__}`" for one in parts)
+    if len(parts) > 1:
+        given = list(answer) if is_a(answer, (list, tuple)) else []
+        fits = len(given) == len(parts) and all(map(_is_a_function, given))
+        return None if fits else _kind("not-functions", f"the functions {name}", answer)
     if not isinstance(reference, type):
-        function = callable(answer) and not is_a(answer, (type, nn.Module))
-        fits = function or not callable(reference)
-        return None if fits else _kind("not-a-function", f"the function `{name}`", answer)
+        fits = _is_a_function(answer) or not parts
+        return None if fits else _kind("not-a-function", f"the function {name}", answer)
     if not issubclass(reference, nn.Module):
         return _not_of_ones_own(answer)
     if is_a(answer, nn.Module):
-        return _kind("an-instance", f"the class `{name}`", answer)
+        return _kind("an-instance", f"the class {name}", answer)
     if not is_a(answer, type) or not issubclass(answer, nn.Module):
         return _kind("not-a-module", "a subclass of `nn.Module`", answer)
     if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
@@ -208,6 +223,10 @@ def _not_of_ones_own(answer: object) -> Verdict | None:
     if not any(map(callable, vars(answer).values())):
         raise Unsolved
     return None
+
+
+def _is_a_function(answer: object) -> bool:
+    return callable(answer) and not is_a(answer, (type, nn.Module))
 
 
 def _kind(mistake: str, expected: str, answer: object) -> Verdict:

@@ -22,8 +22,9 @@
         ''',
     )
 
-- The *reference* is the only right answer that is written down: a function, a class, or a value. A
-  test compares its source with the solution in the notebook, docstrings aside.
+- The *reference* is the only right answer that is written down: a function, a class, a tuple of
+  functions, or a value. A test compares its source with the solution in the notebook, docstrings
+  aside.
 - The *experiment* takes an answer and gives cases: (words, a function that runs the case and
   returns its `Facts`). For a function of a model there is `menagerie.on_models`, for a module class
   `life.living`, for the facts of one call `facts.called`; where these do not fit, write your own
@@ -47,7 +48,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ class Mistake(NamedTuple):
     answer: object
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise. `words` are its goal, its hints and its mistakes, as shown above.
 
@@ -91,7 +92,7 @@ class Exercise:
     @property
     def mistakes(self) -> list[Mistake]:
         """Each mistake in order, with an answer that has not run before."""
-        home = inspect.getmodule(self.experiment) if not callable(self.reference) else None
+        home = inspect.getmodule(self.experiment)
         found = []
         for item in self._items[1:]:
             if item[0] == "-":
@@ -103,9 +104,15 @@ class Exercise:
         return found
 
 
+def parts_of(reference: object) -> tuple[Callable, ...]:
+    """The functions and classes that a reference consists of; none, if it is a value."""
+    parts = reference if isinstance(reference, tuple) else (reference,)
+    return parts if all(map(callable, parts)) else ()
+
+
 def _answer(code: str, reference: object, home: object) -> object:
     """The wrong answer that `code` writes down."""
-    if not callable(reference):
+    if not parts_of(reference):
         return eval(code, dict(vars(home)))
     if " →" in code:
         pieces = [line.partition(" →") for line in code.splitlines()]
@@ -114,27 +121,30 @@ def _answer(code: str, reference: object, home: object) -> object:
     return defined(f"{head}\n{textwrap.indent(code, '    ')}", reference)
 
 
-def edited(reference: Callable, *pieces: tuple[str, str]) -> object:
+def edited(reference: object, *pieces: tuple[str, str]) -> object:
     """`reference` with the second of each pair in place of the first in its text.
 
     ValueError: a piece does not stand in the text exactly once."""
     text = source_of(reference)
     for old, new in pieces:
         if text.count(old) != 1:
-            raise ValueError(f"{old!r} stands {text.count(old)} times in {reference.__name__}")
+            name = parts_of(reference)[0].__name__
+            raise ValueError(f"{old!r} stands {text.count(old)} times in {name}")
         text = text.replace(old, new)
     return defined(text, reference)
 
 
-@cache
-def source_of(reference: Callable) -> str:
-    """The text of a function or class, without indentation."""
-    return textwrap.dedent(inspect.getsource(reference))
+def source_of(reference: object) -> str:
+    """The text of a function or class, or of several, without indentation."""
+    return "\n\n".join(textwrap.dedent(inspect.getsource(one)) for one in parts_of(reference))
 
 
-def defined(text: str, reference: Callable) -> object:
-    """What `text` defines under the name of `reference`, among the names of its module."""
-    space = dict(vars(import_module(reference.__module__)))
-    del space[reference.__name__]
-    exec(compile(text, f"<{reference.__name__}>", "exec"), space)
-    return space[reference.__name__]
+def defined(text: str, reference: object) -> object:
+    """What `text` defines under the names of `reference`, among the names of its module."""
+    names = [one.__name__ for one in parts_of(reference)]
+    space = dict(vars(import_module(parts_of(reference)[0].__module__)))
+    for name in names:
+        del space[name]
+    exec(compile(text, f"<{names[0]}>", "exec"), space)
+    found = tuple(space[name] for name in names)
+    return found if isinstance(reference, tuple) else found[0]

@@ -18,8 +18,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from helpers.exercises.stopping import TimeUp
-from helpers.state.objects import message_of
-from helpers.views.markup import writable
+from helpers.state.objects import message_of, writable
 
 # What an exercise may leave out of the facts about a result, if nobody asked for it.
 FREE = frozenset({"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"})
@@ -219,7 +218,8 @@ class _Reader:
         if "grad" not in self.free:
             kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
             trains = "that requires a gradient" if value.requires_grad else "without a gradient"
-            yield f"for autograd `{path}` is", f"{kind} {trains}"
+            hooked = ", with a hook" if value._backward_hooks else ""
+            yield f"for autograd `{path}` is", f"{kind} {trains}{hooked}"
         yield from self._identity(path, value)
         if "numbers" not in self.free and not value.is_meta:
             yield f"the numbers of `{path}` are", numbers(value)

@@ -1,480 +1,433 @@
-"""Checkers for the exercises of lesson 04. Torch judges: by containers, by hooks, by what is
-refused.
-"""
+"""The exercises of lesson 04, `__setattr__` and registration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import nn
-from torch.nn.modules import module as registry
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from helpers.exercises.old_engine import (
-    Mistake,
-    ask,
-    built,
-    describe,
-    expect,
-    in_words,
-    listed,
-    photo,
-    same,
-    want_function,
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, plain_text
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import KINDS, menagerie
+
+_WORDS = "plain parameter plain buffer buffer plain parameter parameter submodule buffer"
+HOMES = dict(zip("abcdefghij", _WORDS.split(), strict=True))
+
+
+def _ten_homes(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """One question after the other, none of which tells a home."""
+    given = dict(answer) if is_a(answer, Mapping) else {}
+    kind = "a dict" if is_a(answer, Mapping) else plain_text(answer)
+    yield "`homes`", lambda: {"is": kind}
+    lost = listed(name for name in HOMES if name not in given)
+    yield "`homes`", lambda: {"lacks": lost}
+    yield "`homes`", lambda: {"has": f"{len(given)} names"}
+    words = {*HOMES.values()}
+    odd = [home for home in given.values() if not is_a(home, str) or home not in words]
+    yield "`homes`", lambda: {"holds, though it is no home:": listed(odd[:1])}
+    for name, home in HOMES.items():
+        found = "right" if given.get(name) == home else "wrong"
+        yield f"what you say of `{name}`", partial(dict, {"is": found})
+
+
+TEN_HOMES = Exercise(
+    "4.1",
+    HOMES,
+    _ten_homes,
+    """
+    `homes` is a dict that names the home of each of the ten names `a` to `j` of `Ten()`
+
+    1. Ask the five questions of `__setattr__` for each line in order: the value, then the name.
+    2. What is no `Parameter`, no `Module` and no `nn.Buffer`, and has a free name, is plain.
+    3. Nearly there: three are plain, four parameters (one frozen, one late, one empty), three
+       buffers, one a submodule.
+
+    - no-such-home: The homes are "parameter", "buffer", "submodule" and "plain".
+        HOMES | {"a": "tensor"}
+    - early: Before `super().__init__()` there is no container. A plain tensor needs none.
+        HOMES | {"a": "buffer"}
+    - frozen: `__setattr__` does not ask for `requires_grad`. The value is a `Parameter`.
+        HOMES | {"b": "buffer"}
+    - result: A sum of a parameter and a number is a tensor, not a `Parameter`.
+        HOMES | {"c": "parameter"}
+    - buffer: An `nn.Buffer` is registered by assignment, like a parameter.
+        HOMES | {"d": "plain"}
+    - label: `self.d` is the tensor that `nn.Buffer` made, label and all. An assignment reads it.
+        HOMES | {"e": "plain"}
+    - in-a-list: A list is neither a `Module` nor a `Parameter`. Nobody looks into it.
+        HOMES | {"f": "submodule"}
+    - late: `None` on a free name is plain. A parameter takes over the name of what is plain.
+        HOMES | {"g": "plain"}
+    - empty-slot: `None` empties the slot of a parameter. The name stays where it is.
+        HOMES | {"h": "plain"}
+    - taken-over: A module takes over the name of a buffer.
+        HOMES | {"i": "buffer"}
+    - filled-slot: `register_buffer` with `None` registers the name. A tensor then fills the slot.
+        HOMES | {"j": "plain"}
+    """,
 )
 
-_HOOK = registry.register_module_parameter_registration_hook
+
+def registered(build):
+    log = []
+
+    def note(module, name, parameter):
+        log.append((type(module).__name__, name, tuple(parameter.shape)))
+
+    handle = nn.modules.module.register_module_parameter_registration_hook(note)
+    try:
+        build()
+    finally:
+        handle.remove()
+    return log
 
 
-class _Ten(nn.Module):
-    def __init__(self) -> None:
-        self.a = torch.zeros(1)
-        super().__init__()
-        self.b = nn.Parameter(torch.zeros(1), requires_grad=False)
-        self.c = nn.Parameter(torch.zeros(1)) + 1
-        self.d = nn.Buffer(torch.zeros(1))
-        self.e = self.d
-        self.f = [nn.ReLU()]
-        self.g = None
-        self.g = nn.Parameter(torch.zeros(1))
-        self.h = nn.Parameter(torch.zeros(1))
-        self.h = None
-        self.register_buffer("i", torch.zeros(1))
-        self.i = nn.ReLU()
-        self.register_buffer("j", None)
-        self.j = torch.zeros(1)
-
-
-def _homes_of(module: nn.Module) -> dict[str, str]:
-    boxes = {
-        "parameter": module._parameters,
-        "buffer": module._buffers,
-        "submodule": module._modules,
-    }
-    found = {name: home for home, box in boxes.items() for name in box}
-    return found | {name: "plain" for name in vars(module) if len(name) == 1}
-
-
-def _ten(answer: object) -> str:
-    right = _homes_of(_Ten())
-    expect(
-        isinstance(answer, Mapping), "not-a-dict", "a dict of ten names and homes", describe(answer)
-    )
-    expect(
-        set(answer) == set(right),
-        "not-ten-names",
-        "the ten names `a` to `j`",
-        listed(list(answer)[:12]),
-    )
-    slips = dict(
-        zip(
-            "abcdefghij",
-            (
-                "early",
-                "frozen",
-                "result",
-                "buffer",
-                "label",
-                "in-a-list",
-                "late-parameter",
-                "empty-slot",
-                "taken-over",
-                "filled-slot",
-            ),
-            strict=True,
-        )
-    )
-    known = set(right.values())
-    for name, slip in slips.items():
-        is_home = isinstance(answer[name], str) and answer[name] in known
-        expect(is_home, "no-such-home", f"a home for `{name}`", describe(answer[name]))
-        expect(
-            answer[name] == right[name],
-            slip,
-            f"the home of `{name}` in `Ten()`",
-            describe(answer[name]),
-        )
-    return "all ten, as the containers of `Ten()` have them"
-
-
-class _Twice(nn.Module):
-    """Registers one name twice, by both ways, and an empty slot."""
+class Twice(nn.Module):
+    """Registers one name twice, by both ways, an empty slot, and a frozen parameter."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(1))
         self.register_parameter("bias", None)
-        self.scale = nn.Parameter(torch.ones(1))
+        self.register_parameter("scale", nn.Parameter(torch.ones(1)))
+        self.scale = None
         self.fixed = nn.Parameter(torch.ones(2), requires_grad=False)
 
 
-def _registered(answer: object) -> str:
-    want_function(answer, "registered")
-    hooks, call = registry._global_parameter_registration_hooks, "registered(build)"
-    before, right, seen = dict(hooks), [], []
+class Refusal(Exception):
+    pass
+
+
+class Stop(BaseException):
+    pass
+
+
+def _raising(error: BaseException) -> nn.Module:
+    nn.Linear(1, 1)
+    raise error
+
+
+def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
+    """What builds a model, in words. A part of one is there before, and one part is thrown away."""
+    yield "a name that is registered twice", Twice
+    yield from ((words, make) for words, make in KINDS.items() if words != "a lazy layer")
     ready = nn.Linear(4, 4)
-    cases: list[tuple[str, Callable[[], nn.Module]]] = [
-        ("wrong-entry", lambda: nn.Linear(2, 3)),
-        (
-            "missing",
-            lambda: nn.Sequential(nn.Linear(2, 3, bias=False), nn.Sequential(nn.BatchNorm1d(3))),
-        ),
-        ("not-registered-meanwhile", lambda: nn.Sequential(ready, nn.Linear(1, 1))),
-        ("once-each", _Twice),
-    ]
-    theirs = _HOOK(
-        lambda module, name, value: right.append(
-            (type(module).__name__, name, tuple(value.shape), value)
-        )
-    )
+    yield "a part that was there before", lambda: nn.Sequential(ready, nn.Linear(1, 1))
+    yield "a part that is thrown away", lambda: [nn.Linear(1, 2), nn.Linear(2, 3)][1]
+    for error in (Refusal("no such model"), Stop()):
+        yield f"a `build` that raises `{type(error).__name__}`", partial(_raising, error)
+
+
+@contextmanager
+def _as_it_was(seen: Facts) -> Iterator[list[int]]:
+    """Say in `seen` what is left of hooks and changes, and undo it. Gives a list that another's
+    hook fills with the parameters that are registered."""
+    given, methods = [], dict(vars(nn.Module))
+    other = register_module_parameter_registration_hook(lambda *found: given.append(found[2]))
+    hooks = other.hooks_dict_ref()
+    before = dict(hooks)
     try:
-        for slip, build in cases:
-            seen.clear()
-
-            def once(build: Callable = build) -> nn.Module:
-                seen.append(build())
-                return seen[-1]
-
-            held, random = set(hooks), torch.get_rng_state()
-            alone = _numbers(build())
-            torch.set_rng_state(random)
-            right.clear()
-            result = ask(call, answer, once)
-            expect(
-                len(seen) == 1,
-                "not-built",
-                "`build()` is called once",
-                f"it was called {len(seen)} times",
-            )
-            expect(
-                held <= set(hooks),
-                "others-removed",
-                "hooks of others are still there",
-                "one is gone",
-            )
-            expect(set(hooks) <= held, "hook-left", "your hook is gone", "it is still there")
-            expect(
-                isinstance(result, (list, tuple)),
-                "not-a-list",
-                "a list of tuples",
-                describe(result),
-            )
-            wanted, found = [one[:3] for one in right], list(result)[:50]
-            # What was given to be registered, the last under each name, is what the model has.
-            given = {id(one[3]) for one in right} | {id(one) for one in ready.parameters()}
-            intact = all(id(one) in given for one in seen[0].parameters())
-            expect(
-                intact, "replaced", "the parameters that `build` has made", "others in their place"
-            )
-            expect(
-                _numbers(seen[0]) == alone,
-                "built-otherwise",
-                "the model that `build` makes without you",
-                "other numbers, or another `requires_grad`",
-            )
-            expect(found == wanted, slip, _shown(wanted), _shown(found))
-        _after_an_error(answer, call)
+        yield given
+        seen["hooks of others that are gone:"] = plain_text(len({*before} - {*hooks}))
+        seen["hooks that are left:"] = plain_text(len({*hooks} - {*before}))
+        changed = [key for key, value in methods.items() if vars(nn.Module)[key] is not value]
+        seen["methods of `nn.Module` that are changed:"] = listed(changed)
     finally:
-        theirs.remove()
         hooks.clear()
         hooks.update(before)
-    return "four models, with nested, replaced, empty and ready-made parts, and a build that raises"
+        other.remove()
+        for name in ("__setattr__", "__init__", "register_parameter"):
+            setattr(nn.Module, name, methods[name])
 
 
-def _numbers(model: nn.Module) -> list:
-    return [(name, value.requires_grad, value.tolist()) for name, value in model.named_parameters()]
+def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
+    """What `answer` returns, and what became of the model and of the hooks of others."""
+    built, calls, seen = [], [], {}
+
+    def build() -> nn.Module:
+        calls.append(1)
+        built.append(make())
+        return built[-1]
+
+    with _as_it_was(seen) as given:
+        try:
+            seen |= facts("result", answer(build), free=("identity",))
+        except (Refusal, Stop) as error:
+            seen["the call"] = Raised.of(error)
+    seen["`build` is called"] = f"{len(calls)} times"
+    for model in built:
+        seen |= facts("model", model)
+        others = [one for one in model.parameters() if all(one is not own for own in given)]
+        seen["parameters of `model` that nobody has registered:"] = plain_text(len(others))
+    return seen
 
 
-def _shown(found: list) -> str:
-    return (
-        ", ".join(f"`{one}`" if type(one) is tuple else describe(one) for one in found[:4])
-        or "an empty list"
+def _on_builds(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for words, make in _builds():
+        yield f"`registered(build)` for {words}", partial(_watched, answer, make)
+
+
+REGISTERED = Exercise(
+    "4.2",
+    registered,
+    _on_builds,
+    """
+    `registered(build)` calls `build()` and returns a list of (class name, parameter name, shape) of
+    what is registered meanwhile
+
+    1. `register_module_parameter_registration_hook` takes a function of module, name, parameter.
+    2. Append to a list in the hook, and take the hook away in a `finally`.
+    3. Nearly there: `handle = register_module_parameter_registration_hook(note)`,
+       `try: build()`, `finally: handle.remove()`.
+
+    - entry: Each entry is a tuple `(type(module).__name__, name, tuple(parameter.shape))`.
+        type(module).__name__ → type(module)
+    - in-the-end: What is registered while `build` runs counts, not what is there in the end.
+        named = lambda one: one.named_parameters(recurse=False)
+        parts = [(type(one).__name__, *item) for one in build().modules() for item in named(one)]
+        return [(kind, name, tuple(value.shape)) for kind, name, value in parts]
+    - no-repeats: A parameter that is registered twice is in the list twice.
+        return log → return list(dict.fromkeys(log))
+    - replaced: The model has other parameters than it was given: let your hook return `None`.
+        (parameter.shape))) → (parameter.shape))); return nn.Parameter(parameter.data.clone())
+    - hook-left: Your hook is still there afterwards. `handle.remove()` takes it away.
+        handle.remove() → pass
+    - left-after-error: `build` raised, and your hook is still there. `finally` runs then, too.
+        try: → if True:
+        finally: → if True:
+    - error-lost: `build` raised an error, and it did not reach the caller.
+        finally: → except BaseException:
+        return log → handle.remove(); return log
+    - built-twice: Call `build()` once.
+        build() → build(); build()
+    """,
+)
+
+
+class Found(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.__dict__["names"] = []
+        self.scale = nn.Parameter(torch.ones(2))
+        self.body = nn.Linear(2, 2)
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        self.names.append(name)
+
+    def forward(self, x):
+        return self.body(self.scale * x)
+
+
+FOUND = Exercise(
+    "4.3",
+    Found,
+    living(
+        "Found",
+        calls=((torch.tensor([[1.0, 2.0]]),),),
+        begins=("scale", "body.weight"),
+        look={"module.names": lambda module: module.names},
+        lines=(
+            "module.factor = 3",
+            "new = nn.Parameter(torch.zeros(2)); module.scale = new",
+            "module.act = nn.ReLU()",
+            "module.factor = 4",
+            "new = nn.Parameter(torch.ones(1)); module.factor = new",
+            "module.mean = nn.Buffer(torch.zeros(2))",
+            "new = torch.ones(2); module.mean = new",
+            "module.scale = 3.0",
+            "module.act = None",
+            "module.register_buffer('seen', torch.zeros(2))",
+            "del module.mean",
+            "del module.factor",
+        ),
+    ),
+    """
+    `Found()` registers what `Watched` stores past the registration, and keeps `names`
+
+    1. Which line of `Watched` stores the value? Which method should decide where it goes?
+    2. `super().__setattr__(name, value)` makes all five decisions. Note the name afterwards.
+    3. Nearly there: only the last line of `__setattr__` changes, and it comes first:
+       `super().__setattr__(name, value)`.
+
+    - not-registered: `scale` and `body` are in no container. Let `super().__setattr__` store them.
+        super().__setattr__(name, value) → self.__dict__[name] = value
+    - two-homes: Store the value once, by `super().__setattr__`.
+        self.names.append(name) → self.names.append(name); vars(self)[name] = value
+    - names-named: Putting the list in place is none of the assignments: write it into `__dict__`.
+        self.__dict__["names"] = → self.names =
+    - shared-names: All instances have one list. Make it in `__init__`.
+        def __init__(self): → def __init__(self, names=[]):
+        ["names"] = [] → ["names"] = names
+    - no-repeats: Each assignment adds its name, repeated ones too.
+        self.names.append(name) → self.names.append(name) if name not in self.names else None
+    - refused-names: What raised is noted. Note the name after `super().__setattr__` has come back.
+        self.names.append(name) → pass
+        super().__setattr__(name, value) → self.names.append(name); super().__setattr__(name, value)
+    - not-refused: A number in a parameter's slot is a `TypeError`, and has to stay one.
+        __(name, value) → __(name, nn.Parameter(torch.ones(2)) if type(value) is float else value)
+    """,
+)
+
+
+class Sealed(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def __setattr__(self, name, value):
+        if name == "weight" and name in self._parameters:
+            raise AttributeError("weight is not to be replaced")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        if name == "weight":
+            raise AttributeError("weight is not to be deleted")
+        super().__delattr__(name)
+
+    def forward(self, x):
+        return self.weight * x
+
+
+_SEALED = partial(
+    living,
+    "Sealed",
+    begins=("weight",),
+    # It assigns, and the docstring says nothing of it.
+    free=("load_state_dict(assign=True)",),
+)
+
+SEALED = Exercise(
+    "4.4",
+    Sealed,
+    in_turn(
+        _SEALED(2, calls=((torch.tensor([1.0, -2.0]),),)),
+        _SEALED(
+            3,
+            calls=((torch.arange(3.0),), (torch.ones(2, 3),)),
+            lines=(
+                "module.weight = nn.Parameter(torch.zeros(3))",
+                "module.weight = torch.zeros(3)",
+                "module.weight = None",
+                "module.weight = nn.ReLU()",
+                "module.weight = nn.Buffer(torch.zeros(3))",
+                "module.weight = module.weight",
+                "del module.weight",
+                "new = nn.Parameter(torch.ones(1)); module.scale = new",
+                "new = nn.Parameter(torch.zeros(1)); module.scale = new",
+                "module.weights = 3.0",
+                "module.weights = nn.Parameter(torch.ones(1))",
+                "module.weights = nn.Linear(1, 1)",
+                "module.scale = None",
+                "del module.scale",
+                "del module.weights",
+                "module.mean = nn.Buffer(torch.ones(1))",
+                "module.mean = torch.zeros(1)",
+                "del module.mean",
+            ),
+        ),
+    ),
+    """
+    `Sealed(width)` has a parameter `weight` that no assignment replaces and no `del` deletes, and
+    that is trained, moved and loaded
+
+    1. An assignment runs `__setattr__`, a `del` runs `__delattr__`. Let everything else through.
+    2. The first assignment has to pass: ask whether `weight` is in `self._parameters` already.
+    3. Nearly there: `if name == "weight" and name in self._parameters: raise AttributeError(...)`,
+       and then `super()`.
+
+    - replaced: An assignment to `weight` went through. Refuse it, whatever the value is.
+        if name == "weight" and name in self._parameters: → if False:
+    - ignored: The assignment did nothing, and said nothing. It has to raise an `AttributeError`.
+        raise AttributeError("weight is not to be replaced") → return
+    - parameters-only: Refuse it whatever the value is: a tensor and `None`, too.
+        in self._parameters: → in self._parameters and isinstance(value, nn.Parameter):
+    - too-late: An error was raised, and `weight` is another. Refuse before anything is done.
+        name in self._parameters: → [name in self._parameters, super().__setattr__(name, value)][0]:
+    - wrong-error: What is refused raises an `AttributeError`.
+        raise AttributeError("weight is not to be replaced") → raise TypeError(name)
+    - deleted: `del sealed.weight` went through. It runs `__delattr__`.
+        raise AttributeError("weight is not to be deleted") → pass
+    - others-refused: Other attributes are set, replaced and deleted as in any module.
+        if name == "weight" and name in self._parameters: → if name in self._parameters:
+    - not-registered: What goes to another name is registered as ever: `super().__setattr__`.
+        super().__setattr__(name, value) → object.__setattr__(self, name, value)
+    """,
+)
+
+
+def to_buffer(module, name):
+    value = getattr(module, name).detach()
+    delattr(module, name)
+    module.register_buffer(name, value)
+    return value
+
+
+def _turned(answer: Callable, model: nn.Module, path: str, name: str) -> Facts:
+    """What becomes of the model whose submodule at `path` has the parameter, and of all in it."""
+    module = model.get_submodule(path)
+    before = getattr(module, name)
+    seen, wanted = called(answer, module=module, name=name), before.requires_grad
+    seen["the parameter of before is"] = (
+        "as it was" if before.requires_grad == wanted else "changed"
     )
+    return seen | facts("model", model)
 
 
-def _after_an_error(answer: Callable, call: str) -> None:
-    error, held = ValueError("no such model"), set(registry._global_parameter_registration_hooks)
-
-    def fails() -> None:
-        nn.Linear(1, 1)
-        raise error
-
-    try:
-        answer(fails)
-    except Exception as raised:
-        expect(
-            raised is error,
-            "error-lost",
-            f"the error of `build`: {in_words(error)}",
-            in_words(raised),
-        )
-    else:
-        raise Mistake("error-lost", f"`{call}` raises what `build` raises", "it raised nothing")
-    left = set(registry._global_parameter_registration_hooks) - held
-    expect(
-        not left,
-        "hook-left-after-error",
-        "your hook is gone when `build` raises",
-        "it is still there",
-    )
+def _many_names() -> nn.Module:
+    model = nn.Linear(2, 2)
+    model.part = nn.Linear(2, 2)
+    model.again = model.part.weight = model.weight
+    return model
 
 
-def _raised(act: Callable) -> Exception | None:
-    try:
-        act()
-    except Exception as error:
-        return error
-    return None
+def _own_parameters(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    models = [*menagerie(without=("a lazy layer",)), ("a weight of three names", _many_names())]
+    for words, model in models:
+        paths = [
+            (path, name)
+            for path, part in model.named_modules()
+            for name, one in part._parameters.items()
+            if one is not None
+        ]
+        for path, name in paths:
+            where = f"`model.{path}`, from {words}" if path else words
+            ask = partial(_turned, answer, model, path, name)
+            yield f'`to_buffer(module, "{name}")` for {where}', ask
 
 
-def _works(
-    slip: str,
-    wanted: str,
-    act: Callable,
-    holds: Callable = lambda: True,
-    found: str = "it does not",
-) -> None:
-    """Go on if `act` raises nothing and `holds` afterwards."""
-    error = _raised(act)
-    expect(error is None and holds(), slip, wanted, in_words(error) if error else found)
+TO_BUFFER = Exercise(
+    "4.5",
+    to_buffer,
+    _own_parameters,
+    """
+    `to_buffer(module, name)` makes a parameter a buffer, with the same memory and the same key
 
+    1. No assignment leads from a parameter to a buffer: free the name first.
+    2. `detach()` gives a plain tensor with the same memory.
+    3. Nearly there: keep `getattr(module, name).detach()`, then `delattr(module, name)`, then
+       `module.register_buffer`.
 
-def _found(answer: object) -> str:
-    call = "Found()"
-    model, other = built(answer, "Found"), built(answer, "Found")
-    own = [name for name, _ in model.named_parameters()]
-    wanted = ["scale", "body.weight", "body.bias"]
-    expect(own == wanted, "not-registered", f"the parameters {listed(wanted)}", listed(own))
-    twins = [name for name in vars(model) if name in model._parameters or name in model._modules]
-    expect(
-        not twins, "two-homes", "one home for each name", f"{listed(twins)} in the `__dict__`, too"
-    )
-    expect(list(model.state_dict()) == wanted, "saved", listed(wanted), listed(model.state_dict()))
-    names = getattr(model, "names", None)
-    expect(isinstance(names, list), "no-names", f"`{call}.names` is a list", describe(names))
-    expect("names" not in names, "names-named", "`['scale', 'body']`", listed(names))
-    expect(names == ["scale", "body"], "wrong-names", "`['scale', 'body']`", listed(names))
-    expect(
-        other.names is not names, "shared-names", "each instance has its own list", "they share one"
-    )
-    x = torch.tensor([[1.0, 2.0]])
-    with torch.no_grad():
-        model.scale.fill_(3)
-        result = ask("found(x)", model, x)
-        expect(
-            same(result, model.body(3 * x)), "wrong-result", "`body(scale * x)`", describe(result)
-        )
-    later = [
-        ("factor", 3),
-        ("scale", nn.Parameter(torch.zeros(2))),
-        ("act", nn.ReLU()),
-        ("factor", 4),
-        ("mean", nn.Buffer(torch.zeros(2))),
-        ("mean", torch.ones(2)),
-        ("act", None),
-    ]
-    for name, value in later:
-        ask(
-            f"found.{name} = ...",
-            lambda name=name, value=value: setattr(model, name, value) or True,
-        )
-        kept = dict(
-            model._parameters, **model._buffers, **model._modules, factor=vars(model).get("factor")
-        )
-        there = (
-            name in kept and kept[name] is value and (name == "factor" or name not in vars(model))
-        )
-        expect(there, "not-registered", f"`{name}` is where torch puts it", "it is somewhere else")
-    names = list(model.names)
-    right = ["scale", "body", *(name for name, _ in later)]
-    expect(names == right, "wrong-names", listed(right), listed(names))
-    refused = _raised(lambda: setattr(model, "scale", 3.0))
-    expect(
-        isinstance(refused, TypeError),
-        "not-refused",
-        "a `TypeError` for `scale = 3.0`",
-        in_words(refused) if refused else "nothing was raised",
-    )
-    expect(
-        list(model.names) == right,
-        "refused-names",
-        "what was refused is not noted",
-        listed(model.names),
-    )
-    expect(
-        other.names == ["scale", "body"],
-        "shared-names",
-        "the other instance has its two",
-        listed(other.names),
-    )
-    _works(
-        "not-deleted",
-        "`del found.mean` works, and is no assignment",
-        lambda: delattr(model, "mean"),
-        lambda: not hasattr(model, "mean") and list(model.names) == right,
-    )
-    return (
-        "registered, refused and computed as ever, and every assignment that went through is noted"
-    )
-
-
-def _sealed(answer: object) -> str:
-    small, model = built(answer, "Sealed", 2), built(answer, "Sealed", 3)
-    weight = dict(model.named_parameters()).get("weight")
-    fits = (
-        list(model.state_dict()) == ["weight"]
-        and isinstance(weight, nn.Parameter)
-        and weight.requires_grad
-    )
-    expect(
-        fits and same(weight.data, torch.ones(3)),
-        "no-weight",
-        "one parameter, `weight`, three ones",
-        describe(weight) if fits else listed(model.state_dict()),
-    )
-    two = dict(small.named_parameters()).get("weight")
-    expect(same(two, torch.ones(2)), "no-weight", "two ones in `Sealed(2)`", describe(two))
-    result = ask("sealed(x)", model, torch.arange(3.0))
-    expect(same(result, torch.arange(3.0)), "wrong-result", "`weight * x`", describe(result))
-    values = (
-        nn.Parameter(torch.zeros(3)),
-        torch.zeros(3),
-        None,
-        nn.ReLU(),
-        nn.Buffer(torch.zeros(3)),
-    )
-    attempts = [
-        (
-            "replaced",
-            f"sealed.weight = {describe(value)}",
-            lambda value=value: setattr(model, "weight", value),
-        )
-        for value in values
-    ]
-    attempts.append(
-        ("replaced", "sealed.weight = sealed.weight", lambda: setattr(model, "weight", weight))
-    )
-    for slip, words, act in (
-        *attempts,
-        ("deleted", "del sealed.weight", lambda: delattr(model, "weight")),
-    ):
-        error, there = (
-            _raised(act),
-            getattr(model, "weight", None) is weight and "weight" in model._parameters,
-        )
-        expect(error is not None, slip, f"`{words}` is refused", "it went through")
-        expect(
-            isinstance(error, AttributeError),
-            "wrong-error",
-            f"an `AttributeError` for `{words}`",
-            in_words(error),
-        )
-        expect(there, "changed-all-the-same", "`weight` is the same parameter", "it is not")
-    others = (nn.Parameter(torch.ones(1)), nn.Linear(1, 1), nn.Parameter(torch.ones(2)), 3.0)
-    boxes = {"scale": model._parameters, "body": model._modules, "weights": vars(model)}
-    for name, value in zip(("scale", "body", "scale", "weights"), others, strict=True):
-        _works(
-            "others-refused", f"`sealed.{name} = ...` works", partial(setattr, model, name, value)
-        )
-        there = boxes[name].get(name) is value
-        expect(there, "not-registered", f"`{name}` is where torch puts it", "it is somewhere else")
-    for name in ("scale", "body", "weights"):
-        _works(
-            "others-refused",
-            f"`del sealed.{name}` works",
-            partial(delattr, model, name),
-            lambda name=name: not hasattr(model, name),
-            "it is still there",
-        )
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    _works(
-        "not-trained",
-        "a step changes `weight`",
-        lambda: (model(torch.ones(3)).sum().backward(), optimizer.step()),
-        lambda: same(weight, torch.zeros(3)),
-        "it is as before",
-    )
-    _works(
-        "not-loaded",
-        "`load_state_dict` works",
-        lambda: model.load_state_dict({"weight": torch.full((3,), 5.0)}),
-        lambda: weight.tolist() == [5, 5, 5],
-        "the numbers are not those of the file",
-    )
-    _works(
-        "not-moved",
-        "`.to(torch.float64)` works",
-        lambda: model.to(torch.float64),
-        lambda: model.weight is weight and weight.dtype == torch.float64,
-        describe(weight),
-    )
-    return "six values and a `del` are refused; it is trained, loaded and moved, and other names are free"
-
-
-def _rest(module: nn.Module, name: str) -> tuple:
-    """All of `module` but what `name` stands for: its modes, hooks, attributes and other tensors."""
-    modes, tensors, _, _ = photo(module)
-    return (
-        modes,
-        [one for one in tensors if one[0] != name],
-        [*vars(module)],
-        {*module.state_dict()},
-    )
-
-
-def _to_buffer(answer: object) -> str:
-    want_function(answer, "to_buffer")
-    mixed = nn.BatchNorm1d(2)
-    mixed.note = "plain"
-    for module, name in ((nn.Linear(2, 3), "weight"), (mixed, "bias"), (nn.PReLU(), "weight")):
-        call, parameter = f'to_buffer(module, "{name}")', getattr(module, name)
-        numbers = parameter.detach().clone()
-        before = _rest(module, name)
-        result = ask(
-            call, answer, module, name, mistake={"already exists": "taken", "as parameter": "taken"}
-        )
-        buffer, of = module._buffers.get(name), f"`{name}` of a `{type(module).__name__}`"
-        expect(
-            name not in module._parameters,
-            "still-a-parameter",
-            f"{of} is no parameter",
-            "it is one",
-        )
-        expect(
-            buffer is not None, "not-a-buffer", f"{of} is a buffer", "it is not among the buffers"
-        )
-        expect(
-            not isinstance(buffer, nn.Parameter),
-            "parameter-object",
-            "a plain tensor",
-            "a `Parameter` object",
-        )
-        expect(not buffer.requires_grad, "wants-gradient", "no gradient is required", "it is")
-        expect(
-            same(buffer, numbers),
-            "wrong-numbers",
-            describe(numbers),
-            f"{describe(buffer)} with other numbers",
-        )
-        shared = buffer.data_ptr() == parameter.data_ptr()
-        expect(shared, "other-memory", "the memory of the parameter", "memory of its own")
-        expect(
-            name in module.state_dict(),
-            "not-saved",
-            f"`{name}` is in the `state_dict`",
-            "it is not",
-        )
-        expect(
-            result is buffer, "not-the-buffer", "the buffer that the module holds", describe(result)
-        )
-        expect(
-            _rest(module, name) == before,
-            "others-changed",
-            "the rest of the module is as before",
-            "it is not",
-        )
-    return "three modules: the same memory and the same key, and nothing else has changed"
-
-
-CHECKERS = {"4.1": _ten, "4.2": _registered, "4.3": _found, "4.4": _sealed, "4.5": _to_buffer}
+    - taken: The name is still taken by the parameter. `delattr(module, name)` frees it.
+        delattr(module, name) → pass
+    - frozen: The name is still among the parameters. Frozen is not enough.
+        return getattr(module, name).requires_grad_(False)
+    - plain: A plain tensor that is assigned to a free name is a plain attribute. Register it.
+        module.register_buffer(name, value) → setattr(module, name, value)
+    - parameter-object: The object in the slot is a `Parameter`. `detach()` gives a plain tensor.
+        .detach() →
+    - not-saved: The buffer is not in the `state_dict`. It has to be persistent.
+        register_buffer(name, value) → register_buffer(name, value, persistent=False)
+    - copied: The numbers were copied. The buffer looks at the memory of the parameter.
+        detach() → detach().clone()
+    - not-the-buffer: Return the new buffer itself, the object that the module holds.
+        return value → return value.detach()
+    - changed: Leave all else as it is: the other parameters, and the mode.
+        return value → module.eval(); return value
+    """,
+)

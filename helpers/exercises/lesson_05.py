@@ -1,373 +1,510 @@
-"""Checkers for the exercises of lesson 05. Torch judges: an answer's files and dictionaries are
-loaded, strictly.
-"""
+"""The exercises of lesson 05, save and load."""
 
 from __future__ import annotations
 
 import copy
 import tempfile
-from collections import OrderedDict
-from collections.abc import Set
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.exercises.old_engine import (
-    Mistake,
-    Unsolved,
-    ask,
-    built,
-    describe,
-    entries,
-    expect,
-    holding,
-    listed,
-    same,
-    want_function,
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, plain, solved
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import holding, made, menagerie, train_on
+
+MISSING = ["scale"]
+STATISTICS = [f"encoder.1.{name}" for name in ("running_mean", "running_var")]
+STATISTICS.append("encoder.1.num_batches_tracked")
+UNEXPECTED = ["mean", *STATISTICS, "head.bias"]
+_IN_BOTH = {"encoder.0.weight", "encoder.0.bias", "head.weight"}
+# Each list with its keys by the kind of tensor.
+_LISTS = {
+    "missing": {"parameters": MISSING},
+    "unexpected": {"buffers": ["mean"], "statistics": STATISTICS, "parameters": ["head.bias"]},
+}
+
+
+def _two_lists(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """One question after the other, none of which gives a key away."""
+    given = [solved(part) for part in answer] if is_a(answer, (list, tuple)) else []
+    fits = len(given) == 2 and all(map(_is_a_list_of_texts, given))
+    yield "`missing` and `unexpected`", lambda: {"are": "two lists" if fits else "something else"}
+    both = any(key in _IN_BOTH for keys in given for key in keys)
+    yield "`missing` and `unexpected`", lambda: {"hold keys that both models have:": _some(both)}
+    for (name, kinds), keys in zip(_LISTS.items(), given, strict=False):
+        wanted = [key for some in kinds.values() for key in some]
+        strange = sorted((key for key in keys if key not in wanted), key=str)
+        yield f"`{name}`", partial(dict, {"holds, though it is wrong there:": listed(strange[:1])})
+        for kind, some in kinds.items():
+            lacks = any(key not in keys for key in some)
+            yield f"`{name}`", partial(dict, {f"lacks {kind}:": _some(lacks)})
+        yield f"`{name}`", partial(dict, {"has": f"{len(keys)} entries"})
+
+
+def _is_a_list_of_texts(value: object) -> bool:
+    kinds = (list, tuple, set, frozenset)
+    return is_a(value, kinds) and all(is_a(key, str) for key in value)
+
+
+def _some(there_are: bool) -> str:
+    return "some" if there_are else "none"
+
+
+TWO_LISTS = Exercise(
+    "5.1",
+    (MISSING, UNEXPECTED),
+    _two_lists,
+    """
+    `missing` and `unexpected` are the two lists of keys that the load returns, in any order
+
+    1. Write down the keys of both `state_dict`s. Missing: only the student has it. Unexpected: only
+       the teacher has it.
+    2. What has no entry: a non-persistent buffer, a `ReLU`, a bias that was switched off. What has:
+       the buffers of a batch norm.
+    3. Nearly there: one missing key, a parameter of the student's own; five unexpected, three of
+       them of one batch norm.
+
+    - not-two-lists: Two lists of strings: `missing = ["...", ...]`, `unexpected = ["...", ...]`.
+        MISSING
+    - in-both: A key that both have is neither missing nor unexpected.
+        [*MISSING, "head.weight"], UNEXPECTED
+    - swapped: It is the other way round. Missing is what the *model* misses in the dictionary.
+        UNEXPECTED, MISSING
+    - not-persistent: The student's `mean` is not persistent: the load does not ask for it.
+        [*MISSING, "mean"], UNEXPECTED
+    - own-parameter: The student has a parameter that the teacher does not have.
+        [], UNEXPECTED
+    - still-unexpected: The teacher's `mean` is persistent, and the student has no entry for it.
+        MISSING, UNEXPECTED[1:]
+    - statistics: The three buffers of a batch norm are in the dictionary, whatever `affine` says.
+        MISSING, ["mean", "head.bias"]
+    - bias: The teacher's head has a bias. The student's head was made without one.
+        MISSING, UNEXPECTED[:-1]
+    """,
 )
 
 
-class _Teacher(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False))
-        self.register_buffer("mean", torch.zeros(2))
-        self.head = nn.Linear(2, 1)
+def unwrapped(state_dict):
+    for prefix in ("module.", "_orig_mod."):
+        if state_dict and all(key.startswith(prefix) for key in state_dict):
+            return unwrapped({key.removeprefix(prefix): value for key, value in state_dict.items()})
+    return dict(state_dict)
 
 
-class _Student(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-        self.register_buffer("mean", torch.zeros(2), persistent=False)
-        self.head = nn.Linear(2, 1, bias=False)
-        self.scale = nn.Parameter(torch.ones(1))
-
-
-def _pair(answer: object, slip: str, wanted: str, kinds: type | tuple) -> tuple:
-    """The two parts of an answer. `Unsolved` if one is still `...`."""
-    expect(isinstance(answer, (tuple, list)) and len(answer) == 2, slip, wanted, describe(answer))
-    if any(part is ... for part in answer):
-        raise Unsolved
-    for part in answer:
-        expect(isinstance(part, kinds), slip, wanted, f"{describe(part)} as one of them")
-    return tuple(answer)
-
-
-def _two_lists(answer: object) -> str:
-    missing, unexpected = _pair(answer, "not-two-lists", "two lists of texts", (list, tuple, Set))
-    texts = all(isinstance(key, str) for key in [*missing, *unexpected])
-    expect(texts, "not-two-lists", "two lists of texts", "something else is in them")
-    teacher, student = _Teacher().state_dict(), _Student()
-    lacks, extra = student.load_state_dict(teacher, strict=False)
-    turned = set(missing) == set(extra) and set(unexpected) == set(lacks)
-    expect(
-        not turned, "swapped", "`missing` is what the student misses", "the lists of the teacher"
-    )
-    expect("mean" not in missing, "not-persistent", "`missing` without `mean`", listed(missing))
-    for key in [*missing, *unexpected]:
-        both = key in teacher and key in student.state_dict()
-        expect(
-            not both, "in-both", "keys that one of the two has", f"{describe(key)}, which both have"
-        )
-    slips = {"scale": "own-parameter", "mean": "still-unexpected", "head.bias": "bias"}
-    for name, given, keys in (("missing", missing, lacks), ("unexpected", unexpected, extra)):
-        odd = [key for key in given if key not in keys]
-        expect(not odd, "no-such-key", f"keys that belong into `{name}`", listed(odd))
-        for key in keys:
-            found = f"{listed(given)}: one lacks"
-            expect(
-                key in given, slips.get(key, "statistics"), f"{len(keys)} keys in `{name}`", found
-            )
-    return "one key that the student misses, and five that it has no place for"
-
-
-_COMPILED, _PARALLEL = "_orig_mod.", "module."
-_KEYS = [
-    "body.weight",
-    "submodule.weight",
-    "modules.0.bias",
-    "_orig_mod.weight",
-    "body.module.weight",
-]
-_BOTH = "other-order"
-# The prefixes in front, the keys behind them, and the mistake of whoever takes off something else.
-_WRAPPED = [
-    ([_PARALLEL], _KEYS, "left-on"),
-    ([_COMPILED], _KEYS, "left-on"),
-    ([_PARALLEL, _COMPILED], _KEYS, _BOTH),
-    ([_COMPILED, _PARALLEL], _KEYS, _BOTH),
-    ([_COMPILED, _PARALLEL] * 2, _KEYS, _BOTH),
-    ([], _KEYS, "too-much"),
-    ([], ["module.weight", "bias"], "some-keys"),
-    ([_PARALLEL], ["module.weight", "head.bias"], "some-keys"),
-    ([], ["module_a.weight", "module_b.weight"], "too-much"),
-    ([], ["modules.0.bias", "modules.1.bias"], "too-much"),
-    ([], ["a.module.weight", "a.module.bias"], "not-a-prefix"),
-    ([], [], "empty"),
+# Keys that a wrapper's prefix is only a part of, or that not all have.
+_NEARLY = [
+    ("body.module.weight", "body.module.bias"),
+    ("submodule.weight", "body_orig_mod.weight"),
+    ("module.weight", "bias"),
+    ("module.weight", "_orig_mod.bias"),
+    ("module.module.weight", "module.bias"),
+    ("module_a.weight", "module_b.weight"),
+    ("modules.0.bias", "modules.1.bias"),
+    ("_orig_modules.weight",),
+    ("body._orig_mod.weight", "head.weight"),
+    ("model.weight", "model.bias"),
 ]
 
 
-def _unwrapped(answer: object) -> str:
-    want_function(answer, "unwrapped")
-    for prefixes, wanted, slip in _WRAPPED:
-        given = OrderedDict(("".join(prefixes) + key, torch.zeros(1)) for key in wanted)
-        before, call = (
-            list(given.items()),
-            f"unwrapped({{{', '.join(map(repr, list(given)[:2]))}, …}})",
-        )
-        result = entries(ask(call, answer, given, mistake="raises" if given else "empty"), call)
-        expect(
-            list(given.items()) == before,
-            "changes-the-given",
-            "the dictionary that was given",
-            "it was changed",
-        )
-        if wanted is _KEYS and {"subweight", "weight"} & set(result):
-            slip = "not-a-prefix" if "subweight" in result else "some-keys"
-        expect(sorted(map(str, result)) == sorted(wanted), slip, listed(wanted), listed(result))
-        intact = [*result] == wanted and all(
-            one is was for one, (_, was) in zip(result.values(), before, strict=True)
-        )
-        expect(
-            intact,
-            "other-values",
-            "the same tensors under their names, in order",
-            "others, or another order",
-        )
-    return "twelve dictionaries: both wrappers in every order, and names that only look like one"
+def _wrapped(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """The state of each model behind no prefix, one, and several in any order."""
+    states = [(f"a state_dict of {words}", model.state_dict()) for words, model in menagerie()]
+    states += [(f"the keys {listed(keys)}", dict.fromkeys(keys, torch.ones(1))) for keys in _NEARLY]
+    for prefix in ("", "module.", "_orig_mod.module.", "module._orig_mod.", "module." * 3):
+        for words, state in states:
+            given = {prefix + key: value for key, value in state.items()}
+            behind = f" behind `{prefix}`" * bool(prefix)
+            ask = partial(called, answer, state_dict=given, free=("metadata",))
+            yield f"`unwrapped(state_dict)` for {words}{behind}", ask
 
 
-class _Net(nn.Module):
-    def __init__(self, classes: int = 3) -> None:
-        super().__init__()
-        self.body, self.norm, self.drop, self.head = (
-            nn.Linear(2, 4),
-            nn.BatchNorm1d(4),
-            nn.Dropout(0.3),
-            nn.Linear(4, classes),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.drop(self.norm(self.body(x)).relu()))
-
-
-def _numbers(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {key: value.detach().clone() for key, value in model.state_dict().items()}
-
-
-def _load_what_fits(answer: object) -> str:
-    want_function(answer, "load_what_fits")
-    smaller = {
-        f"{'' if key != 'body.bias' else 'old.'}{key}": value + 5
-        for key, value in _numbers(_Net()).items()
-    }
-    del smaller["norm.running_var"]
-    turned = {key: value + 5 for key, value in _numbers(nn.Linear(3, 2)).items()}
-    flat = {
-        "weight": torch.arange(4.0),
-        "bias": torch.tensor([8.0, 9.0]),
-    }  # as many numbers in another shape
-    pairs = [
-        (_Net(5), smaller),
-        (nn.Linear(2, 2), turned),
-        (nn.Linear(2, 2), flat),
-        (_Net(), {}),
-        (nn.ReLU(), flat),
-    ]
-    for model, given in pairs:
-        own, before, objects = _numbers(model), dict(given), [id(one) for one in model.parameters()]
-        numbers = {key: value.clone() for key, value in given.items()}
-        fits = [key for key in own if key in given and own[key].shape == given[key].shape]
-        result = ask("load_what_fits(model, state_dict)", answer, model, given)
-        kept, unused = _pair(result, "not-two-lists", "two lists are returned", (tuple, list, Set))
-        stays = [*given] == [*before] and all(
-            given[key] is before[key] and same(before[key], numbers[key]) for key in before
-        )
-        expect(stays, "changes-the-given", "the dictionary that was given stays", "it was changed")
-        expect(
-            objects == [id(one) for one in model.parameters()],
-            "replaced",
-            "the parameters that it had",
-            "new ones",
-        )
-        for key, value in _numbers(model).items():
-            slip, right = ("not-loaded", given[key]) if key in fits else ("half-loaded", own[key])
-            expect(
-                same(value, right),
-                slip,
-                f"{describe(key)} {'loaded' if key in fits else 'as it was'}",
-                "it is not",
-            )
-        places = {value.data_ptr() for value in model.state_dict().values()}
-        apart = not places & {value.data_ptr() for value in given.values()}
-        expect(
-            apart, "shared", "a model with numbers of its own", "it shares them with the dictionary"
-        )
-        for part, keys, slip in ((kept, own, "kept-wrong"), (unused, given, "unused-wrong")):
-            wanted = [key for key in keys if key not in fits]
-            expect(sorted(map(str, part)) == sorted(wanted), slip, listed(wanted), listed(part))
-    return "five pairs: other names, other shapes, an empty dictionary, a model without entries"
-
-
-def _refused(model: nn.Module, state: dict) -> str:
-    """What a strict load complains of, "" if it loads."""
-    try:
-        ask("load_state_dict(...)", model.load_state_dict, state)
-    except Mistake as mistake:
-        expect(
-            "RuntimeError" in mistake.found, *mistake.args
-        )  # the type of a refusal; any other is a bug
-        return mistake.found
-    return ""
-
-
-def _gain(answer: object) -> str:
-    for width in (3, 2):
-        model = built(answer, "Gain", width)
-        gain = dict(model.named_parameters()).get("gain")
-        fits = (
-            gain is not None
-            and list(model.state_dict()) == ["gain"]
-            and gain.tolist() == [1] * width
-        )
-        found = (
-            listed(model.state_dict()) if gain is None else f"`gain` is {describe(gain.detach())}"
-        )
-        expect(
-            fits,
-            "no-gain",
-            f"`Gain({width})` has the parameter `gain`, {width} ones, and nothing else",
-            found,
-        )
-    x = torch.tensor([3.0, 4.0])
-    number = torch.tensor([2.0, 5.0])
-    for name, slip in (("gain", "new-refused"), ("scale", "old-refused")):
-        for path in ("", "inner.", "outer.inner."):
-            fresh = built(answer, "Gain", 2)
-            part = fresh
-            for step in path.split(".")[-2::-1]:
-                part = holding(**{step: part})
-            state = OrderedDict({path + name: number.clone()})
-            said = _refused(part, state)
-            where = "prefix" if path and name == "scale" else slip
-            expect(not said, where, f"{describe(path + name)} loads strictly", said)
-            expect(
-                same(fresh.gain.detach(), number), "not-loaded", "the numbers of the file", "others"
-            )
-            kept = [*state] == [path + name] and same(state[path + name], number)
-            expect(kept, "changes-the-given", "the dictionary stays as it is", listed(state))
-            result = ask("gain(x)", fresh, x)
-            expect(
-                same(result.detach(), x * number), "wrong-numbers", "`x * gain`", describe(result)
-            )
-    for state in ({}, {"gain": number, "scale": number}, {"scale": number, "offset": number}):
-        said = _refused(built(answer, "Gain", 2), state)
-        expect(
-            bool(said), "too-kind", f"a state_dict with {listed(state)} is refused", "it was loaded"
-        )
-    return "both names, alone and two levels deep; neither name, both at once and a key too many are refused"
-
-
-def _new_run() -> tuple:
-    torch.manual_seed(0)
-    model = _Net()
-    return model, torch.optim.Adam(model.parameters(), lr=0.05), torch.Generator().manual_seed(3)
-
-
-def _train(run: tuple, steps: int) -> list[torch.Tensor]:
-    """The losses of some steps: batches from the run's generator, dropout from torch's own random
-    numbers.
+UNWRAPPED = Exercise(
+    "5.2",
+    unwrapped,
+    _wrapped,
     """
-    model, optimizer, generator = run
+    `unwrapped(state_dict)` takes wrappers' prefixes off, wherever every key has them, and nothing
+    else
+
+    1. `key.removeprefix("module.")` takes off the front. When may it be taken off?
+    2. `all(key.startswith(prefix) for key in state_dict)` asks every key. There may be two
+       prefixes, in either order.
+    3. Nearly there: repeat `{key.removeprefix(prefix): value ...}` for both prefixes for as long as
+       all keys have one.
+
+    - one-wrapper: There are two wrappers, and each has a prefix of its own.
+        ("module.", "_orig_mod.") → ("module.",)
+    - once: Wrappers may stand in either order, or twice. Go on until nothing changes.
+        return unwrapped( → state_dict = (
+    - anywhere: Only the front of a key is taken off. `replace` reaches into the middle of a name.
+        items = state_dict.items()
+        return {k.replace("module.", "").replace("_orig_mod.", ""): value for k, value in items}
+    - some-keys: Where only a part of the keys begins so, it is a name in the model. Ask all.
+        all( → any(
+    - no-dot: A prefix is a whole step of the path, with its dot. `modules` begins in the same way.
+        ("module.", "_orig_mod.") → ("module", "_orig_mod")
+    - given-changed: The dictionary that was given has changed. Build a new one.
+        prefixed = state_dict and all(key.startswith("module.") for key in state_dict)
+        return {key[7:] if prefixed else key: state_dict.pop(key) for key in [*state_dict]}
+    - copies: The tensors stay the ones that they are, under their new names.
+        return dict(state_dict) → return copy.deepcopy(dict(state_dict))
+    """,
+)
+
+
+def load_what_fits(model, state_dict):
+    wanted = {key: getattr(value, "shape", None) for key, value in model.state_dict().items()}
+    fitting = {
+        key: value
+        for key, value in state_dict.items()
+        if key in wanted and wanted[key] == getattr(value, "shape", None)
+    }
+    model.load_state_dict(fitting, strict=False)
+    return (
+        [key for key in wanted if key not in fitting],
+        [key for key in state_dict if key not in fitting],
+    )
+
+
+def _in_another_shape(value: torch.Tensor, longer: bool) -> torch.Tensor:
+    return torch.cat([value, value]) if longer and value.dim() else value[None]
+
+
+def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """State_dicts for a model of this kind: all of it, and parts of it beside other entries."""
+    twin = made(words)
+    train_on(twin)
+    state = twin.state_dict()
+    every = {**dict(twin.named_buffers()), **state}
+    in_double = {key: one.double() for key, one in every.items() if is_a(one, torch.Tensor)}
+    yield "its whole state, and all buffers", {**every, **in_double}
+    for start in range(3):
+        part = {}
+        for number, (key, value) in enumerate(state.items(), start):
+            if number % 3 == 1:
+                part[f"old.{key}"] = value
+            else:
+                other = number % 3 == 2 and is_a(value, torch.Tensor)
+                part[key] = _in_another_shape(value, longer=start > 0) if other else value
+        yield f"a part of its state, from entry {start}, and other shapes", part
+
+
+def _in_any_order(answer: Callable) -> Callable:
+    """`answer` with its two lists sorted, since nobody asked for an order."""
+
+    def sorting(*given: object) -> object:
+        result = answer(*given)
+        if is_a(result, (list, tuple)) and all(is_a(part, (list, tuple)) for part in result):
+            return [sorted(part, key=str) for part in result]
+        return result
+
+    return sorting
+
+
+def _what_fits(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for words, _ in menagerie(without=("a model on meta", "a lazy layer")):
+        for holds, state in _states_for(words):
+            ask = partial(called, _in_any_order(answer), model=made(words), state_dict=state)
+            yield f"`load_what_fits(model, state_dict)` for {words} and {holds}", ask
+
+
+LOAD_WHAT_FITS = Exercise(
+    "5.3",
+    load_what_fits,
+    _what_fits,
+    """
+    `load_what_fits(model, state_dict)` loads what fits and returns the keys under which nothing was
+    loaded and those not used
+
+    1. Ask `model.state_dict()` for its keys and shapes, and build a dictionary of what fits.
+    2. Load that dictionary with `strict=False`, and make the two lists with the names that are not
+       in it.
+    3. Nearly there: `value.shape == wanted[key].shape`, guarded by `key in wanted`, decides what
+       fits; an entry without a shape fits where the model has none either.
+
+    - not-loaded: An entry fits in name and shape, and the model does not have its numbers.
+        model.load_state_dict(fitting, strict=False) →
+    - replaced: The model's tensors are other objects now. Copy the numbers, do not assign.
+        strict=False → strict=False, assign=True
+    - missing-keys: `missing_keys` may lack a `num_batches_tracked`. Ask `model.state_dict()`.
+        model.load_state_dict(fitting → kept, _ = model.load_state_dict(fitting
+        [key for key in wanted if key not in fitting] → kept
+    - no-tensor: An entry may be no tensor, such as an extra state. It has no shape.
+        wanted[key] == getattr(value, "shape", None) → wanted[key] == value.shape
+    - shapes: Keys of the dictionary that were not used: those with another shape belong to them.
+        for key in state_dict if key not in fitting → for key in state_dict if key not in wanted
+    - given-changed: The dictionary that was given has changed. Build a new one.
+        strict=False) → strict=False); [state_dict.pop(key) for key in fitting]
+    """,
+)
+
+
+class Gain(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.gain
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        old, new = prefix + "scale", prefix + "gain"
+        if old in state_dict and new not in state_dict:
+            state_dict[new] = state_dict.pop(old)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _loaded(answer: type, path: str, names: tuple[str, ...], strict: bool, width: int) -> Facts:
+    """What a load of these names does where a Gain stands at `path`, beside others."""
+    gain = model = answer(2)
+    for name in path.split(".")[-2::-1]:
+        model = holding(**{name: model, "other": answer(2)})
+    state = {key: torch.tensor([7.0, 8.0]) for key in model.state_dict() if "other" in key}
+    state |= {path + name: torch.arange(width) + (5.0 if strict else len(name)) for name in names}
+
+    def load(state_dict: dict) -> dict:
+        missing, unexpected = model.load_state_dict(state_dict, strict=strict)
+        return {"missing_keys": sorted(missing), "unexpected_keys": sorted(unexpected)}
+
+    seen = called(load, state_dict=state)
+    seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "metadata"))
+    return seen | facts("gain(x)", gain(torch.tensor([3.0, 4.0])), free=("identity",))
+
+
+_NAMES = [("gain",), ("scale",), (), ("gain", "scale"), ("scale", "offset"), ("rescale",)]
+
+
+def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Old and new files, and some that are neither, for a Gain alone and two levels deep."""
+    for path in ("", "inner.", "outer.inner."):
+        for names in _NAMES:
+            for strict, width in ((True, 2), (False, 2), (True, 3)):
+                keys = listed(path + name for name in names)
+                words = f"`load_state_dict(..., strict={strict})` with the keys {keys}"
+                words += " and three numbers" * (width == 3)
+                yield words, partial(_loaded, answer, path, names, strict, width)
+
+
+GAIN = Exercise(
+    "5.4",
+    Gain,
+    in_turn(
+        living("Gain", 2, calls=((torch.tensor([[3.0, 4.0], [5.0, 1.0]]),),), begins=("gain",)),
+        living("Gain", 3, calls=((torch.tensor([3.0, 4.0, 5.0]),),), begins=("gain",)),
+        _files,
+    ),
+    """
+    `Gain(width)` returns x * gain, and loads strictly from files that call the parameter `gain` or
+    `scale`
+
+    1. `_load_from_state_dict` gets the entries under this module's path, with their full keys, and
+       the prefix; nothing was looked for yet.
+    2. Under `prefix + "scale"` stands what belongs under `prefix + "gain"`. Move it, and then call
+       `super()`.
+    3. Nearly there: `state_dict[prefix + "gain"] = state_dict.pop(prefix + "scale")`, if the old
+       key is there and the new is not.
+
+    - old-name: The parameter is called `gain`, and so is the only entry of the state_dict.
+        self.gain = → self.scale =
+        x * self.gain → x * self.scale
+    - old-refused: A file that says `scale` was refused. Move its entry, then call `super()`.
+        if old in state_dict and new not in state_dict: → if False:
+    - left-behind: An old name that stays behind is unexpected. Move the entry with `pop`.
+        state_dict.pop(old) → state_dict[old]
+    - no-prefix: As a part of a larger model it does not load: there the keys have a prefix.
+        prefix + "scale", prefix + "gain" → "scale", "gain"
+    - always-moved: A file may say `gain`, or neither. Ask whether the old name is there.
+        if old in state_dict and new not in state_dict: → if True:
+    - both: A file with both names is refused, as one with a key too many. Leave it as it is.
+        and new not in state_dict →
+    - too-kind: A file with neither name has to be refused, as always.
+        super()._load → state_dict.setdefault(new, self.gain); super()._load
+    """,
+)
+
+
+def save_checkpoint(path, model, optimizer, generator, step):
+    saved = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generator": generator.get_state(),
+        "random": torch.get_rng_state(),
+        "step": step,
+    }
+    torch.save(saved, path)
+
+
+def resume_from(path, model, optimizer, generator):
+    saved = torch.load(path, weights_only=True)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    generator.set_state(saved["generator"])
+    torch.set_rng_state(saved["random"])
+    return saved["step"]
+
+
+class _Run(NamedTuple):
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+
+
+_OPTIMIZERS = {
+    "Adam": lambda model: torch.optim.Adam(model.parameters(), lr=0.05),
+    "SGD with two groups": lambda model: torch.optim.SGD(
+        [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[1:].parameters()}],
+        lr=0.02,
+        momentum=0.9,
+    ),
+}
+
+
+def _new_run(kind: str, seed: int) -> _Run:
+    torch.default_generator.manual_seed(seed)
+    layers = nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 3)
+    model = nn.Sequential(*layers)
+    model[4].bias.requires_grad_(False)
+    return _Run(model, _OPTIMIZERS[kind](model), torch.Generator().manual_seed(seed))
+
+
+def _train(run: _Run, steps: int) -> list[torch.Tensor]:
+    """The losses: batches from the run's generator, dropout from torch's own random numbers."""
     losses = []
     for _ in range(steps):
-        x = torch.randn(8, 2, generator=generator)
-        loss = nn.functional.cross_entropy(model(x), (x[:, 0] > 0).long())
-        optimizer.zero_grad()
+        x = torch.randn(8, 2, generator=run.generator)
+        loss = nn.functional.cross_entropy(run.model(x), (x[:, 0] > 0).long())
+        run.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        optimizer.param_groups[0]["lr"] *= 0.8
+        run.optimizer.step()
+        for group in run.optimizer.param_groups:
+            group["lr"] *= 0.8
         losses.append(loss.detach())
     return losses
 
 
-def _checkpoint(answer: object) -> str:
-    wanted, whole = "`save_checkpoint` and `resume_from`", _train(_new_run(), 9)
-    save, resume = _pair(answer, "not-two-functions", wanted, object)
-    expect(
-        callable(save) and callable(resume),
-        "not-two-functions",
-        wanted,
-        f"{describe(save)}, {describe(resume)}",
+def _state(run: _Run) -> dict[str, list[object]]:
+    """Copies of all that a step reads and changes."""
+    kept = run.optimizer.state_dict()
+    return copy.deepcopy(
+        {
+            "model": [*run.model.state_dict().values()],
+            "optimizer's state": [one for part in kept["state"].values() for one in part.values()],
+            "optimizer's groups": [one for part in kept["param_groups"] for one in part.values()],
+            "generator": [run.generator.get_state()],
+            "random state of torch": [torch.get_rng_state()],
+        }
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path, run = Path(folder) / "checkpoint.pt", _new_run()
-        _train(run, 4)
-        ask("save_checkpoint(...)", lambda: save(path, *run, 4) or True)
-        call = "resume_from(path, model, optimizer, generator)"
-        if not path.exists():
-            ask(
-                call, lambda: resume(path, *run) or True, mistake="no-file"
-            )  # `Unsolved` for the stub
-        expect(path.exists(), "no-file", "a file at `path`", "there is none")
-        _readable(path)
-        state, rest = _state(run), _train(run, 5)
-        expect(
-            all(map(same, rest, whole[4:])),
-            "save-disturbs",
-            "the run goes on after the save",
-            "it is another run",
-        )
-        run = _new_run()
-        step = ask(call, resume, path, *run)
-        expect(type(step) is int and step == 4, "wrong-step", "`4`", describe(step))
-    for part, resumed in _state(run).items():
-        held = len(resumed) == len(state[part]) and all(map(same, resumed, state[part]))
-        expect(held, f"{part}-lost", f"the {part} is where it was saved", "it is not")
-    expect(
-        run[0].training,
-        "mode-changed",
-        "the model in training mode, as it was",
-        "it is in eval mode",
-    )
-    right = all(map(same, _train(run, 5), whole[4:]))
-    expect(
-        right, "optimizer-lost", "five more steps as in the run that never stopped", "other losses"
-    )
-    return "nine steps, stopped after four: weights, moments and both random states are equal, and so are all losses"
 
 
-def _readable(path: Path) -> None:
+def _bit_for_bit(left: list[object], right: list[object]) -> str:
+    def same(one: object, other: object) -> bool:
+        return torch.equal(one, other) if is_a(one, torch.Tensor) else one == other
+
+    alike = len(left) == len(right) and all(map(same, left, right))
+    return "the same bit for bit" if alike else "another one"
+
+
+_RAN = []
+
+
+class _Trap:
+    """What runs code when it is read without `weights_only=True`."""
+
+    def __reduce__(self) -> tuple:
+        return _run_code, ()
+
+
+def _run_code() -> None:
+    _RAN.append(1)
+
+
+def _readable(path: Path) -> str | Raised:
     try:
         torch.load(path, weights_only=True)
     except Exception as error:
-        found = f"it raised `{type(error).__name__}`"
-        raise Mistake(
-            "not-weights-only", "`torch.load(path, weights_only=True)` reads it", found
-        ) from None
+        return Raised.of(error)
+    return "reads it"
 
 
-def _state(run: tuple) -> dict[str, list[torch.Tensor]]:
-    """Copies of everything that a step reads and changes, by the part that holds it."""
-    model, optimizer, generator = run
-    moments = [
-        value for state in optimizer.state_dict()["state"].values() for value in state.values()
-    ]
-    parts = {
-        "model": list(model.state_dict().values()),
-        "optimizer": moments,
-        "generator": [generator.get_state()],
-        "random": [torch.get_rng_state()],
-    }
-    return copy.deepcopy(parts)
+def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
+    """A run that is saved and goes on, and a fresh one that resumes from the file alone."""
+    save, resume = answer
+    whole = _train(_new_run(kind, 0), steps + 3)
+    with tempfile.TemporaryDirectory() as folder:
+        path, moved = Path(folder) / "checkpoint.pt", Path(folder) / "moved.pt"
+        save(path, *_new_run(kind, 1), 9)  # which the next one overwrites
+        run = _new_run(kind, 0)
+        _train(run, steps)
+        save(path, *run, steps)
+        if not path.is_file():
+            with suppress(Exception):
+                solved(resume(path, *run))
+            return {"`path` is": "no file"}
+        state, rest = _state(run), _train(run, 3)
+        path.rename(moved)
+        save(path, *_new_run(kind, 3), 7)  # which has a file of its own
+        seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
+        run = _new_run(kind, 2)
+        seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))
+    for part, resumed in _state(run).items():
+        seen[f"after `resume_from` the {part} is"] = _bit_for_bit(state[part], resumed)
+    seen["the run that goes on after `save_checkpoint` is"] = _bit_for_bit(whole[steps:], rest)
+    seen["the run that resumes is"] = _bit_for_bit(whole[steps:], _train(run, 3))
+    return seen
 
 
-CHECKERS = {
-    "5.1": _two_lists,
-    "5.2": _unwrapped,
-    "5.3": _load_what_fits,
-    "5.4": _gain,
-    "5.5": _checkpoint,
-}
+def _trapped(resume: Callable) -> Facts:
+    """What becomes of a file that would run code."""
+    _RAN.clear()
+    with tempfile.TemporaryDirectory() as folder, suppress(Exception):
+        torch.save(_Trap(), Path(folder) / "trap.pt")
+        resume(Path(folder) / "trap.pt", *_new_run("Adam", 0))
+    return {"the code in it": "ran" if _RAN else "does not run"}
+
+
+def _checkpoints(answer: tuple) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for kind in _OPTIMIZERS:
+        for steps in (4, 0):
+            words = f"a run with {kind}, saved after {steps} steps"
+            yield words, partial(_resumed, answer, kind, steps)
+    yield "`resume_from(...)` with a file that holds code", partial(_trapped, answer[1])
+
+
+CHECKPOINT = Exercise(
+    "5.5",
+    (save_checkpoint, resume_from),
+    _checkpoints,
+    """
+    after `save_checkpoint` and `resume_from` the training goes on bit for bit
+
+    1. What changes in a step, and plays a part in the next one? Five things here; two of them are
+       random states.
+    2. `state_dict()` of model and optimizer, `get_state()` of the generator,
+       `torch.get_rng_state()`, and the step.
+    3. Nearly there: one dictionary of these five for `torch.save`, and in `resume_from` a line for
+       each of them.
+
+    - no-file: There has to be a file at `path`: the new process has nothing else.
+        torch.save(saved, path) →
+    - whole-objects: Save state_dicts, tensors and numbers, and no objects.
+        optimizer.state_dict() → optimizer
+    - no-step: `resume_from` returns the step that was saved.
+        return saved["step"] → return 0
+    - model-lost: The model is not where it was: parameters or buffers have other numbers.
+        model.load_state_dict(saved["model"]) →
+    - optimizer-lost: The optimizer has forgotten its moments and its learning rate.
+        optimizer.load_state_dict(saved["optimizer"]) →
+    - generator-lost: The batches are others: the generator has `get_state()` and `set_state(...)`.
+        generator.set_state(saved["generator"]) →
+    - random-lost: Dropout draws other numbers: torch's own random state was not set again.
+        torch.set_rng_state(saved["random"]) →
+    - eval-mode: Going on means training: leave the model in the mode that it had.
+        model.load_state_dict( → model.eval().load_state_dict(
+    """,
+)

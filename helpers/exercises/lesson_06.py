@@ -1,507 +1,590 @@
-"""Checkers for the patients of lesson 06: each is trained, moved, saved or loaded until the bug
-would show.
-"""
+"""The exercises of lesson 06, the clinic: each patient, healed."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
-from torch.nn.functional import linear
-from torch.optim import SGD, Adam, Optimizer
 
-from helpers.exercises.old_engine import (
-    ask,
-    built,
-    close,
-    describe,
-    entries,
-    expect,
-    holding,
-    listed,
-    photo,
-    same,
-    want_function,
-)
-from helpers.state.snapshot import snapshot
+from helpers.exercises.exercise import Exercise
+from helpers.exercises.facts import Facts, Known, called, facts, is_a, listed, plain_text, solved
+from helpers.exercises.life import in_turn, living
+from helpers.exercises.menagerie import fill, holding, menagerie, numbers_for
 
 
-def _copied(model: nn.Module) -> dict:
-    return copy.deepcopy(dict(model.state_dict()))
+class Stack(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(depth))
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x).relu()
+        return self.head(x)
 
 
-def _random(model: nn.Module, call: str) -> dict:
-    """Fill every tensor of the state with random numbers, and load them; the dict that was loaded."""
-    state = {
-        key: torch.rand_like(value.detach().to(torch.float32))
-        for key, value in model.state_dict().items()
-    }
-    ask(f"{call}.load_state_dict(...)", model.load_state_dict, state)
-    return state
+_FOURS = torch.tensor([[1.0, -2.0, 3.0, -4.0], [-0.5, 0.25, -1.0, 2.0]])
 
-
-def _keys(model: nn.Module, right: list[str], part: str, hidden: str) -> None:
-    """Go on if these are the keys of the state_dict. The mistake `hidden` if no key begins with
-    `part`.
-    """
-    found = list(model.state_dict())
-    slip = "other-keys" if any(key.startswith(part) for key in found) else hidden
-    expect(set(found) == set(right), slip, f"the keys {listed(right)}", listed(found))
-
-
-def _learns(result: torch.Tensor, model: nn.Module, names: list[str]) -> None:
-    """Go on if a gradient goes back from `result` to each of these parameters of `model`."""
-    found = dict(model.named_parameters())
-    grads = [None] * len(names)
-    if result.requires_grad:
-        grads = torch.autograd.grad(
-            result.sum(), [found[name] for name in names], allow_unused=True
-        )
-    lost = [name for name, grad in zip(names, grads, strict=True) if grad is None]
-    expect(
-        not lost,
-        "no-gradient",
-        f"a gradient goes back to {listed(names)}",
-        f"none goes to {listed(lost)}",
-    )
-
-
-def _stack(answer: object) -> str:
-    for depth in (1, 3):
-        call, model = f"Stack({depth})", built(answer, "Stack", depth)
-        names = [f"layers.{i}" for i in range(depth)] + ["head"]
-        _keys(
-            model,
-            [f"{name}.{part}" for name in names for part in ("weight", "bias")],
-            "layers.",
-            "still-hidden",
-        )
-        apart = len({id(value) for value in model.parameters()}) == 2 * depth + 2
-        expect(
-            apart,
-            "one-layer",
-            f"{depth} layers and a head, each with parameters of its own",
-            "some are shared",
-        )
-        expect(
-            all(one.requires_grad for one in model.parameters()),
-            "frozen",
-            "all trainable",
-            "some are frozen",
-        )
-        state = _random(model, call)
-        shapes = [tuple(state[f"{name}.weight"].shape) for name in names]
-        expect(
-            shapes == [(4, 4)] * depth + [(1, 4)],
-            "other-result",
-            "the layers of `Deep`",
-            f"shapes {shapes}",
-        )
-        x = wanted = torch.randn(5, 4)
-        for name in names[:-1]:
-            wanted = linear(wanted, state[f"{name}.weight"], state[f"{name}.bias"]).relu()
-        wanted, result = (
-            linear(wanted, state["head.weight"], state["head.bias"]),
-            ask(f"{call}(x)", model, x),
-        )
-        expect(
-            close(result, wanted),
-            "other-result",
-            "what `Deep` computes",
-            f"{describe(result)}, other numbers",
-        )
-        _learns(result, model, list(state))
-    return "one layer and three: every parameter is listed, saved and trainable, and the result is that of `Deep`"
-
-
-def _scales(answer: object) -> str:
-    names = ["red", "blue"]
-    call, model = "Scales(['red', 'blue'])", built(answer, "Scales", names)
-    _keys(model, ["scale.red", "scale.blue", "body.weight", "body.bias"], "scale.", "still-hidden")
-    found = {
-        key: value
-        for key, value in model.named_parameters(remove_duplicate=False)
-        if key[:6] == "scale."
-    }
-    trained = len(found) == 2 and all(one.requires_grad for one in found.values())
-    expect(
-        trained,
-        "not-trained",
-        "`scale.red` and `scale.blue` are trainable parameters",
-        listed(found),
-    )
-    apart = found["scale.red"].data_ptr() != found["scale.blue"].data_ptr()
-    expect(apart, "shared", "a scale of its own for each name", "one tensor for both")
-    begin = [one.tolist() for one in found.values()]
-    expect(begin == [[1], [1]], "not-one", "each scale is `[1.0]` at first", describe(str(begin)))
-    state, x = _random(model, call), torch.randn(3, 2)
-    for name in names:
-        wanted = linear(x, state["body.weight"], state["body.bias"]) * state[f"scale.{name}"]
-        result = ask(f"scales(x, {name!r})", model, x, name)
-        expect(close(result, wanted), "other-result", "what `Colours` computes", describe(result))
-        _learns(result, model, [f"scale.{name}", "body.weight", "body.bias"])
-    model.load_state_dict(
-        {key: torch.full_like(value, 3.0) for key, value in state.items()}, assign=True
-    )
-    wanted = 3 * linear(x, torch.full((2, 2), 3.0), torch.full((2,), 3.0))
-    result, now = (
-        ask("scales(x, 'red')", model, x, "red"),
-        "the parameters of now, after a load with `assign=True`",
-    )
-    expect(close(result, wanted), "stale", now, f"{describe(result)}, of other numbers")
-    return (
-        "both scales are listed, saved, loaded and trainable, and the result is that of `Colours`"
-    )
-
-
-def _optimizer(
-    result: object, model: nn.Module, old: list, kind: type, rate: float, call: str
-) -> None:
-    """Go on if `result` is an optimizer of this class and rate that holds the parameters of
-    `model`, each once.
-    """
-    expect(
-        isinstance(result, Optimizer),
-        "not-an-optimizer",
-        f"`{call}` returns an optimizer",
-        describe(result),
-    )
-    held = [one for group in result.param_groups for one in group["params"]]
-    for name, one in model.named_parameters():
-        there = any(one is other for other in held)
-        expect(there, "misses", f"the optimizer holds `{name}` of the model", "it does not hold it")
-    stale = sum(all(one is not other for other in model.parameters()) for one in held)
-    gone = any(one is other for one in held for other in old)
-    expect(
-        not stale,
-        "stale" if gone else "extra",
-        "nothing but parameters of the model",
-        f"{stale} others too",
-    )
-    once = len({id(one) for one in held}) == len(held)
-    expect(once, "twice", "the optimizer holds each parameter once", "it holds some of them twice")
-    expect(
-        type(result) is kind,
-        "other-class",
-        f"an optimizer of the class `{kind.__name__}`",
-        describe(result),
-    )
-    rates = {group["lr"] for group in result.param_groups}
-    expect(rates == {rate}, "other-rate", f"the learning rate `{rate}`", f"`{sorted(rates)}`")
-
-
-def _swap_head(answer: object) -> str:
-    want_function(answer, "swap_head")
-    for kind, rate in ((SGD, 0.5), (Adam, 0.25)):
-        model, head = holding(body=nn.Linear(2, 4), head=nn.Linear(4, 9)), nn.Linear(4, 2)
-        optimizer, body, old = (
-            kind(model.parameters(), lr=rate),
-            model.body,
-            list(model.head.parameters()),
-        )
-        before = photo(holding(body=body, head=head))
-        result = ask("swap_head(model, optimizer, head)", answer, model, optimizer, head)
-        expect(
-            getattr(model, "head", None) is head,
-            "not-the-head",
-            "`model.head` is the new head",
-            "it is not",
-        )
-        intact = photo(holding(body=body, head=head)) == before and model.body is body
-        expect(
-            intact,
-            "changed",
-            "`body` and the new head keep their numbers and gradients",
-            "they do not",
-        )
-        _optimizer(result, model, old, kind, rate, "swap_head(...)")
-    return "with `SGD` and with `Adam`: the new head is in place, and the optimizer holds all of the model and no more"
-
-
-def _resume(answer: object) -> str:
-    want_function(answer, "resume")
-    for device in ("cpu", "meta"):
-        model = holding(body=nn.Linear(2, 4), head=nn.Linear(4, 1)).to(device)
-        state, old = (
-            _copied(holding(body=nn.Linear(2, 4), head=nn.Linear(4, 1))),
-            list(model.parameters()),
-        )
-        kept = copy.deepcopy(state)
-        result = ask("resume(model, state_dict, lr)", answer, model, state, 0.25)
-        where = f"a model on `{device}`"
-        lost = [name for name, one in model.named_parameters() if one.is_meta]
-        expect(
-            not lost, "still-meta", f"{where} has the loaded numbers", f"{listed(lost)} on `meta`"
-        )
-        loaded = all(map(same, (one.detach() for one in model.parameters()), kept.values()))
-        expect(loaded, "not-loaded", f"{where} has the loaded numbers", "other numbers")
-        expect(
-            all(map(same, state.values(), kept.values())),
-            "changed",
-            "the `state_dict` stays",
-            "it was changed",
-        )
-        trainable = all(one.requires_grad for one in model.parameters())
-        expect(trainable, "frozen", "all parameters are trainable", "some are frozen")
-        _optimizer(result, model, old, SGD, 0.25, "resume(...)")
-    return (
-        "a model on the CPU and one on `meta`: the loaded numbers, and an optimizer that holds them"
-    )
-
-
-def _filter_bank(answer: object) -> str:
-    call, model = "FilterBank(3)", built(answer, "FilterBank", 3)
-    expect(
-        not list(model.parameters()), "trained", "nothing to train", "`parameters()` is not empty"
-    )
-    _keys(model, [f"filter_{i}" for i in range(3)], "filter_", "not-saved")
-    begin = [value.tolist() for value in model.state_dict().values()]
-    expect(
-        begin == [[i, i] for i in range(3)],
-        "other-numbers",
-        "the filters of `Filters`",
-        describe(str(begin)),
-    )
-    x = torch.randn(4, 2)
-
-    def judge(when: str, slip: str, model: nn.Module, *filters: torch.Tensor) -> None:
-        wanted = torch.stack([(x.to(one.dtype) * one).sum(-1) for one in filters], dim=-1)
-        result = ask("bank(x)", model, x.to(wanted.dtype))
-        other = isinstance(result, torch.Tensor) and result.dtype != wanted.dtype
-        alike = other and close(result.to(wanted.dtype), wanted)
-        expect(not alike, "other-result", f"{describe(wanted)}, {when}", describe(result))
-        expect(
-            close(result, wanted),
-            slip,
-            f"the buffers of now, {when}",
-            f"{describe(result)}, of other numbers",
-        )
-
-    judge("at first", "other-result", model, *model.state_dict().values())
-    twin, first = copy.deepcopy(model), _copied(model)
-    ask(f"{call}.to(torch.float64)", model.to, torch.float64)
-    judge("after `.to(torch.float64)`", "stale", model, *(one.double() for one in first.values()))
-    judge("after a load", "stale", model, *(one.double() for one in _random(model, call).values()))
-    judge("in a copy made before", "shared", twin, *first.values())
-    state = {key: torch.rand(2) for key in first}
-    twin.load_state_dict(state, assign=True)
-    judge("after a load with `assign=True`", "stale", twin, *state.values())
-    twin.filter_1 = torch.tensor([5.0, 7.0])
-    judge(
-        "after an assignment to `filter_1`",
-        "stale",
-        twin,
-        state["filter_0"],
-        twin.filter_1,
-        state["filter_2"],
-    )
-    return "a move, two kinds of load, an assignment and a copy: `forward` used the buffers as they were each time"
-
-
-def _load_tied(answer: object) -> str:
-    want_function(answer, "load_tied")
-    for device in ("cpu", "meta"):
-        model = holding(embed=nn.Embedding(5, 4), head=nn.Linear(4, 5, bias=False)).to(device)
-        model.head.weight = model.embed.weight
-        parts, weight = (model.embed, model.head), torch.randn(5, 4)
-        state, where = (
-            {"embed.weight": weight.clone(), "head.weight": weight.clone()},
-            f"a model on `{device}`",
-        )
-        result = ask("load_tied(model, state_dict)", answer, model, state)
-        expect(result is model, "not-the-model", "the model that was given", describe(result))
-        intact = (
-            model.embed is parts[0] and model.head is parts[1] and len(list(model.modules())) == 3
-        )
-        expect(
-            intact,
-            "other-model",
-            "`model.embed` and `model.head` are the modules of before",
-            "they are not",
-        )
-        one, other = model.embed.weight, model.head.weight
-        expect(
-            not one.is_meta and not other.is_meta,
-            "still-meta",
-            f"{where} has the loaded numbers",
-            "none",
-        )
-        loaded = same(one.detach(), weight) and same(other.detach(), weight)
-        expect(loaded, "not-loaded", f"{where} has the loaded numbers", "other numbers")
-        expect(
-            one.requires_grad and other.requires_grad,
-            "frozen",
-            "the weight is trainable",
-            "it is frozen",
-        )
-        slip = "same-memory" if one.data_ptr() == other.data_ptr() else "untied"
-        expect(
-            one is other,
-            slip,
-            "`model.head.weight is model.embed.weight`",
-            "they are two parameters",
-        )
-        expect(
-            len(state) == 2 and all(same(value, weight) for value in state.values()),
-            "changed",
-            "the `state_dict` stays as it is",
-            "it was changed",
-        )
-    return "a model on the CPU and one on `meta`: the loaded numbers, and one parameter under two names"
-
-
-def _upgrade(answer: object) -> str:
-    want_function(answer, "upgrade")
-    a, b, c, d = (torch.full((2,), float(i)) for i in range(4))
-    old = {"mean": a, "std": b, "positions": torch.arange(4)}
-    new, other = (
-        {"mean": a, "scale": b},
-        {
-            "std_head.weight": c,
-            "standard": d,
-            "positions_seen": a,
-            "std.weight": b,
-            "a.std_head.bias": c,
-            "a.std.bias": d,
-            "a.wstd": a,
-            "prepositions": b,
-        },
-    )
-    for words, state, wanted in (
-        ("an old file", old, new),
-        ("a new file", dict(new), new),
-        (
-            "an old file of a larger model",
-            {f"encoder.norm.{key}": value for key, value in old.items()},
-            {f"encoder.norm.{key}": value for key, value in new.items()},
-        ),
-        ("names that only look alike", dict(other), other),
-    ):
-        given = dict(state)
-        result = entries(ask("upgrade(state_dict)", answer, state), "upgrade(state_dict)")
-        kept = list(state) == list(given) and all(state[key] is given[key] for key in given)
-        expect(
-            kept, "changed", "the dict that was given stays", f"it has the keys {listed(state)} now"
-        )
-        for test, slip in (
-            (any(key.split(".")[-1] == "std" for key in result), "not-renamed"),
-            (any(key.split(".")[-1] == "positions" for key in result), "not-dropped"),
-            (words[0] == "n" and set(result) != set(wanted), "too-much"),
-            (set(result) != set(wanted), "other-keys"),
-            (
-                not all(same(result.get(key), value) for key, value in wanted.items()),
-                "other-numbers",
+STACK = Exercise(
+    "6.1",
+    Stack,
+    in_turn(
+        living("Stack", 1, calls=((_FOURS,),)),
+        living(
+            "Stack",
+            11,
+            calls=((_FOURS / 100,),),
+            lines=(
+                "setattr(module.layers, '3', nn.Linear(4, 4))",
+                "module.head = nn.Linear(4, 1)",
             ),
-        ):
-            expect(not test, slip, f"the keys {listed(wanted)} from {words}", listed(result))
-    return "an old file, a new one, a nested one, and names that only look alike; the given dicts stayed as they were"
+        ),
+    ),
+    """
+    `Stack(depth)` computes what `Deep(depth)` computes, and all of its layers are registered
+
+    1. One class of torch is a list and a module at once.
+    2. `nn.ModuleList` takes an iterable of modules and can be looped over, so `forward` may stay.
+    3. Nearly there: `self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(depth))`.
+
+    - still-hidden: No key begins with `layers.`: the module does not look into this place.
+        nn.ModuleList( → list(
+    - alias: `forward` goes through a second list, which does not hear of a layer that is replaced.
+        in self.layers: → in self.all:
+        self.head = → self.all = list(self.layers); self.head =
+    - one-layer: `[layer] * depth` is one layer many times. Make a new one for each place.
+        nn.Linear(4, 4) for _ in range(depth) → [nn.Linear(4, 4)] * depth
+    - frozen: All parameters are to be trained. Leave `requires_grad` as it is.
+        range(depth)) → range(depth)).requires_grad_(False)
+    - not-relu: Compute what `Deep` computes: each layer followed by `relu`, then the head.
+        layer(x).relu() → layer(x)
+    - no-gradient: A layer learns only if a gradient reaches it: no `detach()`, no `no_grad()`.
+        self.head(x) → self.head(x.detach())
+    """,
+)
 
 
-def _sizes(model: nn.Module) -> dict:
-    return {key: tuple(getattr(value, "shape", ())) for key, value in model.state_dict().items()}
+class Scales(nn.Module):
+    def __init__(self, names):
+        super().__init__()
+        self.scale = nn.ParameterDict({name: nn.Parameter(torch.ones(1)) for name in names})
+        self.body = nn.Linear(2, 2)
+
+    def forward(self, x, name):
+        return self.body(x) * self.scale[name]
 
 
-def _average(answer: object) -> str:
-    call, model, fresh = "Average(2)", built(answer, "Average", 2), built(answer, "Average", 2)
-    trained = [name for name, _ in model.named_parameters()]
-    own = set(trained) == {"layer.weight", "layer.bias"}
-    expect(own, "trained", "the parameters of `layer` alone", listed(trained))
-    shapes, rows = _sizes(model), torch.randn(7, 2, requires_grad=True)
+_TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 
-    def judge(model: nn.Module, first: int, last: int, slip: str) -> None:
-        wanted = model.layer(rows[first:last].detach()) - rows[:last].detach().mean(0)
-        result = ask("average(x)", model, rows[first:last] * 1)
-        found = f"{describe(result)} of other numbers"
-        shaped = isinstance(result, torch.Tensor) and result.shape == wanted.shape
-        expect(
-            not shaped or result.dtype == wanted.dtype,
-            "other-result",
-            describe(wanted),
-            describe(result),
+SCALES = Exercise(
+    "6.2",
+    Scales,
+    in_turn(
+        living(
+            "Scales",
+            ["red", "infrared", "reds"],
+            calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS, "reds")),
+            begins=("scale.red", "scale.infrared", "scale.reds"),
+            lines=("module.body = nn.Linear(2, 2)",),
+        ),
+        living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
+    ),
+    """
+    `Scales(names)` computes what `Colours(names)` computes, and its scales are trained and saved
+
+    1. As there is a list of modules that registers them, there is a dict of parameters that does.
+    2. `nn.ParameterDict` takes a dict, and is read with `[name]` like one.
+    3. Nearly there: `self.scale = nn.ParameterDict({name: nn.Parameter(torch.ones(1)) ...})`.
+
+    - still-hidden: No key begins with `scale.`: the parameters are still in an ordinary dict.
+        nn.ParameterDict({ → dict({
+    - frozen: The scales are trained. Leave `requires_grad` as it is.
+        for name in names}) → for name in names}).requires_grad_(False)
+    - shared: `dict.fromkeys` puts one object under all keys. Make a parameter for each name.
+        {name: nn.Parameter(torch.ones(1)) for name in names} → dict.fromkeys(names, torch.ones(1))
+    - not-one: At first each scale is one number, a 1: `torch.ones(1)`.
+        torch.ones(1) → torch.zeros(1)
+    - alias: `forward` reads a second dict, which has the parameters of before. Read `self.scale`.
+        self.body = → self.kept = dict(self.scale.items()); self.body =
+        self.scale[name] → self.kept[name]
+    - no-gradient: The gradient ends on the way. Use the parameter itself: no `.item()`, no `.data`.
+        self.scale[name] → self.scale[name].data
+    """,
+)
+
+
+def swap_head(model, optimizer, head):
+    model.head = head
+    return type(optimizer)(model.parameters(), lr=optimizer.param_groups[0]["lr"])
+
+
+def _held(optimizer: object, model: nn.Module) -> Facts:
+    """What class and rates an optimizer has, and how often it holds which parameter of `model`."""
+    if not is_a(solved(optimizer), torch.optim.Optimizer):
+        return {"`result` is": plain_text(optimizer)}
+    held = [id(one) for group in optimizer.param_groups for one in group["params"]]
+    own = {id(one) for one in model.parameters()}
+    rates = {group["lr"] for group in optimizer.param_groups}
+    seen: Facts = {"`result` is": f"an optimizer `{type(optimizer).__name__}`"}
+    for name, one in model.named_parameters():
+        seen[f"`result` holds `{name}`"] = f"{held.count(id(one))} times"
+    seen["other tensors that `result` holds:"] = plain_text(sum(one not in own for one in held))
+    return seen | {"the learning rates of `result` are": listed(sorted(rates))}
+
+
+def _swapped(answer: Callable, model: nn.Module, optimizer: object, head: nn.Module) -> Facts:
+    known = Known()
+    known.add(body=model.body, head=head)
+    result = answer(model, optimizer, head)
+    return _held(result, model) | facts("model", model, known)
+
+
+def _heads(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """Each model as the body, with an old head and a new one; each is tied to a body once."""
+    kinds = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop)
+    for number, (words, body) in enumerate(menagerie(without=("a lazy layer", "a model on meta"))):
+        old, head = nn.Linear(4, 9), nn.Linear(4, 5)
+        if words == "tied weights":
+            head.weight = body.embed.weight
+            head.bias.requires_grad_(False)
+        elif words == "a module under two names":
+            old.weight = body.first.weight
+        model = holding(body=body, head=old)
+        optimizer = kinds[number % 3](model.parameters(), lr=1.0)
+        optimizer.param_groups[0]["lr"] = 0.25  # as a schedule does
+        yield (
+            f"`swap_head(model, optimizer, head)`, where the body is {words}",
+            partial(_swapped, answer, model, optimizer, head),
         )
-        expect(close(result, wanted, atol=1e-5), slip, "what `Recall` computes", found)
-        graphs = [
-            one.path
-            for one in snapshot(model).entries
-            if one.requires_grad and one.kind != "parameter"
-        ]
-        expect(
-            not graphs,
-            "holds-the-graph",
-            "what is kept requires no gradient",
-            f"{listed(graphs)} does",
-        )
-        _learns(result, model, ["layer.weight", "layer.bias"])
-
-    judge(model, 0, 2, "other-result")
-    judge(model, 2, 3, "other-result")
-    state, now = _copied(model), _sizes(model)
-    expect(
-        now == shapes,
-        "grows",
-        "a file of the same size after two calls",
-        f"the shapes {list(now.values())}",
-    )
-    ask(f"{call}.load_state_dict(...)", fresh.load_state_dict, state, mistake="not-loaded")
-    judge(fresh, 3, 7, "forgets")
-    floats = [buffer for buffer in fresh.to(torch.float64).buffers() if buffer.is_floating_point()]
-    result = ask("average(x) in float64", fresh, rows.detach().double())
-    fits = result.dtype == torch.float64 and all(buffer.dtype == torch.float64 for buffer in floats)
-    expect(fits, "stays-behind", "`float64` after `.to(torch.float64)`", describe(result))
-    return "three batches, with a strict load between them: the results of `Recall`, from a file that does not grow"
 
 
-def _rolling(answer: object) -> str:
-    call, model = "Rolling(3)", built(answer, "Rolling", 3)
-    expect(
-        not list(model.parameters()), "trained", "nothing to train", "`parameters()` is not empty"
-    )
-    keys = list(model.state_dict())
-    expect(keys == ["past"], "not-saved", "the key `past`, as in the old files", listed(keys))
-    wanted = torch.tensor([4.0, 5.0, 6.0])
-    ask(
-        f"{call}.load_state_dict(...)",
-        model.load_state_dict,
-        {"past": wanted.clone()},
-        mistake="not-loaded",
-    )
-    for number, dtype in ((1.0, torch.float32), (7.0, torch.float32), (2.0, torch.float64)):
-        model.to(dtype)
-        wanted = torch.cat([wanted[1:].to(dtype), torch.tensor([number], dtype=dtype)])
-        result = ask("rolling(x)", model, torch.tensor(number, dtype=dtype, requires_grad=True) * 1)
-        past = model.state_dict().get("past", model.past)
-        fits = (
-            isinstance(past, torch.Tensor)
-            and past.shape == (3,)
-            and past.tolist() == wanted.tolist()
-        )
-        expect(fits, "wrong-window", f"`past` is `{wanted.tolist()}`", describe(str(past.tolist())))
-        expect(
-            past.dtype == dtype, "stays-behind", f"`past` is `{dtype}` after `.to`", describe(past)
-        )
-        held = model.past.requires_grad
-        expect(
-            not held,
-            "holds-the-graph",
-            "`past` requires no gradient, whatever `x` does",
-            "it has a graph",
-        )
-        mean = f"the mean, `{wanted.mean().item():.4f}`, {describe(wanted.mean())}"
-        expect(close(result, wanted.mean()), "other-result", mean, describe(result))
-    listed_now = "past" in dict(model.named_buffers())
-    expect(listed_now, "stays-behind", "`past` is a buffer", "it is not")
-    return "a load of an old file, three numbers and a move: the window, its mean, and nothing that trains"
+SWAP_HEAD = Exercise(
+    "6.3",
+    swap_head,
+    _heads,
+    """
+    `swap_head(model, optimizer, head)` puts `head` in place and returns an optimizer that trains
+    the model as it is then
+
+    1. An optimizer is a list of tensors. When the model gets others, who tells it?
+    2. First the assignment, then a new optimizer of the same class and learning rate.
+    3. Nearly there: `model.head = head`, then `type(optimizer)(model.parameters(), lr=...)` with
+       the rate from `optimizer.param_groups[0]["lr"]`.
+
+    - too-early: The optimizer does not hold the new head. Make it after the head is in place.
+        result = type(optimizer)(model.parameters(), lr=optimizer.param_groups[0]["lr"])
+        model.head = head
+        return result
+    - old-head: The optimizer holds tensors of the old head, which is no part of the model any more.
+        model.head = head
+        optimizer.add_param_group({"params": head.parameters()})
+        return optimizer
+    - a-copy: `model.head` has to be the module that was given, the same object.
+        = head → = copy.deepcopy(head)
+    - other-class: `type(optimizer)` is the class of the old one. Make the new one of it.
+        type(optimizer) → torch.optim.AdamW
+    - first-rate: `defaults` has the rate of the beginning. `param_groups` has the one of now.
+        param_groups[0] → defaults
+    - head-alone: The optimizer has to hold all parameters of the model, the body's too.
+        model.parameters() → head.parameters()
+    - changed: Only swap the head, and leave numbers, gradients and modes as they are.
+        = head → = head; model.zero_grad()
+    """,
+)
 
 
-CHECKERS = {
-    "6.1": _stack,
-    "6.2": _scales,
-    "6.3": _swap_head,
-    "6.4": _resume,
-    "6.5": _filter_bank,
-    "6.6": _load_tied,
-    "6.7": _upgrade,
-    "6.8": _average,
-    "6.9": _rolling,
-}
+def resume(model, state_dict, lr):
+    model.load_state_dict(state_dict, assign=True)
+    return torch.optim.SGD(model.parameters(), lr=lr)
+
+
+def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
+    """The optimizer, the loaded numbers, and those after two of its steps."""
+    optimizer = answer(model, state_dict, 0.25)
+    seen = facts("state_dict", state_dict, free=("identity", "metadata"))
+    seen |= _held(optimizer, model)
+    if not is_a(optimizer, torch.optim.Optimizer):
+        return seen
+    for when in ("after the load", "after a step", "after two steps"):
+        for name, one in model.named_parameters():
+            seen |= facts(f"{name} {when}", one.detach(), free=("identity",))
+            seen[f"`{name}` is"] = "trained" if one.requires_grad else "frozen"
+            one.grad = numbers_for(f"a gradient of {name}", one)
+        optimizer.step()
+    buffers = {name: one for name, one in model.named_buffers() if name in state_dict}
+    return seen | facts("buffers", buffers, free=("identity", "order"))
+
+
+_RESUMED = ("a linear layer", "three levels", "odd names", "integer, boolean and 0-dim buffers")
+
+
+def _resumes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for device in ("cpu", "meta"):
+        for words, model in menagerie():
+            if words in _RESUMED:
+                saved = copy.deepcopy(model.state_dict())
+                model.zero_grad()
+                nn.Module.to(model, device)
+                if device == "cpu":
+                    fill(holding(other=model))
+                ask = partial(_resumed, answer, model, saved)
+                yield f"`resume(model, state_dict, lr)` for {words} on `{device}`", ask
+
+
+RESUME = Exercise(
+    "6.4",
+    resume,
+    _resumes,
+    """
+    `resume(model, state_dict, lr)` loads by assigning, and returns an optimizer that trains what
+    was loaded
+
+    1. Two lines, and their order is the exercise.
+    2. A model on `meta` has no numbers to copy into: `assign=True`. Then hand the parameters over.
+    3. Nearly there: `model.load_state_dict(state_dict, assign=True)`, then
+       `torch.optim.SGD(model.parameters(), lr=lr)`.
+
+    - too-early: The optimizer holds the parameters of before the load. Make it afterwards.
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        model.load_state_dict(state_dict, assign=True)
+        return optimizer
+    - both: The optimizer holds the parameters of before as well. It needs those of now alone.
+        model.load_state_dict( → old = [*model.parameters()]; model.load_state_dict(
+        model.parameters(), → [*old, *model.parameters()],
+    - still-meta: On `meta` there is nothing to copy into. `assign=True` puts the tensors in place.
+        , assign=True →
+    - frozen: The parameters have to require a gradient, as they did before.
+        model.load_state_dict( → model.requires_grad_(False).load_state_dict(
+    - other-class: `torch.optim.SGD` with the learning rate is enough, without options.
+        SGD → Adam
+    - rate: Use the learning rate that was given.
+        lr=lr → lr=0.1
+    - elsewhere: A copy of the model was loaded. Load into the model that was given.
+        model.load_state_dict( → model = copy.deepcopy(model); model.load_state_dict(
+    """,
+)
+
+
+class FilterBank(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+        for i in range(count):
+            self.register_buffer(f"filter_{i}", torch.full((2,), float(i)))
+
+    def forward(self, x):
+        filters = [getattr(self, f"filter_{i}") for i in range(self.count)]
+        return torch.stack([(x * one).sum(-1) for one in filters], dim=-1)
+
+
+FILTER_BANK = Exercise(
+    "6.5",
+    FilterBank,
+    in_turn(
+        living("FilterBank", 1, calls=((_TWOS,),), begins=("filter_0",)),
+        living(
+            "FilterBank",
+            12,
+            calls=((_TWOS,), (_TWOS[0],)),
+            begins=("filter_0", "filter_1", "filter_11"),
+            lines=("module.filter_1 = torch.tensor([5.0, 7.0])",),
+        ),
+    ),
+    """
+    `FilterBank(count)` computes what `Filters(count)` computes, with the buffers as they are at the
+    time of the call
+
+    1. Do not keep a second way to the same tensors. Ask for them when they are needed.
+    2. In `forward`, `getattr(self, f"filter_{i}")` gives the buffer as it is now.
+    3. Nearly there: keep `self.count = count`, and loop in `forward` over
+       `getattr(self, f"filter_{i}")`.
+
+    - alias: `forward` used a tensor that is no longer the buffer. Read the buffers at each call.
+        filters = [ → self.filters = filters = self.filters or [
+        self.count = count → self.filters = []; self.count = count
+    - trained: The filters are not trained: buffers, not parameters.
+        self.register_buffer( → self.register_parameter(
+        torch.full((2,), float(i)) → nn.Parameter(torch.full((2,), float(i)))
+    - not-saved: The filters have to be in the `state_dict`, as `filter_0` and so on.
+        float(i))) → float(i)), persistent=False)
+    - numbers: At first filter `i` is `torch.full((2,), float(i))`.
+        float(i) → 1.0
+    - sorted: As texts, `filter_10` comes before `filter_2`. Count, do not sort.
+        filters = [ → filters = [one for _, one in sorted(self.named_buffers())] or [
+    - rows: A column for each filter, in the last dimension: the sums of `x` times the filter.
+        dim=-1 → dim=0
+    - shared: A copy used the filters of the original. Refer to `self`, not to what is kept.
+        getattr(self, → self.ask(
+        self.count = count → self.ask = lambda name: getattr(self, name); self.count = count
+    """,
+)
+
+
+def load_tied(model, state_dict):
+    model.load_state_dict(state_dict, assign=True)
+    model.head.weight = model.embed.weight
+    return model
+
+
+def _loaded_tied(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
+    known = Known()
+    for path, part in model.named_modules():
+        known.meet(part, f"{path or 'model'} of before")
+    result = answer(model, state_dict)
+    given = facts("state_dict", state_dict, free=("identity", "metadata"))
+    return facts("result", result, known) | facts("model", model) | given
+
+
+def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    """A model on the CPU and on meta, and a file of another dtype, which is assigned as it is."""
+    for device, dtype in (("cpu", None), ("meta", None), ("cpu", torch.float64)):
+        embed, head = nn.Embedding(5, 4), nn.Linear(4, 5)
+        model = holding(embed=embed, norm=nn.BatchNorm1d(4), head=head).to(device)
+        head.weight = embed.weight
+        saved = {
+            key: numbers_for(key, torch.empty_like(one, device="cpu", dtype=dtype))
+            for key, one in model.state_dict().items()
+        }
+        saved["head.weight"] = saved["embed.weight"].clone()
+        words = f"a model on `{device}`" + (f" and a file in `{dtype}`" if dtype else "")
+        ask = partial(_loaded_tied, answer, model, saved)
+        yield f"`load_tied(model, state_dict)` for {words}", ask
+
+
+LOAD_TIED = Exercise(
+    "6.6",
+    load_tied,
+    _tied_models,
+    """
+    `load_tied(model, state_dict)` loads by assigning, and `head.weight` and `embed.weight` are one
+    parameter afterwards
+
+    1. The tie was an assignment in `__init__`. What undid it, and what would do it again?
+    2. After the load: assign one parameter to both names.
+    3. Nearly there: `model.load_state_dict(state_dict, assign=True)`, then
+       `model.head.weight = model.embed.weight`.
+
+    - untied: The two names have two parameters. Tie them again, after the load.
+        model.head.weight = model.embed.weight → pass
+    - same-memory: Two parameters with one memory are still two, and an optimizer steps twice.
+        model.head.weight = model.embed.weight → model.head.weight.data = model.embed.weight.data
+    - still-meta: On `meta` there is nothing to copy into. `assign=True` puts the tensors in place.
+        , assign=True →
+    - frozen: The weight has to be trainable, as it was before: it requires a gradient.
+        model.head.weight = → model.head.weight = model.embed.weight.requires_grad_(False) ; _ =
+    - other-head: `model.head` has to stay the module that it was. Tie the weights alone.
+        model.head.weight = model.embed.weight → model.head = model.embed
+    - state-changed: Leave the `state_dict` as it is.
+        return model → state_dict.pop("head.weight"); return model
+    - not-the-model: Return the model that was given, the same object.
+        return model → return copy.deepcopy(model)
+    """,
+)
+
+
+def upgrade(state_dict):
+    result = copy.copy(state_dict)
+    for key in state_dict:
+        head, dot, name = key.rpartition(".")
+        if name == "std":
+            result[head + dot + "scale"] = result.pop(key)
+        if name == "positions":
+            del result[key]
+    return result
+
+
+_LOOK_ALIKES = ("wstd", "std_dev", "standard", "prepositions", "positions_seen", "scale_std")
+
+
+def _norm(old: bool) -> nn.Module:
+    """A norm of before or of now, among tensors and a module whose names only look alike."""
+    norm = holding(std_head=nn.Linear(2, 2), std=nn.BatchNorm1d(2)) if not old else nn.Module()
+    names = ("std", "positions") if old else ("positions_head",)
+    for name in ("mean", *names, *_LOOK_ALIKES):
+        norm.register_buffer(name, torch.ones(2))
+    return norm
+
+
+def _files() -> Iterator[tuple[str, dict]]:
+    yield "an old file", _norm(True).state_dict()
+    yield "a new file", _norm(False).state_dict()
+    yield "a plain dict", dict(_norm(True).state_dict())
+    yield "an empty dict", {}
+    for words, model in menagerie(without=("a lazy layer", "a model on meta")):
+        for part in [*model.modules()]:
+            part.register_buffer("std", torch.ones(2))
+            part.register_buffer("positions", torch.arange(4))
+        model.add_module("more", holding(std=_norm(True), positions=_norm(False)))
+        fill(model)
+        yield f"an old file of {words}", model.state_dict()
+
+
+def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    for words, state in _files():
+        ask = partial(called, answer, state_dict=state, free=("identity", "order"))
+        yield f"`upgrade(state_dict)` for {words}", ask
+
+
+UPGRADE = Exercise(
+    "6.7",
+    upgrade,
+    _upgrades,
+    """
+    `upgrade(state_dict)` returns the state under today's names, with its `_metadata`: `std` becomes
+    `scale`, and `positions` is left out
+
+    1. Go through it key by key. A key is a path, and its last part is the name in question.
+    2. `key.rpartition(".")` splits off the last part. Compare it as a whole. `copy.copy` of a
+       `state_dict` has its `_metadata`.
+    3. Nearly there: `head, dot, name = key.rpartition(".")`; leave out `"positions"`, and for
+       `"std"` use `head + dot + "scale"`.
+
+    - changed: Change a copy. Whoever gave you this one may need it.
+        copy.copy(state_dict) → state_dict
+        in state_dict: → in [*state_dict]:
+    - no-metadata: The notes in `_metadata` got lost. `copy.copy(state_dict)` keeps them.
+        copy.copy(state_dict) → dict(state_dict)
+    - first-level: In a larger model a key has a prefix, such as `encoder.norm.std`.
+        head, dot, name = key.rpartition(".") → head, dot, name = "", "", key
+    - everywhere: Only the last part counts: `std.weight` and `std_head.weight` are other names.
+        kept = {key: one for key, one in state_dict.items() if "positions" not in key}
+        return {key.replace("std", "scale"): one for key, one in kept.items()}
+    - ending: Compare the last part as a whole: `wstd` and `prepositions` are other names.
+        name == "std" → key.endswith("std")
+        name == "positions" → key.endswith("positions")
+        head + dot + "scale" → key[:-3] + "scale"
+    - not-dropped: A key still ends in `positions`.
+        del result[key] → pass
+    - copied-under-both: `std` is still there, under its old name, too.
+        result.pop(key) → result[key]
+    """,
+)
+
+
+class Average(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layer = nn.Linear(width, width)
+        self.register_buffer("total", torch.zeros(width))
+        self.register_buffer("count", torch.tensor(0))
+
+    def forward(self, x):
+        self.total = self.total + x.detach().sum(0)
+        self.count = self.count + len(x)
+        return self.layer(x) - self.total / self.count
+
+
+def _sizes(module: nn.Module) -> dict:
+    """How much the file has under each key, whatever it is."""
+    return {
+        key: tuple(value.shape) if is_a(value, torch.Tensor) else len(facts(key, value))
+        for key, value in module.state_dict().items()
+    }
+
+
+def _keeps_its_size(module: nn.Module) -> str:
+    fresh = _sizes(type(module)(module.layer.in_features))
+    return "as in a fresh one" if _sizes(module) == fresh else "others"
+
+
+AVERAGE = Exercise(
+    "6.8",
+    Average,
+    living(
+        "Average",
+        2,
+        calls=((_TWOS,), (torch.tensor([[2.0, -1.0]]).repeat(1200, 1),)),
+        own=("layer.weight", "layer.bias"),
+        look={"the sizes in the file": _keeps_its_size},
+        lines=("module.layer = nn.Linear(2, 2)",),
+        free=("keys", '.to("meta")', "to_empty and new numbers"),
+    ),
+    """
+    `Average(width)` computes what `Recall(width)` computes, and its file has the same size after
+    every call
+
+    1. `forward` needs the mean of all rows so far. Does it need the rows?
+    2. Two buffers of fixed size are enough: the sum of the rows, and how many there were.
+    3. Nearly there: `self.total = self.total + x.detach().sum(0)`,
+       `self.count = self.count + len(x)`, both buffers.
+
+    - grows: A tensor in the file has another shape after a call. Keep a sum and a count.
+        "count", torch.tensor(0) → "rows", torch.empty(0, width)
+        self.total = self.total + x.detach().sum(0) → self.rows = torch.cat([self.rows, x.detach()])
+        self.count = self.count + len(x) → self.total, self.count = self.rows.sum(0), len(self.rows)
+    - trained: The only parameters are those of `layer`. What is remembered is a buffer.
+        register_buffer("total", torch.zeros(width)) → total = nn.Parameter(torch.zeros(width))
+        self.total = self.total + x.detach() → self.total.data += x.detach()
+    - forgets: All that the mean needs has to be in the file, the count too.
+        self.register_buffer("count", torch.tensor(0)) → self.count = 0
+    - calls-counted: It is the mean of all rows, and batches have different sizes. Count the rows.
+        len(x) → 1
+        x.detach().sum(0) → x.detach().mean(0)
+    - new-rows-last: First count the new rows in, then take the mean of all so far.
+        self.total = self.total + x → old = self.total / self.count; self.total = self.total + x
+        self.layer(x) - self.total / self.count → self.layer(x) - old
+    - holds-the-graph: A buffer carries the history of `x`. Remember `x.detach()`.
+        x.detach() → x
+    - no-gradient: `layer` is trained: only what is remembered may be out of the graph.
+        return self.layer(x) → return self.layer(x).detach()
+    """,
+)
+
+
+class Rolling(nn.Module):
+    def __init__(self, length):
+        super().__init__()
+        self.register_buffer("past", torch.zeros(length))
+
+    def forward(self, x):
+        self.past = self.past.roll(-1)
+        self.past[-1] = x.detach()
+        return self.past.mean()
+
+
+_NUMBERS = tuple((torch.tensor(x),) for x in (6.0, -2.5, 40.0))
+
+ROLLING = Exercise(
+    "6.9",
+    Rolling,
+    in_turn(
+        # A number can be read from `x`, except on meta.
+        living("Rolling", 3, calls=_NUMBERS, begins=("past",), free=('.to("meta")',)),
+        living("Rolling", 1, calls=_NUMBERS, begins=("past",), free=('.to("meta")',)),
+    ),
+    """
+    `Rolling(length)` does what `Window(length)` was meant to do, as a buffer that loads the old
+    files
+
+    1. Nobody trains the window. Which container is for state that nobody trains?
+    2. A tensor assigned to the name of a buffer fills its slot.
+    3. Nearly there: `self.register_buffer("past", torch.zeros(length))`, and in `forward`
+       `self.past = torch.cat([self.past[1:], x.detach().reshape(1)])`.
+
+    - trained: `parameters()` lists the window. Nobody trains it: use a buffer.
+        register_buffer("past", torch.zeros(length)) → past = nn.Parameter(torch.zeros(length))
+        self.past = self.past.roll(-1) → self.past = nn.Parameter(self.past.detach().roll(-1))
+        self.past[-1] = x → self.past.data[-1] = x
+    - not-saved: The old files have the key `past`. Register it as persistent, under that name.
+        zeros(length)) → zeros(length), persistent=False)
+    - plain: A plain tensor is neither saved nor moved. Register the window.
+        self.register_buffer("past", torch.zeros(length)) → self.past = torch.zeros(length)
+    - not-rolled: `roll` returns a new tensor. Assign it.
+        self.past = self.past.roll(-1) → self.past.roll(-1)
+    - newest-first: The oldest number leaves on the left, the new one comes in on the right.
+        roll(-1) → roll(1)
+        self.past[-1] → self.past[0]
+    - mean-first: Return the mean of the window after the new number has come in.
+        self.past = self.past.roll(-1) → mean = self.past.mean(); self.past = self.past.roll(-1)
+        return self.past.mean() → return mean
+    - holds-the-graph: The window carries the history of `x`. Remember `x.detach()`.
+        x.detach() → x
+    - alias: A second attribute is not saved and does not move. Keep the numbers in `past` alone.
+        self.register_buffer( → self.kept = torch.zeros(length); self.register_buffer(
+        self.past = self.past.roll(-1) → self.past = self.kept = self.kept.roll(-1)
+    """,
+)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
@@ -18,7 +19,7 @@ import torch
 from torch import nn
 
 from helpers.exercises.exercise import Experiment
-from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers, plain_text
+from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers
 from helpers.exercises.menagerie import fill, numbers_for, train_on
 
 
@@ -30,15 +31,16 @@ class Life:
         make: Callable[[], nn.Module],
         look: Mapping[str, Callable],
         begins: tuple[str, ...],
+        own: Collection[str] | None,
     ) -> None:
-        self.make, self.look, self.begins = make, look, begins
+        self.make, self.look, self.begins, self.own = make, look, begins, own
         self.module = self.twin = None
 
     def made(self) -> None:
         self.twin, self.module = self.make(), self.make()
 
     def filled(self) -> None:
-        fill(self.module)
+        fill(self.module, self.own)
 
     def used(self) -> None:
         self.module.train()
@@ -75,8 +77,9 @@ class Life:
 
     def assigned(self) -> None:
         state = self.module.state_dict()
-        new = {key: numbers_for(f"new {key}", value) for key, value in state.items()}
-        self.module.load_state_dict(new, assign=True)
+        for key in state if self.own is None else self.own:
+            state[key] = numbers_for(f"new {key}", state[key])
+        self.module.load_state_dict(state, assign=True)
 
     def as_float64(self) -> None:
         self.module.to(torch.float64)
@@ -89,7 +92,7 @@ class Life:
 
     def emptied(self) -> None:
         self.module.to_empty(device="cpu")
-        fill(self.module)
+        fill(self.module, self.own)
 
     def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `event`, and after a call with the inputs `given`, if any."""
@@ -97,27 +100,51 @@ class Life:
             known = Known()
             known.add(second=_face(self.twin))
             seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
-            seen |= _facts_of(self.module, {*free, "numbers"}, known)
+            seen |= self._facts({*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
                 if tensor is not None:
                     seen[f"at first the numbers of `{name}` are"] = numbers(tensor)
-            fill(self.twin)
-            self._twin = _facts_of(self.twin, ())
-            return seen | self._looked()
+            fill(self.twin, self.own)
+            self._twin = self._all_of_the_twin()
+            return seen | self._looked(self.module)
         seen = self._call(given, free) if given else {}
-        return seen | _facts_of(self.module, free) | self._looked()
+        return seen | self._facts(free) | self._looked(self.module) | self._others()
 
-    def twin_apart(self) -> Facts:
-        """Whether the instance that nobody has used is as it was."""
-        same = _facts_of(self.twin, ()) == self._twin
-        return {"this one, which nobody has used, is": "as it was" if same else "changed"}
+    def after(self, line: str, given: tuple, free: Collection[str]) -> Facts:
+        """What can be seen after `line` of code, and after a call with the inputs `given`."""
+        known, space = Known(), {}
+        known.add(before=_face(self.module))
+        try:
+            exec(line, {"torch": torch, "nn": nn, "module": self.module}, space)
+            seen = {f"`{line}`": "raises nothing"}
+        except Exception as error:
+            seen = {f"`{line}`": Raised.of(error)}
+        known.add(**space)
+        for name in re.findall(r"module\.(\w+)", line)[:1]:
+            seen[f"`{name}` is kept as"] = _home(self.module, name)
+        seen |= self._facts(free, known) | self._looked(self.module)
+        try:
+            return seen | self._call(given, free)
+        except Exception as error:
+            return {**seen, "the call after it": Raised.of(error)}
 
-    def _looked(self) -> Facts:
+    def _facts(self, free: Collection[str], known: Known | None = None) -> Facts:
+        return _facts_of(self.module, free, known, self.own)
+
+    def _others(self) -> Facts:
+        """Whether another instance, which nobody has used, is as it was."""
+        same = self._all_of_the_twin() == self._twin
+        return {"another one, which nobody has used, is": "as it was" if same else "changed"}
+
+    def _all_of_the_twin(self) -> Facts:
+        return _facts_of(self.twin, ()) | self._looked(self.twin)
+
+    def _looked(self, module: nn.Module) -> Facts:
         seen = {}
         for path, look in self.look.items():
             try:
-                seen |= facts(path, look(self.module))
+                seen |= facts(path, look(module))
             except Exception as error:
                 seen[f"`{path}` is"] = Raised.of(error)
         return seen
@@ -170,20 +197,25 @@ def living(
     calls: tuple[tuple, ...] = (),
     look: Mapping[str, Callable[[nn.Module], object]] | None = None,
     begins: tuple[str, ...] = (),
+    lines: tuple[str, ...] = (),
+    own: Collection[str] | None = None,
     free: Collection[str] = (),
     **named: object,
 ) -> Experiment:
     """The experiment in which `name(*args, **named)` lives, and is called with each of `calls`.
 
     `begins` names the tensors whose first numbers are asked for. `look` has more questions to ask
-    of the module at each event: words, and a function. `free` says what nobody asked for: names of
+    of the module at each event: words, and a function. `lines` of code, such as `module.scale = 3`,
+    are more events, at the end, for a copy; what they assign to names of their own is known under
+    these. `own` are the tensors that the docstring names, where the others are the learner's
+    affair: nobody sets these, or asks for them. `free` says what nobody asked for: names of
     `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
     assert set(free) <= {*FREE, "keys", *EVENTS}, free
-    given = [*map(plain_text, args), *(f"{key}={plain_text(one)}" for key, one in named.items())]
-    words = f"{name}({', '.join(given).replace('`', '')})"
+    given = [*map(repr, args), *(f"{key}={one!r}" for key, one in named.items())]
+    words = f"{name}({', '.join(given)})"
 
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
-        life = Life(lambda: answer(*args, **named), look or {}, begins)
+        life = Life(partial(_made, answer, args, named), look or {}, begins, own)
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
@@ -196,9 +228,22 @@ def living(
             for number in range(often if event not in free else 0):
                 which = f", call {number + 1}" * (often > 1)
                 yield f"`{words}`, {event}{which}", partial(case, event, number)
-        yield f"a second `{words}`, at the end", life.twin_apart
+        if lines:
+            yield f"`{words}`, copied once more", partial(case, "copy.deepcopy", 0)
+        for line in lines:
+            ask = partial(life.after, line, calls[0] if calls else (), free)
+            yield f"`{words}`, after `{line}`", ask
 
     return experiment
+
+
+def _made(answer: type, args: tuple, named: dict) -> nn.Module:
+    """An instance made from a copy of the arguments. ValueError: it has changed them."""
+    given = copy.deepcopy(args)
+    module = answer(*given, **named)
+    if repr(given) != repr(args):
+        raise ValueError(f"the arguments were {args!r}, and have become {given!r}")
+    return module
 
 
 def in_turn(*experiments: Experiment) -> Experiment:
@@ -220,21 +265,30 @@ def _home(module: nn.Module, path: str) -> str:
     """What the name at `path` is to the module that holds it."""
     *parts, name = path.split(".")
     owner = module.get_submodule(".".join(parts))
-    for words, slots in (("a parameter", owner._parameters), ("a buffer", owner._buffers)):
-        if name in slots:
-            return words if slots[name] is not None else "an empty slot"
-    return "a plain attribute" if name in vars(owner) else "nothing"
+    kinds = {"parameter": owner._parameters, "buffer": owner._buffers, "submodule": owner._modules}
+    homes = [
+        f"a {kind}" if slots[name] is not None else f"an empty slot of a {kind}"
+        for kind, slots in kinds.items()
+        if name in slots
+    ]
+    homes += ["a plain attribute"] if name in vars(owner) else []
+    return " and ".join(homes) or "nothing"
 
 
-def _facts_of(module: nn.Module, free: Collection[str], known: Known | None = None) -> Facts:
-    """Parameters, buffers and keys of `module`: what torch answers when it is asked."""
+def _facts_of(
+    module: nn.Module,
+    free: Collection[str],
+    known: Known | None = None,
+    own: Collection[str] | None = None,
+) -> Facts:
+    """Parameters, buffers and keys of `module`, of the tensors those in `own`: torch's answers."""
     known, seen = known or Known(), {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     if "keys" not in free:
         seen["the keys of the `state_dict` are"] = _names(module.state_dict())
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():
-        if tensor is not None:
+        if tensor is not None and (own is None or name in own):
             seen |= facts(name, tensor, known, free)
     return seen
 
@@ -251,7 +305,10 @@ def _like(module: nn.Module, value: object, wants_grad: bool) -> object:
     if own and value.is_floating_point():
         value = value.to(own[0].device, own[0].dtype)
     value = value.detach().clone()
-    return value.requires_grad_(wants_grad and value.is_floating_point())
+    if wants_grad and value.is_floating_point():
+        value = value.requires_grad_() * 1  # who keeps it keeps a graph
+        value.retain_grad()
+    return value
 
 
 class _Pickler(pickle.Pickler):

@@ -80,7 +80,7 @@ class Noted(nn.Linear):
         return self.note
 
     def set_extra_state(self, state: object) -> None:
-        self.note = state
+        self.note["steps"][:] = state["steps"]
 
 
 class Counted(Noted):
@@ -90,9 +90,13 @@ class Counted(Noted):
         super().__init__()
         self.note = torch.tensor([3.0, 4.0])
 
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        self.note.copy_(state)
+
 
 def _odd_names() -> nn.Module:
-    odd = holding(**{"0": nn.Linear(2, 2), "class": nn.Linear(2, 2), "10": nn.Linear(2, 2)})
+    names = "0", "class", "Class", "10"
+    odd = holding(**{name: nn.Linear(2, 2) for name in names})
     odd.register_parameter("lambda", nn.Parameter(torch.ones(2)))
     return odd
 
@@ -111,14 +115,14 @@ def _equal() -> nn.Module:
 
 def _one_memory() -> nn.Module:
     model = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2))
-    return _with(model, view=nn.Parameter(model.first.weight.data))
+    return _with(model, view=nn.Parameter(model.first.weight.data[0]))
 
 
 def _deep() -> nn.Module:
     """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`."""
     a = holding(x=holding(deep=nn.Linear(2, 2)), y=nn.Linear(2, 2))
     model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=holding(deep=nn.Linear(2, 1))))
-    return _with(model, own=nn.Parameter(torch.ones(1)))
+    return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
@@ -146,20 +150,24 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "a compiled model": lambda: holding(_orig_mod=holding(body=nn.Linear(2, 2))),
 }
 _KEPT = {"equal tensors"}  # whose numbers are the point of it
+_UNTRAINED = {"a batch norm"}  # without gradients
+
+
+def made(words: str) -> nn.Module:
+    """A fresh model of the kind `words`, as it is after a backward pass."""
+    model = KINDS[words]()
+    if words not in _KEPT:
+        fill(model)
+    for name, one in model.named_parameters():
+        if one.requires_grad and not is_lazy(one) and words not in _UNTRAINED:
+            one.grad = numbers_for(f"the gradient of {name}", one)
+    return model
 
 
 def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module]]:
-    """(kind in words, a fresh model of it with gradients), for each kind not in `without`."""
+    """(kind in words, a fresh model of it), for each kind not in `without`."""
     assert set(without) <= set(KINDS), without
-    for words, make in KINDS.items():
-        if words not in without:
-            model = make()
-            if words not in _KEPT:
-                fill(model)
-            for name, one in model.named_parameters():
-                if one.requires_grad and not is_lazy(one):
-                    one.grad = numbers_for(f"the gradient of {name}", one)
-            yield words, model
+    return ((words, made(words)) for words in KINDS if words not in without)
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -176,10 +184,10 @@ def numbers_for(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def fill(model: nn.Module) -> None:
-    """Put numbers into every tensor of `model` that depend on its name alone, in place."""
+def fill(model: nn.Module, names: Collection[str] | None = None) -> None:
+    """Put numbers into the tensors of `model` called `names`, or all, in place, by their names."""
     for name, tensor in tensors_of(model).items():
-        if not tensor.is_meta:
+        if not tensor.is_meta and (names is None or name in names):
             tensor.copy_(numbers_for(name, tensor))
 
 

@@ -33,14 +33,16 @@ class TimeUp(BaseException):
 @contextmanager
 def own_room() -> Iterator[None]:
     """Known settings inside, and everything as it was afterwards, whatever is set meanwhile."""
-    dtype, state = torch.get_default_dtype(), random.getstate()
+    dtype, state, threads = torch.get_default_dtype(), random.getstate(), torch.get_num_threads()
     # fork_rng(devices=all) would start CUDA, so a GPU's generator is kept only where one is in use.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices), warnings.catch_warnings():
         torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(1)  # small tensors: more threads only wait for one another
         try:
             yield
         finally:
+            torch.set_num_threads(threads)
             torch.set_default_dtype(dtype)
             random.setstate(state)
 

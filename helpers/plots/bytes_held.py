@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
 from helpers.state.snapshot import Entry, Snapshot
-from helpers.views.signs import SIGNS, bytes_in_words
+from helpers.views.signs import SIGNS
+from helpers.views.words import bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

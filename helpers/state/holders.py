@@ -1,146 +1,224 @@
-"""Who holds which tensor object: a model under its registered names, a plain attribute, an
-optimizer.
-"""
+"""Who holds what in a model: every tensor under its registered names, what stands in plain
+attributes, what the classes bring along."""
 
 from __future__ import annotations
 
 from collections import Counter
-from types import FunctionType
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.objects import (
-    COLLECTIONS,
-    attributes,
-    bases,
-    class_dict,
-    class_name,
-    containers,
-    contents,
-    from_torch,
-    own_dict,
-    text,
-    type_name,
-)
+from helpers.state.class_rules import ClassFacts, class_facts, kept_by_torch
+from helpers.state.graphs import leaves
+from helpers.state.memory import Span, in_odd_memory, overlap, span_of
+from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
+from helpers.state.places import Place, Places
+from helpers.state.torch_private import FLAT_MARK, PARAMETER_MARK
+from helpers.state.walk import Part, Slot, is_module, walk
 
-Place = tuple[int, str]  # the number of a module in `Holders.nodes`, and a name in it
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
 AGAIN = 4
-_storage = torch._C.TensorBase.untyped_storage
+_ORDINARY = (nn.Parameter, torch.Tensor)
+_META = torch.device("meta")
+_WORTH_JUDGING = (torch.Tensor, nn.Module, *COLLECTIONS)
+
+
+class Registered(NamedTuple):
+    """A registered tensor, under its first name; `kind` is "parameter" or that of a buffer."""
+
+    place: Place
+    kind: str
+    tensor: torch.Tensor
+
+    @property
+    def is_parameter(self) -> bool:
+        """Is it registered as one, whatever its class is?"""
+        return self.kind == "parameter"
 
 
 class Record(NamedTuple):
-    """One distinct module as it stood: its number, class and instance dictionary, and what is
-    registered there.
-
-    `taken` has every registered name, those that hold None too.
-    """
+    """One distinct module: its number, its class, and what it held when it was read."""
 
     node: int
     kind: type
-    own: dict
-    parameters: list[tuple[str, torch.Tensor]]
-    buffers: list[tuple[str, torch.Tensor]]
-    modules: list[tuple[str, nn.Module]]
-    taken: set[str]
+    part: Part
 
 
-class Attribute(NamedTuple):
-    """What a plain attribute holds: tensors of each sort, and the modules that are registered
-    nowhere.
-    """
+class Inside(NamedTuple):
+    """What a value holds in any nesting: tensors that are registered or share memory with one that
+    is, Parameters, other tensors, and modules that are registered nowhere."""
 
-    aliases: list[tuple[torch.Tensor, Place]]
+    aliases: list[tuple[torch.Tensor, Registered]]
     parameters: list[torch.Tensor]
     tensors: list[torch.Tensor]
     modules: list[nn.Module]
 
 
-class Holders:
-    """The distinct modules below `root` in torch's order, and every name of their parameters and
-    buffers.
+class Attribute(NamedTuple):
+    """A plain attribute that holds something of torch's."""
 
-    It keeps what it read alive, so that no `id` is used twice: for the time of one call only.
-    """
+    record: Record
+    name: str
+    value: Any
+    inside: Inside
+
+    @property
+    def place(self) -> Place:
+        return self.record.node, self.name
+
+
+class Holders(Places):
+    """The distinct modules below `root` in torch's order, with all names of what they hold.
+
+    It keeps what it read alive, so that no `id` is used twice: for the time of one call only."""
 
     def __init__(self, root: nn.Module) -> None:
-        self.nodes: list[
-            tuple[int, str]
-        ] = []  # number of the parent, name in it: a path is built when asked for
-        self.owners: list[int] = []  # id of the module at each node
+        super().__init__()
         self.records: list[Record] = []
-        self.names: dict[int, list[Place]] = {}  # id of a parameter -> its names
-        self.registered: dict[
-            int, tuple[Place, torch.Tensor]
-        ] = {}  # id of a parameter or buffer -> its first name
-        self._known: dict[int, Record] = {}  # id of a module -> its record
-        self._judged: dict[
-            int, tuple[Any, Attribute]
-        ] = {}  # id of a plain attribute's value -> itself, what it holds
-        self._read: Counter[int] = Counter()
-        self._memory: dict[int | None, Place] | None = None
-        visits: Counter[int] = Counter()
-        above: set[int] = set()  # the modules we are inside of: entering one again would never end
-        pending: list[tuple[nn.Module | None, int, str]] = [(root, -1, "")]
-        while pending:
-            module, parent, name = pending.pop()
-            if module is None:
-                above.discard(parent)
-                continue
-            key = id(module)
-            if key in above or visits[key] == AGAIN:
-                continue
-            visits[key] += 1
-            node = len(self.nodes)
-            self.nodes.append((parent, name))
-            self.owners.append(key)
-            if key not in self._known:
-                self._known[key] = _record(module, node)
-                self.records.append(self._known[key])
-            record = self._known[key]
-            for name, value in record.parameters:
-                self.names.setdefault(id(value), []).append((node, name))
-            for name, value in record.parameters + record.buffers:
-                self.registered.setdefault(id(value), ((node, name), value))
-            if record.modules:
-                above.add(key)
-                pending.append((None, key, ""))
-                pending += [(child, node, name) for name, child in reversed(record.modules)]
+        self.known: dict[int, Record] = {}  # id of a module -> its record
+        self.cycles: list[Place] = []  # where a module stands in itself
+        self.registered: dict[int, Registered] = {}  # id of a tensor -> its first name
+        self._roles: dict[int, list[Registered]] = {}  # id -> all its names, if it has several
+        self._repeated: set[int] = set()  # ids of modules that the walk met again
+        self._orders: dict[int, dict[str, int]] = {}
+        self._inside: dict[int, Inside] = {}  # id of a plain attribute's value -> what it holds
+        self._reads: Counter[int] = Counter()
+        for part in walk(root, times=AGAIN):
+            self._add(part)
 
-    def path(self, place: Place) -> str:
-        """The dotted path of a place, as torch writes it: an empty name at the start leaves no dot."""
+    def _add(self, part: Part) -> None:
+        key = id(part.module)
+        node = self.add(part.owner, part.name, key)
+        if part.met:
+            self._repeated.add(key)
+        else:
+            self.known[key] = Record(node, type(part.module), part)
+            self.records.append(self.known[key])
+            if part.modules:
+                self.cycles += self._children_above(node, part)
+        for name, kind, tensor in _tensors(part):
+            one = Registered((node, name), kind, tensor)
+            first = self.registered.setdefault(id(tensor), one)
+            if first is not one:
+                self._roles.setdefault(id(tensor), [first]).append(one)
+
+    def names(self, one: Registered) -> list[Place]:
+        """All names of a Parameter, or all of a buffer, the first one first."""
+        roles = self._roles.get(id(one.tensor), [one])
+        return [role.place for role in roles if role.is_parameter == one.is_parameter]
+
+    def owners_of(self, tensor_id: int) -> list[int]:
+        """The nodes of the modules in which a tensor is registered; [] if it is in none."""
+        first = self.registered.get(tensor_id)
+        roles = self._roles.get(tensor_id, [first] if first else [])
+        return [role.place[0] for role in roles]
+
+    def place_of(self, record: Record) -> Place:
+        return self.nodes[record.node]
+
+    def order(self, place: Place) -> tuple[int, int]:
+        """Where the place comes when the model is read: a module, its parameters, buffers, plain
+        attributes, submodules."""
         node, name = place
-        names = [name]
-        while node > 0:
-            node, name = self.nodes[node]
-            names.append(name)
-        while len(names) > 1 and not names[-1]:
-            names.pop()
-        return ".".join(reversed(names))
+        if node < 0:
+            return node, 0
+        if node not in self._orders:
+            part = self.record_at(place).part
+            keys = [*part.parameters, *part.buffers, *part.own, *part.modules]
+            self._orders[node] = {text(key): at for at, key in reversed(list(enumerate(keys)))}
+        return node, self._orders[node].get(name, -1)
 
-    def registered_as(self, tensor: torch.Tensor) -> Place | None:
-        """The first name of the registered tensor that `tensor` is, or shares memory with; None if
-        there is none.
-        """
-        if id(tensor) in self.registered:
-            return self.registered[id(tensor)][0]
-        if self._memory is None:
-            self._memory = {}
-            for place, registered in self.registered.values():
-                self._memory.setdefault(_memory_of(registered), place)
-            self._memory.pop(None, None)
-        return self._memory.get(_memory_of(tensor))
+    def _children_above(self, node: int, part: Part) -> list[Place]:
+        """The names under which a module holds one that it is itself a part of."""
+        met = [(name, child) for name, child in part.modules.items() if id(child) in self.known]
+        above = set(self.up_from(node)) if met else ()
+        return [(node, text(name)) for name, child in met if id(child) in above]
 
-    def held(self, value: Any) -> Attribute:
-        """What `value`, a plain attribute, holds in any nesting. A value under several attributes
-        is read once.
-        """
-        if id(value) in self._judged:
-            return self._judged[id(value)][1]
-        found = Attribute([], [], [], [])
+    @cached_property
+    def repeated_modules(self) -> list[tuple[Record, list[Place]]]:
+        """The modules that are registered more than once, each with its places. One that is in such
+        a module, and has one name there, is none of them."""
+        places = self.registrations(self._repeated) if self._repeated else {}
+        several = {key: slots for key, slots in places.items() if len(slots) > 1}
+        return [(self.known[key], slots) for key, slots in several.items()]
+
+    @cached_property
+    def parameters(self) -> list[Registered]:
+        """What `parameters()` gives: each once, under its first name."""
+        first = [one for one in self.registered.values() if one.kind == "parameter"]
+        met_as_buffers = (
+            next((one for one in roles if one.kind == "parameter"), None)
+            for roles in self._roles.values()
+            if roles[0].kind != "parameter"
+        )
+        return first + list(filter(None, met_as_buffers))
+
+    @cached_property
+    def special(self) -> list[Registered]:
+        """The registered tensors but for the ordinary, of which no rule for one tensor says
+        anything: they have one name, torch's own class, and gradients if they are parameters. One
+        that is registered in several ways comes once for each."""
+        found = []
+        for key, one in self.registered.items():
+            if key in self._roles:
+                found += {role.kind: role for role in reversed(self._roles[key])}.values()
+            elif (
+                one.kind == "non-persistent buffer"
+                or type(one.tensor) not in _ORDINARY
+                or one.tensor.requires_grad != (one.kind == "parameter")
+            ):
+                found.append(one)
+        return found
+
+    @cached_property
+    def kinds(self) -> dict[type, tuple[Record, ClassFacts]]:
+        """Each class with its first module, and what the class brings along."""
+        first = {record.kind: record for record in reversed(self.records)}
+        kinds = dict.fromkeys(record.kind for record in self.records)
+        return {kind: (first[kind], class_facts(kind)) for kind in kinds}
+
+    def facts_of(self, record: Record) -> ClassFacts:
+        return self.kinds[record.kind][1]
+
+    @cached_property
+    def attributes(self) -> list[Attribute]:
+        """The plain attributes that hold a tensor, or a module that is registered nowhere, but for
+        those that torch's own classes and hooks keep for themselves."""
+        found = []
+        for record, name, value in self._plain():
+            inside = self.inside(value)
+            views_of_fsdp = inside.aliases and all(map(_is_flat, inside.aliases))
+            if any(inside) and not (views_of_fsdp or kept_by_torch(record.part, name, value)):
+                found.append(Attribute(record, name, value, inside))
+        return found
+
+    def _plain(self) -> Iterator[tuple[Record, str, Any]]:
+        for record in self.records:
+            for key, value in record.part.attributes():
+                if type(value) in ATOMS or not issubclass(type(value), _WORTH_JUDGING):
+                    continue
+                name = text(key)
+                if not record.part.registers(name):
+                    yield record, name, value
+
+    def keeps_something_that_moves(self, record: Record) -> bool:
+        """Has a module a tensor, a device or a dtype of its own, which a move is to change?"""
+        if record.node in {one.record.node for one in self.attributes}:
+            return True
+        return any(_says_where(value) for _, value in record.part.attributes())
+
+    def inside(self, value: Any) -> Inside:
+        """What a plain attribute holds; one that several attributes have is read once."""
+        if id(value) not in self._inside:
+            self._inside[id(value)] = self._look_inside(value)
+        return self._inside[id(value)]
+
+    def _look_inside(self, value: Any) -> Inside:
+        found = Inside([], [], [], [])
         pending, entered = [value], set()
         while pending:
             one = pending.pop()
@@ -148,113 +226,118 @@ class Holders:
             if id(one) in entered:
                 continue
             entered.add(id(one))
-            if issubclass(kind, nn.Module):
-                if id(one) not in self._known:
+            if is_module(one):
+                if id(one) not in self.known:
                     found.modules.append(one)
             elif issubclass(kind, torch.Tensor):
-                place = self.registered_as(one)
-                if place is not None:
-                    found.aliases.append((one, place))
+                registered = self.registered_as(one)
+                if registered:
+                    found.aliases.append((one, registered))
                 else:
                     (found.parameters if is_parameter(one) else found.tensors).append(one)
-            elif issubclass(kind, COLLECTIONS) and self._read[id(one)] < AGAIN:
-                self._read[id(one)] += 1
+            elif issubclass(kind, COLLECTIONS) and self._reads[id(one)] < AGAIN:
+                self._reads[id(one)] += 1
                 pending += reversed([item for _, item in contents(one, lasting_order=False)])
-        self._judged[id(value)] = (value, found)
+        return found
+
+    def meant_as_parameter(self, tensor: torch.Tensor) -> bool:
+        """Was this computed from Parameters alone that the model holds nowhere, as the value of
+        `nn.Parameter(...) * 0.1` is?"""
+        sources = leaves(tensor)
+        held = self.registered.keys() | self.in_plain_attributes
+        return bool(sources) and all(is_parameter(s) and id(s) not in held for s in sources)
+
+    @cached_property
+    def in_plain_attributes(self) -> set[int]:
+        """The tensors that plain attributes hold, those of unregistered modules too, by id."""
+        inside = [one.inside for one in self.attributes]
+        tensors = [one for held in inside for one in held.parameters + held.tensors]
+        for module in [one for held in inside for one in held.modules]:
+            tensors += [slot.value for part in walk(module, times=1) for slot in _tensors(part)]
+        return set(map(id, tensors))
+
+    @property
+    def has_numbers(self) -> bool:
+        """Are there registered tensors, and do some have numbers?"""
+        return any(device != _META for _, device in self.dtypes_and_devices)
+
+    def registered_as(self, tensor: torch.Tensor) -> Registered | None:
+        """The first registered tensor that `tensor` is, or has memory in common with."""
+        if id(tensor) in self.registered:
+            return self.registered[id(tensor)]
+        span = span_of(tensor)
+        if span is None:
+            return None
+        others = self.by_storage.get(span.storage, ())
+        return next((one for one, other in others if overlap(span, other)), None)
+
+    @cached_property
+    def dtypes_and_devices(self) -> Counter[tuple[torch.dtype | None, torch.device | None]]:
+        """How many registered tensors are of which dtype on which device."""
+        return Counter(
+            (t.dtype, t.device) if type(t) in _ORDINARY else facts(t)[1:3]
+            for t in [one.tensor for one in self.registered.values()]
+        )
+
+    @cached_property
+    def left_on_meta(self) -> list[Registered]:
+        """The registered tensors without numbers, in a model that has some. If most have none, the
+        model waits for its file."""
+        counts = self.dtypes_and_devices
+        without = sum(count for (_, device), count in counts.items() if device == _META)
+        if not without or 2 * without > counts.total():
+            return []
+        meta = [one for one in self.registered.values() if facts(one.tensor).device == _META]
+        return [one for one in meta if not self._offloaded(one)]
+
+    def _offloaded(self, one: Registered) -> bool:
+        """Does accelerate hold the numbers elsewhere, and bring them for each call?"""
+        return "_hf_hook" in self.record_at(one.place).part.own
+
+    def record_at(self, place: Place) -> Record:
+        return self.known[self.owners[place[0]]]
+
+    @cached_property
+    def in_odd_memory(self) -> list[tuple[Registered, Span]]:
+        """The registered tensors that do not have a storage of their size for themselves."""
+        every = list(self.registered.values())
+        odd = [every[position] for position in in_odd_memory([one.tensor for one in every])]
+        spans = [(one, span_of(one.tensor)) for one in odd]
+        return [(one, span) for one, span in spans if span]
+
+    @cached_property
+    def by_storage(self) -> dict[int, list[tuple[Registered, Span]]]:
+        """The registered tensors that have memory, by the storage that it is in."""
+        found: dict[int, list[tuple[Registered, Span]]] = {}
+        for one in self.registered.values():
+            span = span_of(one.tensor)
+            if span:
+                found.setdefault(span.storage, []).append((one, span))
         return found
 
 
-def _record(module: nn.Module, node: int) -> Record:
-    own = own_dict(module)
-    found, taken = ([], [], []), set()
-    for slots, kind, kept in zip(
-        containers(own), (torch.Tensor, torch.Tensor, nn.Module), found, strict=True
-    ):
-        for name, value in list(slots.items()) if slots else ():
-            name = name if type(name) is str else text(name)
-            taken.add(name)
-            if issubclass(type(value), kind):
-                kept.append((name, value))
-    return Record(node, type(module), own, *found, taken)
+def _is_flat(alias: tuple[torch.Tensor, Registered]) -> bool:
+    return attributes(alias[1].tensor).get(FLAT_MARK) is True
+
+
+def _says_where(value: Any) -> bool:
+    """Is this a device or a dtype, or the name of a device, as "cuda:0"?"""
+    if type(value) in (torch.device, torch.dtype):
+        return True
+    return type(value) is str and value.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
+
+
+def _tensors(part: Part) -> list[Slot]:
+    """The registered tensors of one module."""
+    slots = [Slot(text(name), "parameter", value) for name, value in part.parameters.items()]
+    if part.buffers:
+        slots += part.buffer_slots()
+    return [slot for slot in slots if issubclass(type(slot[2]), torch.Tensor)]
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:
     """A Parameter around a tensor of another class keeps that class and carries a mark."""
     kind = type(tensor)
     return issubclass(kind, nn.Parameter) or (
-        kind is not torch.Tensor and attributes(tensor).get("_is_param") is True
-    )
-
-
-def _memory_of(tensor: torch.Tensor) -> int | None:
-    """The same number for tensors that share memory, on the meta device too; None for those that
-    have none.
-    """
-    try:
-        return _storage(tensor)._cdata or None
-    except Exception:  # a sparse tensor has none, and a wrapper subclass may refuse
-        return None
-
-
-def kept_by_torch(record: Record, name: str, value: Any) -> bool:
-    """Does torch keep this plain attribute for itself: one of its classes, as `_flat_weights`, or
-    one of its hooks?
-
-    A class keeps what its own code mentions. A learner may use such a name too, so it has to be a
-    private one, or that of a container on a module whose class is torch's, as the lists of buffers
-    in DistributedDataParallel."""
-    if name.startswith("_") or (from_torch(record.kind) and issubclass(type(value), COLLECTIONS)):
-        for base in bases(record.kind):
-            if base is not nn.Module and from_torch(base):
-                functions = [
-                    member for member in vars(base).values() if type(member) is FunctionType
-                ]
-                if any(name in function.__code__.co_names for function in functions):
-                    return True
-    hooks = record.own.get(
-        "_forward_pre_hooks"
-    )  # the old weight_norm and spectral_norm, and pruning
-    for hook in list(dict.values(hooks)) if issubclass(type(hooks), dict) else ():
-        if any(from_torch(base) for base in bases(type(hook))):
-            own = attributes(hook)
-            if name in [own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str]:
-                return True
-    return False
-
-
-def held_by_optimizer(optimizer: Any) -> dict[int, str]:
-    """id of each tensor in the groups of `optimizer` -> its first position there; a property of a
-    wrapper is not run.
-
-    Raises TypeError if there is no `param_groups`, neither in it nor in what it wraps.
-    """
-    pending, groups = [(optimizer, 0)], None
-    while pending and groups is None:
-        one, depth = pending.pop(0)
-        own = attributes(one)
-        if issubclass(type(own.get("param_groups")), list):
-            groups = own["param_groups"]
-        elif depth < 3 and _passes_on(type(one)):
-            pending += [(value, depth + 1) for value in own.values()]
-    if groups is None:
-        got = type_name(optimizer)
-        if issubclass(type(optimizer), type):
-            got = f"the class {class_name(optimizer)}; pass an instance"
-        takes = "an optimizer, such as torch.optim.SGD(model.parameters(), lr=0.1)"
-        raise TypeError(f"audit() takes as its second argument {takes}, got {got}.")
-    held: dict[int, str] = {}
-    for number, group in enumerate(list.__iter__(groups)):
-        tensors = dict.get(group, "params") if issubclass(type(group), dict) else None
-        for position, one in (
-            contents(tensors, lasting_order=False) if issubclass(type(tensors), COLLECTIONS) else ()
-        ):
-            held.setdefault(id(one), f"param_groups[{number}]['params'][{position}]")
-    return held
-
-
-def _passes_on(kind: type) -> bool:
-    """Does a class without groups of its own answer for `param_groups`, as a wrapper does?"""
-    members = [name for base in bases(kind) for name in class_dict(base)]
-    return not issubclass(kind, nn.Module) and not {"param_groups", "__getattr__"}.isdisjoint(
-        members
+        kind is not torch.Tensor and attributes(tensor).get(PARAMETER_MARK) is True
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import GetSetDescriptorType
@@ -60,52 +60,6 @@ def require_module(module: object, caller: str) -> None:
     else:
         advice = f"got {type_name(module)}; pass a model, such as {caller}(nn.Linear(2, 3))"
     raise TypeError(f"{caller}() takes an nn.Module instance, {advice}.")
-
-
-def own_dict(module: nn.Module) -> dict:
-    """The instance dictionary that holds the containers: for a script module, that of the module it
-    wraps.
-    """
-    own = instance_dict(module)
-    if type(own) is not dict:
-        own = dict(dict.items(own))
-    if "_actual_script_module" in own:
-        inner = own["_actual_script_module"]
-        return instance_dict(inner) if issubclass(type(inner), nn.Module) else own
-    return own
-
-
-def containers(own: dict) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """`_parameters`, `_buffers` and `_modules` of an instance dictionary; plain dicts, whatever
-    stands there.
-    """
-    found = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
-    if type(found[0]) is type(found[1]) is type(found[2]) is dict:
-        return found
-    return tuple(dict(_slots_of(slots)) for slots in found)
-
-
-def _slots_of(container: object) -> list[tuple[str, Any]]:
-    """The (name, value) pairs of `_parameters`, `_buffers` or `_modules`; [] if it is missing or no
-    mapping.
-    """
-    kind = type(container)
-    if kind is dict:
-        pairs = list(container.items()) if container else []
-    elif issubclass(kind, OrderedDict):
-        try:
-            pairs = list(OrderedDict.items(container))
-        except KeyError:  # its order and its contents have come apart
-            pairs = list(dict.items(container))
-    elif issubclass(kind, dict):
-        pairs = list(dict.items(container))
-    elif from_torch(kind) and hasattr(
-        kind, "items"
-    ):  # a script module keeps its tensors in C++ behind a wrapper
-        pairs = list(container.items())
-    else:
-        return []
-    return [(name if type(name) is str else text(name), value) for name, value in pairs]
 
 
 def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -172,6 +126,17 @@ def attributes(thing: object) -> dict:
     return {}
 
 
+def _is_short(values: tuple | list) -> bool:
+    return len(values) <= 8 and all(type(item) in ATOMS for item in values)
+
+
+def _brief_sequence(values: tuple | list) -> str:
+    shown = ", ".join(brief(item, 12) for item in values)
+    if type(values) is list:
+        return f"[{shown}]"
+    return f"({shown},)" if len(values) == 1 else f"({shown})"
+
+
 def brief(value: object, limit: int = 60) -> str:
     """`value` in at most about `limit` characters. No `__repr__` runs but those of Python's and
     torch's atoms.
@@ -184,13 +149,8 @@ def brief(value: object, limit: int = 60) -> str:
         return shown if len(value) <= limit else f"{shown}… ({len(value)} in all)"
     if kind in ATOMS:
         return repr(value)
-    if (
-        kind in (tuple, list, torch.Size)
-        and len(value) <= 8
-        and all(type(item) in ATOMS for item in value)
-    ):
-        shown = ", ".join(brief(item, 12) for item in value)
-        return f"[{shown}]" if kind is list else f"({shown},)" if len(value) == 1 else f"({shown})"
+    if kind in (tuple, list, torch.Size) and _is_short(value):
+        return _brief_sequence(value)
     name = type_name(value)
     size = ""
     if issubclass(kind, COLLECTIONS):
@@ -208,6 +168,21 @@ def text(name: object) -> str:
     if type(name) is str:
         return name
     return str.__str__(name) if issubclass(type(name), str) else brief(name)
+
+
+def writable(words: str) -> str:
+    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is
+    written as \\ud800.
+    """
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def clip(words: str, limit: int = 300) -> str:
+    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would
+    read.
+    """
+    words, tail = writable(words), min(60, limit // 2)
+    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
 def from_torch(kind: type) -> bool:

@@ -1,29 +1,23 @@
-"""What a module holds, and in which container: read from `__dict__`, nothing run, nothing changed."""
+"""What a module holds, and in which container: read from `__dict__`, nothing run or changed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from helpers.state.objects import (
-    ATOMS,
     collector_paused,
-    containers,
     facts,
-    inside,
-    instance_dict,
-    own_dict,
     require_module,
-    text,
 )
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, known
+from helpers.state.totals import Totals, sums
 from helpers.state.walk import KINDS, Part, walk
 
 
@@ -77,145 +71,22 @@ class Snapshot:
 
     @cached_property
     def totals(self) -> Totals:
-        """The sums over distinct parameters, buffers and modules, as `totals(module)` gives them."""
+        """The sums over distinct parameters, buffers and modules, as `totals(module)` has them."""
         distinct = [
             entry for position, entry in enumerate(self.entries) if position not in self.repeats
         ]
         parameters = [entry for entry in distinct if entry.kind == "parameter"]
         buffers = [entry for entry in distinct if entry.kind == "buffer"]
-        return Totals(
-            modules=sum(entry.kind == "module" for entry in distinct),
-            parameters=sum(known(entry.numel) for entry in parameters),
-            trainable=sum(known(entry.numel) for entry in parameters if entry.requires_grad),
-            buffers=sum(known(entry.numel) for entry in buffers),
-            nbytes=sum(known(entry.nbytes) for entry in parameters + buffers),
-            lazy=sum(type(entry.numel) is not int for entry in parameters + buffers),
-        )
+        modules = sum(entry.kind == "module" for entry in distinct)
+        return sums(modules, parameters, buffers)
 
     def __repr__(self) -> str:
         modules = self.totals.modules
-        return f"<Snapshot: {len(self.entries):,} entries of {modules:,} module{'' if modules == 1 else 's'}>"
+        noun = "module" if modules == 1 else "modules"
+        return f"<Snapshot: {len(self.entries):,} entries of {modules:,} {noun}>"
 
 
-# What Module.__init__ makes, in order, read from the installed torch: containers, hooks, and
-# `training`.
-_INIT_NAMES = list(instance_dict(nn.Module()))
-_INTERNAL = frozenset(_INIT_NAMES) - {"training"}
-_Parameter, _Tensor = nn.Parameter, torch.Tensor  # looked up once
-_GONE = object()
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
-
-
-def list_own(
-    module: nn.Module, path: str, entries: list[Entry], values: list, empty: list[EmptySlot]
-) -> dict:
-    """Append what `module`, found at `path`, holds itself: an `Entry` each, and beside it in
-    `values` the object.
-
-    Parameters come first, then buffers, then plain attributes. A plain container is one "plain
-    value"; each tensor or module inside it follows with an entry of its own (such a module is a
-    "plain value" too: torch does not see it). A registered name that holds None goes to `empty`.
-    Returns `_modules`, whose entries `submodule` makes. Only the instance dictionary is read."""
-    own = own_dict(module)
-    prefix = path + "." if path else ""
-    parameters, buffers, modules = containers(own)
-    if parameters:
-        _list_tensors(parameters, "parameter", (), prefix, path, entries, values, empty)
-    if buffers:
-        _list_tensors(buffers, "buffer", transient_names(own), prefix, path, entries, values, empty)
-    for name in plain_names(own):
-        value = own.get(name, _GONE)
-        if value is _GONE:  # another thread took it away
-            continue
-        if type(value) in ATOMS and type(name) is str:
-            entries.append(
-                _new(
-                    Entry,
-                    (prefix + name, "plain value", None, None, None, None, None, None, None, path),
-                )
-            )
-            values.append(value)
-            continue
-        for where, part in inside(value, text(name)):
-            kind = "plain tensor" if issubclass(type(part), torch.Tensor) else "plain value"
-            shape, dtype, device, grad, numel, nbytes = facts(part)
-            entries.append(
-                Entry(prefix + where, kind, shape, dtype, device, grad, None, numel, nbytes, path)
-            )
-            values.append(part)
-    return modules
-
-
-def plain_names(own: dict) -> list:
-    """The keys of an instance dictionary but for the containers and hooks that `Module.__init__`
-    made.
-    """
-    names = list(own)
-    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
-    if names[: len(_INIT_NAMES)] == _INIT_NAMES:
-        names[: len(_INIT_NAMES)] = ["training"]
-        return names
-    return [name for name in names if type(name) is not str or name not in _INTERNAL]
-
-
-def submodule(name: object, value: Any, path: str) -> Entry | EmptySlot:
-    """The entry of one slot of `_modules` of the module at `path`; what is no module there is a
-    "plain value".
-    """
-    name = name if type(name) is str else text(name)
-    where = f"{path}.{name}" if path else name
-    if value is None:
-        return EmptySlot(where, "module", path)
-    kind = "module" if issubclass(type(value), nn.Module) else "plain value"
-    return _new(Entry, (where, kind, None, None, None, None, None, None, None, path))
-
-
-def _list_tensors(
-    slots: dict,
-    kind: str,
-    transient: Collection[str],
-    prefix: str,
-    path: str,
-    entries: list,
-    values: list,
-    empty: list,
-) -> None:
-    """Append what `_parameters` or `_buffers` holds; `transient` names the buffers that are not
-    persistent.
-    """
-    for name, value in list(slots.items()):  # a copy: another thread may be building the module
-        if type(name) is not str:
-            name = text(name)
-        where, persistent, exact = prefix + name, name not in transient, type(value)
-        if value is None:
-            empty.append(EmptySlot(where, kind, path))
-            continue
-        if exact is _Parameter or exact is _Tensor:
-            try:  # facts(value), written out: a call for each of a million tensors is half of the time
-                fields = (
-                    where,
-                    kind,
-                    value.shape,
-                    value.dtype,
-                    value.device,
-                    value.requires_grad,
-                    persistent,
-                    value.numel(),
-                    value.nbytes,
-                    path,
-                )
-                entries.append(_new(Entry, fields))
-                values.append(value)
-                continue
-            except (
-                Exception
-            ):  # a sparse tensor has no nbytes, a nested one no shape: ask for each alone
-                pass
-        shape, dtype, device, grad, numel, nbytes = facts(value)
-        entries.append(
-            Entry(where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-        )
-        values.append(value)
 
 
 def snapshot(module: nn.Module) -> Snapshot:
@@ -295,10 +166,3 @@ def _same(
         registered.sort(key=lambda position: entries[position].kind != "parameter")
         repeats.update(registered[1:])
     return tuple(shared), frozenset(repeats)
-
-
-def transient_names(own: dict) -> frozenset[str]:
-    """The names of the non-persistent buffers, as exact text."""
-    names = own.get("_non_persistent_buffers_set")
-    base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)
-    return frozenset(map(text, base.__iter__(names))) if base else frozenset()

@@ -40,9 +40,14 @@ shape_of, dtype_of, device_of = _Base.shape.__get__, _Base.dtype.__get__, _Base.
 requires_grad_of, is_leaf = _Base.requires_grad.__get__, _Base.is_leaf.__get__
 numel_of, nbytes_of = _Base.numel, _Base.nbytes.__get__
 retains_grad, storage_of = _Base.retains_grad.__get__, _Base.untyped_storage
+stride_of, offset_of, element_size_of = _Base.stride, _Base.storage_offset, _Base.element_size
+grad_fn_of, is_inference = _Base.grad_fn.__get__, _Base.is_inference
 # A Parameter around a tensor of a class of its own keeps that class and carries this mark, which is
 # what isinstance(…, nn.Parameter) asks for. Without it such a tensor counts as a plain one.
 PARAMETER_MARK = "_is_param"
+# FSDP lays the Parameters of a part into one with this mark, and keeps views of it in their places,
+# as plain attributes. Without it they count as a learner's.
+FLAT_MARK = "_is_flat_param"
 
 
 def is_lazy(tensor: torch.Tensor) -> bool:
@@ -76,6 +81,13 @@ def without_torch_function() -> object:
     return getattr(torch._C, "DisableTorchFunction", nullcontext)()
 
 
+def leaf_of(node: object) -> torch.Tensor | None:
+    """The tensor that a graph ends at in this node, which would get its gradient there. The nodes
+    and `next_functions` are public, this name of the last one's tensor is not. Without it a graph
+    seems to have no leaves."""
+    return getattr(node, "variable", None) if type(node).__name__ == "AccumulateGrad" else None
+
+
 # --- a state_dict
 
 # Versions and notes that state_dict() leaves on the dictionary; load_state_dict() reads them there.
@@ -83,3 +95,29 @@ def without_torch_function() -> object:
 METADATA = "_metadata"
 # The note that makes torch assign at every later load of a dictionary once loaded with assign=True.
 ASSIGN_NOTE = "assign_to_params_buffers"
+
+# --- a load
+
+# Facts of a tensor that decide whether a load may copy into it, read beneath a subclass as above.
+layout_of, stride_of, is_inference = _Base.layout.__get__, _Base.stride, _Base.is_inference
+is_quantized, is_contiguous = _Base.is_quantized.__get__, _Base.is_contiguous
+# The rules of one module: load_state_dict() calls the first for each, state_dict() the second. A
+# class may override them, and there is no public call for one module alone.
+LOAD_ONE, SAVE_ONE = "_load_from_state_dict", "_save_to_state_dict"
+# The hook by which a lazy layer takes the shape that a file gives. Without it such a layer is
+# rehearsed as one whose hook is not torch's.
+lazy_load_hook = getattr(nn.modules.lazy.LazyModuleMixin, "_lazy_load_hook", None)
+EXTRA_STATE = "_extra_state"  # the last part of its key; torch does not export the word
+
+
+def unwrapped(hook: object) -> tuple[object, bool]:
+    """A load hook as it was registered, and whether it is called with the module first: torch wraps
+    it. Where it does not, the hook is as it stands."""
+    return getattr(hook, "hook", hook), bool(getattr(hook, "with_module", False))
+
+
+# Where an optimizer keeps the hooks on its own load. As above: none where a release lacks them.
+OPTIMIZER_LOAD_HOOKS = (
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)

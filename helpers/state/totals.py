@@ -1,17 +1,17 @@
-"""How large is the state of a module? Sums over distinct parameters, buffers and modules, in one
-pass.
-"""
+"""How large is the state of a module? Sums over distinct parameters, buffers and modules."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
 
 import torch
 from torch import nn
 
-from helpers.state.objects import containers, facts, own_dict, require_module
+from helpers.state.objects import facts, require_module
+from helpers.state.torch_private import without_torch_function
+from helpers.state.walk import walk
 
 
 @dataclass(frozen=True)
@@ -38,55 +38,71 @@ def totals(module: nn.Module) -> Totals:
     """
     require_module(module, "totals")
     parameters, buffers = [], []
-    seen: set[int] = set()
-    count, pending = 0, [module]
-    while pending:
-        current = pending.pop()
-        key = id(current)
-        if key in seen:
-            continue
-        seen.add(key)
-        try:
-            own_parameters, own_buffers, children = containers(own_dict(current))
-        except TypeError:  # None, or nonsense: own_dict reads instances of Module alone
-            continue
-        count += 1
-        if own_parameters:
-            parameters += own_parameters.values()
-        if own_buffers:
-            buffers += own_buffers.values()
-        if children:
-            pending += children.values()
-    # By identity: the same tensor under another name counts once, as a parameter if it is one.
+    modules = 0
+    for part in walk(module, times=1):
+        modules += 1
+        parameters += part.parameters.values()
+        buffers += part.buffers.values()
+    return totals_of(modules, parameters, buffers)
+
+
+def totals_of(modules: int, parameters: Iterable, buffers: Iterable) -> Totals:
+    """The sums over `modules` modules and what their containers hold, None and repetitions too.
+
+    By identity: the same tensor under another name counts once, as a parameter if it is one."""
     distinct = {id(one): one for one in parameters if one is not None}
     others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
-    with torch._C.DisableTorchFunction():
-        all_parameters, trainable, parameter_bytes, lazy = _sums(distinct.values())
-        all_buffers, _, buffer_bytes, more = _sums(others.values())
+    with without_torch_function():
+        return sums(modules, list(distinct.values()), list(others.values()))
+
+
+def sums(modules: int, parameters: list, buffers: list) -> Totals:
+    """The sums over distinct tensors, or over records with the same facts, as `Entry` is one."""
+    held, of_buffers = _Sums.over(parameters), _Sums.over(buffers)
     return Totals(
-        count, all_parameters, trainable, all_buffers, parameter_bytes + buffer_bytes, lazy + more
+        modules=modules,
+        parameters=held.elements,
+        trainable=held.trainable,
+        buffers=of_buffers.elements,
+        nbytes=held.nbytes + of_buffers.nbytes,
+        lazy=held.lazy + of_buffers.lazy,
     )
 
 
-def _sums(tensors: Collection[object]) -> tuple[int, int, int, int]:
-    """(elements, elements that require grad, bytes, how many are lazy) over `tensors`."""
-    if set(map(type, tensors)) <= {nn.Parameter, torch.Tensor}:
+@dataclass
+class _Sums:
+    elements: int = 0
+    trainable: int = 0
+    nbytes: int = 0
+    lazy: int = 0
+
+    @classmethod
+    def over(cls, tensors: list) -> _Sums:
+        found = cls._quick(tensors)
+        if found is None:
+            found = cls()
+            for tensor in tensors:
+                found.add(facts(tensor) if issubclass(type(tensor), torch.Tensor) else tensor)
+        return found
+
+    @classmethod
+    def _quick(cls, tensors: list) -> _Sums | None:
+        """All at once, where they are ordinary tensors: a large model has many."""
+        if not tensors or not set(map(type, tensors)) <= {nn.Parameter, torch.Tensor}:
+            return None
         try:
             numel = [tensor.numel() for tensor in tensors]
             trainable = sum(compress(numel, [tensor.requires_grad for tensor in tensors]))
             nbytes = sum([tensor.nbytes for tensor in tensors])
-            if type(nbytes) is int:
-                return sum(numel), trainable, nbytes, 0
-        except Exception:  # one of them cannot tell a fact: ask each alone, below
-            pass
-    elements = trainable = nbytes = lazy = 0
-    for tensor in tensors:
-        _, _, _, grad, numel, size = facts(tensor)
-        elements += known(numel)
-        trainable += known(numel) if grad else 0
-        nbytes += known(size)
-        lazy += type(numel) is not int
-    return elements, trainable, nbytes, lazy
+        except Exception:  # one of them cannot tell a fact: ask each alone
+            return None
+        return cls(sum(numel), trainable, nbytes) if type(nbytes) is int else None
+
+    def add(self, told: object) -> None:
+        self.elements += known(told.numel)
+        self.trainable += known(told.numel) if told.requires_grad else 0
+        self.nbytes += known(told.nbytes)
+        self.lazy += type(told.numel) is not int
 
 
 def known(number: object) -> int:

@@ -1,151 +1,220 @@
-"""The state of a module as a tree that is opened step by step: rows of plain facts, ready for JSON.
-
-A row is a dict: `id` (positions from the root, "" for the root and "2.0" for the first member of
-its third member), `name`, `path` (dotted, as in `Entry`), `kind` (a key of `signs.SIGNS`), `type`
-(class name), `value` (short text of a plain value, else None), `shape` (list of int), `dtype`,
-`device` (text), `grad`, `numel`, `nbytes` (None where there is none), and where true `empty` (the
-name holds None) or `again` (a module inside itself, not entered)."""
+"""The state of a module as a tree that is opened step by step: a row for each thing it holds."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import torch
 from torch import nn
 
-from helpers.state.objects import brief, collector_paused, preview, type_name
-from helpers.state.snapshot import EmptySlot, Entry, Snapshot, list_own, snapshot, submodule
-from helpers.state.totals import totals
-from helpers.views.markup import clip
+from helpers.state.objects import (
+    Facts,
+    brief,
+    clip,
+    collector_paused,
+    facts,
+    preview,
+    type_name,
+)
+from helpers.state.torch_private import without_torch_function
+from helpers.state.totals import Totals, totals, totals_of
+from helpers.state.visibility import Seen, registered_kinds, seen_by
+from helpers.state.walk import (
+    REGISTERED,
+    Part,
+    Slot,
+    dotted,
+    is_module,
+    read,
+    walk,
+    walk_with_paths,
+)
 
-# What `list_own` tells of one member: its facts and the object itself (None for an empty slot).
-Part = tuple[Entry | EmptySlot, Any]
+_NAMES = 20  # of one tensor
+
+
+class Row(NamedTuple):
+    """One line of the map: what a module holds under one name.
+
+    `id` has the positions from the root: "" for the root and "2.0" for the first member of its
+    third member. `path` is dotted, as in `Entry`; `kind` is one of `walk.KINDS`; `type` is a class
+    name. `empty`: the registered name holds None. `again`: a module inside itself, not entered.
+    `value` is the short text of a plain value. `tensor` has the facts of a tensor."""
+
+    id: str
+    name: str
+    path: str
+    kind: str
+    type: str
+    empty: bool = False
+    again: bool = False
+    value: str | None = None
+    tensor: Facts | None = None
+
+    @property
+    def enterable(self) -> bool:
+        return self.kind == "module" and not self.empty and not self.again
+
+    @property
+    def positions(self) -> list[int]:
+        """The order of rows in the tree is that of these."""
+        return [int(step) for step in self.id.split(".") if step]
 
 
 class Member(NamedTuple):
-    """One member of a module: its row, its whole path, the object, and the member it stands in."""
+    """A row with its whole path, the slot it is about, and the member that it stands in."""
 
-    row: dict
+    row: Row
     path: str
-    value: Any
+    slot: Slot
     owner: Member | None
+
+
+class Inside(NamedTuple):
+    """The rows of one module from a position on, and how many more follow."""
+
+    rows: list[Row]
+    more: int
+
+
+class About(NamedTuple):
+    """What takes a walk to know of a tensor: all its `names`, [] if it has one, and who sees it."""
+
+    names: list[str]
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A module opened level by level, in one reading of each module that it has.
+
+    `rows` has each row once, the root first; `children` has ids, and how many children are left
+    out, for each row that was opened. `whole`: nothing is left out; then `about` tells of each
+    tensor, by the id of its row, and `totals` is known too."""
+
+    rows: list[Row]
+    children: dict[str, tuple[list[str], int]]
+    whole: bool
+    about: dict[str, About] = field(default_factory=dict)
+    totals: Totals | None = None
 
 
 class Stale(LookupError):
     """The module is no longer what it was when the row was made."""
 
 
-_ROOT = Entry("", "module", None, None, None, None, None, None, None, None)
-_RANK = {"parameter": 0, "buffer": 1, "plain tensor": 2, "plain value": 2}
-
-
 def root(module: nn.Module) -> Member:
     """The module itself as a member; its name is "model", as its path is empty."""
-    row = {"id": "", "name": "model", "path": "", "kind": "module", "type": clip(type_name(module))}
-    return Member(row, "", module, None)
+    row = Row("", "model", "", "module", clip(type_name(module)))
+    return Member(row, "", Slot("", "module", module), None)
 
 
-def members(
-    module: nn.Module, path: str, start: int = 0, stop: int | None = None
-) -> tuple[list[Part], int]:
-    """What `module`, found at `path`, holds from position `start` to `stop`, and how many there are
-    in all.
+class Page(NamedTuple):
+    """Some of the members of a module, and how many it has in all."""
 
-    Parameters come first, then buffers, plain attributes and submodules, each in torch's order; the
-    empty slots of parameters and buffers stand behind those of their kind."""
-    entries, values, empty = [], [], []
-    with torch._C.DisableTorchFunction():
-        modules = list_own(module, path, entries, values, empty)
-    own: list[Part] = [*zip(entries, values, strict=True), *((slot, None) for slot in empty)]
-    if empty:
-        own.sort(key=lambda held: _RANK[held[0].kind])
-    # Positions among the submodules; those of a large model are not listed to show a page of them.
-    first, last = max(0, start - len(own)), None if stop is None else max(0, stop - len(own))
-    children = list(islice(modules.items(), first, last))
-    found = own[start:stop] + [(submodule(name, value, path), value) for name, value in children]
-    return found, len(own) + len(modules)
+    members: list[Member]
+    count: int
 
 
-def _member(held: Part, position: int, owner: Member) -> Member:
-    """The member with its row, `held` being the one at `position` in `owner`."""
-    (entry, value), outer = held, owner.row["id"]
-    address = f"{outer}.{position}" if outer else str(position)
-    start = len(entry.owner) + 1 if entry.owner else 0
-    row = {
-        "id": address,
-        "name": clip(entry.path[start:]),
-        "path": clip(entry.path),
-        "kind": entry.kind,
-    }
-    row["type"] = clip(type_name(value))
-    if not isinstance(entry, Entry):
-        row["empty"] = True
-    elif entry.kind == "module":
-        around: Member | None = owner
-        while around is not None and around.value is not value:
-            around = around.owner
-        if around is not None:
-            row["again"] = True
-    elif entry.kind == "plain value":
-        row["value"] = brief(value)
-    if entry.kind == "buffer" and not row.get("empty") and not entry.persistent:
-        row["kind"] = "non-persistent buffer"
-    if isinstance(entry, Entry) and entry.dtype is not None:
-        row |= {
-            # A symbolic size stays text: int() would write a guard into its owner's graph.
-            "shape": None
-            if entry.shape is None
-            else [n if type(n) is int else str(n) for n in entry.shape],
-            "dtype": str(entry.dtype).removeprefix("torch."),
-            "device": str(entry.device),
-            "grad": entry.requires_grad,
-            "numel": entry.numel if type(entry.numel) is int else None,
-            "nbytes": entry.nbytes if type(entry.nbytes) is int else None,
-        }
-    return Member(row, entry.path, value, owner)
+def page_of(owner: Member, part: Part, start: int = 0, stop: int | None = None) -> Page:
+    """What the module of `owner`, read as `part`, holds from position `start` to `stop`.
+
+    Parameters come first, then buffers, plain attributes and submodules, each in torch's order. Of
+    the submodules only those in sight are looked at: a large model has many."""
+    with without_torch_function():
+        own = list(part.slots())
+        first = max(0, start - len(own))
+        last = None if stop is None else max(0, stop - len(own))
+        slots = own[start:stop] + part.submodules(first, last)
+        found = [_member(slot, start + place, owner) for place, slot in enumerate(slots)]
+    return Page(found, len(own) + len(part.modules))
 
 
-def opened(module: nn.Module, budget: int, page: int) -> tuple[list[dict], bool]:
-    """The rows of `module` opened level by level until `budget` rows are out, and whether that is
-    all of them.
+def _member(slot: Slot, position: int, owner: Member) -> Member:
+    path = dotted(owner.path, slot.name)
+    tensor = facts(slot.value)
+    known = tensor.dtype is not None
+    row = Row(
+        id=dotted(owner.row.id, str(position)),
+        name=clip(slot.name),
+        path=clip(path),
+        kind=slot.kind,
+        type=clip(type_name(slot.value)),
+        empty=slot.empty,
+        again=slot.kind == "module" and _stands_in_itself(slot.value, owner),
+        value=brief(slot.value) if slot.kind == "plain value" and not known else None,
+        tensor=tensor if known else None,
+    )
+    return Member(row, path, slot, owner)
 
-    An opened module's row carries `children` (ids) and, if they do not all fit, `more`: how many
-    there are besides. A row without `children` was not opened. No module gives more than `page`
-    children at a time."""
+
+def _stands_in_itself(module: object, owner: Member | None) -> bool:
+    while owner is not None and owner.slot.value is not module:
+        owner = owner.owner
+    return owner is not None
+
+
+def opened(module: nn.Module, budget: int, page: int) -> Opened:
+    """The rows of `module` opened level by level until `budget` rows are out. No module gives more
+    than `page` children at a time."""
     first = root(module)
-    rows, complete = [first.row], True
+    found, children = [first], {}
+    parameters, buffers, whole = [], [], True
     waiting = deque([first])
+    met: set[int] = set()
     while waiting:
         member = waiting.popleft()
-        inside, count = members(member.value, member.path, 0, page)
-        if len(rows) + len(inside) > budget and member is not first:
-            complete = False
+        part = read(member.slot.value)
+        inside, count = page_of(member, part, 0, page)
+        if len(found) + len(inside) > budget and member is not first:
+            whole = False
             break
-        shown = [_member(held, position, member) for position, held in enumerate(inside)]
-        member.row["children"] = [one.row["id"] for one in shown]
-        if len(shown) < count:
-            member.row["more"] = count - len(shown)
-            complete = False
-        rows += [one.row for one in shown]
-        waiting.extend(one for one in shown if _enterable(one.row))
-    return rows, complete
+        children[member.row.id] = [one.row.id for one in inside], count - len(inside)
+        whole = whole and len(inside) == count
+        found += inside
+        waiting.extend(one for one in inside if one.row.enterable)
+        met.add(id(member.slot.value))
+        parameters += part.parameters.values()
+        buffers += part.buffers.values()
+    rows = [member.row for member in found]
+    if not whole:
+        return Opened(rows, children, whole)
+    sums = totals_of(len(met), parameters, buffers)
+    return Opened(rows, children, whole, _about_all(found), sums)
 
 
-def children(module: nn.Module, address: str, path: str, start: int, count: int) -> dict:
-    """`count` rows from position `start` inside the module at `address`: {"rows": [...], "more":
-    how many follow}.
+def _about_all(found: list[Member]) -> dict[str, About]:
+    """`About` for each tensor, where `found` has all members of a module."""
+    tensors = [one for one in found if one.row.tensor is not None]
+    tensors.sort(key=lambda member: member.row.positions)
+    names: dict[int, list[str]] = {}
+    for one in tensors:
+        names.setdefault(id(one.slot.value), []).append(one.row.path)
+    with without_torch_function():
+        homes = registered_kinds(one.slot for one in tensors)
+        return {one.row.id: _about(one.slot, names, homes) for one in tensors}
+
+
+def _about(slot: Slot, names: dict[int, list[str]], homes: dict[int, frozenset[str]]) -> About:
+    key = id(slot.value)
+    several = names[key] if len(names[key]) > 1 else []
+    return About(several[:_NAMES], seen_by(slot, homes.get(key)))
+
+
+def children(module: nn.Module, address: str, path: str, start: int, count: int) -> Inside:
+    """`count` rows from position `start` inside the module at `address`.
 
     Raises Stale if the module at `address` is not the one that had `path`.
     """
     owner = find(module, address, path)
-    if not _enterable(owner.row):
+    if not owner.row.enterable:
         raise Stale(path)
-    inside, total = members(owner.value, owner.path, start, start + count)
-    rows = [_member(held, start + position, owner).row for position, held in enumerate(inside)]
-    return {"rows": rows, "more": max(0, total - start - len(rows))}
+    part = read(owner.slot.value)
+    found = page_of(owner, part, start, start + count)
+    rows = [member.row for member in found.members]
+    return Inside(rows, max(0, found.count - start - len(rows)))
 
 
 def find(module: nn.Module, address: str, path: str) -> Member:
@@ -153,95 +222,109 @@ def find(module: nn.Module, address: str, path: str) -> Member:
     member = root(module)
     for step in address.split(".") if address else ():
         place = int(step)
-        inside, _ = (
-            members(member.value, member.path, place, place + 1)
-            if _enterable(member.row)
-            else ([], 0)
-        )
+        inside = []
+        if member.row.enterable:
+            inside = page_of(member, read(member.slot.value), place, place + 1).members
         if not inside:
             raise Stale(path)
-        member = _member(inside[0], place, member)
-    if member.row["path"] != path:
+        member = inside[0]
+    if member.row.path != path:
         raise Stale(path)
     return member
 
 
-def about(module: nn.Module, address: str, path: str) -> dict:
-    """What takes a walk to know: the `names` of a tensor, all of them, or the `totals` below a
-    submodule.
-    """
+def about(module: nn.Module, address: str, path: str) -> About | Totals | None:
+    """What takes a walk to know of the row at `address`: `About` a tensor, the `Totals` below a
+    submodule, None of anything else."""
     member = find(module, address, path)
-    if _enterable(member.row):
-        return {"totals": asdict(totals(member.value))}
-    return {"names": names_of(snapshot(module)).get(member.path, [])}
-
-
-def names_of(found: Snapshot) -> dict[str, list[str]]:
-    """path -> every path of the same tensor, for the tensors of a `Snapshot` that have several; 20
-    at most.
-    """
-    return {path: [clip(name) for name in group[:20]] for group in found.shared for path in group}
+    if member.row.enterable:
+        return totals(member.slot.value)
+    if member.row.tensor is None:
+        return None
+    wanted, names, kinds = member.slot.value, [], set()
+    for where, part in walk_with_paths(module):
+        for slot in part.slots():
+            if slot.value is wanted:
+                names.append(clip(dotted(where, slot.name)))
+                kinds |= {slot.kind} & REGISTERED
+    with without_torch_function():
+        return _about(member.slot, {id(wanted): names}, {id(wanted): frozenset(kinds)})
 
 
 def numbers(module: nn.Module, address: str, path: str) -> str:
     """A small preview of the tensor at `address`, as text."""
-    return preview(find(module, address, path).value)
+    return preview(find(module, address, path).slot.value)
+
+
+class Place(NamedTuple):
+    """Where something stands: its slot, its position among the members of its owner, and where the
+    owner stands in the index; -1 for the root."""
+
+    slot: Slot
+    position: int
+    owner: int
+
+
+class Found(NamedTuple):
+    """What a filter finds: the rows of the matches, each after the rows it stands in; the ids of
+    the matches; and how many further matches there are."""
+
+    rows: list[Row]
+    matches: list[str]
+    more: int
 
 
 class Index:
     """The paths of everything in a module, for a filter that a reader types: made once, asked at
-    every key.
-    """
+    every key."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._members: list[
-            tuple[Part, int, int]
-        ] = []  # in the order of the tree: what, its place, its owner here
+        self._root = root(module)
+        self._places: list[Place] = []
         self._paths: list[str] = []
-        above: set[int] = set()
-        pending = [((_ROOT, module), 0, -1)]
-        with collector_paused():
-            while pending:
-                one = pending.pop()
-                if one[2] is None:
-                    above.discard(one[0])
-                    continue
-                (entry, value), owner = one[0], len(self._members)
-                self._members.append(one)
-                self._paths.append(entry.path.lower())
-                if entry.kind == "module" and value is not None and id(value) not in above:
-                    above.add(id(value))
-                    pending.append((id(value), 0, None))
-                    inside = [
-                        (held, place, owner)
-                        for place, held in enumerate(members(value, entry.path)[0])
-                    ]
-                    pending += reversed(inside)
+        with collector_paused(), without_torch_function():
+            self._read(module)
 
-    def matches(self, wanted: str, limit: int) -> dict:
-        """The rows whose path contains `wanted`, whatever the case, each after the rows it stands
-        in.
+    def _read(self, module: nn.Module) -> None:
+        parts: list[int] = []  # where each module of the walk stands in the index
+        children: list[Iterator[int]] = []  # the positions of its submodules
+        for part in walk(module):
+            owner = parts[part.owner] if parts else -1
+            position = next(children[part.owner]) if parts else 0
+            here = len(self._places)
+            parts.append(here)
+            self._add(Place(Slot(part.name, "module", part.module), position, owner))
+            own = list(part.slots())
+            for place, slot in enumerate(own):
+                self._add(Place(slot, place, here))
+            submodules = list(enumerate(part.submodules(), start=len(own)))
+            children.append(iter([place for place, slot in submodules if is_module(slot.value)]))
+            for place, slot in submodules:
+                if not is_module(slot.value):
+                    self._add(Place(slot, place, here))
 
-        {"rows": [...], "matches": ids of the first `limit` matches, "more": how many matches are
-        left out}."""
+    def _add(self, place: Place) -> None:
+        name = place.slot.name.lower()
+        self._paths.append(dotted(self._paths[place.owner], name) if self._places else "")
+        self._places.append(place)
+
+    def matches(self, wanted: str, limit: int) -> Found:
+        """The rows whose path contains `wanted`, whatever the case; `limit` matches at most."""
         wanted = wanted.lower()
         hits = [position for position, path in enumerate(self._paths) if wanted in path]
         made: dict[int, Member] = {}
-        matched = [self._make(position, made).row["id"] for position in hits[:limit]]
-        rows = [made[position].row for position in sorted(made)]
-        return {"rows": rows, "matches": matched, "more": max(0, len(hits) - limit)}
+        matched = [self._make(position, made).row.id for position in hits[:limit]]
+        rows = sorted((member.row for member in made.values()), key=lambda row: row.positions)
+        return Found(rows, matched, max(0, len(hits) - limit))
 
     def _make(self, position: int, made: dict[int, Member]) -> Member:
         """The member at `position`, made after those it stands in; each once, in `made`."""
         chain = []
-        while position not in made and position >= 0:
-            chain.append(position)
-            position = self._members[position][2]
+        at = position
+        while at not in made and at >= 0:
+            chain.append(at)
+            at = self._places[at].owner
         for here in reversed(chain):
-            held, place, owner = self._members[here]
-            made[here] = root(held[1]) if owner < 0 else _member(held, place, made[owner])
-        return made[chain[0]] if chain else made[position]
-
-
-def _enterable(row: dict) -> bool:
-    return row["kind"] == "module" and not row.get("empty") and not row.get("again")
+            slot, place, owner = self._places[here]
+            made[here] = self._root if owner < 0 else _member(slot, place, made[owner])
+        return made[position]

@@ -1,10 +1,13 @@
-"""Which call of PyTorch sees each tensor of a module: found by experiment, on a stand-in and not on
-the module.
-"""
+"""Which call of PyTorch sees each tensor of a module: found by experiment, and not on the module.
+
+Two tensors that stand in the same situation are seen alike. So the experiment is made once for each
+situation, on a small stand-in, and never on the module."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -18,7 +21,13 @@ from helpers.state.objects import (
     require_module,
     type_name,
 )
-from helpers.state.snapshot import Entry, list_own, submodule
+from helpers.state.torch_private import (
+    STATE_DICT_HOOKS,
+    is_leaf,
+    retains_grad,
+    without_torch_function,
+)
+from helpers.state.walk import Slot, walk, walk_with_paths
 
 
 class Sight(NamedTuple):
@@ -39,135 +48,148 @@ class Sight(NamedTuple):
     gets_gradient: bool
 
 
-class Spot(NamedTuple):
-    """Where in the stand-in a tensor of the module has its place: `name` is an attribute of
-    `owner`.
-    """
+class Seen(NamedTuple):
+    """The answers of the experiment; `held_by_optimizer`: one made from `parameters()` holds the
+    tensor itself, under whatever name. The others are those of `Sight`."""
 
-    entry: Entry
-    owner: nn.Module
-    name: str
-    full_name: str
+    in_parameters: bool
+    in_buffers: bool
+    in_state_dict: bool
+    moves_with_to: bool
+    gets_gradient: bool
+    held_by_optimizer: bool
+
+
+class Situation(NamedTuple):
+    """All that decides who sees a tensor under one of its names: the kind of this slot, the kinds
+    of the registered slots that hold the same object, and what the tensor is to autograd."""
+
+    kind: str
+    registered_as: frozenset[str]
+    is_parameter: bool
+    requires_grad: bool
+    is_leaf: bool
+    retains_grad: bool
 
 
 def visibility(module: nn.Module) -> list[Sight]:
     """One `Sight` for each tensor of `module`, under each of its names, in the order of `snapshot`.
 
-    The experiment runs on a stand-in: a tree of plain `nn.Module` objects of the same shape, with a
-    number of its own for each distinct tensor, in the same container and shared where the module
-    shares it. There `named_parameters`, `named_buffers`, `state_dict`, a backward pass and `.to`
-    are really called. Nothing of the module runs, is copied or changes, however large it is. So the
-    answer is that of `nn.Module`; where a class of the module or a hook has rules of its own,
-    `own_rules` names it. `.to` means any change of dtype, or of device where numbers travel.
+    For each situation in which a tensor of the module stands, `named_parameters`, `named_buffers`,
+    `state_dict`, a backward pass and `.to` are really called, on a stand-in: plain `nn.Module`
+    objects that hold one number in the same containers. Nothing of the module runs, is copied or
+    changes, however large it is. So the answer is that of `nn.Module`; where a class of the module
+    or a hook has rules of its own, `own_rules` names it. `.to` means any change of dtype, or of
+    device where numbers travel.
 
     A tensor that is not registered and stands in the module's containers too (an alias) is judged
     by its own name: it is in no list, and it moves only if torch changes that very object. A lazy
     tensor is judged as the one it becomes. A module that is reached again inside itself is not
     entered.
 
-    Raises TypeError if `module` is not an `nn.Module` instance, and RecursionError for a tree so
-    deep that torch's own walks over it fail."""
+    Raises TypeError if `module` is not an `nn.Module` instance.
+    """
     require_module(module, "visibility")
+    with without_torch_function():
+        tensors = [
+            (f"{path}.{slot.name}" if path else slot.name, slot)
+            for path, part in walk_with_paths(module)
+            for slot in part.slots()
+            if issubclass(type(slot.value), torch.Tensor)
+        ]
+        homes = registered_kinds(slot for _, slot in tensors)
+        return [
+            Sight(path, _kind_of_entry(slot), *seen_by(slot, homes.get(id(slot.value)))[:5])
+            for path, slot in tensors
+        ]
+
+
+def registered_kinds(slots: Iterator[Slot]) -> dict[int, frozenset[str]]:
+    """id of each tensor -> the kinds of the registered slots, of all these, that hold it."""
+    kinds: dict[int, frozenset[str]] = {}
+    for _, kind, value in slots:
+        if kind != "plain tensor":
+            kinds[id(value)] = kinds.get(id(value), frozenset()) | {kind}
+    return kinds
+
+
+def seen_by(slot: Slot, registered_as: frozenset[str] | None) -> Seen:
+    """Who sees the tensor in `slot`, which the module registers as these kinds besides; None for
+    one that is registered nowhere."""
+    tensor = slot.value
+    situation = Situation(
+        slot.kind,
+        registered_as or frozenset(),
+        issubclass(type(tensor), nn.Parameter),
+        bool(facts(tensor).requires_grad),
+        is_leaf(tensor),
+        retains_grad(tensor),
+    )
+    return experiment(situation)
+
+
+def _kind_of_entry(slot: Slot) -> str:
+    return "buffer" if slot.kind == "non-persistent buffer" else slot.kind
+
+
+@cache
+def experiment(situation: Situation) -> Seen:
+    """Call torch on a stand-in with one number, which stands under `x` as the situation says."""
     # Ordinary tensors and a graph, whatever mode the caller is in (inference_mode(False) turns
     # gradients on as well); and no function of a tensor subclass runs.
-    with torch.inference_mode(False), torch._C.DisableTorchFunction():
-        model, spots = stand_in(module)
-        try:
-            return _observe(model, spots)
-        except RecursionError:
-            words = "is nested more deeply than torch itself can walk: its state_dict() fails in the same way"
-            raise RecursionError(f"this module {words}.") from None
+    with torch.inference_mode(False), without_torch_function():
+        number = _number_for(situation)
+        model = nn.Module()
+        _hold(model, situation.kind, number)
+        for kind in sorted(situation.registered_as):
+            holder = model._modules[f"holder of the {kind}"] = nn.Module()
+            _hold(holder, kind, number)
+        named = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+        buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
+        trained = any(number is parameter for parameter in model.parameters())
+        saved = model.state_dict(keep_vars=True)
+        gradient = _gets_gradient(number)
+        model.to(torch.float64)
+        moved = model.x.dtype == torch.float64
+    return Seen("x" in named, "x" in buffers, "x" in saved, moved, gradient, trained)
 
 
-def stand_in(module: nn.Module) -> tuple[nn.Module, list[Spot]]:
-    """A plain twin of `module` with one number for each distinct tensor, and the spot of every
-    tensor in it.
-
-    Names are made up, so that a dot, an empty text or a clash in the module's own names plays no
-    part."""
-    numbers: dict[
-        int, torch.Tensor
-    ] = {}  # id of a tensor -> the number that stands for it, under all its names
-    alive, spots, top = [], [], nn.Module()
-    pending: list[tuple[str, Any, nn.Module, str, frozenset[int]]] = [
-        ("", module, top, "", frozenset())
-    ]
-    while pending:
-        path, current, twin, prefix, above = pending.pop()
-        entries, values = [], []
-        children = [
-            (submodule(name, child, path), child)
-            for name, child in list(list_own(current, path, entries, values, []).items())
-        ]
-        alive.append(values)  # an id belongs to one tensor only as long as that tensor is there
-        for entry, value in zip(entries, values, strict=True):
-            if not issubclass(type(value), torch.Tensor):
-                continue
-            number = numbers[id(value)] = (
-                numbers[id(value)] if id(value) in numbers else _number_for(value)
-            )
-            name = f"tensor_{len(spots)}"
-            # Straight into the container, as the module has it: registering would call global hooks
-            # of the learner.
-            {"parameter": twin._parameters, "buffer": twin._buffers}.get(entry.kind, vars(twin))[
-                name
-            ] = number
-            if entry.kind == "buffer" and not entry.persistent:
-                twin._non_persistent_buffers_set.add(name)
-            spots.append(Spot(entry, twin, name, prefix + name))
-        inside = above | {id(current)}
-        for position, (entry, child) in reversed(list(enumerate(children))):
-            if issubclass(type(child), nn.Module) and id(child) not in inside:
-                name = f"module_{position}"
-                twin._modules[name] = nn.Module()
-                pending.append((entry.path, child, twin._modules[name], f"{prefix}{name}.", inside))
-    return top, spots
+def _hold(module: nn.Module, kind: str, number: torch.Tensor) -> None:
+    """Put `number` under `x`, straight into its container: registering would call global hooks of
+    the learner."""
+    if kind == "parameter":
+        module._parameters["x"] = number
+    elif kind == "plain tensor":
+        vars(module)["x"] = number
+    else:
+        module._buffers["x"] = number
+        if kind == "non-persistent buffer":
+            module._non_persistent_buffers_set.add("x")
 
 
-_base = torch._C.TensorBase
-_is_leaf, _retains_grad = _base.is_leaf.__get__, _base.retains_grad.__get__
+def _number_for(situation: Situation) -> torch.Tensor:
+    """A tensor of one element that is to autograd and to `.to` what the situation says.
 
-
-def _number_for(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor of one element that is to autograd and to `.to` what `tensor` is: of the same kind
-    and readiness.
-
-    Its dtype is float32 whatever that of `tensor`: a change of dtype then shows for all of them
-    what a change of device does to all of them."""
-    grad = bool(facts(tensor)[3])
+    Its dtype is float32 whatever that of the tensor is: a change of dtype then shows for all of
+    them what a change of device does to all of them."""
     number = torch.zeros(1, dtype=torch.float32, device="cpu")
-    if issubclass(type(tensor), nn.Parameter):
-        return nn.Parameter(number, requires_grad=grad)
-    number.requires_grad_(grad)
-    if grad and not _is_leaf(
-        tensor
-    ):  # the result of a computation, as `weight` under the old weight_norm
+    if situation.is_parameter:
+        return nn.Parameter(number, requires_grad=situation.requires_grad)
+    number.requires_grad_(situation.requires_grad)
+    # The result of a computation, as `weight` under the old weight_norm.
+    if situation.requires_grad and not situation.is_leaf:
         number = number * 1
-        if _retains_grad(tensor):
+        if situation.retains_grad:
             number.retain_grad()
     return number
 
 
-def _observe(model: nn.Module, spots: list[Spot]) -> list[Sight]:
-    """Call torch on the stand-in, and look at every spot."""
-    listed = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
-    saved = model.state_dict(keep_vars=True).keys()
-
-    before = [getattr(spot.owner, spot.name) for spot in spots]
-    loss = torch.cat(before).sum() if before else torch.zeros(())
-    if loss.requires_grad:
-        loss.backward()
+def _gets_gradient(number: torch.Tensor) -> bool:
+    if not number.requires_grad:
+        return False
+    number.sum().backward()
     # Asked for the gradient of what is no leaf, torch has none and warns.
-    reached = [(one.is_leaf or one.retains_grad) and one.grad is not None for one in before]
-    del loss
-
-    model.to(torch.float64)
-    moved = [getattr(spot.owner, spot.name).dtype == torch.float64 for spot in spots]
-    return [
-        Sight(entry.path, entry.kind, name in listed, name in buffers, name in saved, to, grad)
-        for (entry, _, _, name), to, grad in zip(spots, moved, reached, strict=True)
-    ]
+    return (number.is_leaf or number.retains_grad) and number.grad is not None
 
 
 _CALLS = (
@@ -181,7 +203,6 @@ _CALLS = (
     "to",
     "_apply",
 )
-_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks")
 
 
 def own_rules(module: nn.Module) -> list[tuple[str, str]]:
@@ -192,21 +213,15 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     overrides one, and hooks on `state_dict()`. Each pair stands once, in the order of the walk; []
     for most models. TypeError as there."""
     require_module(module, "own_rules")
-    found, seen, pending = {}, set(), [module]
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        for kind in bases(type(current)):
+    found = {}
+    for part in walk(module, times=1):
+        for kind in bases(type(part.module)):
             space = class_dict(kind)
             if not f"{space.get('__module__', '')}.".startswith("torch."):
                 found |= {(class_name(kind), call): None for call in _CALLS if call in space}
-        hooks = ((hook, instance_dict(current).get(hook)) for hook in _HOOKS)
-        set_up = [
-            hook for hook, held in hooks if issubclass(type(held), dict) and dict.__len__(held)
-        ]
-        found |= {(type_name(current), hook): None for hook in set_up}
-        children = list_own(current, "", [], [], []).values()
-        pending += reversed([child for child in children if issubclass(type(child), nn.Module)])
+        own = instance_dict(part.module)
+        for hook in STATE_DICT_HOOKS:
+            held = own.get(hook)
+            if issubclass(type(held), dict) and dict.__len__(held):
+                found[type_name(part.module), hook] = None
     return list(found)

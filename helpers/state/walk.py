@@ -88,6 +88,14 @@ class Part(NamedTuple):
             elif value is not _GONE:  # else another thread took it away
                 yield from [_plain_slot(name, part) for name, part in inside(value, text(key))]
 
+    def attributes(self) -> list[tuple[Any, Any]]:
+        """(key, value) of the plain attributes as they stand, without what is in them."""
+        return [(key, self.own.get(key)) for key in _plain_names(self.own)]
+
+    def registers(self, name: str) -> bool:
+        """Is there a tensor, a module or a None of this name in the containers?"""
+        return name in self.parameters or name in self.buffers or name in self.modules
+
     def buffer_slots(self) -> list[Slot]:
         """The buffers. Here alone is decided which of them are not saved."""
         transient = _transient_names(self.own)

@@ -11,8 +11,7 @@ from itertools import product
 
 from torch import nn
 
-from helpers.state.objects import facts, require_module, text, type_name
-from helpers.views.markup import clip
+from helpers.state.objects import clip, facts, require_module, shape_in_words, text, type_name
 
 WAYS = ("_parameters", "named_parameters", "parameters", "state_dict")
 _NAMES = 8  # of one tensor in one cell
@@ -58,60 +57,63 @@ def ways(module: nn.Module, *, most: int = 100) -> Ways:
 
 def _read(module: nn.Module, most: int) -> Ways:
     saved = module.state_dict(keep_vars=True)  # the same keys, with the tensors themselves
-    rows, held = {}, []  # id of an object -> its row; the objects, so that no id is given twice
-    for _, part in module.named_modules(remove_duplicate=False):
-        for kind, own in (("parameter", part.named_parameters), ("buffer", part.named_buffers)):
-            for _, tensor in own(recurse=False, remove_duplicate=False):
-                held.append(tensor)
-                rows.setdefault(id(tensor), _row(kind, tensor))
-    for one in rows.keys() - {id(value) for value in saved.values()}:
-        if rows[one]["kind"] == "buffer":
-            rows[one]["kind"] = "non-persistent buffer"
     # Each None is a row of its own, so another object stands for it.
     first = [
         (text(name), object() if value is None else value)
         for name, value in module._parameters.items()
     ]
-    for _, value in first:
-        rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
-    for value in saved.values():  # extra state, and what a hook puts there
-        rows.setdefault(
-            id(value), _row("plain value" if facts(value)[1] is None else "plain tensor", value)
-        )
+    rows, _held = _rows(module, first, saved)
+    shown = list(rows)[:most]
     frames = {}
     for recurse, once in product((True, False), repeat=2):
         named = list(module.named_parameters(recurse=recurse, remove_duplicate=once))
-        listings = [
-            first,
-            named,
-            [("", one) for one in module.parameters(recurse=recurse)],
-            list(saved.items()),
-        ]
-        cells = zip(*(_cells(listing, list(rows)[:most]) for listing in listings), strict=True)
+        unnamed = [("", one) for one in module.parameters(recurse=recurse)]
+        listings = [first, named, unnamed, list(saved.items())]
+        cells = zip(*(_cells(listing, shown) for listing in listings), strict=True)
         frames["FT"[recurse] + "FT"[once]] = {
             "counts": [len(one) for one in listings],
             "cells": list(cells),
         }
     answers = module._parameters, module.named_parameters(), module.parameters(), saved
-    returns = tuple(map(type_name, answers))
     return Ways(
-        clip(type_name(module)),
-        returns,
-        list(rows.values())[:most],
-        frames,
-        max(0, len(rows) - most),
+        type=clip(type_name(module)),
+        returns=tuple(map(type_name, answers)),
+        rows=[rows[one] for one in shown],
+        frames=frames,
+        more=len(rows) - len(shown),
     )
 
 
+def _rows(
+    module: nn.Module, first: list[tuple[str, object]], saved: dict
+) -> tuple[dict[int, dict], list[object]]:
+    """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
+    rows: dict[int, dict] = {}
+    held: list[object] = []
+    kept = {id(value) for value in saved.values()}
+    for _, part in module.named_modules(remove_duplicate=False):
+        for _, tensor in part.named_parameters(recurse=False, remove_duplicate=False):
+            held.append(tensor)
+            rows.setdefault(id(tensor), _row("parameter", tensor))
+        for _, tensor in part.named_buffers(recurse=False, remove_duplicate=False):
+            held.append(tensor)
+            kind = "buffer" if id(tensor) in kept else "non-persistent buffer"
+            rows.setdefault(id(tensor), _row(kind, tensor))
+    for _, value in first:
+        rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
+    for value in saved.values():  # extra state, and what a hook puts there
+        kind = "plain value" if facts(value).dtype is None else "plain tensor"
+        rows.setdefault(id(value), _row(kind, value))
+    return rows, held
+
+
 def _row(kind: str, value: object) -> dict:
-    shape, dtype, _, grad, _, _ = facts(value)
-    row = {
-        "kind": kind,
-        "type": clip(type_name(value)),
-        "grad": grad,
-        "shape": None if shape is None else [*shape],
-    }
-    return row | {"dtype": str(dtype).removeprefix("torch.")} if dtype else row
+    known = facts(value)
+    row = {"kind": kind, "type": clip(type_name(value)), "grad": known.requires_grad}
+    if known.dtype is not None:
+        row["shape"] = shape_in_words(known.shape)
+        row["dtype"] = str(known.dtype).removeprefix("torch.")
+    return row
 
 
 def _cells(listing: list[tuple[str, object]], rows: list[int]) -> list[dict]:

@@ -3,5 +3,8 @@
 Hands out `trace` and `parting` with their records, the story that a player tells of a trace, and
 the attempts of the playground. It knows nothing of the screen.
 
+`source` is torch's file, `recorder` takes the lines of it that run, `watch` what they do to the
+containers of a module, `following` decides of which; `trace` makes steps of it all.
+
 Imports: `state`.
 """

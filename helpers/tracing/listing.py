@@ -20,15 +20,27 @@ _CLASSES = {
 }
 
 
+class Block(NamedTuple):
+    """What a test or the head of a loop decides: the line of its statement, the first and the last
+    line that it guards, and of its `else`, 0 and 0 where there is none."""
+
+    head: int
+    first: int
+    last: int
+    other: int
+    end: int
+
+
 class Listing(NamedTuple):
     """The source of one function: its name, the number of its first line, of each line the tokens,
     as [class, text, class, text, …], and the number of the line at which its statement begins; 0
-    for a line that does not run."""
+    for a line that does not run. `blocks`: outer ones before those inside."""
 
     name: str
     first: int
     tokens: list[list[str]]
     statements: list[int]
+    blocks: list[Block]
 
 
 def listings_of(steps: Trace) -> list[Listing]:
@@ -41,15 +53,26 @@ def listings_of(steps: Trace) -> list[Listing]:
         if sum(first in one for one in ranges) == 1:
             found.append(_listing(name, first, text))
     if len(steps) and not steps[-1].stack:
-        found.append(Listing("the block", steps[-1].line, [["", steps[-1].source]], [0]))
+        found.append(Listing("the block", steps[-1].line, [["", steps[-1].source]], [0], []))
     return found
 
 
 def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
     indent = len(text[0]) - len(text[0].lstrip())
     lines = [line if line[:indent].strip() else line[indent:] for line in text]
-    statements = [start and start + first - 1 for start in _statements(lines)]
-    return Listing(name, first, _tokens(lines), statements)
+    tree = ast.parse("\n".join(lines))
+    ast.increment_lineno(tree, first - 1)
+    statements = _statements(tree, lines, first)
+    return Listing(name, first, _tokens(lines), statements, _blocks(tree))
+
+
+def _blocks(tree: ast.Module) -> list[Block]:
+    forks = [node for node in ast.walk(tree) if isinstance(node, (ast.If, ast.While, ast.For))]
+    found = []
+    for node in sorted(forks, key=lambda node: node.lineno):
+        other = (node.orelse[0].lineno, node.orelse[-1].end_lineno) if node.orelse else (0, 0)
+        found.append(Block(node.lineno, node.body[0].lineno, node.body[-1].end_lineno, *other))
+    return found
 
 
 def _tokens(lines: list[str]) -> list[list[str]]:
@@ -67,21 +90,19 @@ def _tokens(lines: list[str]) -> list[list[str]]:
     return found
 
 
-def _statements(lines: list[str]) -> list[int]:
+def _statements(tree: ast.Module, lines: list[str], first: int) -> list[int]:
     """For each line that at which its statement begins; 0 for the head, blank lines and comments:
     they do not run."""
     kinds = (ast.stmt, ast.excepthandler)
-    nodes = ast.walk(ast.parse("\n".join(lines)))
-    head, *inner = [node for node in nodes if isinstance(node, kinds)]
+    head, *inner = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     starts: dict[int, int] = {}
     for node in inner:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         end = node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno
         starts |= dict.fromkeys(range(node.lineno, end + 1), 0 if docstring else node.lineno)
-    starts |= dict.fromkeys(range(1, head.body[0].lineno), 0)
+    starts |= dict.fromkeys(range(first, head.body[0].lineno), 0)
     found, following = [], 0
-    for number in range(len(lines), 0, -1):
-        line = lines[number - 1].strip()
+    for number, line in reversed(list(enumerate(map(str.strip, lines), first))):
         if not line or line.startswith("#"):
             found.append(0)
             continue

@@ -127,7 +127,7 @@ class Watch:
         tensors = [one for one in self._found if issubclass(type(one), torch.Tensor)]
         self._tensors = [(tensor, _about(tensor)) for tensor in tensors]
         old = self.history.at(moment)
-        new = {box: self._in_words(box, *pairs) for box, pairs in boxes.items()}
+        new = {box: self._described(box, *pairs) for box, pairs in boxes.items()}
         names = {(box, name): None for state in (old, new) for box in state for name in state[box]}
         for box, name in names:
             before, after = old.get(box, {}).get(name), new.get(box, {}).get(name)
@@ -138,7 +138,7 @@ class Watch:
             self.history.moments.append(moment)
             self.history.states.append(new)
 
-    def _in_words(self, box: str, names: list, values: list | None) -> dict[str, Value]:
+    def _described(self, box: str, names: list, values: list | None) -> dict[str, Value]:
         if values is None:
             return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
         found = {}

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from helpers.views.bundle import front_end
 
-__all__ = ["ThreeFaces", "front_end"]
+__all__ = ["TwoFaces", "ThreeFaces", "front_end"]
 
 
-class ThreeFaces:
-    """A widget with two more faces: its `title()`, one line of text, and `static_face()`, HTML that
-    says the same where nothing runs."""
+class TwoFaces:
+    """What shows its `title()`, one line of text, or its `static_face()`, HTML that says the same."""
 
     def __repr__(self) -> str:
         return " ".join(self.title().split())
+
+    def _repr_html_(self) -> str:
+        return self.static_face()
+
+
+class ThreeFaces(TwoFaces):
+    """A widget with the two faces for where nothing runs."""
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         live = super()._repr_mimebundle_(**kwargs)

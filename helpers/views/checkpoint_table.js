@@ -21,9 +21,9 @@ function stepOf({ words, code, enough }) {
   return node(
     "div",
     "inm-fit-step",
-    words,
+    node("div", "inm-prose", words),
     node("pre", "inm-fit-code", node("code", "", code)),
-    enough,
+    node("div", "inm-prose", enough),
   );
 }
 
@@ -69,8 +69,8 @@ function render({ model, el }) {
     show();
   }
 
-  const said = notes.map((one) => node("div", "inm-soft", one));
-  const words = [node("div", "inm-fit-title", title), ...advice.map(stepOf), ...said];
+  const said = notes.map((one) => node("div", "inm-soft inm-prose", one));
+  const words = [node("div", "inm-fit-title inm-prose", title), ...advice.map(stepOf), ...said];
   const root = node("div", "inm inm-fit", ...words, bar, scroll, status);
   const { on, leave } = enter(el, root);
   for (const input of [filter, fold]) on(input, "input", show);

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 
 import anywidget
 from traitlets import Dict
 
-from helpers.checkpoints.comparison import Comparison, Slot
-from helpers.state.objects import shape_in_words, type_name
+from helpers.checkpoints.comparison import Comparison, Outline
+from helpers.state.objects import clip, shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
     CODE,
     Markup,
-    clip,
     face,
     fold,
     grid,
@@ -23,15 +23,16 @@ from helpers.views.markup import (
     soft,
     tag,
 )
-from helpers.views.signs import GREY, Sign
+from helpers.views.signs import Sign
 
+# Colours belong to kinds of state; what a load says has the colour of the words beside it.
 STATES: dict[str, Sign] = {
-    "mismatched": Sign("≠", "#D55E00", "mismatched"),
-    "refused": Sign("✕", "#D55E00", "refused"),
-    "missing": Sign("−", "#D55E00", "missing"),
-    "unexpected": Sign("+", "#E69F00", "unexpected"),
-    "silent": Sign("~", GREY, "passed over"),
-    "matched": Sign("✓", "#0072B2", "matched"),
+    "mismatched": Sign("≠", "currentColor", "mismatched"),
+    "refused": Sign("⚠", "currentColor", "refused"),
+    "missing": Sign("−", "currentColor", "missing"),
+    "unexpected": Sign("+", "currentColor", "unexpected"),
+    "silent": Sign("~", "currentColor", "passed over"),
+    "matched": Sign("✓", "currentColor", "matched"),
 }
 _LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
 _PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
@@ -87,66 +88,72 @@ def _step(advice: dict) -> Markup:
 
 def _table(found: Comparison) -> dict:
     """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left
-    out, and words.
-    """
-    states = {key: "unexpected" for key in found.unexpected}
-    states |= {key: "silent" for key in found.silent} | {key: "matched" for key in found.matched}
-    states |= {key: "missing" for key in found.missing} | {
-        key: "mismatched" for key, *_ in found.mismatched
-    }
-    states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
-    order = list(STATES)
+    out, and words."""
+    states = _states(found)
+    totals = Counter(states.values())
+    counts = [f"{totals[one]:,} {sign.label}" for one, sign in STATES.items() if totals[one]]
+    title = [f"{clip(found.type, 80)}: {clip(found.verdict, 400)}"]
+    title.append(", ".join(counts) or "no key on either side")
     rows = [
         {
             "key": clip(key),
-            "state": states[key],
+            "state": state,
             "model": _words(found.expected.get(key)),
             "checkpoint": _words(found.found.get(key)),
         }
-        for key in sorted(states, key=lambda key: order.index(states[key]))
+        for key, state in states.items()
     ]
-    counts = [
-        f"{count:,} {STATES[state].label}"
-        for state in order
-        if (count := sum(row["state"] == state for row in rows))
-    ]
-    verdict = "a strict load succeeds" if found.loads else "a strict load fails"
-    rules = ", ".join(f"{name}.{rule}" for name, rule in found.own_rules)
+    return {
+        "title": "; ".join(title) + ".",
+        "advice": [
+            {"words": step.words, "code": _cut(step.code), "enough": _ENOUGH[step.enough]}
+            for step in found.advice
+        ],
+        "notes": [clip(note, 600) for note in _notes(found)],
+        "rows": rows[:_LIVE_ROWS],
+        "more": max(0, len(rows) - _LIVE_ROWS),
+        "matched": totals["matched"],
+        "heads": list(_HEADS),
+    }
+
+
+def _states(found: Comparison) -> dict[str, str]:
+    """What a load says of each key, what needs attention first."""
+    states = dict.fromkeys(found.unexpected, "unexpected")
+    states |= dict.fromkeys(found.silent, "silent") | dict.fromkeys(found.matched, "matched")
+    states |= dict.fromkeys(found.missing, "missing")
+    states |= {key: "mismatched" for key, *_ in found.mismatched}
+    states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
+    order = list(STATES)
+    return dict(sorted(states.items(), key=lambda pair: order.index(pair[1])))
+
+
+def _notes(found: Comparison) -> list[str]:
     notes = [f"torch says: {one}" for one in found.errors]
     if found.dtypes or found.devices:
         changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
         notes.append(f"Tensors that a load converts to what the model has: {changes}.")
     if any(one.found != one.expected and str(one.expected) == "meta" for one in found.devices):
-        notes.append(
-            "The model is on meta: a load copies no number into it. With assign=True it takes these tensors."
-        )
-    notes += [f"Rules of its own, not asked: {rules}. They may decide otherwise."] if rules else []
-    return {
-        "title": f"{clip(found.type, 80)}: {verdict}; {', '.join(counts) or 'no key on either side'}.",
-        "advice": [
-            {"words": step.words, "code": _cut(step.code), "enough": _ENOUGH if step.enough else ""}
-            for step in found.advice
-        ],
-        "notes": [clip(note, 600) for note in notes],
-        "rows": rows[:_LIVE_ROWS],
-        "more": max(0, len(rows) - _LIVE_ROWS),
-        "matched": sum(row["state"] == "matched" for row in rows),
-        "heads": list(_HEADS),
-    }
+        notes.append("The model is on meta: a load copies no number into it.")
+        notes[-1] += " With assign=True it takes these tensors."
+    if found.doubts:
+        notes.append(f"Not asked, and may decide otherwise: {'; '.join(found.doubts)}.")
+    return notes
 
 
 def _cut(code: str) -> str:
-    return (
-        code
-        if len(code) <= _CODE
-        else f"{code[:_CODE]}…\n# … the whole of it is in the comparison's code"
-    )
+    left_out = "# … the whole of it is in the comparison's code"
+    return code if len(code) <= _CODE else f"{code[:_CODE]}…\n{left_out}"
 
 
-_ENOUGH = "Then module.load_state_dict(state_dict) loads strictly."
+_ENOUGH = {
+    True: "Then module.load_state_dict(state_dict) loads strictly.",
+    None: "Then it loads strictly, unless a rule that was not asked decides otherwise.",
+    False: "",
+}
 
 
-def _words(held: Slot | None) -> str:
+def _words(held: Outline | None) -> str:
     """What stands on one side; "–" for nothing."""
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)

@@ -14,9 +14,9 @@ export function node(name, attributes, ...children) {
 }
 
 // The glyph of a sign; what it stands for is told in words beside it.
-export function mark({ glyph, colour, label }) {
-  const about = { title: label, "aria-hidden": "true" };
-  return node("span", { class: "inm-sign", style: `color:${colour}`, ...about }, glyph);
+export function mark({ glyph, colour, label, light, dark }) {
+  const style = `--inm-on-light:${light || colour};--inm-on-dark:${dark || colour}`;
+  return node("span", { class: "inm-sign", style, title: label, "aria-hidden": "true" }, glyph);
 }
 
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from helpers.state.objects import writable
+
 if TYPE_CHECKING:
     from helpers.views.signs import Sign
 
@@ -15,13 +17,16 @@ _VOID = frozenset({"br", "hr", "img"})
 # Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values
 # that read on white and on black: grey lines, and softer words by opacity instead of a colour.
 BOX = (
-    "max-width:60em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
+    "max-width:51em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
 )
 SOFT = "opacity:0.8"
+PROSE = "max-width:38em"  # at most about 75 characters a line
 CELL = (
     "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
     "font-weight:400;background:none"
 )
+# After trust, when the ground of the page is known.
+_STAYS = "position:sticky;left:0;background:var(--jp-layout-color0,#ffffff)"
 MONO = "font-family:monospace"
 CODE = f"{MONO};font-weight:600"
 
@@ -30,21 +35,6 @@ class Markup(str):
     """A string that is HTML already: `tag` lets it pass, every other string is escaped."""
 
     __slots__ = ()
-
-
-def writable(words: str) -> str:
-    """`words` as UTF-8 can hold it: half of a surrogate pair, which Python allows in a str, is
-    written as \\ud800.
-    """
-    return words.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def clip(words: str, limit: int = 300) -> str:
-    """`words` as UTF-8 can hold them, their middle left out if they are longer than a reader would
-    read.
-    """
-    words, tail = writable(words), min(60, limit // 2)
-    return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
 def text(value: object) -> Markup:
@@ -87,7 +77,7 @@ def face(name: str, *parts: object) -> Markup:
 
 def soft(*words: object) -> Markup:
     """A line that says something about the face, such as what it leaves out."""
-    return tag("div", *words, style=f"{SOFT};margin-top:0.4em")
+    return tag("div", *words, style=f"{SOFT};{PROSE};margin-top:0.4em")
 
 
 def rest(count: int, what: str = "") -> Markup | str:
@@ -112,19 +102,22 @@ def grid(
     rows: Iterable[Sequence[object]],
     cell: str = CELL,
     caption: object = "",
+    keeps_first: bool = False,
 ) -> Markup:
     """A table of `rows` under `heads`, which scrolls sideways where it is too wide.
 
-    The first of a row names it. `cell` is the style of each cell; `caption` stands above."""
+    The first of a row names it. `cell` is the style of each cell; `caption` stands above. If it
+    `keeps_first`, the first of each row stays in sight while the others scroll."""
+    side = f"{cell};{_STAYS}" if keeps_first else cell
     head = tag("thead", tag("tr", *(tag("th", words, scope="col", style=cell) for words in heads)))
-    body = tag("tbody", *(_row(row, cell) for row in rows))
+    body = tag("tbody", *(_row(row, side, cell) for row in rows))
     above = caption and tag("caption", caption, style="text-align:left;caption-side:top")
     style = "border-collapse:collapse;margin:0.4em 0;font-size:1em"
     drawn = tag("table", above, head, body, style=style)
     return tag("div", drawn, style="overflow-x:auto")
 
 
-def _row(cells: Sequence[object], style: str) -> Markup:
+def _row(cells: Sequence[object], side: str, style: str) -> Markup:
     first, *others = cells
-    head = tag("th", first, scope="row", style=style)
+    head = tag("th", first, scope="row", style=side)
     return tag("tr", head, *(tag("td", words, style=style) for words in others))

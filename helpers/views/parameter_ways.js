@@ -12,6 +12,8 @@ const WAYS = [
   { name: "state_dict", units: "entries", takes: ["prefix"] },
 ];
 
+const COLUMN = { scope: "col", role: "columnheader" };
+
 function partOf(row) {
   if (row.empty) return "None";
   return row.dtype ? tensorOf(row) : row.type;
@@ -59,18 +61,20 @@ function controls() {
 function tensorCell(row, sign) {
   const kind = row.kind === "parameter" ? "" : `, ${sign.label}`;
   const label = `${sign.label}, ${partOf(row)}`;
-  return node("th", { scope: "row", "aria-label": label }, mark(sign), partOf(row) + kind);
+  const about = { scope: "row", role: "rowheader", "aria-label": label };
+  return node("th", about, mark(sign), partOf(row) + kind);
 }
 
 function wayCell(row, way, { at, more }, given) {
-  if (!at.length) return node("td", { "aria-label": "not there" }, "–");
+  const about = { role: "gridcell", "data-call": callOf(way, given) };
+  if (!at.length) return node("td", { ...about, "aria-label": "not there" }, "–");
   const items = at.map(([position, name]) => {
     const words = nameOf(way, name, given) + (row.empty ? ": None" : "") || row.type;
     const place = node("span", "inm-soft", `${position} `);
     return node("div", "inm-ways-item", place, node("code", "", words));
   });
   const rest = more ? node("div", "inm-soft", `… and ${count(more)} more names`) : "";
-  return node("td", "", ...items, rest);
+  return node("td", about, node("div", "", ...items, rest));
 }
 
 // The table: a row for each tensor, a column for each way, and the row that is selected.
@@ -78,8 +82,9 @@ class Grid {
   selected = null; // the place of a row
   standing = [0, 0]; // row and column of the cell that Tab comes to
   cells = [];
-  head = node("thead");
-  body = node("tbody");
+  // On a narrow page the parts of the table are cards; what they are for a reader is said here.
+  head = node("thead", { role: "rowgroup" });
+  body = node("tbody", { role: "rowgroup" });
   status = node("div", { class: "inm-status", role: "status" });
 
   constructor({ rows, frames, returns }, signs, given) {
@@ -100,16 +105,16 @@ class Grid {
     const heads = WAYS.map((way, i) => {
       const sum = `${this.returns[i]}, ${count(frame.counts[i])} ${way.units}`;
       const call = node("code", "", callOf(way, given));
-      return node("th", { scope: "col" }, call, node("div", "inm-soft", sum));
+      return node("th", COLUMN, call, node("div", "inm-soft", sum));
     });
-    this.head.replaceChildren(node("tr", "", node("th", { scope: "col" }, "tensor"), ...heads));
+    this.head.replaceChildren(node("tr", { role: "row" }, node("th", COLUMN, "tensor"), ...heads));
     this.cells = this.rows.map((row, place) => {
       const found = frame.cells[place];
       const ways = WAYS.map((way, i) => wayCell(row, way, found[i], given));
       return [tensorCell(row, this.signs[row.kind]), ...ways];
     });
     this.eachCell((cell, row, column) => Object.assign(cell.dataset, { row, column }));
-    this.body.replaceChildren(...this.cells.map((line) => node("tr", "", ...line)));
+    this.body.replaceChildren(...this.cells.map((line) => node("tr", { role: "row" }, ...line)));
     this.light();
   }
 

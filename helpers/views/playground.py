@@ -9,13 +9,17 @@ import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
-from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import CODE, SOFT, Markup, grid, join, mark, soft, tag
+from helpers.views import ThreeFaces, TwoFaces, front_end
+from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
 from helpers.views.trace_player import TracePlayer
 
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
+_NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
+# What the table has found stands out, and nothing happened where the name is as it was.
+_LOST = "margin:-0.2em -0.5em;padding:0.2em 0.5em;background:#8a2c00;color:#ffffff"
+_FADED = "opacity:0.7"
 
 
 def outcome_in_words(outcome: Outcome) -> str:
@@ -41,7 +45,7 @@ def _sign_of(outcome: Outcome) -> Sign:
     return SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
 
 
-class OutcomeTable:
+class OutcomeTable(TwoFaces):
     """Outcomes, such as those of `trials.grid()`, as one table for each route: values down,
     homes across.
 
@@ -52,11 +56,11 @@ class OutcomeTable:
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
         self.outcomes = list(outcomes)
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
         errors = sum(bool(one.error) for one in self.outcomes)
         return f"OutcomeTable: {len(self.outcomes)} attempts, {errors} of them raise an error"
 
-    def _repr_html_(self) -> Markup:
+    def static_face(self) -> Markup:
         routes = dict.fromkeys(one.route for one in self.outcomes)
         return tag("div", *map(self._table, routes), class_="inm-outcomes", style=_LOOK)
 
@@ -69,14 +73,15 @@ class OutcomeTable:
             alike.setdefault(cells, []).append(value)
         rows = [[", ".join(values) or "(no value)", *cells] for cells, values in alike.items()]
         caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
-        return grid(["value", *homes], rows, caption=caption)
+        return grid(["value", *homes], rows, _NARROW, caption, keeps_first=True)
 
 
 def _cell(outcome: Outcome) -> Markup:
     if outcome.error:
         lost = outcome.after != outcome.home
-        now = tag("b", "the name is lost") if lost else tag("span", "as it was", style=SOFT)
-        return tag("div", f"✗ {outcome.error}", tag("br"), now, style=_WHOLE)
+        now = tag("b", "the name is lost") if lost else "as it was"
+        look = _LOST if lost else _FADED
+        return tag("div", f"⚠ {outcome.error}", tag("br"), now, style=f"{_WHOLE};{look}")
     sign, below = _sign_of(outcome), []
     for words, holds in (("empty slot", outcome.empty), ("hidden by the class", outcome.hidden)):
         if holds:

@@ -53,7 +53,11 @@ function renderAsked({ model, el }) {
 class Verdict {
   misses = 0;
   solved = false;
-  feedback = node("div", { class: "inm-quiz-feedback", role: "status", "aria-live": "polite" });
+  feedback = node("div", {
+    class: "inm-quiz-feedback inm-prose",
+    role: "status",
+    "aria-live": "polite",
+  });
   check = node("button", { type: "submit", class: "inm-button inm-quiz-check" }, "Check");
   show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
 
@@ -101,7 +105,7 @@ class Verdict {
     this.solved = true;
     this.options.forEach((option, index) => {
       const title = `Why ${index === this.answer ? "" : "not "}${letter(index)}?`;
-      const why = node("div", "", ...prose(option.why));
+      const why = node("div", "inm-prose", ...prose(option.why));
       const fold = node("details", "inm-quiz-why", node("summary", "", title), why);
       this.rows[index].row.after(fold);
     });

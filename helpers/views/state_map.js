@@ -6,16 +6,16 @@ import { enter, hear } from "./life.js";
 import { Details } from "./state_map_details.js";
 import { isModule, Rows } from "./state_map_rows.js";
 import { Tree } from "./state_map_tree.js";
-import { bytes, count } from "./words.js";
+import { count } from "./words.js";
 
 const PAUSE = 120; // ms between the last letter of a filter and the question to Python
 
-function totalsOf({ parameters, trainable, buffers, nbytes, lazy, modules }) {
+function totalsOf({ parameters, trainable, buffers, memory, lazy, modules }) {
   const facts = [
     ["parameter elements", count(parameters)],
     ["of them trainable", count(trainable)],
     ["buffer elements", count(buffers)],
-    ["in parameters and buffers", bytes(nbytes)],
+    ["in parameters and buffers", memory],
     [modules === 1 ? "module" : "modules", count(modules)],
   ];
   if (lazy) facts.push(["lazy, no size yet", count(lazy)]);
@@ -133,10 +133,10 @@ class StateMap {
     this.show();
   }
 
-  onFacts({ type, id, names, totals, text }) {
+  onFacts({ type, id, names, seen, totals, text }) {
     const row = this.rows.get(id);
     if (!row) return;
-    if (type === "about") Object.assign(row, names ? { names } : { totals });
+    if (type === "about") Object.assign(row, names ? { names, seen } : { totals });
     if (type === "preview") row.preview = text;
     if (id === this.tree.selected) this.showDetails();
   }

@@ -7,28 +7,42 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import islice
 
 import anywidget
 from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
-from helpers.state.objects import require_module, shape_in_words, type_name
-from helpers.state.snapshot import snapshot
-from helpers.state.totals import totals
+from helpers.state.objects import Facts, require_module, shape_in_words, type_name
+from helpers.state.totals import Totals, totals
+from helpers.state.tree import About, Row
+from helpers.state.walk import walk
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
-from helpers.views.signs import AS_JSON, GRADIENT, SIGNS, WHO_SEES, bytes_in_words
+from helpers.views.signs import AS_JSON, SIGNS
+from helpers.views.words import bytes_in_words
 
 _PAGE = 100  # rows of one module sent at a time
 _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
-_WHOLE_MODULES, _WHOLE_ROWS = (
-    160,
-    1_200,
-)  # a model within both is sent whole, and needs no further trip
+# A model within both is sent whole, and needs no further trip.
+_WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200
 _MATCHES = 200
 _STATIC_ROWS = 50
-_WORDS = json.dumps({"signs": AS_JSON, "sees": WHO_SEES | GRADIENT})
+# What each answer of the experiment says, if it is yes and if it is no; in the order of `Seen`.
+_SEES = (
+    ("named_parameters() lists this name", "named_parameters() does not list this name"),
+    ("named_buffers() lists this name", "named_buffers() does not list this name"),
+    ("state_dict() has this name: it is saved and loaded", "state_dict() leaves this name out"),
+    (".to() moves it", ".to() leaves it where it is"),
+    ("backward() leaves a gradient on it", "backward() leaves no gradient on it"),
+    (
+        "an optimizer made from parameters() holds it",
+        "an optimizer made from parameters() does not hold it",
+    ),
+)
+# JSON of what never changes.
+_WORDS = json.dumps({"signs": AS_JSON, "sees": _SEES})
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):
@@ -45,9 +59,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)
     totals = Dict().tag(sync=True)
-    words = Unicode(_WORDS).tag(
-        sync=True
-    )  # JSON of what never changes: the signs, and who sees what
+    words = Unicode(_WORDS).tag(sync=True)
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "StateMap")
@@ -89,16 +101,22 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
             return {**request, "error": f"This could not be read: {type_name(error)}: {error}"}
 
     def _children(self, request: dict) -> dict:
-        return tree.children(
+        inside = tree.children(
             self._module, request["id"], request["path"], int(request["start"]), _PAGE
         )
+        return {"rows": [_as_json(row) for row in inside.rows], "more": inside.more}
 
     def _filter(self, request: dict) -> dict:
         self._index = self._index or tree.Index(self._module)
-        return self._index.matches(request["text"], _MATCHES)
+        found = self._index.matches(request["text"], _MATCHES)
+        rows = [_as_json(row) for row in found.rows]
+        return {"rows": rows, "matches": found.matches, "more": found.more}
 
     def _about(self, request: dict) -> dict:
-        return tree.about(self._module, request["id"], request["path"])
+        known = tree.about(self._module, request["id"], request["path"])
+        if isinstance(known, Totals):
+            return {"totals": _totals_as_json(known)}
+        return _about_as_json(known) if known else {"names": []}
 
     def _preview(self, request: dict) -> dict:
         return {"text": tree.numbers(self._module, request["id"], request["path"])}
@@ -142,17 +160,62 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
 
 def _read(module: nn.Module) -> dict:
     """The traits that depend on the module: `rows`, `whole` and `totals`."""
-    sums = totals(module)
-    small = sums.modules <= _WHOLE_MODULES
-    rows, whole = tree.opened(
-        module, _WHOLE_ROWS if small else _FIRST_ROWS, _PAGE if small else _FIRST_ROWS
-    )
-    if whole:  # then names need no trip either
-        names = tree.names_of(snapshot(module))
-        for row in rows:
-            if "dtype" in row:
-                row["names"] = names.get(row["path"], [])
-    return {"rows": rows, "whole": whole, "totals": asdict(sums)}
+    if _is_small(module):
+        found = tree.opened(module, _WHOLE_ROWS, _PAGE)
+    else:
+        found = tree.opened(module, _FIRST_ROWS, _FIRST_ROWS)
+    rows = []
+    for row in found.rows:
+        sent = _as_json(row)
+        if row.id in found.children:
+            sent["children"], more = found.children[row.id]
+            if more:
+                sent["more"] = more
+        if row.id in found.about:  # then it needs no trip either
+            sent |= _about_as_json(found.about[row.id])
+        rows.append(sent)
+    sums = _totals_as_json(found.totals or totals(module))
+    return {"rows": rows, "whole": found.whole, "totals": sums}
+
+
+def _is_small(module: nn.Module) -> bool:
+    return sum(1 for _ in islice(walk(module, times=1), _WHOLE_MODULES + 1)) <= _WHOLE_MODULES
+
+
+def _as_json(row: Row) -> dict:
+    """A row as the browser gets it: what is not there is left out, and sizes are words."""
+    sent = {"id": row.id, "name": row.name, "path": row.path, "kind": row.kind, "type": row.type}
+    if row.empty:
+        sent["empty"] = True
+    if row.again:
+        sent["again"] = True
+    if row.value is not None:
+        sent["value"] = row.value
+    if row.tensor is not None:
+        sent |= _tensor_as_json(row.tensor)
+    return sent
+
+
+def _tensor_as_json(tensor: Facts) -> dict:
+    # A symbolic size stays text: int() would write a guard into its owner's graph.
+    numel = tensor.numel if type(tensor.numel) is int else None
+    nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
+    return {
+        "shape": shape_in_words(tensor.shape),
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "device": str(tensor.device),
+        "grad": tensor.requires_grad,
+        "numel": numel,
+        "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
+    }
+
+
+def _totals_as_json(sums: Totals) -> dict:
+    return asdict(sums) | {"memory": bytes_in_words(sums.nbytes, exact=True)}
+
+
+def _about_as_json(about: About) -> dict:
+    return {"names": about.names, "seen": list(about.seen)}
 
 
 _INDENT = "margin-left:1.5em"
@@ -201,11 +264,7 @@ def note(row: dict) -> str:
     if "dtype" not in row:
         return row.get("value") or row["type"]
     frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
-    return f"{shape_in_words(row['shape'])}, {row['dtype']}{frozen}"
-
-
-def sign_of(kind: str) -> Markup:
-    return mark(SIGNS[kind])
+    return f"{row['shape']}, {row['dtype']}{frozen}"
 
 
 def _legend() -> Markup:

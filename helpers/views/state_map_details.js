@@ -1,24 +1,24 @@
 // What is known of the row that is selected: its facts, its names, and who sees it.
 
 import { mark, node } from "./dom.js";
-import { bytes, count, shapeOf } from "./words.js";
+import { count } from "./words.js";
 
-function sumsOf({ parameters, trainable, buffers, nbytes }) {
+function sumsOf({ parameters, trainable, buffers, memory }) {
   return [
     ["parameter elements", count(parameters)],
     ["of them trainable", count(trainable)],
     ["buffer elements", count(buffers)],
-    ["memory", bytes(nbytes)],
+    ["memory", memory],
   ];
 }
 
 function tensorFacts(row) {
   return [
-    ["shape", shapeOf(row)],
+    ["shape", row.shape],
     ["dtype", row.dtype],
     ["device", row.device],
     ["elements", row.numel === null ? null : count(row.numel)],
-    ["memory", row.nbytes === null ? null : bytes(row.nbytes)],
+    ["memory", row.memory],
     ["requires_grad", row.grad ? "True" : "False"],
   ].filter(([, value]) => value !== null);
 }
@@ -42,9 +42,9 @@ function kindOf(row, sign) {
   return row.id === "" ? "module" : sign.label;
 }
 
-function seenLine([yes, words]) {
+function seenLine(yes, [words, otherwise]) {
   const sign = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, yes ? "✓" : "–");
-  return node("li", yes ? "" : "inm-map-no", sign, words);
+  return node("li", yes ? "" : "inm-map-no", sign, yes ? words : otherwise);
 }
 
 export class Details {
@@ -68,8 +68,7 @@ export class Details {
       node("div", "inm-soft", kindOf(row, sign)),
       node("dl", "inm-map-facts", ...facts),
       namesOf(row),
-      node("h4", "", "Who sees it"),
-      node("ul", "inm-map-sees", ...this.seers(row).map(seenLine)),
+      ...this.seersOf(row),
       row.dtype ? this.previewOf(row) : "",
     );
   }
@@ -83,10 +82,11 @@ export class Details {
     this.ask({ type: "about", id: row.id, path: row.path });
   }
 
-  seers(row) {
-    const lines = this.sees[row.empty ? "empty" : row.kind];
-    const gradient = row.dtype && row.grad !== null ? [this.sees[String(row.grad)]] : [];
-    return [...lines, ...gradient];
+  // Which calls of torch see a tensor under this name: found by experiment, in Python.
+  seersOf(row) {
+    if (!row.seen) return [];
+    const lines = row.seen.map((yes, place) => seenLine(yes, this.sees[place]));
+    return [node("h4", "", "Who sees it"), node("ul", "inm-map-sees", ...lines)];
   }
 
   previewOf(row) {

@@ -19,16 +19,23 @@ const KEYS = {
 };
 const PACE = 550; // ms for a step that is played; a step that changes something stays longer
 
-function button(action, label, words) {
+function button(action, label, ...words) {
   const about = { "data-action": action, title: label, "aria-label": label };
-  return node("button", { type: "button", class: "inm-button", ...about }, words);
+  return node("button", { type: "button", class: "inm-button", ...about }, ...words);
 }
 
+// A word that a narrow page leaves out.
+const word = (words) => node("span", "inm-player-word", words);
+
 function legendOf({ more, remarks }) {
-  const signs = "▶ runs now · ✓ has run · – this call never reaches it. ";
-  const boxes = "Containers: as the line leaves them; what it calls comes with its own lines. ";
-  const rest = more ? `${count(more)} more steps are not shown. ` : "";
-  return node("div", "inm-soft", signs, boxes, rest, ...remarks.map((words) => `${words}. `));
+  const words = [
+    "▶ runs now · ✓ has run · – passed over by a test",
+    "Containers: as the line leaves them; what it calls comes with its own lines.",
+    ...(more ? [`${count(more)} more steps are not shown.`] : []),
+    ...remarks.map((one) => `${one}.`),
+  ];
+  const parts = words.map((one) => node("div", "inm-prose", one));
+  return node("div", "inm-player-legend inm-soft", ...parts);
 }
 
 class Player {
@@ -36,7 +43,11 @@ class Player {
   playing = button("play", "", "Play");
   counter = node("span", "inm-player-count");
   path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
-  status = node("div", { class: "inm-player-status", role: "status", "aria-live": "polite" });
+  status = node("div", {
+    class: "inm-player-status inm-prose",
+    role: "status",
+    "aria-live": "polite",
+  });
   actions = {
     first: () => this.go(0),
     back: () => this.go(this.position - 1),
@@ -69,8 +80,8 @@ class Player {
       button("last", "Last step", "▶|"),
       this.slider,
       this.counter,
-      button("previous", "", "Previous change"),
-      button("next", "", "Next change"),
+      button("previous", "Previous change", "◁", word(" Previous change")),
+      button("next", "Next change", word("Next change "), "▷"),
     );
     return this.bar;
   }
@@ -80,7 +91,7 @@ class Player {
     const { film } = this;
     this.position = Math.max(0, Math.min(film.last, to));
     const { text, note } = this.source.show(this.position);
-    this.state.show(this.position);
+    this.state.show(this.position, text);
     const { stack, line } = film.steps[this.position];
     const calls = film.stacks[stack];
     const path = calls.flatMap((name, i) => [i ? " › " : "", node("code", "", name)]);

@@ -41,8 +41,8 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
 
     `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is
     shown first, an int; TypeError for anything else. A line that changes a container is shown with
-    its change made; what a line calls comes with lines of its own. Grey are the lines that a call
-    never reaches. The view keeps text and numbers alone."""
+    its change made; what a line calls comes with lines of its own. Grey are the lines that a test
+    has passed over, from that test on. The view keeps text and numbers alone."""
 
     _esm, _css = front_end("trace_player")
 

@@ -3,6 +3,7 @@
 
 import { node } from "./dom.js";
 
+const REACH = 14; // px from the code to the bracket around it
 const MARGIN = 40; // px between the line that runs and the edge of what is in sight
 
 // A line that is too long goes on below its own beginning.
@@ -29,15 +30,6 @@ function listingOf({ name, first, lines, statements }) {
   return { first, rows, element: node("div", about, ...rows.map(({ row }) => row)) };
 }
 
-// What becomes of a line in this call: it runs now, it ran, it is yet to run, or it never will.
-function signOf({ line, statement }, now, reached, position) {
-  if (line === now) return "now";
-  if (!statement) return "";
-  const first = reached.get(statement);
-  if (first === undefined) return "never";
-  return first < position ? "ran" : "";
-}
-
 function setSign(one, sign) {
   if (one.sign === sign) return;
   one.sign = sign;
@@ -49,11 +41,26 @@ function setSign(one, sign) {
 function setNote({ note }, { words, kind } = { words: "", kind: "" }) {
   if (note.textContent === words) return;
   note.textContent = words;
-  note.dataset.kind = kind;
+  note.dataset.kind = kind === "test" ? words : kind;
+}
+
+// Where a bracket stands, in px, that goes from the outcome of a test around the block of `rows`.
+function around(test, rows, width) {
+  const right = ({ offsetLeft, offsetWidth }) => offsetLeft + offsetWidth;
+  const left = right(test.note);
+  const widest = Math.max(
+    left,
+    ...rows.map(({ row }) => right(row.querySelector(".inm-player-code"))),
+  );
+  const top = test.note.offsetTop + test.note.offsetHeight / 2;
+  const end = rows.at(-1).row;
+  const size = { width: Math.min(widest + REACH, width) - left, left };
+  return { ...size, top, height: end.offsetTop + end.offsetHeight - top };
 }
 
 export class Source {
   listings = []; // of each place, once it was shown
+  bracket = node("div", { class: "inm-player-bracket", "aria-hidden": "true" });
 
   constructor(film) {
     this.film = film;
@@ -63,21 +70,30 @@ export class Source {
 
   // Shows the step at `position`; gives back the text of its line and the note beside it.
   show(position) {
-    const { place, line, visit } = this.film.steps[position];
-    const { first, rows, element } = (this.listings[place] ??= listingOf(
-      this.film.listings[place],
-    ));
-    if (this.element.firstChild !== element) this.element.replaceChildren(element);
-    const { reached, notes } = this.film.visits[visit];
-    const told = notes.filter(({ at }) => at <= position);
+    const { place, line } = this.film.steps[position];
+    const listing = (this.listings[place] ??= listingOf(this.film.listings[place]));
+    const { first, rows, element } = listing;
+    if (this.element.firstChild !== element) this.element.replaceChildren(element, this.bracket);
+    const { told, fate, test, block } = this.film.knownAt(position);
     const noted = new Map(told.map((note) => [note.line, note]));
     for (const one of rows) {
-      setSign(one, signOf(one, line, reached, position));
+      setSign(one, one.line === line ? "now" : fate(one.statement));
       setNote(one, noted.get(one.line));
     }
+    this.drawBracket(listing, test, block);
     const { row, text } = rows[line - first];
     this.keepInSight(row);
     return { text, note: noted.get(line) };
+  }
+
+  // From the test that was decided last to what it guards.
+  drawBracket({ first, rows }, test, block) {
+    this.bracket.hidden = !block;
+    if (!block) return;
+    const guarded = rows.slice(block.first - first, block.last - first + 1);
+    const place = around(rows[test.line - first], guarded, this.element.clientWidth - 4);
+    for (const [side, px] of Object.entries(place)) this.bracket.style[side] = `${px}px`;
+    this.bracket.dataset.outcome = test.words;
   }
 
   keepInSight(row) {

@@ -3,7 +3,8 @@
 import { mark, node } from "./dom.js";
 import { count } from "./words.js";
 
-const FLIGHT = 500; // ms
+const FLIGHT = 700; // ms
+const TRAY = "in hand";
 
 function nameOf([name, words]) {
   const head = node("th", { scope: "row" }, node("code", "", name));
@@ -11,7 +12,7 @@ function nameOf([name, words]) {
 }
 
 export class State {
-  drawn = null; // what the containers show: {held, changes}
+  drawn = ""; // what the containers and the tray show
   locals = node("table", "inm-player-locals");
   boxes = node("div");
 
@@ -23,22 +24,50 @@ export class State {
     this.element = node("div", own, names, this.boxes);
   }
 
-  show(position) {
+  // Shows the step at `position`, whose line reads `text`.
+  show(position, text) {
     const { held, values } = this.film.steps[position];
-    this.locals.replaceChildren(...this.film.values[values].map(nameOf));
+    const locals = this.film.values[values];
+    this.locals.replaceChildren(...locals.map(nameOf));
+    this.draw(position, held);
+    const spoken = locals.filter(([name]) => text.match(/\w+/g)?.includes(name));
+    const lit = spoken.map(([, words]) => words); // a container stands there by its name
+    for (const box of this.boxes.children) {
+      box.toggleAttribute("data-lit", lit.includes(box.dataset.box));
+    }
+  }
+
+  draw(position, held) {
     const changes = this.film.changesAt(position);
-    const same = this.drawn?.held === held && !this.drawn.changes.length && !changes.length;
-    if (same) return;
-    this.drawn = { held, changes };
-    const flights = [];
+    const hand = this.film.inHandAt(position);
+    const isLost = hand.some(({ lost }) => lost <= position);
+    const drawn = JSON.stringify([held, changes, hand, isLost]);
+    if (this.drawn === drawn) return;
+    this.drawn = drawn;
     const boxes = this.film.states[held].map((state, box) => {
       const mine = changes.filter((change) => change.box === box);
-      const { element, came } = this.boxOf(this.film.containers[box], state, mine);
-      flights.push(...came);
-      return element;
+      return this.boxOf(this.film.containers[box], state, mine);
     });
-    this.boxes.replaceChildren(...boxes);
+    const tray = this.trayOf(hand, position);
+    const flights = [tray, ...boxes].flatMap(({ came }) => came);
+    const [first, second, ...others] = boxes.map(({ element }) => element);
+    this.boxes.replaceChildren(first, second, tray.element, ...others);
     for (const { item, origin } of flights) this.fly(item, origin);
+  }
+
+  // What has left its container and is in none: an assignment has it in hand.
+  trayOf(hand, position) {
+    const came = [];
+    const items = hand.map(({ entry, from, lost }) => {
+      const isLost = lost <= position;
+      const item = this.itemOf(entry, isLost ? "lost" : "held", isLost ? "the name is lost" : "");
+      const left = this.film.changesAt(from).find((change) => change.entry === entry);
+      if (from === position) came.push({ item, origin: this.film.containers[left.box] });
+      return item;
+    });
+    const list = items.length ? node("ul", "", ...items) : node("span", "inm-soft", "nothing");
+    const about = { class: "inm-player-tray", "data-box": TRAY };
+    return { element: node("div", about, node("h4", "", "in hand"), list), came };
   }
 
   // One container with its `changes`, and of what came in the items and where they came from.
@@ -51,7 +80,7 @@ export class State {
       const change = staying.find((one) => this.film.entries[one.entry].name === own);
       const words = change?.verb === "came" ? "came in" : change?.verb;
       const item = this.itemOf(entry, change?.verb, words);
-      if (change?.verb === "came") came.push({ item, origin: change.origin });
+      if (change?.verb === "came") came.push({ item, origin: this.originOf(change, own) });
       return item;
     });
     items.push(...leaving.map(({ entry }) => this.itemOf(entry, "left", "left")));
@@ -71,7 +100,12 @@ export class State {
     return node("li", { "data-change": change }, ...parts);
   }
 
-  // A name that comes in moves from the container that it left last, or from the local names.
+  originOf({ at, origin }, name) {
+    const wasInHand = this.film.inHandAt(at - 1).some((one) => one.name === name);
+    return wasInHand ? TRAY : origin;
+  }
+
+  // A name that comes in moves from where it was last, or from the local names.
   fly(item, origin) {
     const left = this.boxes.querySelector(`[data-box="${origin || "none"}"]`);
     const from = left ?? this.locals.lastElementChild;

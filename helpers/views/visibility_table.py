@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from helpers.state.objects import require_module, type_name
+from helpers.state.objects import clip, require_module, type_name
 from helpers.state.visibility import own_rules, visibility
-from helpers.views.markup import MONO, SOFT, Markup, clip, grid, join, mark, rest, soft, tag
+from helpers.views import TwoFaces
+from helpers.views.markup import MONO, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _CELL = (
 _WHOLE = "line-height:1.5;overflow-wrap:anywhere"
 
 
-class VisibilityTable:
+class VisibilityTable(TwoFaces):
     """A table of tensors and calls: ✓ yes where a call of torch sees the tensor, – no where it does
     not.
 
@@ -56,7 +57,7 @@ class VisibilityTable:
                     f"the column {call!r} says nothing about the tensor {missing[0]!r}"
                 )
         silent = {s.path for s in found if s.in_buffers and not s.in_state_dict}
-        self.title = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
+        self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
         self.calls = list(outcomes)
         self.tensors = [
             (s.path, "non-persistent buffer" if s.path in silent else s.kind) for s in found
@@ -64,11 +65,10 @@ class VisibilityTable:
         self.answers = [[bool(outcomes[call][sight.path]) for call in outcomes] for sight in found]
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
-    def __repr__(self) -> str:
-        title = " ".join(self.title.split())
-        return f"{title}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
+    def title(self) -> str:
+        return f"{self.heading}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
 
-    def _repr_html_(self) -> Markup:
+    def static_face(self) -> Markup:
         """Tensors down and calls across; the other way round where the calls outnumber the tensors
         and the five.
         """
@@ -80,7 +80,7 @@ class VisibilityTable:
             marks = list(zip(*marks, strict=True))
         rows = ([first, *line] for first, line in zip(side, marks, strict=True))
         heads = [tag("span", corner, style=SOFT), *top]
-        caption = tag("span", self.title, style=SOFT)
+        caption = tag("span", self.heading, style=SOFT)
         drawn = grid(heads, rows, _CELL, caption=caption)
         return tag("div", drawn, *self._notes(), class_="inm-visibility", style=_WHOLE)
 

@@ -214,3 +214,22 @@ def test_the_static_face_is_a_table_that_is_seen_before_trust(still):
     expect(table.locator("thead th")).to_have_count(1 + len(WAYS))
     expect(table.locator("tbody tr")).to_have_count(len(view.ways["rows"]))
     assert jupyterlab.accessibility_faults(page, ".jp-RenderedHTML") == []
+
+
+def test_on_a_narrow_page_each_tensor_is_a_card_and_each_cell_says_which_call_it_is_of(notebook):
+    page = notebook(SHOW)
+    switch(page, "recurse").uncheck()
+    page.set_viewport_size({"width": 390, "height": 900})
+    jupyterlab.wait_until_drawn(page)
+    view = page.locator(".inm-ways")
+    row = view.locator("tbody tr").first
+    boxes = [one.bounding_box() for one in row.locator("th, td").all()]
+    label = "node => getComputedStyle(node, '::before').content"
+    calls = [one.evaluate(label).strip('"') for one in row.locator("td").all()]
+    fits = view.evaluate("node => node.scrollWidth <= node.clientWidth")
+    rows, cells = (page.get_by_role(role).count() for role in ("row", "gridcell"))
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    tops = [box["y"] for box in boxes]
+    assert tops == sorted(set(tops)) and len(tops) == 5 and fits
+    assert calls[1:3] == ["named_parameters(recurse=False)", "parameters(recurse=False)"]
+    assert rows == view.locator("tr").count() and cells == view.locator("td").count()

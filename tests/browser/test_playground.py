@@ -87,6 +87,25 @@ def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook, theme)
     assert lab.problems(page) == []
 
 
+def test_the_table_fills_what_is_lost_fades_what_stayed_and_keeps_its_first_column(notebook):
+    page = notebook(TABLE)
+    page.set_viewport_size({"width": 600, "height": 1000})
+    jupyterlab.wait_until_drawn(page)
+    table = page.locator(".inm-outcomes table").first
+    head = table.locator("tbody th").first
+    before = head.bounding_box()["x"]
+    moved = table.evaluate("node => { node.parentNode.scrollLeft = 200; }") or table.evaluate(
+        "node => node.parentNode.scrollLeft"
+    )
+    after = head.bounding_box()["x"]
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    assert moved == 200 and after == pytest.approx(before, abs=2)
+    look = "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).opacity]"
+    lost = table.locator("td div", has_text="the name is lost").first.evaluate(look)
+    kept = table.locator("td div", has_text="as it was").first.evaluate(look)
+    assert lost == ["rgb(138, 44, 0)", "1"] and kept == ["rgba(0, 0, 0, 0)", "0.7"]
+
+
 def test_the_still_faces_are_seen_whole_before_trust(notebook):
     faces = [Playground()._repr_mimebundle_()[0]["text/html"], OutcomeTable(grid())._repr_html_()]
     cells = [

@@ -30,6 +30,19 @@ REFUSED = f"""\
 except TypeError:
     pass
 TracePlayer(steps)"""
+LOST = """\
+import torch
+from torch import nn
+from helpers import TracePlayer, trace
+layer = nn.Module()
+layer.register_buffer("scale", torch.ones(3))
+result = nn.Parameter(torch.ones(3), requires_grad=False).add_(torch.ones(3, requires_grad=True))
+try:
+    with trace(layer) as steps:
+        layer.scale = result
+except ValueError:
+    pass
+TracePlayer(steps)"""
 HOSTILE = f"""\
 from torch import nn
 from helpers import TracePlayer, trace
@@ -234,6 +247,44 @@ def test_lines_that_run_ran_and_never_run_are_told_apart_by_sign_and_by_colour(n
     expect(page.locator(".inm-player-note:not(:empty)")).to_have_count(0)
 
 
+def test_the_way_not_taken_looks_like_what_is_to_come_until_its_test_has_run(notebook):
+    page, steps = notebook(SHOW), recorded()
+    asked = next(one.step for one in steps.decisions if "Parameter" in one.condition)
+    assert asked > 0
+    for _ in range(asked):
+        assert "–" not in signs(page).values()
+        expect(page.locator(".inm-player-bracket")).to_be_hidden()
+        press(page, "Forward")
+    found = signs(page)
+    assert found["modules[name] = value"] == "–"  # dimmed with the test
+    assert found['"cannot assign parameters before Module.__init__() call"'] == ""  # not asked yet
+    press(page, "Forward")
+    assert signs(page)['"cannot assign parameters before Module.__init__() call"'] == "–"
+
+
+def test_a_bracket_goes_from_the_outcome_around_what_the_test_guards(notebook):
+    page, bracket = notebook(SHOW), ".inm-player-bracket"
+    ends = """() => ['.inm-player-line[aria-current] .inm-player-note', '.inm-player-bracket'].map(
+        name => document.querySelector(name).getBoundingClientRect())"""
+    filled = "node => getComputedStyle(node).backgroundColor"
+    for _ in range(2):
+        press(page, "Forward")
+    grounds = []
+    for outcome, last in (("True", "self.register_parameter(name, value)"), ("False", ")")):
+        expect(page.locator(bracket)).to_have_attribute("data-outcome", outcome)
+        pill, drawn = page.evaluate(ends)
+        assert drawn["left"] == pytest.approx(pill["right"], abs=1)
+        assert pill["top"] < drawn["top"] < pill["bottom"]
+        rows = page.locator(".inm-player-line")
+        texts = [text.strip() for text in rows.locator(".inm-player-code").all_inner_texts()]
+        start = next(i for i, text in enumerate(texts) if text.startswith("if isinstance(value"))
+        end = rows.nth(texts.index(last, start)).bounding_box()
+        assert drawn["bottom"] == pytest.approx(end["y"] + end["height"], abs=1)
+        grounds.append(now(page).locator(".inm-player-note").evaluate(filled))
+        press(page, "Forward")
+    assert grounds[0] != grounds[1] == "rgba(0, 0, 0, 0)"
+
+
 def test_what_a_line_changes_is_marked_and_told_in_words(notebook):
     page = notebook(SHOW)
     status = page.get_by_role("status")
@@ -283,9 +334,66 @@ def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(
     press(page, "Last step")
     (start,) = page.evaluate(moving)
     page.emulate_media(reduced_motion="reduce")
-    assert (
-        float(start.split(", ")[1].removesuffix("px)")) > 0
-    )  # from below: from _buffers, which it left
+    across, down = (float(one.strip("translate(px)")) for one in start.split(", "))
+    assert across > 40 and down > 20  # from the tray, a distance that is seen
+
+
+def test_between_its_two_containers_a_name_is_in_hand(notebook):
+    page, steps = notebook(SHOW), recorded()
+    left, *_, came = (position for position, step in enumerate(steps) if step.changes)
+    tray, slider = page.locator(".inm-player-tray"), page.get_by_role("slider", name="Step")
+    assert came - left > 10
+    for position in range(left - 1, came + 1):
+        slider.fill(str(position))
+        held = ["scale"] if left <= position < came else []
+        assert tray.locator("li code").all_inner_texts() == held, position
+    boxes = page.locator("[data-box]").evaluate_all("all => all.map(one => one.dataset.box)")
+    assert boxes.index("_parameters") + 1 == boxes.index("in hand") == boxes.index("_buffers") - 1
+
+
+def test_the_container_that_a_line_speaks_of_is_lit(notebook):
+    page, steps = notebook(SHOW), recorded()
+    lit, walked = page.locator("[data-lit]"), []
+    slider = page.get_by_role("slider", name="Step")
+    for position, step in enumerate(steps):
+        if step.source == "if name in d:":
+            slider.fill(str(position))
+            walked += lit.evaluate_all("all => all.map(one => one.dataset.box)")
+    # As torch hands them to remove_from.
+    assert walked == ["__dict__", "_buffers", "_modules", "_non_persistent_buffers_set"]
+    shadow = "node => getComputedStyle(node).boxShadow"
+    assert lit.evaluate(shadow) != page.locator("[data-box=_parameters]").evaluate(shadow)
+    press(page, "First step")
+    expect(lit).to_have_count(0)
+
+
+def test_a_name_drops_into_the_tray_at_the_line_that_deletes_it(notebook):
+    page = notebook(SHOW)
+    page.emulate_media(reduced_motion="no-preference")
+    press(page, "Next change")
+    (start,) = page.locator(".inm-player-tray li").evaluate(
+        "node => node.getAnimations().map(one => one.effect.getKeyframes()[0].transform)"
+    )
+    page.emulate_media(reduced_motion="reduce")
+    assert float(start.split(", ")[1].strip("px)")) > 20  # from _buffers, below
+    press(page, "Forward")
+    moving = page.locator(".inm-player li").evaluate_all(
+        "all => all.flatMap(one => one.getAnimations())"
+    )
+    assert moving == []
+
+
+def test_a_name_whose_registration_raises_stays_in_hand_and_is_said_to_be_lost(notebook):
+    page = notebook(LOST)
+    tray = page.locator(".inm-player-tray")
+    press(page, "Next change")
+    expect(tray.locator("li")).to_have_text("●scale Tensor, 3, float32")
+    border = "node => getComputedStyle(node).borderTopStyle"
+    assert tray.evaluate(border) == "dashed"
+    press(page, "Last step")
+    expect(tray.locator("li")).to_contain_text("the name is lost")
+    assert tray.evaluate(border) == "solid"
+    assert jupyterlab.accessibility_faults(page, ".inm-player") == []
 
 
 def test_an_error_stands_at_the_line_that_raised_it(notebook):
@@ -347,6 +455,7 @@ def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
     players.first.get_by_role("button", name="Last step").click()
     expect(players.last.locator(".inm-player-count")).to_contain_text("4 / ")
     page.set_viewport_size({"width": 700, "height": 1400})
+    jupyterlab.wait_until_drawn(page)
     boxes = [player.bounding_box() for player in players.all()]
     page.set_viewport_size(jupyterlab.DESKTOP)
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
@@ -399,10 +508,25 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
     assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
     assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
     page.set_viewport_size({"width": 600, "height": 1400})
+    jupyterlab.wait_until_drawn(page)
     a, b = source.bounding_box(), state.bounding_box()
     assert a["y"] + a["height"] < b["y"]
     assert source.evaluate("node => node.scrollWidth <= node.clientWidth")
     page.set_viewport_size(jupyterlab.DESKTOP)
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+def test_all_controls_stand_in_one_row_at_any_width(notebook, width):
+    page = notebook(SHOW)
+    page.set_viewport_size({"width": width, "height": 900})
+    jupyterlab.wait_until_drawn(page)
+    bar = page.locator(".inm-player-bar")
+    boxes = [one.bounding_box() for one in bar.locator("> :visible").all()]
+    inside = bar.evaluate("node => node.scrollWidth <= node.clientWidth")
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    middles = [box["y"] + box["height"] / 2 for box in boxes]
+    assert max(middles) - min(middles) < 3 and inside
+    assert all(box["width"] >= 24 and box["height"] >= 20 for box in boxes)
 
 
 @pytest.mark.parametrize("form", ["live", "static", "trusted"])

@@ -216,9 +216,8 @@ def _taken() -> int:
             model._buffers["mask"] = there
         object.__setattr__(model, "mask", here)
         model._buffers["mask"] = there
-        found.append(
-            "attribute" if model.mask is here else "buffer" if model.mask is there else "neither"
-        )
+        names = {id(here): "attribute", id(there): "buffer"}
+        found.append(names.get(id(model.mask), "neither"))
     return the_true_one(
         found == ["buffer"] * 2,
         found[0] != found[1],

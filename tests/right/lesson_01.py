@@ -89,9 +89,9 @@ def by_names(model, optimizer, name):
 RIGHT = {
     "1.1": [
         lambda s: {k.removeprefix("encoder."): v for k, v in s.items() if k.startswith("encoder.")},
-        lambda s: dict(
-            (k.replace("encoder.", "", 1), v) for k, v in s.items() if k.startswith("encoder.")
-        ),
+        lambda s: {
+            k.replace("encoder.", "", 1): v for k, v in s.items() if k.startswith("encoder.")
+        },
         by_parts,
         Cutting(),
         partial(lambda n, s: {k[n:]: v for k, v in s.items() if k.split(".")[0] == "encoder"}, 8),

@@ -1,0 +1,170 @@
+"""What an advice is asked for, what it proposes, and how a proposal is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.checkpoints.names import (
+    NO_CHANGE,
+    Keys,
+    Shape,
+    fit_after,
+    in_common,
+    keys_of,
+    shapes_of,
+    without_numbers,
+)
+from helpers.checkpoints.rehearsal import rehearse
+from helpers.checkpoints.stand_in import StandIn
+from helpers.checkpoints.twin import LoadReport
+from helpers.state.objects import brief
+
+
+class Proposal(NamedTuple):
+    """An advice that has not been tried: its kind, what was seen, and lines of Python."""
+
+    kind: str
+    words: str
+    code: str
+
+    @property
+    def is_remark(self) -> bool:
+        """Do all the lines say what only the reader can decide, and do nothing?"""
+        return all(line.startswith("#") for line in self.code.splitlines())
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it."""
+
+    model: StandIn
+    own: Keys
+    given: Mapping
+    report: LoadReport
+
+    @cached_property
+    def file(self) -> Keys:
+        return keys_of(shapes_of(self.given))
+
+    @cached_property
+    def missing(self) -> dict[str, Shape]:
+        """What the file lacks. Not torch's list alone: where a file says nothing of versions, a
+        BatchNorm fills in the count of its batches."""
+        return {key: one for key, one in self.own.shapes.items() if key not in self.given}
+
+    @cached_property
+    def left(self) -> dict[str, Shape]:
+        """What the model has no place for."""
+        unexpected = set(self.report.unexpected)
+        return {key: one for key, one in self.file.shapes.items() if key in unexpected}
+
+    @cached_property
+    def promise(self) -> tuple[int, int, int]:
+        """How near the file is to the model: entries that fit by name, those that fit by last name
+        alone, and tensors."""
+        file, own = self.file, self.own
+        tensors = sum(isinstance(one, torch.Tensor) for one in self.given.values())
+        return fit_after(NO_CHANGE, file, own).alike, in_common(file, own), tensors
+
+    @cached_property
+    def alike(self) -> dict[str, str]:
+        """{key of the file: key of the model}: the one too many and the one too few of one shape in
+        one module, or under one name but for its numbers, where no class of the learner's sees to
+        it. Only the reader can say whether they mean the same."""
+        groups, decided = {}, {rule.prefix for rule in self.model.rules}
+        for side, shapes in enumerate((self.left, self.missing)):
+            for key, shape in shapes.items():
+                if owner_of(key) not in decided:
+                    for place in (owner_of(key), without_numbers(key)):
+                        groups.setdefault((place, shape), ([], []))[side].append(key)
+        single = [(old[0], new[0]) for old, new in groups.values() if len(old) == len(new) == 1]
+        # weight_v is never weight: it is a part that a weight is computed from.
+        return {old: new for old, new in single if not f"{old}_".startswith(f"{new}_")}
+
+    @property
+    def belongs(self) -> bool:
+        """Has any tensor here a name of the model? Else this is not its state_dict, and to add or
+        drop a few keys helps nobody."""
+        return any(key in self.model.expected for key in self.file.shapes)
+
+    def after(self, proposal: Proposal) -> Case | None:
+        """The case once the code of `proposal` has run; None where that makes nothing better."""
+        before = _slots_of(self.model.twin)
+        space = {"state_dict": self.given, "module": self.model.twin}
+        try:
+            with torch.device("meta"), torch.no_grad():
+                exec(proposal.code, space)  # every name in it is a repr
+            report = rehearse(self.model, space["state_dict"])
+        except Exception:  # the code does not run for this file: it is not given
+            report = None
+        if report is not None:
+            made = Case(self.model, self.own, space["state_dict"], report)
+            if report.trouble < self.report.trouble or made.promise > self.promise:
+                return made
+        for slots, content in before:
+            slots.clear()
+            slots.update(content)
+        return None
+
+
+def _slots_of(twin: nn.Module) -> list[tuple[dict, dict]]:
+    """The slots of all modules, and a copy of each: the code of a proposal may change them."""
+    slots = [slots for one in twin.modules() for slots in (one._parameters, one._buffers)]
+    return [(one, dict(one)) for one in slots]
+
+
+def listed(keys: Iterable[str], one: str, many: str) -> str:
+    """The start of a sentence on these keys: `one` says what a key is, `many` what several are."""
+    first, *rest = keys
+    return f"{brief(first)} and {len(rest):,} more {many}" if rest else f"{brief(first)} {one}"
+
+
+ENTRIES = "for key, value in state_dict.items()"
+
+
+def renaming(names: Mapping[str, str]) -> str:
+    """The code that gives entries other names."""
+    lines = "".join(f"    {old!r}: {new!r},\n" for old, new in names.items())
+    return f"names = {{\n{lines}}}\nstate_dict = {{names.get(key, key): value {ENTRIES}}}"
+
+
+def leaving_out(keys: Iterable[str]) -> str:
+    """The code that leaves entries out."""
+    return (
+        f"left_out = {list(keys)!r}\nstate_dict = {{key: value {ENTRIES} if key not in left_out}}"
+    )
+
+
+def keeping(keys: Iterable[str]) -> str:
+    """The code that takes entries from the model itself."""
+    kept = f"**{{key: own[key] for key in {list(keys)!r}}}"
+    return f"own = module.state_dict()\nstate_dict = {{**state_dict, {kept}}}"
+
+
+def as_comment(code: str) -> str:
+    """Lines that only the reader can decide to run."""
+    return "\n".join(f"# {line}" for line in code.splitlines())
+
+
+# For `each`: a slot of the shape that the file has.
+NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
+NEW_PARAMETER = (
+    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
+)
+
+
+def each(keys: Iterable[str], line: str) -> str:
+    """The code that does `line` for the module that owns each key, under its name there."""
+    start = f'for key in {list(keys)!r}:\n    path, _, name = key.rpartition(".")\n'
+    return f"{start}    owner = module.get_submodule(path)\n    {line}"
+
+
+def owner_of(key: str) -> str:
+    """The prefix of the module that a key belongs to."""
+    return key[: key.rfind(".") + 1]

@@ -1,0 +1,61 @@
+"""Advice on what the file lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helpers.checkpoints.case import Case, Proposal, keeping, listed, owner_of
+from helpers.state.objects import brief
+from helpers.state.torch_private import EXTRA_STATE
+
+_RUNNING = ("running_mean", "running_var")
+
+
+def tied(case: Case) -> Iterator[Proposal]:
+    """Missing keys of a tensor that is there under another of its names."""
+    same = {}
+    for names in case.model.names.values():
+        there = [key for key in names if key in case.given]
+        same |= {key: there[0] for key in names if there and key in case.report.missing}
+    if same:
+        key, other = next(iter(same.items()))
+        words = f"In the model {brief(key)} is the same tensor as {brief(other)}, which is there"
+        words += f" ({len(same):,} such)" if len(same) > 1 else ""
+        words += (
+            ": nothing is lacking, and strict=False is right. For a strict load, name it twice."
+        )
+        again = "**{key: state_dict[other] for key, other in same.items()}"
+        yield Proposal("tied", words, f"same = {same!r}\nstate_dict = {{**state_dict, {again}}}")
+
+
+def extra_state(case: Case) -> Iterator[Proposal]:
+    keys = [key for key in case.report.missing if key.rpartition(".")[2] == EXTRA_STATE]
+    if keys and case.belongs:
+        words = listed(keys, "is extra state", "are extra state")
+        words += " that was not saved: the file is older, or of a layer without it. Keep the"
+        words += " layer's own."
+        yield Proposal("extra state", words, keeping(keys))
+
+
+def unsaved(case: Case) -> Iterator[Proposal]:
+    """Missing buffers of modules that lack no parameter: they were not persistent when the file was
+    written."""
+    buffers = case.model.buffers
+    lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
+    maybe = case.alike.values()  # the file may have it under another name
+    keys = [key for key in case.report.missing if key in buffers and key not in maybe]
+    keys = [key for key in keys if owner_of(key) not in lacking]
+    lost = [key for key in keys if key.rpartition(".")[2] in _RUNNING]
+    begun = {owner_of(key) for key in lost}
+    kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
+    if lost and case.belongs:
+        words = listed(lost, "is not in the file", "are not in the file")
+        words += (
+            ", which has the parameters of that layer alone. The model's own statistics are those"
+        )
+        words += " of a layer that has seen nothing."
+        advice = "# Take a file with the whole state_dict, or run module.train() over data."
+        yield Proposal("lost statistics", words, advice)
+    if kept and case.belongs:
+        words = listed(kept, "is a buffer that was not saved", "are buffers that were not saved")
+        yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(kept))

@@ -1,0 +1,261 @@
+"""Which key of a file goes with which key of a model: by whole parts of names, and by shapes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import takewhile
+from typing import NamedTuple
+
+import torch
+
+from helpers.checkpoints.outlines import array_shape, is_array
+from helpers.checkpoints.stand_in import StandIn
+from helpers.state.torch_private import is_lazy
+
+Shape = tuple[int, ...] | None  # None: a lazy tensor, which takes any
+
+# Parts of a name that a wrapper around a module puts in: torch.compile, DataParallel and its kind,
+# activation checkpointing, FSDP, Lightning's Fabric.
+WRAPPERS = (
+    "_orig_mod",
+    "module",
+    "_checkpoint_wrapped_module",
+    "_fsdp_wrapped_module",
+    "_forward_module",
+)
+# Last parts by which other frameworks, and old files, call the tensors of a layer.
+LEAVES = {
+    "gamma": "weight",
+    "kernel": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+NUMBERED = r"(?<=[^\W\d_])[._](?=\d+(\.|$))"  # between a word and its number, as in norm.1, norm_1
+_SAMPLE = 500  # how many keys are asked for their prefixes
+_PAIRINGS = 250_000  # how many are looked at in a search for other names
+
+
+def shapes_of(given: Mapping) -> dict[str, Shape]:
+    """The shape of every tensor and array in a state_dict."""
+    found = {}
+    for key, value in given.items():
+        if isinstance(key, str) and isinstance(value, torch.Tensor):
+            found[key] = None if is_lazy(value) else tuple(value.shape)
+        elif isinstance(key, str) and is_array(value):
+            found[key] = array_shape(value)
+    return found
+
+
+def targets_of(model: StandIn) -> dict[str, Shape]:
+    """The shape of every tensor that a load looks for."""
+    return {key: one.shape for key, one in model.expected.items() if one.dtype}
+
+
+def is_turned(shape: Shape, wanted: Shape) -> bool:
+    """Is this a matrix with its two sides exchanged?"""
+    return shape != wanted and bool(shape) and len(shape) == 2 and shape[::-1] == wanted
+
+
+def is_same_row(shape: Shape, wanted: Shape) -> bool:
+    """Are these the same numbers in the same order, but for sizes of 1: a linear layer and a
+    convolution of one pixel?"""
+    if shape is None or wanted is None or shape == wanted:
+        return False
+    return [size for size in shape if size != 1] == [size for size in wanted if size != 1]
+
+
+def fits(shape: Shape, wanted: Shape) -> bool:
+    """Could a tensor of this shape go to that place, as it is, turned, or with sizes of 1 more?"""
+    if wanted is None or shape == wanted:
+        return True
+    return is_turned(shape, wanted) or is_same_row(shape, wanted)
+
+
+def without_wrappers(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part not in WRAPPERS)
+
+
+_gaps = re.compile(NUMBERED)
+
+
+def without_gaps(key: str) -> str:
+    return _gaps.sub("", key)
+
+
+def translated(key: str) -> str:
+    head, dot, last = key.rpartition(".")
+    return head + dot + LEAVES[last] if last in LEAVES else key
+
+
+@lru_cache(maxsize=1 << 16)
+def canonical(key: str) -> str:
+    """One spelling for all the names that different ways to write a model give to one thing."""
+    return translated(without_gaps(without_wrappers(key)))
+
+
+class Keys(NamedTuple):
+    """The tensors of one side by key, and the keys by their canonical names, where no two agree."""
+
+    shapes: dict[str, Shape]
+    named: dict[str, str]
+
+
+def keys_of(shapes: dict[str, Shape]) -> Keys:
+    named = {canonical(key): key for key in shapes}
+    return Keys(shapes, named if len(named) == len(shapes) else {key: key for key in shapes})
+
+
+class PrefixChange(NamedTuple):
+    """What the keys of a file need: a prefix to be taken off ("strip") or put on ("add")."""
+
+    kind: str
+    prefix: str
+
+    def of(self, key: str, own: Keys) -> str:
+        if self.kind == "strip":
+            return key.removeprefix(self.prefix)
+        return self.prefix + key if canonical(self.prefix + key) in own.named else key
+
+
+NO_CHANGE = PrefixChange("strip", "")
+
+
+class Fit(NamedTuple):
+    """How many entries fit: by their canonical names, and by their names as they are."""
+
+    alike: int
+    exact: int
+
+
+def fit_after(change: PrefixChange, file: Keys, own: Keys) -> Fit:
+    """How well the keys of a file fit the model after a change."""
+    alike = exact = 0
+    for key, shape in file.shapes.items():
+        new = change.of(key, own)
+        place = own.named.get(canonical(new))
+        if place is not None and fits(shape, own.shapes[place]):
+            alike += 1
+            exact += new == place
+    return Fit(alike, exact)
+
+
+def best_change(file: Keys, own: Keys) -> PrefixChange:
+    """The change of prefix after which most entries fit; none where it is not clear, or where no
+    more than half of them do."""
+    before = fit_after(NO_CHANGE, file, own)
+    found = {change: fit_after(change, file, own) for change in _likely_changes(file, own)}
+    best = max(found.values(), default=before)
+    if best <= before or 2 * best.alike <= min(len(file.shapes), len(own.shapes)):
+        return NO_CHANGE
+    # Of "model." and "model.module." the second: they differ by wrappers alone.
+    firsts = [change for change in found if found[change] == best]
+    longest = max(firsts, key=lambda change: len(change.prefix))
+    kinds = {change.kind for change in firsts}
+    one_way = all(longest.prefix.startswith(change.prefix) for change in firsts)
+    return longest if one_way and len(kinds) == 1 else NO_CHANGE
+
+
+def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
+    """The changes that help the most keys of a sample."""
+    helped = Counter()
+    for kind, long, short in (("strip", file, own), ("add", own, file)):
+        for key in list(long.shapes)[:: 1 + len(long.shapes) // _SAMPLE]:
+            for at in _behind_dots(key):
+                other = short.named.get(canonical(key[at:]))
+                if other is not None and fits(long.shapes[key], short.shapes[other]):
+                    helped[PrefixChange(kind, key[:at])] += 1
+    return [change for change, _ in helped.most_common(8)]
+
+
+def _behind_dots(key: str) -> list[int]:
+    return [place + 1 for place, letter in enumerate(key) if letter == "."]
+
+
+def spelled_alike(file: Keys, own: Keys) -> dict[str, str]:
+    """{key of the file: key of the model} for those that only the spelling keeps apart."""
+    found = {}
+    for name, key in file.named.items():
+        place = own.named.get(name)
+        free = place is not None and place not in file.shapes and key not in own.shapes
+        if free and fits(file.shapes[key], own.shapes[place]):
+            found[key] = place
+    return found
+
+
+def in_common(file: Keys, own: Keys) -> int:
+    """How many entries have the last name and the shape of an entry of the other side."""
+    sides = [
+        Counter((translated(_last(key)), shape) for key, shape in side.shapes.items())
+        for side in (file, own)
+    ]
+    return (sides[0] & sides[1]).total()
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def clear_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, str]:
+    """{key of the file: key of the model} of those that fit each other best, and no other as well.
+
+    The last part of the name and the shape must fit. The more parts two names share from their end
+    and from their start, the better; keys that differ in a number alone are different layers."""
+    found = {}
+    while pairs := _best_pairs(left, missing):
+        found |= pairs
+        left = {key: shape for key, shape in left.items() if key not in pairs}
+        missing = {key: shape for key, shape in missing.items() if key not in pairs.values()}
+    return found
+
+
+class Likeness(NamedTuple):
+    ending: int  # how many parts two names share, from their end
+    start: int
+    exact: bool
+
+
+def _best_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, str]:
+    likes = {
+        (old, new): Likeness(_shared(old, new, -1), _shared(old, new, 1), left[old] == missing[new])
+        for old, new in _possible_pairs(left, missing)
+    }
+    firsts = defaultdict(list)  # for each key the pairs that it likes best
+    for place in (0, 1):
+        best = {}
+        for pair, likeness in likes.items():
+            best[pair[place]] = max(likeness, best.get(pair[place], likeness))
+        for pair, likeness in likes.items():
+            if likeness == best[pair[place]]:
+                firsts[place, pair[place]].append(pair)
+    return {old: new for old, new in likes if firsts[0, old] == firsts[1, new] == [(old, new)]}
+
+
+def _possible_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> Iterable[tuple[str, str]]:
+    groups = defaultdict(lambda: ([], []))
+    for side, shapes in enumerate((left, missing)):
+        for key, shape in shapes.items():
+            size = None if shape is None else tuple(sorted(shape))
+            groups[_last(key), size][side].append(key)
+    if sum(len(olds) * len(news) for olds, news in groups.values()) > _PAIRINGS:
+        return []
+    pairs = [(old, new) for olds, news in groups.values() for old in olds for new in news]
+    return [(old, new) for old, new in pairs if _may_be_one(left[old], missing[new], old, new)]
+
+
+def _may_be_one(shape: Shape, wanted: Shape, old: str, new: str) -> bool:
+    same = shape == wanted or is_turned(shape, wanted)
+    return same and without_numbers(old) != without_numbers(new)
+
+
+def without_numbers(key: str) -> tuple[str, ...]:
+    return tuple(part for part in key.split(".") if not part.isdigit())
+
+
+def _shared(one: str, other: str, step: int) -> int:
+    """How many parts two names share from the start (step 1) or from the end (step -1)."""
+    pairs = zip(one.split(".")[::step], other.split(".")[::step], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,0 +1,126 @@
+"""Advice on names: prefixes, wrappers, other spellings, other names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, listed, renaming
+from helpers.checkpoints.names import (
+    LEAVES,
+    NO_CHANGE,
+    NUMBERED,
+    WRAPPERS,
+    best_change,
+    clear_pairs,
+    spelled_alike,
+    translated,
+    without_gaps,
+    without_wrappers,
+)
+from helpers.state.objects import brief
+
+
+def prefix(case: Case) -> Iterator[Proposal]:
+    """Every key has a prefix too many, or lacks one."""
+    change = best_change(case.file, case.own)
+    if change == NO_CHANGE:
+        return
+    text, shown = change.prefix, brief(change.prefix)
+    if change.kind == "strip":
+        others = sum(not str(key).startswith(text) for key in case.given)
+        words = f"The keys begin with {shown}, those of the model do not."
+        if others:
+            words = (
+                f"What the model has stands under {shown}; {others:,} other keys stay as they are."
+            )
+        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
+        yield Proposal("prefix", words, code)
+    elif case.file.shapes.keys().isdisjoint(case.own.shapes):
+        words = f"The keys of the model begin with {shown}, those of the state_dict do not."
+        yield Proposal("prefix", words, f"state_dict = {{{text!r} + key: value {ENTRIES}}}")
+    else:
+        words = f"Under {shown} the model has what the state_dict has without it."
+        longer = f"{text!r} + key if {text!r} + key in own else key"
+        code = f"own = module.state_dict()\nstate_dict = {{{longer}: value {ENTRIES}}}"
+        yield Proposal("prefix", words, code)
+
+
+class Spelling(NamedTuple):
+    """One way in which two names of the same thing differ: its kind, what makes them equal, the
+    same in lines of code, and in words."""
+
+    kind: str
+    plain: Callable[[str], str]
+    lines: str
+    words: str
+
+
+_SPELLINGS = (
+    Spelling(
+        "wrapper",
+        without_wrappers,
+        '    key = ".".join(part for part in key.split(".") if part not in {parts})',
+        "parts that a wrapper puts in: {parts}",
+    ),
+    Spelling(
+        "numbers",
+        without_gaps,
+        f'    key = re.sub(r"{NUMBERED}", "", key)',
+        "what stands between a word and its number, as in 'norm.1' and 'norm1'",
+    ),
+    Spelling(
+        "leaves",
+        translated,
+        '    head, dot, last = key.rpartition(".")\n'
+        f"    key = head + dot + {LEAVES!r}.get(last, last)",
+        "the last word, as 'gamma' and 'weight'",
+    ),
+)
+
+
+def spelled(case: Case) -> Iterator[Proposal]:
+    """Names that only their spelling keeps apart, on either side."""
+    names = spelled_alike(case.file, case.own)
+    if not names:
+        return
+    needed = list(_SPELLINGS)
+    for one in _SPELLINGS:
+        fewer = [other for other in needed if other != one]
+        if all(_plain(old, fewer) == _plain(new, fewer) for old, new in names.items()):
+            needed = fewer
+    parts = {part for pair in names.items() for key in pair for part in key.split(".")}
+    shown = repr([part for part in WRAPPERS if part in parts])
+    code = ["import re"] if "re." in "".join(one.lines for one in needed) else []
+    code += ["def plain(key):", *(one.lines.replace("{parts}", shown) for one in needed)]
+    code += ["    return key", "names = {plain(key): key for key in module.state_dict()}"]
+    code.append(f"state_dict = {{names.get(plain(key), key): value {ENTRIES}}}")
+    old, new = next(iter(names.items()))
+    differ = ", and by ".join(one.words.replace("{parts}", shown) for one in needed)
+    words = f"{brief(old)} is {brief(new)} in the model, and so on: the names differ by {differ}."
+    yield Proposal(needed[0].kind, words, "\n".join(code))
+
+
+def _plain(key: str, spellings: list[Spelling]) -> str:
+    for one in spellings:
+        key = one.plain(key)
+    return key
+
+
+def renamed(case: Case) -> Iterator[Proposal]:
+    """Missing and unexpected keys whose last name and shape fit, without a second choice."""
+    names = clear_pairs(case.left, case.missing)
+    if names:
+        words = listed(names, "is under another name", "are under another name")
+        words += ": ending and shape fit. See that they mean the same."
+        yield Proposal("renamed", words, renaming(names))
+
+
+def alike(case: Case) -> Iterator[Proposal]:
+    """One key too many and one too few, of one shape and in a like place."""
+    names = case.alike
+    if names:
+        old, new = next(iter(names.items()))
+        words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."
+        words += " Whether they mean the same, only you can say. If they do:"
+        yield Proposal("alike", words, as_comment(renaming(names)))

@@ -1,0 +1,271 @@
+"""How the state_dict of an optimizer fits an optimizer: groups by their sizes, memory by position.
+
+Torch compares the sizes of the groups alone. Whether the memory has the shape of its parameter
+shows at the next step; here it is told before, by a step of a twin that has no numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from helpers.checkpoints.comparison import (
+    Advice,
+    Comparison,
+    Mismatch,
+    Outline,
+    differences,
+)
+from helpers.checkpoints.outlines import META, blank_of, outline
+from helpers.state.objects import (
+    ATOMS,
+    attributes,
+    bases,
+    brief,
+    class_dict,
+    class_name,
+    from_torch,
+    type_name,
+)
+from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS
+
+STATE, GROUPS, PARAMS, NAMES = "state", "param_groups", "params", "param_names"
+# Faster ways to do the same step, which do not work without numbers.
+_FAST = ("foreach", "fused", "capturable")
+_RULES = ("load_state_dict", "__setstate__", "step")
+_MAPPINGS = 200  # how many are looked at in a checkpoint
+
+
+class OptimizerComparison(Comparison):
+    """What `optimizer.load_state_dict(state_dict)` makes of the memory of an optimizer.
+
+    As a `Comparison`, with keys like `state[0]['exp_avg']`, by position, and `param_groups[0]` for
+    what differs in a group. `loads`: torch takes it, and the next step finds the memory it needs.
+    `silent`: memory of parameters that have none in the file, as without a gradient."""
+
+    answers = {True: "fits", False: "does not fit"}
+
+
+def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerComparison:
+    """Torch's own `load_state_dict` of an optimizer, and a step, on parameters without numbers."""
+    path, saved = _find(state_dict)
+    if path:
+        inner = compare_optimizer(optimizer, saved)
+        words = f"This is a whole checkpoint: what stands under {path} is for the optimizer."
+        step = Advice("nested", words, f"state_dict = state_dict{path}", inner.loads)
+        _, errors = _loaded(optimizer, state_dict)
+        return replace(inner, loads=False, errors=errors, advice=[step, *inner.advice])
+    own, theirs = _groups(attributes(optimizer)), _groups(saved)
+    twin, errors = _loaded(optimizer, saved)
+    if not any(rule == "step" for _, rule in _own_rules(optimizer)):
+        # A step that fails before the load too needs numbers, and says nothing of the file.
+        usual, after = _error_of_step(_twin(optimizer, own)), _error_of_step(twin)
+        errors += [f"at the next step, {after}"] if after and not usual else []
+    expected, found = _memory_of(twin, own), _memory_in(saved, theirs)
+    both = [key for key in expected if key in found]
+    mismatched = [*_group_mismatches(own, theirs), *differences(both, expected, found, "shape")]
+    wrong = {one.key for one in mismatched}
+    matched = [key for key in both if key not in wrong]
+    tensors = [key for key in matched if expected[key].dtype and found[key].dtype]
+    begun = {_position(key) for key in found}  # the parameters that have any memory in the file
+    lacking = [key for key in expected if key not in found]
+    missing = [key for key in lacking if _position(key) in begun]
+    unexpected = [key for key in found if key not in expected] if expected else []
+    doubts = _doubts(optimizer, expected, found)
+    fits = not (errors or mismatched or missing or unexpected)
+    return OptimizerComparison(
+        type=type_name(optimizer),
+        loads=None if fits and doubts else fits,
+        doubts=doubts,
+        matched=matched,
+        missing=missing,
+        unexpected=unexpected,
+        mismatched=mismatched,
+        refused=[],
+        silent=[key for key in lacking if _position(key) not in begun],
+        non_tensors=[(key, one.type) for key, one in found.items() if not one.dtype],
+        dtypes=differences(tensors, expected, found, "dtype"),
+        devices=differences(tensors, expected, found, "device"),
+        errors=errors,
+        own_rules=_own_rules(optimizer),
+        advice=list(_advice(own, theirs, mismatched, fits)),
+        expected=expected,
+        found=found,
+    )
+
+
+def _find(mapping: Mapping) -> tuple[str, Mapping]:
+    """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the
+    mapping itself where there is none."""
+    pending = [("", mapping)]
+    for path, one in pending:
+        if STATE in one and GROUPS in one:
+            return path, one
+        inner = [(key, value) for key, value in one.items() if issubclass(type(value), dict)]
+        pending += [(f"{path}[{key!r}]", value) for key, value in inner][: _MAPPINGS - len(pending)]
+    return "", mapping
+
+
+def _groups(holder: Mapping) -> list[dict]:
+    return [dict(dict.items(group)) for group in holder.get(GROUPS, ())]
+
+
+def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
+    """An optimizer of torch's own class, with the same parameters and memory without numbers."""
+    kind = next(one for one in bases(type(optimizer)) if from_torch(one))
+    twin = kind.__new__(kind)
+    own, state, made = attributes(optimizer), defaultdict(dict), []
+    for group in groups:
+        places = [nn.Parameter(blank_of(one), _is_real(one)) for one in group[PARAMS]]
+        made.append({**_options(group), PARAMS: places})
+        for tensor, place in zip(group[PARAMS], places, strict=True):
+            memory = dict.get(own.get(STATE, {}), tensor, {})
+            state[place].update((name, blank_of(one)) for name, one in _tensors(memory))
+    defaults = _options(own.get("defaults", {}))
+    twin.__setstate__({"defaults": defaults, STATE: state, GROUPS: made})
+    return twin
+
+
+def _is_real(tensor: torch.Tensor) -> bool:
+    return tensor.dtype.is_floating_point or tensor.dtype.is_complex
+
+
+def _options(group: Mapping) -> dict[str, Any]:
+    """The settings of a group that are plain values; a learning rate may be a tensor."""
+    plain = {key: one for key, one in group.items() if type(one) in ATOMS or type(one) is tuple}
+    return {"lr": 0.1, **plain} if "lr" in group else plain
+
+
+def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]:
+    """A twin that has loaded the groups and settings of `saved`, and what torch raised instead."""
+    given = {key: value for key, value in saved.items() if key in (STATE, GROUPS)}
+    if STATE in given:
+        given[STATE] = {}
+    if GROUPS in given:
+        given[GROUPS] = [{**_options(one), PARAMS: list(one[PARAMS])} for one in _groups(saved)]
+    twin = _twin(optimizer, _groups(attributes(optimizer)))
+    memory = twin.state  # some classes make theirs when they are built
+    try:
+        twin.load_state_dict(given)
+    except Exception as error:
+        return twin, [f"{type_name(error)}: {error}"]
+    twin.state.update(memory)
+    return twin, []
+
+
+def _error_of_step(twin: Optimizer) -> str:
+    """What a step of torch's own class raises; with it the twin makes the memory that it needs."""
+    for group in twin.param_groups:
+        group.update((option, False) for option in _FAST if option in group)
+        for one in group[PARAMS]:
+            one.grad = torch.empty_like(one)
+    try:
+        with torch.enable_grad():
+            type(twin).step(twin)
+    except Exception as error:
+        return f"{type_name(error)}: {error}"
+    return ""
+
+
+def _tensors(memory: object) -> list[tuple[str, torch.Tensor]]:
+    pairs = memory.items() if issubclass(type(memory), dict) else ()
+    return [(name, one) for name, one in pairs if issubclass(type(one), torch.Tensor)]
+
+
+def _memory_of(twin: Optimizer, own: list[dict]) -> dict[str, Outline]:
+    """The memory that a twin has made, by position, where the parameters are."""
+    found = {}
+    real = [one for group in own for one in group[PARAMS]]
+    twins = [one for group in twin.param_groups for one in group[PARAMS]]
+    for position, (tensor, one) in enumerate(zip(real, twins, strict=True)):
+        for name, value in twin.state[one].items():
+            known = outline(value)
+            found[_key(position, name)] = (
+                known._replace(device=tensor.device) if known.device == META else known
+            )
+    return found
+
+
+def _memory_in(saved: Mapping, groups: list[dict]) -> dict[str, Outline]:
+    """The memory in a file, by position."""
+    ids = [one for group in groups for one in group[PARAMS]]
+    memory = [saved[STATE].get(one, {}) for one in ids]
+    return {
+        _key(position, name): outline(value)
+        for position, one in enumerate(memory)
+        for name, value in (one.items() if issubclass(type(one), dict) else ())
+    }
+
+
+def _key(position: int, name: str) -> str:
+    return f"{STATE}[{position}][{name!r}]"
+
+
+def _position(key: str) -> str:
+    return key.partition("]")[0]
+
+
+def _group_mismatches(own: list[dict], theirs: list[dict]) -> Iterator[Mismatch]:
+    """How many groups, how many parameters in each, and other names where both sides have names."""
+    if len(own) != len(theirs):
+        yield Mismatch(GROUPS, (len(own),), (len(theirs),))
+    for number, (one, other) in enumerate(zip(own, theirs, strict=False)):
+        sizes = (len(one[PARAMS]),), (len(other[PARAMS]),)
+        if sizes[0] != sizes[1]:
+            yield Mismatch(f"{GROUPS}[{number}]['{PARAMS}']", *sizes)
+        names = zip(one.get(NAMES, ()), other.get(NAMES, ()), strict=False)
+        for place, (name, saved) in enumerate(names):
+            if name != saved:
+                yield Mismatch(f"{GROUPS}[{number}]['{NAMES}'][{place}]", name, saved)
+
+
+def _own_rules(optimizer: Optimizer) -> list[tuple[str, str]]:
+    """(class name, method or hook) by which a class, or a hook, decides for itself."""
+    rules = []
+    for one in bases(type(optimizer)):
+        space = {} if from_torch(one) else class_dict(one)
+        rules += [(class_name(one), call) for call in _RULES if call in space]
+    own = attributes(optimizer)
+    return rules + [
+        (type_name(optimizer), hooks) for hooks in OPTIMIZER_LOAD_HOOKS if own.get(hooks)
+    ]
+
+
+def _doubts(optimizer: Optimizer, expected: dict, found: dict) -> list[str]:
+    doubts = [f"{owner} has {rule} of its own" for owner, rule in _own_rules(optimizer)]
+    if found and not expected and not doubts:
+        doubts.append(f"what a step of {type_name(optimizer)} needs is not known without numbers")
+    return doubts
+
+
+def _advice(
+    own: list[dict], theirs: list[dict], mismatched: list[Mismatch], fits: bool
+) -> Iterator[Advice]:
+    """What only the reader can do."""
+    if not theirs:
+        words = "This is no state_dict of an optimizer: it has no param_groups."
+        yield Advice("other", words, "# state_dict = optimizer.state_dict()", False)
+    elif mismatched:
+        key, here, there = mismatched[0]
+        words = "Memory goes to parameters by their position alone, and the positions differ: "
+        words += f"{key} has {there} in the file, and here {here}."
+        code = "# Build the groups in the order, and of the sizes, that the saved ones have."
+        yield Advice("positions", words, code, False)
+    changes = [
+        f"{GROUPS}[{number}][{name!r}] from {brief(one[name])} to {brief(other[name])}"
+        for number, (one, other) in enumerate(
+            zip(map(_options, own), map(_options, theirs), strict=False)
+        )
+        for name in one
+        if name in other and one[name] != other[name]
+    ]
+    if changes:
+        words = f"A load takes the settings of the file too: {', '.join(changes[:5])}."
+        yield Advice(
+            "settings", words, "# Set them again after the load, if they are to stay.", fits
+        )

@@ -1,0 +1,132 @@
+"""A weight that is saved as the parts it is computed from: torch's own names for the parts, and the
+formulas by which one form becomes the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import nn
+
+from helpers.checkpoints.case import Case, Proposal, listed, owner_of, renaming
+from helpers.state.objects import bases
+
+
+class Form(NamedTuple):
+    """One way to save a weight: which function of torch.nn.utils makes it, and the names of the
+    parts, where {} stands for the name of the weight."""
+
+    maker: str
+    parts: tuple[str, ...]
+
+
+PLAIN = Form("", ("{}",))
+FORMS = (
+    Form("weight_norm", ("{}_g", "{}_v")),
+    Form("weight_norm", ("parametrizations.{}.original0", "parametrizations.{}.original1")),
+    Form("spectral_norm", ("{}_orig", "{}_u", "{}_v")),
+    Form(
+        "spectral_norm",
+        ("parametrizations.{}.original", "parametrizations.{}.0._u", "parametrizations.{}.0._v"),
+    ),
+    Form("prune", ("{}_orig", "{}_mask")),
+)
+
+# How a weight is computed from its parts: for the reader, the parts, and as code.
+_FORMULAS = {
+    "weight_norm": ("g·v/‖v‖", "g, v", "g * v / v.double().square().sum_to_size(g.shape).sqrt()"),
+    "spectral_norm": ("w/(u·Wv)", "w, u, v", "w / (u @ w{turn}.flatten(1) @ v)"),
+    "prune": ("weight·mask", "w, mask", "w * mask"),
+}
+# How the parts are computed from a weight, where that has one answer.
+_INVERSES = {
+    "weight_norm": "w.double().square().sum_to_size(own[{first!r}].shape).sqrt(), w",
+    "prune": "w, w.new_ones(w.shape)",
+}
+_TURNED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
+
+
+def conversions(case: Case) -> Iterator[Proposal]:
+    """Proposals for weights that file and model keep in different forms."""
+    left, missing = case.left, case.missing
+    for form in FORMS:
+        saved = _weights(form, left)
+        for target in FORMS:
+            if form != target and form.maker == target.maker:
+                yield from _renaming(form.maker, saved, _weights(target, missing))
+        yield from _joining(form.maker, {key: saved[key] for key in saved if key in missing}, case)
+        wanted = _weights(form, missing)
+        yield from _splitting(form.maker, {key: wanted[key] for key in wanted if key in left})
+
+
+def _weights(form: Form, keys: dict) -> dict[str, list[str]]:
+    """{the key that a weight would have: the keys of its parts} for all weights of this form."""
+    first = re.escape(form.parts[0]).replace(r"\{\}", r"(?P<name>[^.]+)")
+    found = {}
+    for key in keys:
+        match = re.fullmatch(rf"(?P<path>(?:.*\.)?){first}", key, re.DOTALL)
+        parts = [match["path"] + part.format(match["name"]) for part in form.parts] if match else []
+        if parts and all(part in keys for part in parts):
+            found[match["path"] + match["name"]] = parts
+    return found
+
+
+def _renaming(maker: str, saved: dict, wanted: dict) -> Iterator[Proposal]:
+    both = [key for key in saved if key in wanted]
+    names = {old: new for key in both for old, new in zip(saved[key], wanted[key], strict=True)}
+    if names:
+        makers = f"torch.nn.utils.{maker} and torch.nn.utils.parametrizations.{maker}"
+        is_kept = listed(both, "is kept in parts", "are kept in parts")
+        words = f"{is_kept}, which {makers} name differently."
+        yield Proposal("reparametrized", words, renaming(names))
+
+
+def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
+    if not saved:
+        return
+    shown, letters, formula = _FORMULAS[maker]
+    is_kept = listed(saved, "is kept", "are kept")
+    words = f"{is_kept} in the file as the parts of {maker}; the weight is {shown}."
+    lines = ["state_dict = dict(state_dict)"]
+    for key, parts in saved.items():
+        taken = ", ".join(f"state_dict.pop({part!r})" for part in parts)
+        lines.append(f"{letters} = {taken}")
+        lines.append(f"state_dict[{key!r}] = {formula.format(turn=_turn(case, key))}")
+    yield Proposal("reparametrized", words, "\n".join(lines))
+
+
+def _turn(case: Case, key: str) -> str:
+    """What brings the outputs of a weight to the front, as torch's spectral_norm does."""
+    owner = case.model.classes.get(owner_of(key), nn.Module)
+    return ".transpose(0, 1)" if _TURNED.intersection(bases(owner)) else ""
+
+
+def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
+    if not wanted:
+        return
+    is_one = listed(wanted, "is one tensor", "are one tensor each")
+    words = f"{is_one} in the file, and in the model the parts of {maker}."
+    if maker not in _INVERSES:
+        advice = f"# Load the file first, and put {maker} on the layers afterwards."
+        yield Proposal("reparametrized", words, advice)
+        return
+    lines = ["own = module.state_dict()", "state_dict = dict(state_dict)"]
+    for key, parts in wanted.items():
+        lines.append(f"w = state_dict.pop({key!r})")
+        targets = ", ".join(f"state_dict[{part!r}]" for part in parts)
+        lines.append(f"{targets} = {_INVERSES[maker].format(first=parts[0])}")
+    yield Proposal("reparametrized", words, "\n".join(lines))
+
+
+def parametrized(case: Case) -> Iterator[Proposal]:
+    """What other parametrizations compute a weight from: there is no one formula for it."""
+    for keys, there, advice in (
+        (case.left, "file", "Put the same parametrization on the model, load, and then remove it."),
+        (case.missing, "model", "Load the file first, and put the parametrization on afterwards."),
+    ):
+        parts = [key for key in keys if "parametrizations" in key.split(".")]
+        if parts:
+            words = listed(parts, "is", "are")
+            words += f" of a parametrization, which only the {there} has."
+            yield Proposal("parametrized", words, f"# {advice}")

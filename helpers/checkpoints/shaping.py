@@ -1,0 +1,133 @@
+"""Advice on tensors that have the right name and do not fit: shapes, and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helpers.checkpoints.case import (
+    ENTRIES,
+    NEW_BUFFER,
+    Case,
+    Proposal,
+    as_comment,
+    each,
+    keeping,
+    listed,
+    owner_of,
+)
+from helpers.checkpoints.makers import maker_of
+from helpers.checkpoints.names import is_same_row, is_turned
+from helpers.checkpoints.outlines import is_array
+from helpers.checkpoints.twin import Nature
+from helpers.state.objects import brief, from_torch
+
+
+def arrays(case: Case) -> Iterator[Proposal]:
+    keys = [key for key, value in case.given.items() if is_array(value)]
+    if keys:
+        words = listed(keys, "is a NumPy array", "are NumPy arrays")
+        made = "torch.as_tensor(value) if isinstance(value, numpy.ndarray) else value"
+        code = f"import numpy, torch\nstate_dict = {{key: {made} {ENTRIES}}}"
+        yield Proposal("array", f"{words}; a load takes tensors.", code)
+
+
+def transposed(case: Case) -> Iterator[Proposal]:
+    keys = [key for key, own, given in case.report.mismatched if is_turned(given, own)]
+    if keys:
+        words = listed(keys, "is transposed", "are transposed")
+        words += ", as other frameworks keep a weight. A square one would not show it."
+        code = f"turned = {keys!r}\n"
+        code += f"state_dict = {{key: value.t() if key in turned else value {ENTRIES}}}"
+        yield Proposal("transposed", words, code)
+
+
+def one_more(case: Case) -> Iterator[Proposal]:
+    """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer."""
+    shapes = {key: own for key, own, given in case.report.mismatched if is_same_row(given, own)}
+    if shapes:
+        words = listed(shapes, "has", "have")
+        words += " the same numbers in another shape: sizes of 1 come or go, as between a 1×1"
+        words += " convolution and a linear layer."
+        reshaped = "value.reshape(shapes[key]) if key in shapes else value"
+        code = f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
+        yield Proposal("reshaped", words, code)
+
+
+def grown(case: Case) -> Iterator[Proposal]:
+    """Buffers that a method sets anew in use: their size is that of what was seen."""
+    for key in (one.key for one in case.report.mismatched if one.key in case.model.buffers):
+        maker = maker_of(case, key)
+        if maker is not None and not maker.in_init:
+            words = f"{brief(key)} has another size: {maker.where} sets it anew, so its size comes"
+            words += " from use. Give it the size that it has in the file before the load."
+            yield Proposal("grown", words, "import torch\n" + each([key], NEW_BUFFER))
+
+
+# Parts of names of buffers that are computed from the size of the input.
+_COMPUTED = ("mask", "index", "table", "pos", "freq", "cache", "grid", "anchor", "ids", "window")
+
+
+def computed(case: Case) -> Iterator[Proposal]:
+    """Buffers whose size follows the input, in layers that have the right size themselves."""
+    model, sizes = case.model, case.report.mismatched
+    resized = {owner_of(one.key) for one in sizes if one.key not in model.buffers}
+    keys = {True: [], False: []}  # by whether the name or the dtype says what the buffer is
+    for key in (one.key for one in sizes if one.key in model.buffers):
+        counts = not model.expected[key].dtype.is_floating_point
+        if not from_torch(model.classes[owner_of(key)]) and (
+            counts or owner_of(key) not in resized
+        ):
+            computed = any(part in key.rpartition(".")[2] for part in _COMPUTED)
+            keys[counts or computed].append(key)
+    for sure, some in keys.items():
+        if some:
+            words = listed(some, "is a buffer of another size", "are buffers of another size")
+            words += ". What is computed from the size of the input, as a mask or an index is, is"
+            words += " right as the model has it: keep that."
+            yield Proposal("table", words, keeping(some) if sure else as_comment(keeping(some)))
+
+
+def learned_table(case: Case) -> Iterator[Proposal]:
+    """Learned tables of places, for another length."""
+    for key, own, given in case.report.mismatched:
+        if key not in case.model.buffers and "pos" in key.rpartition(".")[2]:
+            words = (
+                f"{brief(key)} is {given} in the file and {own} here: a table of places, learned"
+            )
+            words += " for another length. Interpolate it, or build the model for that length."
+            yield Proposal("places", words, "# torch.nn.functional.interpolate(...)")
+
+
+def unwritable(case: Case) -> Iterator[Proposal]:
+    """Memory of the model that torch does not copy into."""
+    for what, cure, is_so in (_EXPANDED, _INFERENCE):
+        keys = [key for key in case.report.refused if is_so(case.model.natures.get(key))]
+        buffers = [key for key in keys if key in case.model.buffers]
+        parameters = [key for key in keys if key not in case.model.buffers]
+        if buffers:
+            words = listed(buffers, f"is an {what} tensor", f"are {what} tensors") + cure
+            yield Proposal("memory", words, each(buffers, _NEW_BUFFER))
+        if parameters:
+            words = listed(parameters, f"is an {what} tensor", f"are {what} tensors") + cure
+            code = "import torch\nfresh = {}\n" + each(parameters, _NEW_PARAMETER)
+            yield Proposal("memory", words, code)
+
+
+_NEW_BUFFER = "setattr(owner, name, getattr(owner, name).detach().clone())"
+# A parameter that has two names stays one.
+_NEW_PARAMETER = """old = getattr(owner, name)
+    fresh.setdefault(old, torch.nn.Parameter(old.detach().clone(), old.requires_grad))
+    setattr(owner, name, fresh[old])"""
+_EXPANDED = (
+    "expanded",
+    ": several elements are one place in memory, and torch does not copy into that. Make it a"
+    " tensor of its own, by .expand(...).clone() where it is made, or before the load, as here; or"
+    " load with assign=True.",
+    lambda nature: isinstance(nature, Nature) and nature.overlapping,
+)
+_INFERENCE = (
+    "inference",
+    ", made under torch.inference_mode(), and may not be written to outside of it. Build the model"
+    " outside, or replace it before the load, as here; or load with assign=True.",
+    lambda nature: isinstance(nature, Nature) and nature.inference,
+)

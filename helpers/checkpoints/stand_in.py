@@ -1,0 +1,195 @@
+"""A stand-in for a module: twins of its parts, with the same names and shapes, and no number in it.
+
+It keeps what decides a load: slots that hold None, lazy tensors, memory that torch may not copy
+into, and the rules of torch's own classes and hooks. Those of other classes are named, not run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import FunctionType, MethodType
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from helpers.checkpoints.comparison import Outline
+from helpers.checkpoints.outlines import blank, oddity, outline
+from helpers.checkpoints.twin import LoadReport, Nature, may_run, target, twin_class
+from helpers.state.objects import ATOMS, class_name, from_torch, text, type_name
+from helpers.state.torch_private import (
+    CONTAINERS,
+    EXTRA_STATE,
+    LOAD_ONE,
+    LOAD_POST_HOOKS,
+    LOAD_PRE_HOOKS,
+    SAVE_ONE,
+    is_lazy,
+    lazy_load_hook,
+    unwrapped,
+)
+from helpers.state.walk import Part, Slot, walk
+
+
+class OwnRule(NamedTuple):
+    """A rule by which a class may decide otherwise than torch, on the module at `prefix`: `name` is
+    that of a method, or where torch keeps such hooks."""
+
+    prefix: str
+    owner: str
+    name: str
+
+
+@dataclass
+class StandIn:
+    """What `stand_in_for` makes of a module."""
+
+    twin: nn.Module
+    reports: list[LoadReport]  # one for each load of the twin
+    # What stands under each key that a load looks for; those of buffers; natures of the tensors.
+    expected: dict[str, Outline] = field(default_factory=dict)
+    buffers: set[str] = field(default_factory=set)
+    natures: dict[str, Nature | None] = field(default_factory=dict)
+    # The keys that non-persistent buffers would have; those that slots with None would, and kinds.
+    transient: set[str] = field(default_factory=set)
+    empty: dict[str, str] = field(default_factory=dict)
+    names: dict[int, list[str]] = field(default_factory=dict)  # all the keys of each tensor
+    classes: dict[str, type] = field(default_factory=dict)  # of the module at each prefix
+    rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
+
+
+def stand_in_for(module: nn.Module) -> StandIn:
+    """The stand-in of `module`, of which only instance dictionaries are read.
+
+    ValueError, saying where: the module contains itself, or the `__init__` of `nn.Module` was not
+    run."""
+    reports, kinds = [], {}
+    made, twins, prefixes = None, [], []
+    for part in walk(module):
+        prefix = f"{prefixes[part.owner]}{part.name}." if prefixes else ""
+        _require_walkable(module, part, prefix)
+        kind = type(part.module)
+        if kind not in kinds:
+            kinds[kind] = twin_class(kind, reports)
+        twin = _empty_twin(kinds[kind], part)
+        if made is None:
+            made = StandIn(twin, reports)
+        else:
+            twins[part.owner]._modules[part.name] = twin
+        twins.append(twin)
+        prefixes.append(prefix)
+        made.classes[prefix] = kind
+        _fill(made, twin, part, prefix)
+        _keep_hooks(made, twin, part, prefix)
+        _keep_rules(made, twin, part, prefix)
+    return made
+
+
+def _require_walkable(root: nn.Module, part: Part, prefix: str) -> None:
+    own = part.own
+    lacking = [name for name in CONTAINERS if not hasattr(type(own.get(name)), "items")]
+    if part.circular:
+        reason = (
+            "is a part of itself: hold it by a weakref, or in a tuple, so that it is no submodule"
+        )
+    elif lacking:
+        reason = f"has no {lacking[0]}: call super().__init__() in it"
+    else:
+        return
+    where = f" at {prefix[:-1]!r}" if prefix else ""
+    words = f"the {type_name(part.module)}{where} {reason}"
+    raise ValueError(f"torch cannot load into this {type_name(root)}: {words}.")
+
+
+def _empty_twin(kind: type, part: Part) -> nn.Module:
+    """A twin with the numbers and texts of the module, and None for each of its submodules."""
+    twin = kind.__new__(kind)
+    nn.Module.__init__(twin)
+    own = vars(twin)
+    own.update((name, value) for name, value in part.own.items() if type(value) in ATOMS)
+    own["keys_of_a_rule"] = []
+    twin._modules.update(dict.fromkeys(map(text, part.modules)))
+    return twin
+
+
+def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
+    """Places for the parameters and buffers of one module, and what is known of their keys."""
+    parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
+    for slot in parameters + part.buffer_slots():
+        key, value = prefix + slot.name, slot.value
+        slots = twin._parameters if slot.kind == "parameter" else twin._buffers
+        if slot.kind == "non-persistent buffer":
+            made.transient.add(key)
+            twin._non_persistent_buffers_set.add(slot.name)
+        if value is None:
+            slots[slot.name] = None
+            made.empty[key] = slot.kind
+            continue
+        known = outline(value)
+        slots[slot.name] = spot = target(value, known, oddity(value))
+        if slot.kind == "non-persistent buffer":
+            continue
+        made.expected[key] = known
+        made.natures[key] = getattr(spot, "nature", None)
+        made.names.setdefault(id(value), []).append(key)
+        if slot.kind == "buffer":
+            made.buffers.add(key)
+
+
+def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
+    """The hooks by which torch loads into this module; those that a twin cannot keep are named."""
+    own, owner = part.own, type_name(part.module)
+    for hook, with_module in _hooks(own, LOAD_PRE_HOOKS):
+        if type(hook) is MethodType and hook.__func__ is lazy_load_hook:
+            twin._register_load_state_dict_pre_hook(_take_shape, with_module=True)
+        elif may_run(_home_of(hook)):
+            twin._register_load_state_dict_pre_hook(hook, with_module=with_module)
+        else:
+            made.rules.append(OwnRule(prefix, owner, LOAD_PRE_HOOKS))
+    if _hooks(own, LOAD_POST_HOOKS):
+        made.rules.append(OwnRule(prefix, owner, LOAD_POST_HOOKS))
+
+
+def _hooks(own: dict, name: str) -> list[tuple[object, bool]]:
+    hooks = own.get(name)
+    return [unwrapped(hook) for hook in dict.values(hooks)] if issubclass(type(hooks), dict) else []
+
+
+def _keep_rules(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
+    """What the classes of this module say of a load. Torch calls the `load_state_dict` of the root
+    alone."""
+    if type(twin).set_extra_state is not nn.Module.set_extra_state:
+        made.expected[prefix + EXTRA_STATE] = Outline("extra state", None, None, None)
+    for one, call in twin.left_out:
+        if call == LOAD_ONE or not prefix:
+            made.rules.append(OwnRule(prefix, class_name(one), call))
+        if call == LOAD_ONE and from_torch(type(part.module)):
+            _expect_what_torch_saves(made, twin, part.module, prefix)
+
+
+def _home_of(hook: object) -> object:
+    if type(hook) is FunctionType:
+        return hook.__module__
+    return type.__getattribute__(type(hook), "__module__")
+
+
+def _expect_what_torch_saves(made: StandIn, twin: nn.Module, module: nn.Module, at: str) -> None:
+    """A class of torch's that packs its tensors, as a quantized layer, looks for what it saves."""
+    saved = {}
+    getattr(type(module), SAVE_ONE)(module, saved, "", False)
+    twin.keys_of_a_rule += [key for key in saved if at + key not in made.expected]
+    made.expected |= {at + key: outline(saved[key]) for key in twin.keys_of_a_rule}
+
+
+def _take_shape(twin: nn.Module, given: dict, prefix: str, *_: object) -> None:
+    """What the hook of a lazy module does, as often as asked: a lazy tensor becomes one of the
+    shape that is given."""
+    for slots in (twin._parameters, twin._buffers):
+        lazy = vars(twin).setdefault("lazy_names", set())
+        lazy.update((id(slots), name) for name, one in slots.items() if is_lazy(one))
+        for name in [name for name in slots if (id(slots), name) in lazy]:
+            one = given.get(prefix + name, slots[name])
+            if one is slots[name] or is_lazy(one):
+                slots[name] = blank(None)
+            else:  # as torch does, whatever it is
+                known = Outline("", tuple(one.shape), torch.float32, None)
+                slots[name] = target(blank(known.shape), known)

@@ -1,0 +1,123 @@
+"""Advice on what the file has and the model has no place for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from helpers.checkpoints.case import (
+    NEW_BUFFER,
+    NEW_PARAMETER,
+    Case,
+    Proposal,
+    each,
+    leaving_out,
+    listed,
+    owner_of,
+)
+from helpers.checkpoints.makers import maker_of
+from helpers.state.objects import bases, brief
+
+
+def transient(case: Case) -> Iterator[Proposal]:
+    keys = [key for key in case.left if key in case.model.transient]
+    if keys:
+        words = listed(keys, "is a buffer that is", "are buffers that are")
+        yield Proposal(
+            "non-persistent", f"{words} now non-persistent: not loaded.", leaving_out(keys)
+        )
+
+
+def statistics(case: Case) -> Iterator[Proposal]:
+    """Statistics of a norm that keeps none."""
+    norm = nn.modules.batchnorm._NormBase
+    keys = [
+        key for key in _of_empty_slots(case) if norm in bases(case.model.classes[owner_of(key)])
+    ]
+    if keys:
+        words = listed(keys, "is", "are")
+        words += " of a norm that tracks no statistics in this model: left out. If they are needed,"
+        words += " build it with track_running_stats=True."
+        yield Proposal("statistics", words, leaving_out(keys))
+
+
+def _of_empty_slots(case: Case) -> list[str]:
+    """Keys of the file for which the model has a slot with None."""
+    refused = [key for key in case.report.refused if key in case.given]
+    return [key for key in [*case.left, *refused] if key in case.model.empty]
+
+
+def empty_slot(case: Case) -> Iterator[Proposal]:
+    for kind, line in (("parameter", NEW_PARAMETER), ("buffer", NEW_BUFFER)):
+        keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
+        if keys:
+            words = listed(keys, "is for a slot", "are for slots")
+            words += (
+                " that holds None in this model, as a bias does under bias=False. Give it a tensor"
+            )
+            words += (
+                " of that shape before the load, as here, or build the model with it. If the model"
+            )
+            words += " is to do without, leave the entry out."
+            yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
+
+
+def first_use(case: Case) -> Iterator[Proposal]:
+    """What a class makes when it is first used, or under some option: a fresh model has no slot."""
+    found = {}
+    for key in case.left:
+        maker = maker_of(case, key)
+        if maker is not None and key not in case.model.empty:
+            found.setdefault(maker, []).append(key)
+    for maker, keys in found.items():
+        words = listed(keys, "is not in this model", "are not in this model")
+        words += f": {maker.where} makes {brief(maker.path)} "
+        if maker.in_init:
+            words += "under some option only. Build the model as it was when it was saved."
+            code = f"# See in {maker.where} when it makes {maker.path!r}."
+        elif keys != [maker.path]:
+            words += "at first use. Use the model once before the load."
+            code = f"# module(example)  # makes {maker.path!r}"
+        else:
+            words += "at first use. Better register it in __init__; for now, before the load:"
+            line = NEW_PARAMETER if maker.parameter else NEW_BUFFER
+            code = "import torch\n" + each(keys, line)
+        yield Proposal("first use", words, code)
+
+
+def non_tensor(case: Case) -> Iterator[Proposal]:
+    left = dict.fromkeys(key for key in case.report.unexpected if key in case.given)
+    keys = [key for key in left if not isinstance(case.given[key], torch.Tensor | dict)]
+    if keys and case.belongs:
+        words = listed(keys, "is no tensor", "are no tensors")
+        yield Proposal("non-tensor", f"{words}, and nothing of the model.", leaving_out(keys))
+
+
+def no_place(case: Case) -> Iterator[Proposal]:
+    """What is left when all that the model has is there: the model is a part of what was saved."""
+    report = case.report
+    keys = [key for key in case.left if maker_of(case, key) is None]
+    if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
+        words = listed(keys, "has no place in the model", "have no place in the model")
+        groups = Counter(key.partition(".")[0] for key in keys)
+        shown = ", ".join(f"{brief(one)}: {count:,}" for one, count in groups.most_common(5))
+        words += f" ({shown}); the rest is all that the model has. What is left out is lost: see"
+        words += " that the model is to do without."
+        yield Proposal("no place", words, leaving_out(keys))
+
+
+PACKED = "_packed_params"
+
+
+def quantized(case: Case) -> Iterator[Proposal]:
+    """A quantized layer packs its tensors: one side is quantized, and the other is not."""
+    file = any(key.endswith(PACKED) for key in case.given if isinstance(key, str))
+    model = any(key.endswith(PACKED) for key in case.model.expected)
+    if file != model:
+        sides = ("file", "model") if file else ("model", "file")
+        words = f"The {sides[0]} is of quantized layers, the {sides[1]} is not; no names will help."
+        first = "Quantize the model first, then load." if file else "Load first, then quantize."
+        yield Proposal("quantized", words, f"# {first}")

@@ -1,0 +1,226 @@
+"""The rules of `audit` for a model and its optimizers: what is trained, by which, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+
+from helpers.state.findings import Symptom, rule
+from helpers.state.holders import Holders, Registered
+from helpers.state.objects import Facts, facts
+from helpers.state.optimizers import Optimizers, Position, steps_as_torch_does
+
+
+class Training:
+    """A model and its optimizers: who holds which Parameter, and which part of the model."""
+
+    def __init__(self, model: Holders, optimizers: Optimizers) -> None:
+        self.model, self.optimizers = model, optimizers
+
+    @cached_property
+    def missed(self) -> list[Registered]:
+        """The trainable Parameters that no optimizer holds."""
+        held = self.optimizers.held
+        absent = [one for one in self.model.parameters if id(one.tensor) not in held]
+        return [one for one in absent if facts(one.tensor).requires_grad]
+
+    @cached_property
+    def strangers(self) -> list[Position]:
+        """The first position of each tensor that the model has nowhere: it is of a part that was
+        replaced, or of something else that is trained as well."""
+        known = self.model.registered.keys() | self.model.in_plain_attributes
+        return [places[0] for key, places in self.optimizers.held.items() if key not in known]
+
+    @cached_property
+    def holders(self) -> dict[int, set[int]]:
+        """id of a module -> the numbers of the optimizers that hold a Parameter of it, or of one
+        below it."""
+        found: dict[int, set[int]] = {}
+        for key, positions in self.optimizers.held.items():
+            numbers = {position.optimizer for position in positions}
+            for node in self.model.owners_of(key):
+                for above in self.model.up_from(node):
+                    known = found.setdefault(above, set())
+                    if known >= numbers:
+                        break
+                    known |= numbers
+        return found
+
+    def untouched(self, one: Registered) -> int | None:
+        """The node of the largest part around a Parameter of which no optimizer holds anything;
+        None if one holds something of its own module, or none anything of the whole model."""
+        if self.has_neighbours(one):
+            return None
+        largest = None
+        node = one.place[0]
+        while node >= 0 and self.model.owners[node] not in self.holders:
+            largest = node
+            node = self.model.nodes[node][0]
+        return largest or None
+
+    def has_neighbours(self, one: Registered) -> bool:
+        """Does an optimizer hold something of a module that the Parameter is in, or below it?"""
+        owners = (self.model.owners[node] for node, _ in self.model.names(one))
+        return any(owner in self.holders for owner in owners)
+
+    def nearest(self, one: Registered) -> set[int]:
+        """The optimizers that hold something of the smallest part around a Parameter."""
+        around = (self.holders.get(above, set()) for above in self.model.up_from(one.place[0]))
+        return next(filter(None, around), set())
+
+
+@rule("optimizer-misses", "error", "parameter")
+def missed_parameter(training: Training) -> Iterator[Symptom]:
+    """Beside Parameters that an optimizer holds, or while one holds what is not the model's."""
+    message = "wants gradients and is in none of the optimizers: no step() ever changes it"
+    if len(training.optimizers.read) == 1:
+        message = "wants gradients and is not in the optimizer: optimizer.step() never changes it"
+    for one in training.missed:
+        if training.strangers or training.untouched(one) is None:
+            yield Symptom(one.place, message, _added(training, one))
+
+
+def _added(training: Training, one: Registered) -> str:
+    """The line that hands a Parameter to the optimizer of its neighbours. One that has none may as
+    well be another optimizer's."""
+    optimizers, numbers = training.optimizers, training.nearest(one) or {0}
+    number = min(numbers)
+    # It steps on its first group alone.
+    if issubclass(optimizers.read[number].kind, torch.optim.LBFGS):
+        return _made_anew(optimizers, number)
+    group = f"{{'params': [model.get_parameter({training.model.path(one.place)!r})]}}"
+    line = f"{optimizers.name(number)}.add_param_group({group})"
+    if not training.has_neighbours(one):
+        other = f"audit(model, {optimizers.names()}, its_optimizer)"
+        return f"{line}  # if it replaced one there; if another optimizer trains it: {other}"
+    if len(numbers) > 1:
+        others = ", ".join(map(optimizers.name, sorted(numbers - {number})))
+        return f"{line}  # or, if that is to train it, to {others}"
+    return line
+
+
+def _made_anew(optimizers: Optimizers, number: int) -> str:
+    name = optimizers.name(number)
+    after = "after the last change to the model"
+    if len(optimizers.read) == 1:
+        return f"{name} = type({name})(model.parameters(), lr=...)  # {after}"
+    return f"{name} = type({name})(part.parameters(), lr=...)  # of its part, {after}"
+
+
+@rule("optimizer-misses", "warning", "parameter")
+def untouched_module(training: Training) -> Iterator[Symptom]:
+    """A part of which no optimizer holds anything: another does, or it is not to be trained."""
+    model, parts = training.model, {}
+    for one in [] if training.strangers else training.missed:
+        node = training.untouched(one)
+        if node is not None:
+            parts.setdefault(node, []).append(one)
+    for node, missed in parts.items():
+        what, them = "its Parameter is", "it"
+        if len(missed) > 1:
+            what, them = f"its {len(missed):,} trainable Parameters are", "them"
+        message = f"{what} in no optimizer given to audit(), so no step() of these changes {them}"
+        place = model.nodes[node]
+        frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
+        line = f"audit(model, {training.optimizers.names()}, its_optimizer)"
+        yield Symptom(place, message, f"{line}  # if another trains it; if none is to: {frozen}")
+
+
+@rule("optimizer-stale", "error", "plain tensor")
+def stale_tensor(training: Training) -> Iterator[Symptom]:
+    """A tensor that is in an optimizer and not in the model, while one of the model is in none."""
+    message = (
+        "no parameter of the model: optimizer.step() changes a tensor that parameters() does not "
+        "list, or passes over it for want of a gradient"
+    )
+    for position in training.strangers if training.missed else []:
+        made = _made_anew(training.optimizers, position.optimizer)
+        fix = f"{made}; if it is of something else that is trained: {_with_other(training)}"
+        yield Symptom(training.optimizers.path(position), message, fix)
+
+
+@rule("optimizer-stale", "warning", "plain tensor")
+def foreign_tensors(training: Training) -> Iterator[Symptom]:
+    """The same, while all of the model is held: of a loss or a second model, or left over."""
+    if training.missed or not training.strangers:
+        return
+    first, count = training.strangers[0], len(training.strangers)
+    more = f", and {count - 1:,} more" if count > 1 else ""
+    message = (
+        f"no parameter of the model{more}: of something else that is trained with it, as a loss, "
+        "or left over from a part that was replaced"
+    )
+    made = _made_anew(training.optimizers, first.optimizer).partition("  #")[0]
+    fix = f"{_with_other(training)}  # with what they are of; if they are left over: {made}"
+    yield Symptom(training.optimizers.path(first), message, fix)
+
+
+def _with_other(training: Training) -> str:
+    return f"audit(nn.ModuleList([model, other]), {training.optimizers.names()})"
+
+
+@rule("optimizer-twice", "warning", "parameter")
+def held_twice(training: Training) -> Iterator[Symptom]:
+    optimizers = training.optimizers
+    for one in training.model.parameters:
+        positions = optimizers.held.get(id(one.tensor), ())
+        if len(positions) > 1:
+            places = ", ".join(map(optimizers.line, positions))
+            message = (
+                f"{len(positions)} times in the optimizers, and stepped on each time: {places}"
+            )
+            fix = f"del {optimizers.line(positions[-1])}  # or another of them"
+            yield Symptom(one.place, message, fix)
+
+
+class Misfit(NamedTuple):
+    """What an optimizer remembers of a Parameter in another dtype, or on another device."""
+
+    parameter: Registered
+    name: str
+    memory: Facts
+
+
+@rule("optimizer-state", "error", "parameter")
+def misfit_memory(training: Training) -> Iterator[Symptom]:
+    """One finding for an optimizer: it was the model that moved."""
+    optimizers = training.optimizers
+    for number in range(len(optimizers.read)):
+        misfits = _misfits(training, number)
+        if not misfits:
+            continue
+        one, name, memory = misfits[0]
+        own = facts(one.tensor)
+        different = (own.dtype, memory.dtype)
+        if own.device != memory.device:
+            different = (own.device, memory.device)
+        others = len({id(misfit.parameter.tensor) for misfit in misfits}) - 1
+        also = f", and so for {others:,} more" if others else ""
+        message = (
+            f"is {different[0]}, and what {optimizers.name(number)} remembers of it ({name!r}) is "
+            f"{different[1]}{also}: the model was moved after a step or a load of the optimizer, "
+            "and step() raises, or goes on in the old dtype"
+        )
+        name = optimizers.name(number)
+        fix = f"{name}.load_state_dict({name}.state_dict())  # which brings it along"
+        yield Symptom(one.place, message, fix)
+
+
+def _misfits(training: Training, number: int) -> list[Misfit]:
+    optimizers, found = training.optimizers, []
+    if not steps_as_torch_does(optimizers.read[number].kind):
+        return []
+    for tensor, name, note in optimizers.memory(number):
+        one = training.model.registered.get(id(tensor))
+        memory = facts(note)
+        if one and _differ(facts(one.tensor), memory):
+            found.append(Misfit(one, name, memory))
+    return found
+
+
+def _differ(own: Facts, memory: Facts) -> bool:
+    floating = memory.dtype is not None and memory.dtype.is_floating_point
+    return memory.device != own.device or (floating and memory.dtype != own.dtype)

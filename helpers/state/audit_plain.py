@@ -1,0 +1,252 @@
+"""The rules of `audit` for plain attributes: what they hide from torch, what they keep of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from helpers.state.class_rules import read_by_torch
+from helpers.state.code_lines import (
+    assign,
+    class_of_container,
+    for_each,
+    forget,
+    free,
+    read,
+    registering,
+)
+from helpers.state.findings import Symptom, rule
+from helpers.state.holders import Attribute, Holders, is_parameter
+from helpers.state.objects import facts
+from helpers.state.torch_private import is_inference, is_leaf
+from helpers.state.walk import walk
+
+_META = torch.device("meta")
+
+
+def _counted(things: list, word: str) -> str:
+    return f"{len(things):,} {word}{'' if len(things) == 1 else 's'}"
+
+
+def _in(one: Attribute, things: list, word: str, alone: str) -> str:
+    """ "a plain list holds 2 tensors", or `alone` where the attribute is the thing itself."""
+    kind = class_of_container(one.value)
+    return f"a plain {kind} holds {_counted(things, word)}" if kind else alone
+
+
+def _left_out(model: Holders, one: Attribute) -> str:
+    """What state_dict() and .to() do with it, as far as the module's class has no say in it."""
+    own = model.facts_of(one.record)
+    saves, moves, called = own.saving(one.record.part), own.method("_apply"), own.method("to")
+    saved = "state_dict() does not save it"
+    if saves:
+        saved = f"whether it is saved is for {saves} to say"
+    if moves:
+        return f"{saved}, and whether .to() moves it is for {moves} to say"
+    if called and one.record.node:
+        return (
+            f"{saved} and .to() of a parent leaves it where it is, since that never calls {called}"
+        )
+    if called:
+        return f"{saved}, and whether .to() moves it is for {called} to say"
+    return f"{saved} and .to() leaves it where it is"
+
+
+@rule("hidden-module", "error", "plain value")
+def hidden_module(model: Holders) -> Iterator[Symptom]:
+    for one in model.attributes:
+        if not all(map(_does_nothing, one.inside.modules)):
+            many = "that are" if len(one.inside.modules) > 1 else "that is"
+            what = _in(one, one.inside.modules, "module", "a module")
+            message = (
+                f"{what} {many} registered nowhere: parameters() and state_dict() leave out what "
+                "it holds, and .to(), train() and eval() do not reach it"
+            )
+            fix = registering(one.name, one.value, len(one.inside.modules), "Module")
+            yield Symptom(one.place, message, fix)
+
+
+def _does_nothing(module: nn.Module) -> bool:
+    """Is this an empty container, or nn.Identity? Nothing is left out with it."""
+    parts = list(walk(module, times=1))
+    registers = any(part.parameters or part.buffers for part in parts)
+    return not registers and all(type(part.module) in _EMPTY for part in parts)
+
+
+_EMPTY = (nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+@rule("hidden-parameter", "error", "plain tensor")
+def hidden_parameter(model: Holders) -> Iterator[Symptom]:
+    for one in model.attributes:
+        if one.inside.parameters:
+            what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
+            message = (
+                f"{what}: not in parameters(), so no optimizer made from them trains it; "
+                f"{_left_out(model, one)}"
+            )
+            fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
+            yield Symptom(one.place, message, fix)
+
+
+@rule("stale-alias", "warning", "plain tensor")
+def stale_alias(model: Holders) -> Iterator[Symptom]:
+    for one in model.attributes:
+        if not one.inside.aliases:
+            continue
+        tensor, registered = one.inside.aliases[0]
+        first, same = model.path(registered.place), tensor is registered.tensor
+        what = f"is {first!r} itself" if same else f"shares memory with {first!r}"
+        kind = class_of_container(one.value)
+        if kind:
+            many = _counted(one.inside.aliases, "tensor")
+            what = f"a plain {kind} holds {many} of the model: the first {what}"
+        # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
+        # new object.
+        kept = same and is_parameter(tensor)
+        when = ".to('meta')" if kept else ".to() another dtype or device"
+        message = (
+            f"{what}; a load or a step changes both. After {when}, or load_state_dict(..., "
+            "assign=True), the model has a new tensor there, and this is still the old one"
+        )
+        fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
+        if not kind:
+            copy = assign(one.name, f"{read(one.name)}.detach().clone()")
+            fix += f"; or, for numbers of its own: {copy}"
+        yield Symptom(one.place, message, fix)
+
+
+def _computed(tensor: torch.Tensor) -> bool:
+    return facts(tensor).requires_grad is True and not is_leaf(tensor)
+
+
+@rule("kept-graph", "warning", "plain tensor")
+def kept_graph(model: Holders) -> Iterator[Symptom]:
+    """The result of a computation. What it was computed from tells what was meant."""
+    for one in model.attributes:
+        kept = [tensor for tensor in one.inside.tensors if _computed(tensor)]
+        if not kept:
+            continue
+        what = _in(one, kept, "result", "the result")
+        forgotten = all(map(model.meant_as_parameter, kept))
+        if forgotten:
+            message = (
+                f"{what} of a computation on a Parameter, which is itself in no module: not in "
+                f"parameters(), so nothing trains it; {_left_out(model, one)}"
+            )
+            yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
+            continue
+        message = (
+            f"{what} of a computation, kept with its graph: copy.deepcopy() and pickle refuse the "
+            "module, and a later loss that uses it goes back through that graph"
+        )
+        yield Symptom(one.place, message, _not_kept(one, len(kept)))
+
+
+def _wrapped_last(one: Attribute, count: int) -> str:
+    value = for_each(one.name, one.value, "nn.Parameter({}.detach())", count)
+    kind = class_of_container(one.value)
+    if value is None:
+        line = f"self.register_parameter({free(one.name) + '_0'!r}, nn.Parameter(tensor.detach()))"
+        return f"{line}  # each, in place of the {kind}"
+    if kind:
+        value = f"nn.Parameter{'Dict' if value.startswith('{') else 'List'}({value})"
+    return f"{assign(one.name, value)}  # wrap last: nn.Parameter(x * 0.1), nn.Parameter(x.to(...))"
+
+
+def _not_kept(one: Attribute, count: int) -> str:
+    if read_by_torch(one.record.part, one.name):
+        # A wrapper or a hook puts a computed weight into a layer of torch's before each call.
+        return (
+            f"{forget(one.name)}  # before a copy; the next call, which computes it, makes it anew"
+        )
+    value = for_each(one.name, one.value, "{}.detach()", count)
+    if value is None:
+        return f"{forget(one.name)}  # or fill it with tensor.detach()"
+    other = "if a loss needs its graph: return it from forward, and do not keep it"
+    return f"{assign(one.name, value)}  # if its numbers are wanted; {other}"
+
+
+@rule("inference-tensor", "warning", "plain value")
+def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
+    for one in model.attributes:
+        made = [tensor for tensor in one.inside.tensors if is_inference(tensor)]
+        if made:
+            what = _in(one, made, "tensor", "a plain tensor")
+            message = (
+                f"{what} made under torch.inference_mode(): outside of it torch refuses to write "
+                "into it, and to save it for a backward pass, so training with it raises"
+            )
+            value = for_each(one.name, one.value, "{}.clone()", len(made))
+            line = assign(one.name, value) if value else forget(one.name)
+            fix = f"{line}  # outside of torch.inference_mode(); or make it under torch.no_grad()"
+            yield Symptom(one.place, message, fix)
+
+
+@rule("left-on-meta", "warning", "plain value")
+def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
+    for one in model.attributes:
+        left = [tensor for tensor in one.inside.tensors if _left_on_meta(model, tensor)]
+        if left:
+            what = _in(one, left, "tensor", "a plain tensor")
+            message = (
+                f"{what} on the device meta, in a model that has numbers: it has none, so nothing "
+                "can move it, and what is computed with it fails"
+            )
+            kind = class_of_container(one.value)
+            name, place = free(one.name), f"in place of {assign(one.name, 'tensor')}"
+            if kind:
+                name, place = f"{name}_0", f"each, in place of the {kind}"
+            line = f"self.register_buffer({name!r}, tensor, persistent=False)"
+            yield Symptom(one.place, message, f"{line}  # computed anew, {place}")
+
+
+def _left_on_meta(model: Holders, tensor: torch.Tensor) -> bool:
+    return facts(tensor).device == _META and model.has_numbers
+
+
+@rule("plain-tensor", "warning", "plain tensor")
+def plain_tensor(model: Holders) -> Iterator[Symptom]:
+    """What is left: neither a result, nor made for inference, nor without numbers."""
+    for one in model.attributes:
+        plain = [
+            tensor
+            for tensor in one.inside.tensors
+            if not (_computed(tensor) or is_inference(tensor) or _left_on_meta(model, tensor))
+        ]
+        own = model.facts_of(one.record)
+        kept_by_its_class = own.saving(one.record.part) and own.method("_apply")
+        if not plain or kept_by_its_class:
+            continue
+        what = _in(one, plain, "tensor", "a plain tensor")
+        trained = all(facts(tensor).requires_grad for tensor in plain)
+        if trained:
+            what += " that wants gradients: not in parameters(), no optimizer trains it;"
+        else:
+            what += ":"
+        fix = _trained(one, len(plain)) if trained else _as_buffer(model, one)
+        yield Symptom(one.place, f"{what} {_left_out(model, one)}", fix)
+
+
+def _trained(one: Attribute, count: int) -> str:
+    if class_of_container(one.value):
+        return registering(one.name, one.value, count, "Parameter")
+    return assign(one.name, f"nn.Parameter({read(one.name)})")
+
+
+def _as_buffer(model: Holders, one: Attribute) -> str:
+    name, kind = free(one.name), class_of_container(one.value)
+    place = f"in place of {assign(one.name, 'tensor')}"
+    if kind:
+        name = f"{name}_{'key' if issubclass(type(one.value), dict) else '0'}"
+        place = f"each, in place of the {kind}"
+    own = model.facts_of(one.record)
+    saves, moves = own.method("state_dict"), own.method("_apply")
+    note = "persistent=False keeps it out of the file"
+    if saves:
+        note = f"with no {saves}, or one that hands destination= and prefix= on"
+    elif moves:
+        note = "if it is to be in the file"
+    return f"self.register_buffer({name!r}, tensor)  # {place}; {note}"

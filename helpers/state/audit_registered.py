@@ -1,0 +1,258 @@
+"""The rules of `audit` for registered tensors: Parameters and buffers, one by one and together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from helpers.state.code_lines import assign, own_memory, read
+from helpers.state.findings import Symptom, rule
+from helpers.state.holders import AGAIN, Holders, Registered, is_parameter
+from helpers.state.memory import Span, apart, overlap
+from helpers.state.objects import facts
+from helpers.state.torch_private import is_inference, is_lazy, is_leaf
+
+COPY_OF_MODULE = "register copy.deepcopy(module) where the module stands for the second time"
+
+
+def several(paths: list[str]) -> str:
+    """ "2 names: also 'a.weight'": the first of `paths` is where the finding stands."""
+    count = f"{len(paths)} names" if len(paths) < AGAIN else "several names"
+    more = ", …" if len(paths) > 4 else ""
+    return f"{count}: also {', '.join(map(repr, paths[1:4]))}{more}"
+
+
+def _own_memory(one: Registered) -> str:
+    return own_memory(one.place[1], one.tensor, parameter=one.is_parameter)
+
+
+@rule("tied-parameter", "info", "parameter")
+def tied_parameter(model: Holders) -> Iterator[Symptom]:
+    """Told by identity. Two Parameters around one memory are `shared_memory`."""
+    for one in model.special:
+        names, (place, kind, _) = model.names(one), one
+        if kind != "parameter" or len(names) == 1:
+            continue
+        message = (
+            f"one Parameter under {several([model.path(name) for name in names])}; a file has an "
+            "entry for each, of which safetensors takes one only, and assign=True parts them"
+        )
+        slots = {(model.owners[node], name) for node, name in names}
+        fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
+        yield Symptom(place, message, f"if not meant: {fix}")
+
+
+@rule("shared-state", "info", "buffer")
+def tied_buffer(model: Holders) -> Iterator[Symptom]:
+    """A buffer that is registered twice, but not with a module that is."""
+    for one in model.special:
+        place, kind, _ = one
+        slots = {(model.owners[node], name): (node, name) for node, name in model.names(one)}
+        if kind == "parameter" or len(slots) == 1 or place != model.names(one)[0]:
+            continue
+        message = (
+            f"one buffer under {several([model.path(slot) for slot in slots.values()])}; what "
+            "writes into it writes into all, and .to() another dtype or device parts them"
+        )
+        yield Symptom(place, message, f"if not meant: {_own_memory(one)}")
+
+
+@rule("frozen-parameter", "info", "parameter")
+def frozen_parameter(model: Holders) -> Iterator[Symptom]:
+    message = (
+        "requires_grad is False: no backward pass gives it a gradient, training does not change it"
+    )
+    for place, kind, tensor in model.special:
+        if kind == "parameter" and facts(tensor).requires_grad is False:
+            fix = f"{read(place[1])}.requires_grad_(True)"
+            if not _differentiable(facts(tensor).dtype):
+                line = f"self.register_buffer({place[1]!r}, tensor)"
+                fix = f"{line}  # of whole numbers, in place of the Parameter"
+            yield Symptom(place, message, f"if not meant: {fix}")
+
+
+def _differentiable(dtype: torch.dtype | None) -> bool:
+    return dtype is None or dtype.is_floating_point or dtype.is_complex
+
+
+@rule("uninitialized", "info", "parameter")
+def uninitialized(model: Holders) -> Iterator[Symptom]:
+    message = (
+        "has no shape yet: it gets one from the first batch, and cannot be counted or copied before"
+    )
+    for one in model.special:
+        if is_lazy(one.tensor):
+            yield Symptom(one.place, message, "model(batch)  # once, before the optimizer is made")
+
+
+@rule("unsaved-buffer", "info", "non-persistent buffer")
+def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
+    message = "a buffer with persistent=False: .to() moves it, state_dict() does not save it"
+    for place, kind, tensor in model.special:
+        if kind != "non-persistent buffer":
+            continue
+        line = f"self.register_buffer({place[1]!r}, {read(place[1])})"
+        lost = _lost_by_a_move(facts(tensor).dtype)
+        if lost:
+            line += "  # if a move changed its numbers: compute them anew after it"
+        yield Symptom(place, message + lost, f"if it should be saved: {line}")
+
+
+def _lost_by_a_move(dtype: torch.dtype | None) -> str:
+    if dtype is not None and dtype.is_complex:
+        return "; .to() a real dtype takes its imaginary part away for good"
+    if dtype is not None and dtype.is_floating_point:
+        return "; .to() a shorter dtype rounds it for good"
+    return ""
+
+
+@rule("buffer-needs-grad", "warning", "buffer")
+def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
+    for place, kind, tensor in model.special:
+        if kind == "parameter" or not facts(tensor).requires_grad:
+            continue
+        message = (
+            "a buffer that wants gradients: parameters() does not list it, so no optimizer made "
+            "from them trains it"
+        )
+        if not is_leaf(tensor):
+            message += ", and it keeps the graph alive that it was computed in"
+        keep = assign(place[1], f"{read(place[1])}.detach()")
+        train = assign(place[1], f"nn.Parameter({read(place[1])}.detach())")
+        fix = f"{keep}  # or, to train it: {train}"
+        if is_parameter(tensor) or model.meant_as_parameter(tensor):
+            fix = f"{train}  # or, not to train it: {keep}"
+        yield Symptom(place, message, fix)
+
+
+@rule("shared-memory", "warning", "parameter")
+def shared_memory(model: Holders) -> Iterator[Symptom]:
+    """Two tensors around one memory: a tie that is none, a buffer that is a Parameter's numbers."""
+    by_storage: dict[int, list[tuple[Registered, Span]]] = {}
+    for one, span in model.in_odd_memory:
+        by_storage.setdefault(span.storage, []).append((one, span))
+    for parts in by_storage.values():
+        if not apart([span for _, span in parts]):
+            yield from _overlaps(model, parts)
+
+
+def _overlaps(model: Holders, parts: list[tuple[Registered, Span]]) -> Iterator[Symptom]:
+    for position, (one, span) in enumerate(parts):
+        same = next((other for other in parts[:position] if overlap(span, other[1])), None)
+        if same:
+            yield _sharing(model, one, span, *same)
+
+
+def _sharing(
+    model: Holders, one: Registered, span: Span, other: Registered, its_span: Span
+) -> Symptom:
+    first, (node, name) = model.path(other.place), one.place
+    message = (
+        f"has memory in common with {first!r}, and is another tensor: what writes into one, as a "
+        "load or a step does, changes both; .to() another dtype or device parts them"
+    )
+    line = _own_memory(one)
+    same_numbers = span == its_span and facts(one.tensor).shape == facts(other.tensor).shape
+    if one.is_parameter and other.is_parameter and same_numbers:
+        message += "; each has a gradient of its own, so an optimizer steps on the numbers twice"
+        owner = f"model.get_submodule({model.path(model.nodes[node])!r})" if node else "model"
+        tie = f"setattr({owner}, {name!r}, model.get_parameter({first!r}))"
+        line = f"{tie}  # to tie them; or, for numbers of its own: {line}"
+    return Symptom(one.place, message, line)
+
+
+@rule("expanded-tensor", "warning", "buffer")
+def expanded_tensor(model: Holders) -> Iterator[Symptom]:
+    """What torch refuses to write into. No load writes into a buffer that is not saved."""
+    message = (
+        "an expanded tensor: several of its elements are one place in memory, into which torch "
+        "refuses to write, so load_state_dict() and optimizer.step() raise"
+    )
+    for one, span in model.in_odd_memory:
+        if span.repeats and one.kind != "non-persistent buffer":
+            yield Symptom(one.place, message, _own_memory(one))
+
+
+@rule("part-of-storage", "info", "parameter")
+def part_of_storage(model: Holders) -> Iterator[Symptom]:
+    """One finding for a storage. The weights of a recurrent layer are laid together by torch."""
+    parts: dict[int, list[tuple[Registered, Span]]] = {}
+    for one, span in model.in_odd_memory:
+        recurrent = issubclass(model.record_at(one.place).kind, nn.RNNBase)
+        if span.partial and not recurrent:
+            parts.setdefault(span.storage, []).append((one, span))
+    for (one, span), *others in parts.values():
+        if not others and span.size < 2 * (span.last - span.first):
+            continue  # a window of one number less than it was made with
+        also = f", as are {len(others):,} more" if others else ""
+        message = (
+            f"is a part of a storage of {span.size:,} bytes{also}: torch.save() writes the whole "
+            "storage, however little of it is used"
+        )
+        yield Symptom(one.place, message, f"if the file grows too large: {_own_memory(one)}")
+
+
+@rule("inference-tensor", "warning", "plain value")
+def inference_tensor(model: Holders) -> Iterator[Symptom]:
+    """One finding for all registered tensors: such a model was built in one place."""
+    made = [one for one in model.registered.values() if is_inference(one.tensor)]
+    if made:
+        many = f", as were {len(made) - 1:,} more" if len(made) > 1 else ""
+        message = (
+            f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
+            "into it or to train with it, so load_state_dict() and optimizer.step() raise"
+        )
+        where = "outside of torch.inference_mode(), before the optimizer is made"
+        fix = f"model = copy.deepcopy(model)  # {where}"
+        yield Symptom(made[0].place, message, fix)
+
+
+@rule("left-on-meta", "warning", "plain value")
+def left_on_meta(model: Holders) -> Iterator[Symptom]:
+    for one in model.left_on_meta:
+        name, line = one.place[1], "model.load_state_dict(state_dict, strict=False, assign=True)"
+        fix = f"{line}  # of a file that has it"
+        if one.kind == "non-persistent buffer":
+            line = f"self.register_buffer({name!r}, tensor, persistent=False)"
+            fix = f"{line}  # computed anew, on the device of the others"
+        message = (
+            "on the device meta, among tensors that have numbers: it has none, so .to() cannot "
+            "move it, and what is computed with it fails"
+        )
+        yield Symptom(one.place, message, fix)
+
+
+@rule("mixed-device", "info", "module")
+def mixed_device(model: Holders) -> Iterator[Symptom]:
+    devices: Counter[str] = Counter()
+    for (_, device), count in model.dtypes_and_devices.items():
+        told = model.left_on_meta and device == torch.device("meta")
+        if device is not None and not told:
+            devices[str(device)] += count
+    if len(devices) > 1:
+        message = f"its tensors stand on several devices: {_counted(devices)}"
+        fix = "if not meant: model.to(device)"
+        if "meta" in devices:
+            message += "; those on meta have no numbers, and .to() cannot move them"
+            fix = (
+                "model.load_state_dict(state_dict, assign=True)  # of a file that has their numbers"
+            )
+        yield Symptom("", message, fix)
+
+
+@rule("mixed-dtype", "info", "module")
+def mixed_dtype(model: Holders) -> Iterator[Symptom]:
+    dtypes: Counter[str] = Counter()
+    for (dtype, _), count in model.dtypes_and_devices.items():
+        if dtype is not None and dtype.is_floating_point:
+            dtypes[str(dtype)] += count
+    if len(dtypes) > 1:
+        message = f"its tensors have several floating dtypes: {_counted(dtypes)}"
+        yield Symptom("", message, "if not meant: model.to(torch.float32)")
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} × {what}" for what, count in counts.items())

@@ -1,0 +1,98 @@
+"""Which bytes a tensor has, and which tensors have bytes in common. No number is read or copied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+
+from helpers.state.torch_private import (
+    element_size_of,
+    is_lazy,
+    nbytes_of,
+    numel_of,
+    offset_of,
+    shape_of,
+    storage_of,
+    stride_of,
+)
+
+
+class Span(NamedTuple):
+    """The bytes from `first` to `last` of one storage, the first and the last that a tensor has.
+
+    `dense`: it has those between them too. `repeats`: some of its elements are the same bytes, as
+    in an expanded tensor. `size` is that of the whole storage."""
+
+    storage: int
+    first: int
+    last: int
+    dense: bool
+    repeats: bool
+    size: int
+
+    @property
+    def partial(self) -> bool:
+        """Does the storage reach beyond the tensor?"""
+        return self.size > self.last - self.first + 1
+
+
+def span_of(tensor: torch.Tensor) -> Span | None:
+    """The `Span` of a tensor; None if it has no element, or no memory of its own to speak of: a
+    sparse tensor, a wrapper subclass that refuses."""
+    try:
+        storage, numel, item = storage_of(tensor), numel_of(tensor), element_size_of(tensor)
+        # The distance, in elements, from the first to the last.
+        steps = zip(shape_of(tensor), stride_of(tensor), strict=True)
+        reach = sum((size - 1) * stride for size, stride in steps) + 1
+        first = offset_of(tensor) * item
+        if not numel or is_lazy(tensor):
+            return None
+        last = first + reach * item - 1
+        return Span(storage._cdata, first, last, numel >= reach, numel > reach, storage.nbytes())
+    except Exception:
+        return None
+
+
+def overlap(one: Span, other: Span) -> bool:
+    """Have two tensors surely a byte in common? Two that interleave, as columns do, have none."""
+    if one.storage != other.storage:
+        return False
+    if one == other:
+        return True
+    return _covers(one, other) or _covers(other, one)
+
+
+def _covers(one: Span, other: Span) -> bool:
+    """Is an end of `other` in what `one` has without a gap?"""
+    return one.dense and any(one.first <= end <= one.last for end in (other.first, other.last))
+
+
+def apart(spans: Iterable[Span]) -> bool:
+    """Does each of these, in one storage, end before the next begins?"""
+    ordered = sorted(spans, key=lambda span: span.first)
+    return all(one.last < following.first for one, following in pairwise(ordered))
+
+
+def in_odd_memory(tensors: Iterable[torch.Tensor]) -> list[int]:
+    """The positions of the tensors whose storage is another's too, or is not of their size.
+
+    One quick look at each: in most models there are none."""
+    storages: list[int | None] = []
+    found = []
+    for position, tensor in enumerate(tensors):
+        try:
+            storage = storage_of(tensor)
+            storages.append(storage._cdata)
+            if storage.nbytes() != nbytes_of(tensor):
+                found.append(position)
+        except Exception:
+            storages.append(None)
+    if len(set(storages)) == len(storages):
+        return found
+    counts = Counter(storages)
+    shared = [at for at, one in enumerate(storages) if one is not None and counts[one] > 1]
+    return sorted({*found, *shared})
