@@ -26,6 +26,8 @@ _ALWAYS = {
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
+    "torchs-own": "Here you write the class yourself: begin with `class Module(...):`, as the cell "
+    "above has it.",
     "no-super": "`super().__init__()` makes the containers of a module. Call it first.",
     "endless": "Look for a loop whose end never comes, and for a walk that goes in a circle.",
 }
@@ -103,9 +105,7 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
     except TimeUp as time:
         return _endless(run.words, time.stopped)
     if difference is None:
-        first, last = wanted[0][0], wanted[-1][0]
-        tried = f"{len(wanted)} cases, as the solution does, from {first} to {last}"
-        return Verdict(True, tried=tried)
+        return Verdict(True, tried=_tried(exercise, wanted))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the mistakes' own, which the learner has not made
         mistake, hint = _named(run, difference, wanted)
@@ -116,8 +116,15 @@ def examine(exercise: Exercise, answer: object) -> Verdict:
 
 @cache
 def _wanted(exercise: Exercise) -> Cases:
-    """The cases of the reference. They are facts, and no answer can change them."""
-    return in_time(lambda: list(Run(exercise, exercise.reference).cases()), seconds=60)
+    """The cases of the judge, or of the reference where there is none. No answer changes them."""
+    judge = exercise.reference if exercise.judge is None else exercise.judge
+    return in_time(lambda: list(Run(exercise, judge).cases()), seconds=60)
+
+
+def _tried(exercise: Exercise, wanted: Cases) -> str:
+    if exercise.judge is not None:
+        return f"{len(wanted)} cases, each as in torch's own class"
+    return f"{len(wanted)} cases, as the solution does, from {wanted[0][0]} to {wanted[-1][0]}"
 
 
 @cache
@@ -172,7 +179,7 @@ def _same(fact: object, other: object) -> bool:
 
 def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
     """Whether the answer would come further if `nn.Module.__init__` had run before it is made."""
-    if not isinstance(run.answer, type):
+    if not isinstance(run.answer, type) or not issubclass(run.answer, nn.Module):
         return False
 
     def made(kind: type, *args: object, **named: object) -> object:
@@ -196,11 +203,24 @@ def _not_the_kind(reference: object, answer: object) -> Verdict | None:
     if not isinstance(reference, type):
         fits = _is_a_function(answer) or not parts
         return None if fits else _kind("not-a-function", f"the function {name}", answer)
+    if not issubclass(reference, nn.Module):
+        return _not_of_ones_own(answer)
     if is_a(answer, nn.Module):
         return _kind("an-instance", f"the class {name}", answer)
     if not is_a(answer, type) or not issubclass(answer, nn.Module):
         return _kind("not-a-module", "a subclass of `nn.Module`", answer)
     if answer.__init__ is nn.Module.__init__ and answer.forward is nn.Module.forward:
+        raise Unsolved
+    return None
+
+
+def _not_of_ones_own(answer: object) -> Verdict | None:
+    """The verdict on what is no class, or torch's, where a class from nothing is asked for."""
+    if not is_a(answer, type):
+        return _kind("an-instance", "the class `Module`", answer)
+    if issubclass(answer, nn.Module) or "Base" not in [one.__name__ for one in answer.__mro__]:
+        return _kind("torchs-own", "a class of your own, made from the step before", answer)
+    if not any(map(callable, vars(answer).values())):
         raise Unsolved
     return None
 

@@ -67,12 +67,15 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Exercise:
-    """One exercise. `words` are its goal, its hints and its mistakes, as shown above."""
+    """One exercise. `words` are its goal, its hints and its mistakes, as shown above.
+
+    Answers, the reference too, are compared with the `judge`, where there is one."""
 
     key: str
     reference: object
     experiment: Experiment
     words: str
+    judge: object = None
 
     @cached_property
     def _items(self) -> list[str]:

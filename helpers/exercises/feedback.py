@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from helpers.exercises.engine import Verdict, all_exercises, examine
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Unsolved
-from helpers.exercises.old_engine import Task, all_tasks, examine_task
 from helpers.exercises.questions import all_questions
 from helpers.exercises.stopping import own_room
 from helpers.views.markup import BOX, Markup, join, tag
@@ -86,14 +85,12 @@ def check(exercise: str, answer: object) -> Feedback:
     KeyboardInterrupt passes. An answer that does not end within ten seconds is stopped. Your
     objects, random state, default dtype and warnings are as they were afterwards. TypeError:
     `exercise` is not text. ValueError: no such exercise; the message lists those that are."""
-    every = {**all_exercises(), **all_tasks()}
-    task = _find("check", "exercise", exercise, dict(sorted(every.items())))
+    task = _find("check", "exercise", exercise, all_exercises())
     try:
         if answer is ...:
             raise Unsolved
         with own_room():
-            judge = examine if isinstance(task, Exercise) else examine_task
-            verdict = judge(task, answer)
+            verdict = examine(task, answer)
     except Unsolved:
         return Feedback(task.key, "unsolved", task.goal, hint=_START)
     if verdict.right:
@@ -103,7 +100,7 @@ def check(exercise: str, answer: object) -> Feedback:
     return Feedback(task.key, "wrong", verdict.expected, verdict.found, hint, verdict.mistake)
 
 
-def _next_hint(task: Exercise | Task, verdict: Verdict) -> str:
+def _next_hint(task: Exercise, verdict: Verdict) -> str:
     """The fitting hint at the first sight of a mistake, then the exercise's own, one an attempt."""
     shown = _shown.setdefault(task.key, [])
     fresh = [hint for hint in (verdict.hint, *task.hints) if hint and hint not in shown]

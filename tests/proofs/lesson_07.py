@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from tests.own_module import reference, space
+from helpers.exercises import lesson_07
 from tests.proofs import the_true_one
 
 
@@ -40,7 +40,7 @@ def _recursion() -> int:
 
 
 def _foreign() -> int:
-    module, refused = space()["Given2"](), None
+    module, refused = lesson_07.Given2(), None
     refused = _raised(lambda: setattr(module, "layer", nn.Linear(2, 2)))
     return the_true_one(
         "layer" in module._modules, "layer" in vars(module), bool(module._parameters), bool(refused)
@@ -101,7 +101,7 @@ def _new_parameter() -> int:
 
 
 def _twin() -> int:
-    own, twin = reference()(), nn.Linear(2, 1)
+    own, twin = lesson_07.Given9(), nn.Linear(2, 1)
     own.weight, own.bias = (
         nn.Parameter(torch.full((1, 2), 5.0)),
         nn.Parameter(torch.full((1,), 6.0)),

@@ -1,0 +1,368 @@
+"""Two classes beside each other: the learner's and torch's, through the same lines of Python.
+
+`beside_torch(step, complete)` is an experiment. Its sequences of lines are made from random numbers
+with a seed, so they are the same for every class and at every check. Each begins with new objects,
+and is built of the templates below: lines about the step itself more often than others, and, last,
+lines about all steps. Each of its cases is one line: what it gives or raises, and what the modules
+hold afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import warnings
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from itertools import islice
+from types import CodeType
+
+import torch
+from torch import nn
+
+from helpers.exercises.exercise import Experiment
+from helpers.exercises.facts import Facts, Raised, is_a, plain_text
+from helpers.state.objects import message_of
+from helpers.views.markup import writable
+
+OWN, ALL = 160, 40  # sequences about a step, and about all of them
+BOXES = ("_parameters", "_buffers", "_modules")
+HIDDEN = "_non_persistent_buffers_set"
+MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
+THINGS = ("module", "parameter", "buffer")
+NUMBERS_FROM = 7  # the first step in which numbers are looked at
+
+# What stands in the place of a name in braces; `m` and `below` are modules.
+FILLINGS = {
+    "n": ("x", "x", "x", "y", "y", "z", "_w"),
+    "p": ("parameter", "other", "frozen", "twin"),
+    "b": ("buffer", "hidden", "cache"),
+    "t": ("parameter", "other", "tensor", "buffer", "count"),
+    "v": "parameter other frozen tensor count buffer hidden result None None 3 'text'".split(),
+    "any": ("'x'", "'y'", "'z'", "'x'", "'y'", "'training'", "'children'", "'x.y'", "''", "3"),
+    "odd": ("x.y", "", "x"),
+    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", "x."),
+    "prefix": ("", "net"),
+    "yes": ("True", "False"),
+    "once": ("True", "True", "False"),
+    "spoilt": ("", "less", "more", "longer", "stretched", "turned", "double", "all"),
+    "to": "torch.float64 torch.float64 torch.float32 torch.complex64 torch.int64 torch.bool 'cpu'"
+    " torch.device('cpu')".split(),
+    "fn": ("torch.floor", "torch.Tensor.double"),
+}
+BUILD = ("{m}.{n} = {p}", "{m}.{n} = {b}", "{m}.{n} = {below}", "{m}.{n} = {p}")
+BUILD += ("{m}.register_buffer('{n}', count)", "{m}.register_buffer('{n}', None)")
+BUILD += ("{m}.{n} = {below}", "{m}.{n} = {p}", "{m}.register_parameter('{n}', None)")
+TREE = ("m.y = child", "child.x = second", "m.z = last")  # what a walk goes through
+# Lines that change something, by step, and lines that do not.
+WRITE = {
+    1: ["{m}._parameters['{n}'] = {p}", "{m}._buffers['{n}'] = {b}", "{m}.training = False"]
+    + ["{m}._modules['{n}'] = {below}", "{m}._non_persistent_buffers_set.add('{n}')"],
+    2: ["{m}.{n} = {v}", "{m}.{n} = {v}", "{m}.{n} = {below}", "{m}.{n} = {p}", "{m}.{n} = {b}"]
+    + ["second.half = 3", "early.{n} = {v}", "early.{n} = child"],
+    3: ["del {m}.{n}", "del {m}.{n}", "{m}.{n} += 1", "del early.w", "{m}.{n} = None"],
+    4: ["{m}.register_parameter({any}, {p})", "{m}.register_parameter({any}, {v})"]
+    + ["{m}.register_buffer({any}, {b})", "{m}.register_buffer({any}, {v}, persistent={yes})"]
+    + ["{m}.{n} = result", "setattr({m}, '{odd}', parameter)"]
+    + ["early.register_parameter('x', {p})", "early.register_buffer('x', {b})"],
+    5: ["{m}.add_module({any}, {below})", "{m}.add_module({any}, {v})", "{m}.{n} = {below}"],
+    6: ["{m}.{n} = {below}", "{m}.{n} = {p}", "{m}.{n} = {b}", "{m}.{n} = None"],
+    7: ["{m}.{n} = {below}", "{t}.data.fill_(7)"],
+    8: ["{t}.data.fill_(7)", "[sorted(keys) for keys in {m}.load_state_dict(changed({m}))]"]
+    + ["[sorted(keys) for keys in {m}.load_state_dict(changed({m}, '{spoilt}'))]"]
+    + ["[sorted(keys) for keys in {m}.load_state_dict(changed({m}, '{spoilt}'), strict=False)]"]
+    + ["{m}.load_state_dict(ChainMap(changed({m}))) and None"]
+    + ["{m}.load_state_dict([*changed({m}).items()])", "{m}.load_state_dict(3)"]
+    + ["named_in_error({m}, changed({m}, '{spoilt}'), strict={yes})"] * 2,
+    9: ["{m}.to({to}) is {m}", "{m}.to({to}) is {m}", "{m}._apply({fn}) is {m}"]
+    + ["{m}.train() is {m}", "{m}.eval() is {m}", "{m}.train({yes}) is {m}"]
+    + ["{m}.{n}.sum().backward()", "{p}.requires_grad_({yes}) is {p}"]
+    + ["({p} * 0).sum().backward()"],
+}
+READ = {
+    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES] + [f"type({{m}}.{HIDDEN}) is set"],
+    2: [],
+    3: ["[{m}.{n}]", "[{m}.{n}]", "hasattr({m}, '{n}')", "getattr({m}, '{n}', 5)", "early.{n}"]
+    + ["hasattr(early, '_parameters')", "[copy.copy({m}).{n}]"],
+    4: ["[{m}.{n}]"],
+    5: ["list({m}.named_children())", "list({m}.children())", "{m}.get_submodule('{path}')"],
+    6: ["list({m}.named_modules())", "list({m}.modules())", "list({m}.parameters())"]
+    + ["list({m}.named_modules(prefix='{prefix}', remove_duplicate={once}))"]
+    + [
+        f"list({{m}}.named_{what}s('{{prefix}}', recurse={{yes}}, remove_duplicate={{once}}))"
+        for what in THINGS[1:]
+    ]
+    + ["list({m}.named_parameters())", "list({m}.named_buffers())", "list({m}.buffers({yes}))"],
+    7: ["{m}.state_dict()", "{m}.state_dict()", "list({m}.state_dict(prefix='net.'))"]
+    + ["list({m}.state_dict(prefix='net'))"]
+    + ["{m}.state_dict(keep_vars=True)"],
+    8: [],
+    9: ["second(tensor)", "second(tensor, plus=1)", "second(tensor, 2)", "m(tensor)"],
+}
+# What chance does not bring about.
+_TENSORS = ("second.x = parameter", "child.z = buffer", "second.y = hidden", "last.y = buffer")
+_WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
+FIRST = {
+    2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
+    + [
+        (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
+        for one, other in (("parameter", "other"), ("child", "second"), ("hidden", "buffer"))
+    ],
+    4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
+    + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
+    5: [("m.add_module('x', kin)",)]
+    + [("m.x = child", "m.get_submodule('x.')", "m.get_submodule('.x')", "m.y = second")]
+    + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
+    + [("m.x = child", "child.y = second", "m.get_submodule('x.y')", "m.get_submodule('')")],
+    6: [
+        _WALK + tuple(f"list(m.named_{what}s())" for what in THINGS),
+        ("m.x = child", "m.y = parameter", "child.back = m", "list(m.named_modules())")
+        + ("list(m.named_parameters())", "list(child.named_buffers())"),
+        ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
+        + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
+    ],
+    7: [(*_WALK, "list(m.state_dict())")],
+    9: [
+        ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
+        ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
+        ("m.x = parameter", "m.x.sum().backward()", "m.to(torch.float64) is m"),
+        ("m.y = child", "child.x = other", "m.x = buffer", "m.z = hidden")
+        + ("m._apply(lambda one: one + 1) is m",),
+    ],
+}
+
+
+@cache
+def sequences(step: int) -> list[list[tuple[str, bool]]]:
+    """The sequences for `step`, short ones first: lines, and whether each may change something."""
+    mine = [*WRITE[step], *READ[step]]
+    before = [line for one in range(2, step) for line in WRITE[one] + READ[one]] or mine
+    every = [line for one in range(2, 10) for line in WRITE[one] + READ[one]]
+    reads = {line for lines in READ.values() for line in lines}
+    found = [[(line, True) for line in lines] for lines in FIRST.get(step, [])]
+    for number in range(OWN + ALL):
+        chance = random.Random(f"{step}, {number}")
+        length = min(number // 16, 5)
+        templates = [chance.choice(BUILD) for _ in range(length if step > 1 else 0)]
+        if step >= 5 and chance.random() < 0.5:
+            templates = chance.sample([*templates, *TREE], len(templates) + len(TREE))
+        for _ in range(2 + length):
+            others = before if number < OWN else every
+            usual = mine if chance.random() < 0.7 and number < OWN else others
+            templates.append(chance.choice(usual))
+        found.append([(_filled(one, chance), one not in reads) for one in templates])
+    return found
+
+
+def _filled(template: str, chance: random.Random) -> str:
+    at = chance.choice((0, 0, 0, 1, 1, 2) if "{below}" in template else (0, 0, 0, 1, 1, 2, 3))
+    filled = {name: chance.choice(values) for name, values in FILLINGS.items()}
+    below = chance.choice(MODULES[at + 1 :] or MODULES)
+    return template.format(m=MODULES[at], below=below, **filled)
+
+
+@cache
+def _compiled(line: str) -> CodeType:
+    try:
+        return compile(line, "<line>", "eval")
+    except SyntaxError:
+        return compile(line, "<line>", "exec")
+
+
+def beside_torch(step: int, complete: Callable[[type], tuple[type, type]]) -> Experiment:
+    """The experiment for `step`: `complete(answer)` is its whole class, and the `Base` it is of."""
+
+    def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
+        warnings.simplefilter("ignore")  # torch's own, of complex numbers; `check` puts it back
+        whole = cache(partial(complete, answer))
+        for lines in sequences(step):
+            scenes: list[Scene] = []
+            yield "`m, child = Module(), Module()`", partial(_opened, whole, step, scenes)
+            done: list[str] = []
+            for line, writes in lines:
+                after = f" after {', '.join(f'`{one}`' for one in done)}" if done else ""
+                yield f"`{line}`{after}", lambda line=line, scenes=scenes: scenes[0].run(line)
+                done += [line] * writes
+
+    return experiment
+
+
+def _opened(whole: Callable, step: int, scenes: list) -> Facts:
+    scenes.append(Scene(*whole(), step))
+    return scenes[0].held(" = ")
+
+
+class Scene:
+    """The objects that a sequence of lines works on, made of `kind`, a class of the `family`."""
+
+    def __init__(self, kind: type, family: type, step: int) -> None:
+        self.noted, self.deep = [], step >= NUMBERS_FROM
+        modules = _modules(kind, family, self.noted)
+        tensors = _tensors()
+        self.modules = {name: one for name, one in modules.items() if name != "kin"}
+        self.tensors = tensors
+        self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
+        tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
+        tools |= {"changed": self._changed, "named_in_error": named_in_error}
+        self.space, self.state = {**tools, **modules, **tensors}, {}
+
+    def _changed(self, module: object, how: str = "") -> dict[str, torch.Tensor]:
+        self.state = changed(module, how)
+        return self.state
+
+    def run(self, line: str) -> Facts:
+        """What `line` does: what it gives or raises, and what is held afterwards."""
+        self.noted.clear()
+        seen = {}
+        try:
+            result = eval(_compiled(line), self.space)
+        except Exception as error:
+            seen["it"] = _raised(error)
+        else:
+            if result is not None:
+                seen["it gives"] = self.shown(result)
+        return {**seen, **self.held(line)}
+
+    def held(self, line: str) -> Facts:
+        """What the modules hold: names in their order, and objects by their names."""
+        seen = {}
+        for name, module in self.modules.items():
+            own = vars(module)
+            for box in BOXES:
+                seen[f"`{name}.{box}` is"] = self.shown(own.get(box))
+            hidden = own.get(HIDDEN)
+            names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
+            seen[f"`{name}.{HIDDEN}` is"] = f"{names}"
+            plain = sorted(key for key in own if key[:1] != "_" or key == "_w")
+            values = ", ".join(f"{key}: {self.shown(own[key])}" for key in plain)
+            seen[f"the plain attributes of `{name}` are"] = values or "none"
+        if " = " in line:
+            seen["the methods that it called of `last` are"] = ", ".join(self.noted) or "none"
+        if self.deep:
+            seen |= {f"`{name}` is": self._tensor(one) for name, one in self.tensors.items()}
+            seen["the last dictionary that `changed` gave is"] = self.shown(self.state)
+        return seen
+
+    def shown(self, value: object) -> str:
+        """`value` in words that are equal for two classes if the values are."""
+        if id(value) in self.names:
+            return self.names[id(value)]
+        if value is None or value is True or value is False:
+            return str(value)
+        if is_a(value, torch.Tensor):
+            return self._tensor(value) + self._place(value)
+        if is_a(value, Mapping):
+            pairs = islice(value.items(), 40)
+            return "{" + ", ".join(f"{key}: {self.shown(one)}" for key, one in pairs) + "}"
+        if is_a(value, (list, tuple)):
+            return "[" + ", ".join(map(self.shown, value[:60])) + "]"
+        return plain_text(value).strip("`")
+
+    def _tensor(self, value: torch.Tensor) -> str:
+        kind = "a parameter" if isinstance(value, nn.Parameter) else "a tensor"
+        numbers = "on meta" if value.is_meta else value.tolist()
+        words = f"{kind} {numbers} ({str(value.dtype)[6:]})"
+        words += " that requires a gradient" * value.requires_grad
+        if value.is_leaf and value.grad is not None:
+            words += f" and has {self._tensor(value.grad)}"
+        return words
+
+    def _place(self, value: torch.Tensor) -> str:
+        if value.is_meta:
+            return ""
+        there = (n for n, one in self.tensors.items() if one.data_ptr() == value.data_ptr())
+        name = next(there, None)
+        return f" in the memory of {name}" if name else ""
+
+
+def _raised(error: Exception) -> Raised:
+    """`error` as one of the nearest kind that a docstring may ask for."""
+    known = (AttributeError, KeyError, TypeError, NotImplementedError, RecursionError)
+    known += (RuntimeError, ValueError)
+    kind = next((one for one in type(error).__mro__ if one in known), type(error))
+    return Raised((kind.__name__,), writable(message_of(error)))
+
+
+def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
+    class Layer(kind):
+        half = property(lambda self: self.whole / 2)
+
+        @half.setter
+        def half(self, value):
+            self.whole = 2 * value
+
+        def __init__(self):
+            super().__init__()
+
+        def forward(self, x, plus=0):
+            return 2 * x + plus
+
+    class Noting(kind):
+        def __setattr__(self, name, value):
+            noted.append("__setattr__")
+            super().__setattr__(name, value)
+
+        def register_parameter(self, name, param):
+            noted.append("register_parameter")
+            super().register_parameter(name, param)
+
+        def register_buffer(self, name, tensor, persistent=True):
+            noted.append("register_buffer")
+            super().register_buffer(name, tensor, persistent)
+
+    made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Noting()}
+    return {**made, "early": kind.__new__(kind), "kin": family()}
+
+
+def _tensors() -> dict[str, torch.Tensor]:
+    leaf = nn.Parameter(torch.zeros(2), requires_grad=False)
+    parameter = nn.Parameter(torch.tensor([1.5, 2.5]))
+    return {
+        "parameter": parameter,
+        "other": nn.Parameter(torch.tensor([3.5, 4.5, 5.5])),
+        "twin": nn.Parameter(parameter.data),
+        "frozen": nn.Parameter(torch.tensor([6.5, 7.5]), requires_grad=False),
+        "tensor": torch.tensor([8.5, 9.5]),
+        "count": torch.tensor([3, 4]),
+        "buffer": nn.Buffer(torch.tensor([0.5, -1.5])),
+        "hidden": nn.Buffer(torch.tensor([-2.5, -3.5]), persistent=False),
+        "cache": nn.Buffer(torch.tensor([[-2.5, -3.5]]), persistent=False),
+        "result": leaf.add_(torch.ones(2, requires_grad=True)),
+    }
+
+
+def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
+    """The state of `module` with other numbers; a key less, some more, another shape."""
+    state = {
+        key: torch.full_like(value, place + 2)
+        for place, (key, value) in enumerate(module.state_dict().items())
+    }
+    keys = [*state] or ["x"]
+    if how in ("less", "all"):
+        state.pop(keys[-1], None)
+    if how in ("more", "all"):
+        state |= {f"{key}.more": torch.ones(1) for key in state} | {"x": torch.full((2,), 9.0)}
+    if how in ("longer", "all"):
+        state[keys[0]] = torch.ones(5)
+    if how == "stretched":
+        state[keys[0]] = torch.ones(1)
+    if how == "turned" and state:
+        state[keys[0]] = state[keys[0]].unsqueeze(0)
+    if how == "double":
+        state = {key: value.double() for key, value in state.items()}
+    return state
+
+
+def named_in_error(module: object, state: dict, strict: bool) -> list[str]:
+    """The keys that the error of a load names, in whatever words; for a line of `WRITE`."""
+    keys = {*state, *module.state_dict()}
+    try:
+        module.load_state_dict(state, strict=strict)
+    except RuntimeError as error:
+        text = str(error)
+        return sorted(
+            key for key in keys if re.search(rf"(?<![\w.]){re.escape(key)}(?!\w|\.\w)", text)
+        )
+    return ["nothing raised"]
