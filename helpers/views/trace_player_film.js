@@ -48,8 +48,8 @@ export class Film {
     if (!call.reached.has(statement)) call.reached.set(statement, at);
   }
 
-  // An assignment takes a name out of one container, and puts it into another some lines later. If it
-  // raises in between the name is lost.
+  // An assignment takes a name out of one container, and puts it into another some lines later. If
+  // it raises in between the name is lost.
   carry({ at, verb, entry }) {
     const { name } = this.entries[entry];
     const open = this.carried.find((one) => one.name === name && one.until > at);

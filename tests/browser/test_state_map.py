@@ -101,14 +101,14 @@ def test_selecting_shows_facts_names_and_who_sees_it(lab, notebook):
         "24 bytes",
         "One tensor, several names",
         "head.weight",
-        "state_dict() has it",
-        "autograd tracks it",
+        "state_dict() has this name",
+        "backward() leaves a gradient on it",
     ):
         expect(details(page)).to_contain_text(words)
     tree(page).press("Home")
     row(page, "cache").click()
     expect(details(page)).to_contain_text("non-persistent buffer")
-    expect(details(page)).to_contain_text("state_dict() leaves it out")
+    expect(details(page)).to_contain_text("state_dict() leaves this name out")
     row(page, "loose").click()
     expect(details(page)).to_contain_text(".to() leaves it where it is")
     expect(details(page).locator("pre")).to_have_count(0)  # numbers are shown only when asked for
