@@ -154,7 +154,7 @@ def test_every_kind_has_one_sign_of_its_own():
     assert all(len(sign.glyph) == 1 for sign in SIGNS.values())
 
 
-# JupyterLab's own grounds of a page, of a view, of a selected row. A static face stands on the page.
+# JupyterLab's own grounds of a page, a view, a selected row. A static face stands on the page.
 GROUNDS = {
     "light": ("#ffffff", "#eeeeee"),
     "dark": ("#111111", "#212121", "#424242"),

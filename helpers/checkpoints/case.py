@@ -24,6 +24,7 @@ from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
 from helpers.checkpoints.twin import LoadReport
 from helpers.state.objects import brief
+from helpers.state.torch_private import BUFFERS, PARAMETERS
 
 
 class Proposal(NamedTuple):
@@ -44,9 +45,12 @@ class Case:
     """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it."""
 
     model: StandIn
-    own: Keys
     given: Mapping
     report: LoadReport
+
+    @property
+    def own(self) -> Keys:
+        return self.model.keys
 
     @cached_property
     def file(self) -> Keys:
@@ -65,12 +69,16 @@ class Case:
         return {key: one for key, one in self.file.shapes.items() if key in unexpected}
 
     @cached_property
+    def fitting(self) -> int:
+        """How many entries fit by name."""
+        return fit_after(NO_CHANGE, self.file, self.own).alike
+
+    @cached_property
     def promise(self) -> tuple[int, int, int]:
         """How near the file is to the model: entries that fit by name, those that fit by last name
         alone, and tensors."""
-        file, own = self.file, self.own
         tensors = sum(isinstance(one, torch.Tensor) for one in self.given.values())
-        return fit_after(NO_CHANGE, file, own).alike, in_common(file, own), tensors
+        return self.fitting, in_common(self.file, self.own), tensors
 
     @cached_property
     def alike(self) -> dict[str, str]:
@@ -104,8 +112,9 @@ class Case:
         except Exception:  # the code does not run for this file: it is not given
             report = None
         if report is not None:
-            made = Case(self.model, self.own, space["state_dict"], report)
-            if report.trouble < self.report.trouble or made.promise > self.promise:
+            made = Case(self.model, space["state_dict"], report)
+            better = report.trouble < self.report.trouble or made.fitting > self.fitting
+            if better or made.promise > self.promise:
                 return made
         for slots, content in before:
             slots.clear()
@@ -115,7 +124,7 @@ class Case:
 
 def _slots_of(twin: nn.Module) -> list[tuple[dict, dict]]:
     """The slots of all modules, and a copy of each: the code of a proposal may change them."""
-    slots = [slots for one in twin.modules() for slots in (one._parameters, one._buffers)]
+    slots = [vars(one)[name] for one in twin.modules() for name in (PARAMETERS, BUFFERS)]
     return [(one, dict(one)) for one in slots]
 
 

@@ -12,7 +12,6 @@ from helpers.checkpoints.advice import advise
 from helpers.checkpoints.case import Case
 from helpers.checkpoints.comparison import Comparison, Outline, differences
 from helpers.checkpoints.instead import require_state_dict
-from helpers.checkpoints.names import keys_of, targets_of
 from helpers.checkpoints.optimizer import compare_optimizer
 from helpers.checkpoints.outlines import outline, pairs
 from helpers.checkpoints.rehearsal import blanks, rehearse
@@ -45,7 +44,7 @@ def compare_checkpoint(module: nn.Module | Optimizer, state_dict: Mapping[str, A
     with without_torch_function():  # no function of a tensor subclass runs
         found = {text(key): outline(value) for key, value in pairs(state_dict).items()}
         model, given = stand_in_for(module), blanks(state_dict)
-    case = Case(model, keys_of(targets_of(model)), given, rehearse(model, given))
+    case = Case(model, given, rehearse(model, given))
     return _told(type_name(module), case, found)
 
 

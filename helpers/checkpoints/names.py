@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 
 from helpers.checkpoints.outlines import array_shape, is_array
-from helpers.checkpoints.stand_in import StandIn
 from helpers.state.torch_private import is_lazy
 
 Shape = tuple[int, ...] | None  # None: a lazy tensor, which takes any
@@ -48,11 +47,6 @@ def shapes_of(given: Mapping) -> dict[str, Shape]:
         elif isinstance(key, str) and is_array(value):
             found[key] = array_shape(value)
     return found
-
-
-def targets_of(model: StandIn) -> dict[str, Shape]:
-    """The shape of every tensor that a load looks for."""
-    return {key: one.shape for key, one in model.expected.items() if one.dtype}
 
 
 def is_turned(shape: Shape, wanted: Shape) -> bool:
@@ -160,7 +154,7 @@ def best_change(file: Keys, own: Keys) -> PrefixChange:
 
 
 def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
-    """The changes that help the most keys of a sample."""
+    """The changes that help a sample of the keys, those that help most of all."""
     helped = Counter()
     for kind, long, short in (("strip", file, own), ("add", own, file)):
         for key in list(long.shapes)[:: 1 + len(long.shapes) // _SAMPLE]:
@@ -168,7 +162,8 @@ def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
                 other = short.named.get(canonical(key[at:]))
                 if other is not None and fits(long.shapes[key], short.shapes[other]):
                     helped[PrefixChange(kind, key[:at])] += 1
-    return [change for change, _ in helped.most_common(8)]
+    most = max(helped.values(), default=0)
+    return [change for change, count in helped.most_common(8) if 2 * count >= most]
 
 
 def _behind_dots(key: str) -> list[int]:

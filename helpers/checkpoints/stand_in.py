@@ -6,6 +6,7 @@ into, and the rules of torch's own classes and hooks. Those of other classes are
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FunctionType, MethodType
 from typing import NamedTuple
 
@@ -13,16 +14,22 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.comparison import Outline
+from helpers.checkpoints.names import Keys, keys_of
 from helpers.checkpoints.outlines import blank, oddity, outline
 from helpers.checkpoints.twin import LoadReport, Nature, may_run, target, twin_class
 from helpers.state.objects import ATOMS, class_name, from_torch, text, type_name
 from helpers.state.torch_private import (
+    BUFFERS,
     CONTAINERS,
     EXTRA_STATE,
     LOAD_ONE,
     LOAD_POST_HOOKS,
     LOAD_PRE_HOOKS,
+    MODULES,
+    NON_PERSISTENT,
+    PARAMETERS,
     SAVE_ONE,
+    add_load_hook,
     is_lazy,
     lazy_load_hook,
     unwrapped,
@@ -56,6 +63,11 @@ class StandIn:
     classes: dict[str, type] = field(default_factory=dict)  # of the module at each prefix
     rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
 
+    @cached_property
+    def keys(self) -> Keys:
+        """The tensors that a load looks for."""
+        return keys_of({key: one.shape for key, one in self.expected.items() if one.dtype})
+
 
 def stand_in_for(module: nn.Module) -> StandIn:
     """The stand-in of `module`, of which only instance dictionaries are read.
@@ -74,7 +86,7 @@ def stand_in_for(module: nn.Module) -> StandIn:
         if made is None:
             made = StandIn(twin, reports)
         else:
-            twins[part.owner]._modules[part.name] = twin
+            vars(twins[part.owner])[MODULES][part.name] = twin
         twins.append(twin)
         prefixes.append(prefix)
         made.classes[prefix] = kind
@@ -107,19 +119,20 @@ def _empty_twin(kind: type, part: Part) -> nn.Module:
     own = vars(twin)
     own.update((name, value) for name, value in part.own.items() if type(value) in ATOMS)
     own["keys_of_a_rule"] = []
-    twin._modules.update(dict.fromkeys(map(text, part.modules)))
+    own[MODULES].update(dict.fromkeys(map(text, part.modules)))
     return twin
 
 
 def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
     """Places for the parameters and buffers of one module, and what is known of their keys."""
+    own = vars(twin)
     parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
-    for slot in parameters + part.buffer_slots():
+    for slot in parameters + (part.buffer_slots() if part.buffers else []):
         key, value = prefix + slot.name, slot.value
-        slots = twin._parameters if slot.kind == "parameter" else twin._buffers
+        slots = own[PARAMETERS] if slot.kind == "parameter" else own[BUFFERS]
         if slot.kind == "non-persistent buffer":
             made.transient.add(key)
-            twin._non_persistent_buffers_set.add(slot.name)
+            own[NON_PERSISTENT].add(slot.name)
         if value is None:
             slots[slot.name] = None
             made.empty[key] = slot.kind
@@ -140,9 +153,9 @@ def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None
     own, owner = part.own, type_name(part.module)
     for hook, with_module in _hooks(own, LOAD_PRE_HOOKS):
         if type(hook) is MethodType and hook.__func__ is lazy_load_hook:
-            twin._register_load_state_dict_pre_hook(_take_shape, with_module=True)
+            add_load_hook(twin, _take_shape, with_module=True)
         elif may_run(_home_of(hook)):
-            twin._register_load_state_dict_pre_hook(hook, with_module=with_module)
+            add_load_hook(twin, hook, with_module)
         else:
             made.rules.append(OwnRule(prefix, owner, LOAD_PRE_HOOKS))
     if _hooks(own, LOAD_POST_HOOKS):
@@ -151,7 +164,8 @@ def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None
 
 def _hooks(own: dict, name: str) -> list[tuple[object, bool]]:
     hooks = own.get(name)
-    return [unwrapped(hook) for hook in dict.values(hooks)] if issubclass(type(hooks), dict) else []
+    held = issubclass(type(hooks), dict) and dict.__len__(hooks)
+    return [unwrapped(hook) for hook in dict.values(hooks)] if held else []
 
 
 def _keep_rules(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
@@ -183,8 +197,9 @@ def _expect_what_torch_saves(made: StandIn, twin: nn.Module, module: nn.Module, 
 def _take_shape(twin: nn.Module, given: dict, prefix: str, *_: object) -> None:
     """What the hook of a lazy module does, as often as asked: a lazy tensor becomes one of the
     shape that is given."""
-    for slots in (twin._parameters, twin._buffers):
-        lazy = vars(twin).setdefault("lazy_names", set())
+    own = vars(twin)
+    for slots in (own[PARAMETERS], own[BUFFERS]):
+        lazy = own.setdefault("lazy_names", set())
         lazy.update((id(slots), name) for name, one in slots.items() if is_lazy(one))
         for name in [name for name in slots if (id(slots), name) in lazy]:
             one = given.get(prefix + name, slots[name])

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import torch
-from torch import nn
 
 from helpers.checkpoints.case import (
     NEW_BUFFER,
@@ -20,6 +19,7 @@ from helpers.checkpoints.case import (
 )
 from helpers.checkpoints.makers import maker_of
 from helpers.state.objects import bases, brief
+from helpers.state.torch_private import NormBase
 
 
 def transient(case: Case) -> Iterator[Proposal]:
@@ -33,10 +33,8 @@ def transient(case: Case) -> Iterator[Proposal]:
 
 def statistics(case: Case) -> Iterator[Proposal]:
     """Statistics of a norm that keeps none."""
-    norm = nn.modules.batchnorm._NormBase
-    keys = [
-        key for key in _of_empty_slots(case) if norm in bases(case.model.classes[owner_of(key)])
-    ]
+    classes = case.model.classes
+    keys = [key for key in _of_empty_slots(case) if NormBase in bases(classes[owner_of(key)])]
     if keys:
         words = listed(keys, "is", "are")
         words += " of a norm that tracks no statistics in this model: left out. If they are needed,"

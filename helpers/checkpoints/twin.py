@@ -17,8 +17,12 @@ from helpers.checkpoints.outlines import META, Nowhere, Odd, blank, outline
 from helpers.state.objects import bases, class_dict, class_name
 from helpers.state.torch_private import (
     ASSIGN_NOTE,
+    BUFFERS,
     EXTRA_STATE,
     LOAD_ONE,
+    LOAD_PRE_HOOKS,
+    NON_PERSISTENT,
+    PARAMETERS,
     is_contiguous,
     is_inference,
     is_lazy,
@@ -205,8 +209,9 @@ def _noting(load: Callable, reports: list[LoadReport]) -> Callable:
         report = reports[-1]
         report.missing, report.unexpected = missing, unexpected
         assigned = notes.get(ASSIGN_NOTE, False) is not False
-        _make_ready(self._parameters, assigned)
-        _make_ready(self._buffers, assigned)
+        own = vars(self)
+        _make_ready(own[PARAMETERS], assigned)
+        _make_ready(own[BUFFERS], assigned)
         for key in self.keys_of_a_rule:
             if given.pop(prefix + key, given) is given:
                 missing.append(prefix + key)
@@ -214,7 +219,7 @@ def _noting(load: Callable, reports: list[LoadReport]) -> Callable:
                 report.loaded.append(prefix + key)
         if assigned:
             notes = {key: note for key, note in notes.items() if key != ASSIGN_NOTE}
-        told, rules = len(messages), has_rule or self._load_state_dict_pre_hooks
+        told, rules = len(messages), has_rule or own[LOAD_PRE_HOOKS]
         before = list(given) if rules else []
         # A rule may fill in tensors of its own: on meta, as all the others are.
         with META if rules else nullcontext():
@@ -239,8 +244,9 @@ def _make_ready(slots: dict, assigned: bool) -> None:
 
 def _spots(twin: nn.Module, prefix: str) -> dict[str, torch.Tensor]:
     """The tensors of one twin that a load looks for, by key."""
-    spots = {prefix + name: one for name, one in twin._parameters.items() if one is not None}
-    for name, one in twin._buffers.items():
-        if one is not None and name not in twin._non_persistent_buffers_set:
+    own = vars(twin)
+    spots = {prefix + name: one for name, one in own[PARAMETERS].items() if one is not None}
+    for name, one in own[BUFFERS].items():
+        if one is not None and name not in own[NON_PERSISTENT]:
             spots[prefix + name] = one
     return spots

@@ -124,19 +124,15 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
 
 
 @contextmanager
-def _as_it_was(seen: Facts) -> Iterator[list[int]]:
-    """Say in `seen` what is left of hooks and changes, and undo it. Gives a list that another's
-    hook fills with the parameters that are registered."""
+def _observed() -> Iterator[tuple[list, dict]]:
+    """Gives a list that a hook of another fills with the parameters that are registered, and all
+    hooks of this kind. Afterwards the hooks and `nn.Module` are as they were."""
     given, methods = [], dict(vars(nn.Module))
     other = register_module_parameter_registration_hook(lambda *found: given.append(found[2]))
     hooks = other.hooks_dict_ref()
     before = dict(hooks)
     try:
-        yield given
-        seen["hooks of others that are gone:"] = plain_text(len({*before} - {*hooks}))
-        seen["hooks that are left:"] = plain_text(len({*hooks} - {*before}))
-        changed = [key for key, value in methods.items() if vars(nn.Module)[key] is not value]
-        seen["methods of `nn.Module` that are changed:"] = listed(changed)
+        yield given, hooks
     finally:
         hooks.clear()
         hooks.update(before)
@@ -147,23 +143,29 @@ def _as_it_was(seen: Facts) -> Iterator[list[int]]:
 
 def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
     """What `answer` returns, and what became of the model and of the hooks of others."""
-    built, calls, seen = [], [], {}
+    built, methods = [], dict(vars(nn.Module))
 
     def build() -> nn.Module:
-        calls.append(1)
-        built.append(make())
+        built.append(None)
+        built[-1] = make()
         return built[-1]
 
-    with _as_it_was(seen) as given:
+    with _observed() as (given, hooks):
+        before = {*hooks}
         try:
-            seen |= facts("result", answer(build), free=("identity",))
+            seen = facts("result", answer(build), free=("identity",))
         except (Refusal, Stop) as error:
-            seen["the call"] = Raised.of(error)
-    seen["`build` is called"] = f"{len(calls)} times"
+            seen = {"the call": Raised.of(error)}
+        seen["hooks of others that are gone:"] = plain_text(len(before - {*hooks}))
+        seen["hooks that are left:"] = plain_text(len({*hooks} - before))
+        changed = [key for key, value in methods.items() if vars(nn.Module)[key] is not value]
+    seen["methods of `nn.Module` that are changed:"] = listed(changed)
+    seen["`build` is called"] = f"{len(built)} times"
     for model in built:
         seen |= facts("model", model)
-        others = [one for one in model.parameters() if all(one is not own for own in given)]
-        seen["parameters of `model` that nobody has registered:"] = plain_text(len(others))
+        parameters = [] if model is None else model.parameters()
+        others = sum(all(one is not own for own in given) for one in parameters)
+        seen["parameters of `model` that nobody has registered:"] = plain_text(others)
     return seen
 
 

@@ -53,7 +53,8 @@ def hidden_by_the_instance(model: Holders) -> Iterator[Symptom]:
 
 @rule("shadowed-name", "error", "plain value")
 def hidden_by_the_class(model: Holders) -> Iterator[Symptom]:
-    for record, name, registered in _found_elsewhere(model, lambda one: model.facts_of(one).found):
+    of_class = {kind: facts.found for kind, (_, facts) in model.kinds.items()}
+    for record, name, registered in _found_elsewhere(model, lambda one: of_class[one.kind]):
         facts = model.facts_of(record)
         what = None if registered is None else hiding(facts, name, registered)
         if what:
@@ -221,15 +222,16 @@ _UNCALLED = (
 def own_rules(model: Holders) -> Iterator[Symptom]:
     """Told once for the class that has them, and of moves only where there is something to move."""
     told = set()
-    for record in model.records[1:]:
-        methods = model.facts_of(record).methods
-        for uncalled in _UNCALLED if methods else ():
+    own = {kind: facts.methods for kind, (_, facts) in model.kinds.items() if facts.methods}
+    for record in [one for one in model.records[1:] if one.kind in own]:
+        methods = own[record.kind]
+        for uncalled in _UNCALLED:
             if uncalled.methods is MOVING and not model.keeps_something_that_moves(record):
                 continue
-            for owner, own in _by_class(methods, uncalled.methods).items():
+            for owner, names in _by_class(methods, uncalled.methods).items():
                 if (owner, uncalled) not in told:
                     told.add((owner, uncalled))
-                    message = f"{owner} has its own {', '.join(own)}: {uncalled.message}"
+                    message = f"{owner} has its own {', '.join(names)}: {uncalled.message}"
                     yield Symptom(model.place_of(record), message, uncalled.fix)
 
 

@@ -17,7 +17,7 @@ from helpers.state.memory import Span, in_odd_memory, overlap, span_of
 from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
 from helpers.state.places import Place, Places
 from helpers.state.torch_private import FLAT_MARK, PARAMETER_MARK
-from helpers.state.walk import Part, Slot, is_module, walk
+from helpers.state.walk import Part, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
@@ -100,11 +100,10 @@ class Holders(Places):
             self.records.append(self.known[key])
             if part.modules:
                 self.cycles += self._children_above(node, part)
-        for name, kind, tensor in _tensors(part):
-            one = Registered((node, name), kind, tensor)
-            first = self.registered.setdefault(id(tensor), one)
+        for one in _tensors(part, node):
+            first = self.registered.setdefault(id(one.tensor), one)
             if first is not one:
-                self._roles.setdefault(id(tensor), [first]).append(one)
+                self._roles.setdefault(id(one.tensor), [first]).append(one)
 
     def names(self, one: Registered) -> list[Place]:
         """All names of a Parameter, or all of a buffer, the first one first."""
@@ -253,7 +252,7 @@ class Holders(Places):
         inside = [one.inside for one in self.attributes]
         tensors = [one for held in inside for one in held.parameters + held.tensors]
         for module in [one for held in inside for one in held.modules]:
-            tensors += [slot.value for part in walk(module, times=1) for slot in _tensors(part)]
+            tensors += [one.tensor for part in walk(module, times=1) for one in _tensors(part, 0)]
         return set(map(id, tensors))
 
     @property
@@ -327,12 +326,17 @@ def _says_where(value: Any) -> bool:
     return type(value) is str and value.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
 
 
-def _tensors(part: Part) -> list[Slot]:
+def _tensors(part: Part, node: int) -> list[Registered]:
     """The registered tensors of one module."""
-    slots = [Slot(text(name), "parameter", value) for name, value in part.parameters.items()]
-    if part.buffers:
-        slots += part.buffer_slots()
-    return [slot for slot in slots if issubclass(type(slot[2]), torch.Tensor)]
+    found = [
+        Registered((node, name if type(name) is str else text(name)), "parameter", value)
+        for name, value in part.parameters.items()
+        if issubclass(type(value), torch.Tensor)
+    ]
+    for name, kind, value in part.buffer_slots() if part.buffers else ():
+        if issubclass(type(value), torch.Tensor):
+            found.append(Registered((node, name), kind, value))
+    return found
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:

@@ -116,6 +116,13 @@ def unwrapped(hook: object) -> tuple[object, bool]:
     return getattr(hook, "hook", hook), bool(getattr(hook, "with_module", False))
 
 
+def add_load_hook(module: nn.Module, hook: object, with_module: bool) -> None:
+    """Register a hook before the load. The public call gives every hook the module first."""
+    module._register_load_state_dict_pre_hook(hook, with_module=with_module)
+
+
+# The base of BatchNorm and InstanceNorm, which keep statistics or keep none.
+NormBase = nn.modules.batchnorm._NormBase
 # Where an optimizer keeps the hooks on its own load. As above: none where a release lacks them.
 OPTIMIZER_LOAD_HOOKS = (
     "_optimizer_load_state_dict_pre_hooks",

@@ -14,7 +14,7 @@ __all__ = ["TwoFaces", "ThreeFaces", "front_end"]
 
 
 class TwoFaces:
-    """What shows its `title()`, one line of text, or its `static_face()`, HTML that says the same."""
+    """What shows itself: its `title()` is one line of text, its `static_face()` is HTML."""
 
     def __repr__(self) -> str:
         return " ".join(self.title().split())

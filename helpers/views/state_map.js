@@ -4,10 +4,11 @@
 import { mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
 import { Details } from "./state_map_details.js";
-import { isModule, Rows } from "./state_map_rows.js";
+import { isModule, parentOf, Rows } from "./state_map_rows.js";
 import { Tree } from "./state_map_tree.js";
 import { count } from "./words.js";
 
+const MOST_ASKED = 8;
 const PAUSE = 120; // ms between the last letter of a filter and the question to Python
 
 function totalsOf({ parameters, trainable, buffers, memory, lazy, modules }) {
@@ -36,6 +37,7 @@ function countOf({ matches, more }) {
 
 class StateMap {
   rows = new Rows();
+  seeking = MOST_ASKED; // questions that are left in search of the first tensor
   typing = 0;
   sums = node("dl", "inm-map-totals");
   status = node("div", { class: "inm-map-status", role: "status" });
@@ -61,6 +63,7 @@ class StateMap {
       select: (id) => this.select(id),
       open: (id, wanted) => this.setOpen(id, wanted),
       more: (id) => this.askFor(id),
+      plain: (id, place) => this.togglePlain(id, place),
       filter: () => this.startFilter(),
       clear: () => this.clearFilter(),
     });
@@ -79,6 +82,28 @@ class StateMap {
     this.sums.replaceChildren(...totalsOf(totals));
     this.status.textContent = "";
     this.show();
+    this.seek();
+  }
+
+  // The reader sees state at first sight: what is around the first tensor is opened.
+  seek() {
+    if (!this.seeking) return;
+    const { id, ask } = this.rows.firstTensor();
+    if (ask === undefined) this.seeking = 0;
+    else this.seeking -= 1;
+    if (ask !== undefined) this.askFor(ask);
+    if (id === undefined) return;
+    this.rows.reveal(id);
+    this.tree.selected = id;
+    this.show();
+  }
+
+  togglePlain(id, place) {
+    const { unfolded } = this.rows;
+    if (!unfolded.delete(id)) unfolded.add(id);
+    else if (parentOf(this.tree.selected) === id) this.tree.selected = id;
+    this.show();
+    this.tree.standOnMore(place);
   }
 
   show() {
@@ -131,6 +156,7 @@ class StateMap {
     // The reader goes on where the page ended.
     if (reply.start > 0 && reply.rows.length) this.tree.selected = reply.rows[0].id;
     this.show();
+    this.seek();
   }
 
   onFacts({ type, id, names, seen, totals, text }) {

@@ -3,9 +3,11 @@
 
 import { tensorOf } from "./words.js";
 
-const MOST_AT_FIRST = 20; // rows that are in sight without scrolling
+const MOST_AT_FIRST = 15; // rows that are in sight without scrolling
 
 export const isModule = (row) => row.kind === "module" && !row.empty && !row.again;
+
+const isPlain = (row) => row.kind === "plain value";
 
 const depthOf = (id) => (id === "" ? 0 : id.split(".").length);
 
@@ -31,6 +33,7 @@ function byPlace(a, b) {
 export class Rows {
   byId = new Map(); // id -> row, with children (ids) where it was opened before
   open = new Set();
+  unfolded = new Set(); // ids of modules whose plain values are seen
   filter = null; // {text, rows: Map, matches: Set of ids, more, waiting}, or null
 
   get(id) {
@@ -53,10 +56,13 @@ export class Rows {
     const waiting = [this.byId.get("")];
     for (const row of waiting) {
       if (!row.children) continue;
-      if (shown + row.children.length > MOST_AT_FIRST && row.id !== "") continue;
-      shown += row.children.length;
+      const children = row.children.map((id) => this.byId.get(id));
+      const others = children.filter((child) => !isPlain(child));
+      const lines = others.length + (others.length < children.length);
+      if (shown + lines > MOST_AT_FIRST && row.id !== "") continue;
+      shown += lines;
       this.open.add(row.id);
-      waiting.push(...row.children.map((id) => this.byId.get(id)));
+      waiting.push(...others);
     }
   }
 
@@ -74,11 +80,27 @@ export class Rows {
     yield { id, depth };
     const row = this.byId.get(id);
     if (!row.children || !(all || this.open.has(id))) return;
-    for (const child of row.children) yield* this.walk(child, depth + 1, all);
-    if (row.more) yield { id, depth: depth + 1, more: row.more };
+    const plain = row.children.filter((child) => isPlain(this.byId.get(child)));
+    const seen = all || this.unfolded.has(id) ? [] : plain;
+    for (const child of row.children) {
+      if (child === plain[0] && !all) yield { id, depth: depth + 1, act: "plain", n: plain.length };
+      if (!seen.includes(child)) yield* this.walk(child, depth + 1, all);
+    }
+    if (row.more) yield { id, depth: depth + 1, act: "more", n: row.more };
   }
 
-  // What is seen from top to bottom: {id, depth}, or {id, depth, more} for "… and N more".
+  // The first tensor from the top, {id}; {ask} for the module to be read before that is known.
+  firstTensor() {
+    for (const { id, act } of this.walk("", 0, true)) {
+      const row = this.byId.get(id);
+      if (row.dtype) return { id };
+      if (!act && isModule(row) && !row.children) return { ask: id };
+    }
+    return {};
+  }
+
+  // What is seen from top to bottom: {id, depth}, or a line to be opened, {id, depth, act, n}: with
+  // "plain" the n plain values of a module, with "more" n that were not read yet.
   items() {
     if (!this.filter) return [...this.walk("", 0, false)];
     const found = [...this.filter.rows.keys()].sort(byPlace);
@@ -92,6 +114,7 @@ export class Rows {
   // Opens what is around `id`. False if that was never here: only a filter found it.
   reveal(id) {
     let known = true;
+    if (this.byId.has(id) && isPlain(this.byId.get(id))) this.unfolded.add(parentOf(id));
     for (let above = parentOf(id); above !== null; above = parentOf(above)) {
       if (this.byId.get(above)?.children) this.open.add(above);
       else known = false;
@@ -108,8 +131,8 @@ export class Rows {
   search() {
     const found = new Map();
     const matches = new Set();
-    for (const { id, more } of this.walk("", 0, true)) {
-      if (more || !this.byId.get(id).path.toLowerCase().includes(this.filter.text)) continue;
+    for (const { id, act } of this.walk("", 0, true)) {
+      if (act || !this.byId.get(id).path.toLowerCase().includes(this.filter.text)) continue;
       matches.add(id);
       for (let above = id; above !== null; above = parentOf(above)) {
         found.set(above, this.byId.get(above));

@@ -4,15 +4,18 @@ import { mark, node } from "./dom.js";
 import { isModule, noteOf, parentOf } from "./state_map_rows.js";
 import { count } from "./words.js";
 
+const arrowOf = (isOpen) => (isOpen ? "▾" : "▸");
+
 let trees = 0; // for ids of rows within this page
 
 export class Tree {
   items = []; // what is shown, from top to bottom
   selected = "";
-  onMore = null; // the place of the "… and N more" line, while the keyboard stands on it
+  onMore = null; // the place of a line to be opened, while the keyboard stands on it
   rowHeight = 0;
 
-  // `on` has what a reader asks for: select(id), open(id, wanted), more(id), filter(), clear().
+  // `on` has what a reader asks for: select(id), open(id, wanted), more(id), plain(id, place),
+  // filter(), clear().
   constructor(rows, signs, on) {
     trees += 1;
     Object.assign(this, { rows, signs, on, prefix: `inm-map-${trees}` });
@@ -41,7 +44,7 @@ export class Tree {
   }
 
   placeOfSelected() {
-    return this.items.findIndex((item) => item.id === this.selected && !item.more);
+    return this.items.findIndex((item) => item.id === this.selected && !item.act);
   }
 
   draw(event) {
@@ -78,7 +81,7 @@ export class Tree {
   }
 
   rowAt(place) {
-    const { id, depth, more } = this.items[place];
+    const { id, depth, act, n } = this.items[place];
     const line = {
       id: `${this.prefix}-${place}`,
       "data-place": place,
@@ -86,9 +89,15 @@ export class Tree {
       "aria-level": depth + 1,
       style: `top:${place * this.rowHeight}px;padding-left:${0.4 + depth * 1.25}em`,
     };
-    if (more) {
-      const words = `… and ${count(more)} more: show the next`;
-      return node("div", { ...line, class: "inm-map-row inm-map-more" }, words);
+    if (act) {
+      const isOpen = act === "plain" && this.rows.unfolded.has(id);
+      const words = act === "more" ? `… and ${count(n)} more: show the next` : `+${n} plain`;
+      const about = {
+        "aria-label": words,
+        "aria-expanded": act === "plain" && String(isOpen),
+      };
+      const fold = node("span", "inm-map-fold", act === "plain" ? arrowOf(isOpen) : "");
+      return node("div", { ...line, ...about, class: "inm-map-row inm-map-more" }, fold, words);
     }
     const row = this.rows.get(id);
     const sign = this.signs[row.kind];
@@ -96,6 +105,7 @@ export class Tree {
     const around = this.rows.filter && !this.rows.filter.matches.has(id);
     const about = {
       class: `inm-map-row${around ? " inm-map-around" : ""}`,
+      "data-kind": row.kind,
       "aria-label": `${row.name}, ${sign.label}, ${noteOf(row)}`,
       "aria-selected": String(id === this.selected),
       "aria-expanded": isModule(row) && String(isOpen),
@@ -104,10 +114,9 @@ export class Tree {
   }
 
   partsOf(row, sign, isOpen) {
-    const arrow = isOpen ? "▾" : "▸";
     const fold = { class: "inm-map-fold", "aria-hidden": "true" };
     return [
-      node("span", fold, isModule(row) ? arrow : ""),
+      node("span", fold, isModule(row) ? arrowOf(isOpen) : ""),
       mark(sign),
       node("span", { class: "inm-map-name", title: row.path || row.name }, row.name),
       node("span", "inm-map-note", noteOf(row)),
@@ -143,8 +152,8 @@ export class Tree {
     const place = this.placeOfClick(event);
     const item = this.items[place];
     if (!item) return;
-    if (item.more) {
-      this.on.more(item.id);
+    if (item.act) {
+      this.on[item.act](item.id, place);
       return;
     }
     const fold = this.spacer.querySelector(`[data-place="${place}"] .inm-map-fold`);
@@ -187,12 +196,13 @@ export class Tree {
   move(by) {
     const from = this.onMore ?? this.placeOfSelected();
     const to = Math.min(this.items.length - 1, Math.max(0, from + by));
-    if (this.items[to].more) this.standOnMore(to);
+    if (this.items[to].act) this.standOnMore(to);
     else this.on.select(this.items[to].id);
   }
 
   enter() {
-    if (this.onMore !== null) this.on.more(this.items[this.onMore].id);
+    const line = this.items[this.onMore];
+    if (line) this.on[line.act](line.id, this.onMore);
     else this.on.open(this.selected, !this.rows.open.has(this.selected));
   }
 

@@ -37,7 +37,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 
 def measure(model: nn.Module) -> dict[str, float]:
-    """ms for each column: the load, the comparison of a file that fits, and of three that do not."""
+    """ms for a load, and for comparisons of a file that fits and of three that do not."""
     fits = model.state_dict()
     prefixed = {f"module.{key}": value for key, value in fits.items()}
     renamed = {key.replace("weight", "kernel"): value for key, value in fits.items()}

@@ -151,6 +151,7 @@ def test_everything_is_reached_from_the_keyboard(notebook):
     cells = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     page.get_by_label("Filter by name").focus()
     page.keyboard.press("Escape")
+    page.keyboard.press("ArrowUp")
     assert active(page).startswith("model, submodule")
     page.keyboard.press("ArrowDown")
     assert active(page) == "cache, non-persistent buffer, 4, float32"
@@ -186,8 +187,9 @@ def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_ask
 ):
     page = notebook(LARGE)
     expect(page.locator(".inm-map-totals")).to_contain_text("90,001")
-    row(page, "0").locator(".inm-map-fold").click()
     expect(row(page, "0", 1)).to_contain_text("Linear")
+    expect(row(page, "weight")).to_have_attribute("aria-selected", "true")
+    expect(details(page)).to_contain_text("0.0.weight")
     tree(page).press("End")
     tree(page).press("Enter")  # on "… and N more"
     expect(details(page)).to_contain_text("39")
@@ -200,6 +202,34 @@ def test_of_ninety_thousand_submodules_children_and_matches_are_fetched_when_ask
     page.get_by_role("button", name="Show the first numbers").click()
     expect(details(page)).to_contain_text("on the meta device")
     assert lab.problems(page) == []
+
+
+def test_it_opens_on_the_first_tensor_and_plain_values_are_folded(lab, notebook):
+    page = notebook(SMALL)
+    assert active(page) == "cache, non-persistent buffer, 4, float32"
+    expect(details(page)).to_contain_text("non-persistent buffer")
+    assert "in_features" not in names(page)
+    line = page.get_by_role("treeitem", name="+3 plain").first  # of the first Linear
+    expect(line).to_have_attribute("aria-expanded", "false")
+    line.click()
+    assert names(page).count("in_features") == 1
+    expect(line).to_have_attribute("aria-expanded", "true")
+    weight = "node => getComputedStyle(node.querySelector('.inm-map-name')).fontWeight"
+    assert row(page, "in_features").evaluate(weight) == "400"
+    assert row(page, "weight").evaluate(weight) == "600"
+    page.keyboard.press("Enter")  # the keyboard stands on the line
+    assert "in_features" not in names(page)
+    page.get_by_label("Filter by name").fill("in_feat")
+    assert "in_features" in names(page)
+    assert lab.problems(page) == []
+
+
+def test_the_tree_is_as_high_as_its_rows(notebook):
+    page = notebook("from torch import nn\nfrom helpers import StateMap\nStateMap(nn.Linear(2, 1))")
+    rows = page.get_by_role("treeitem")
+    expect(rows).to_have_count(4)  # the model, two parameters, and a line for the rest
+    height = sum(one.bounding_box()["height"] for one in rows.all())
+    assert tree(page).bounding_box()["height"] == pytest.approx(height + 2, abs=2)
 
 
 def test_refresh_reads_the_model_again_and_keeps_what_is_open(notebook):

@@ -57,8 +57,8 @@ def test_the_card_keeps_its_bar_and_its_button_after_all_others_have_come(notebo
     assert float(page.locator(".inm-quiz-check").evaluate(look)[1].removesuffix("px")) > 18
 
 
-# What has less contrast with its ground than it needs: text 4.5 : 1, signs 3 : 1. A canvas works out
-# every notation of a colour, and what a colour that is not opaque makes of its ground.
+# What has less contrast with its ground than it needs: text 4.5 : 1, signs 3 : 1. A canvas works
+# out every notation of a colour, and what a colour that is not opaque makes of its ground.
 FAINT = """() => {
     const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1});
     const paint = canvas.getContext('2d', {willReadFrequently: true});

@@ -4,6 +4,8 @@ containers, the words.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
@@ -334,7 +336,7 @@ def test_a_name_that_comes_in_is_seen_to_move_unless_the_reader_wants_no_motion(
     press(page, "Last step")
     (start,) = page.evaluate(moving)
     page.emulate_media(reduced_motion="reduce")
-    across, down = (float(one.strip("translate(px)")) for one in start.split(", "))
+    across, down = (float(one) for one in re.findall(r"-?[\d.]+", start))
     assert across > 40 and down > 20  # from the tray, a distance that is seen
 
 
@@ -375,7 +377,7 @@ def test_a_name_drops_into_the_tray_at_the_line_that_deletes_it(notebook):
         "node => node.getAnimations().map(one => one.effect.getKeyframes()[0].transform)"
     )
     page.emulate_media(reduced_motion="reduce")
-    assert float(start.split(", ")[1].strip("px)")) > 20  # from _buffers, below
+    assert float(re.findall(r"-?[\d.]+", start)[1]) > 20  # from _buffers, below
     press(page, "Forward")
     moving = page.locator(".inm-player li").evaluate_all(
         "all => all.flatMap(one => one.getAnimations())"
