@@ -11,7 +11,6 @@ FIRST = (
     "tests/browser/test_lessons.py",
     "tests/browser/",
     "tests/test_regression_run.py",
-    "tests/test_own_module.py",
     "notebooks/",
 )
 

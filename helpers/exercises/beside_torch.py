@@ -43,7 +43,7 @@ FILLINGS = {
     "v": "parameter other frozen tensor count buffer hidden result None None 3 'text'".split(),
     "any": ("'x'", "'y'", "'z'", "'x'", "'y'", "'training'", "'children'", "'x.y'", "''", "3"),
     "odd": ("x.y", "", "x"),
-    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", "x."),
+    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x"),
     "prefix": ("", "net"),
     "yes": ("True", "False"),
     "once": ("True", "True", "False"),
@@ -113,7 +113,7 @@ FIRST = {
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
     5: [("m.add_module('x', kin)",)]
-    + [("m.x = child", "m.get_submodule('x.')", "m.get_submodule('.x')", "m.y = second")]
+    + [("m.x = child", "m.get_submodule('.x')", "m.y = second")]
     + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
     + [("m.x = child", "child.y = second", "m.get_submodule('x.y')", "m.get_submodule('')")],
     6: [
@@ -127,7 +127,7 @@ FIRST = {
     9: [
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
-        ("m.x = parameter", "m.x.sum().backward()", "m.to(torch.float64) is m"),
+        ("m.x = parameter", "(m.x * 0).sum().backward()", "m.to(torch.float64) is m"),
         ("m.y = child", "child.x = other", "m.x = buffer", "m.z = hidden")
         + ("m._apply(lambda one: one + 1) is m",),
     ],

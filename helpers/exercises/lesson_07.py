@@ -557,6 +557,9 @@ class Shown(Step8):
     def forward(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
+    def __call__(self, *args, **kwargs):
+        return self.forward(*args, **kwargs)
+
     def extra_repr(self):
         return ""
 
@@ -580,30 +583,27 @@ class Given9(Shown):
         return self
 
     def to(self, target):
+        to_dtype = isinstance(target, torch.dtype)
+        if to_dtype and not (target.is_floating_point or target.is_complex):
+            raise TypeError("a module is converted to floating point or complex dtypes only")
+
         def convert(tensor):
             keep = to_dtype and not (tensor.is_floating_point() or tensor.is_complex())
             return tensor if keep else tensor.to(target)
 
-        to_dtype = isinstance(target, torch.dtype)
-        if to_dtype and not (target.is_floating_point or target.is_complex):
-            raise TypeError("a module is converted to floating point or complex dtypes only")
         return self._apply(convert)
 
     def train(self, mode=True):
-        self.training = mode
-        for module in self.children():
-            module.train(mode)
+        for module in self.modules():
+            module.training = mode
         return self
-
-    def __call__(self, *args, **kwargs):
-        return self.forward(*args, **kwargs)
 
 
 REST = _step(
     9,
     Given9,
     """
-    `_apply`, `to`, `train`, and a call
+    `_apply`, `to` and `train`, for every tensor and every module of the tree
 
     1. `_apply(fn)` goes through the children, then the own parameters, their gradients, and the
        buffers.
@@ -633,8 +633,8 @@ return self
     - complex: A complex dtype is allowed.
         if to_dtype and not (target.is_floating_point or target.is_complex): → \
 if to_dtype and not target.is_floating_point:
-    - call: A call hands all its arguments to `forward`, and returns what it returns.
-        self.forward(*args, **kwargs) → self.forward(*args)
+    - mode: `train(mode=True)` sets `training` in the whole tree.
+        self.modules() → [self]
     """,
 )
 Step9 = Given9
