@@ -1311,7 +1311,7 @@ def test_an_error_of_the_block_itself_has_a_listing_of_its_own():
     frame = found["steps"][-1]
     assert found["stacks"][frame.stack] == ("the block",)
     listing = found["listings"][frame.listing]
-    assert listing == ("the block", frame.line, [["", "1 / 0  # noqa: B018"]], [0])
+    assert listing == ("the block", frame.line, [["", "1 / 0  # noqa: B018"]], [0], [])
     assert found["notes"][-1][3:] == ("error", "ZeroDivisionError: division by zero")
 
 
