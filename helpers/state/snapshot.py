@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.objects import (
-    collector_paused,
-    facts,
-    require_module,
-)
+from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, sums
-from helpers.state.walk import KINDS, Part, walk
+from helpers.state.walk import KINDS, Part, Slot, walk
 
 
 class Entry(NamedTuple):
@@ -87,6 +82,12 @@ class Snapshot:
 
 
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
+# What an `Entry` calls each kind of slot, and whether it is saved.
+_KINDS = {kind: (kind, None) for kind in KINDS} | {
+    "parameter": ("parameter", True),
+    "buffer": ("buffer", True),
+    "non-persistent buffer": ("buffer", False),
+}
 
 
 def snapshot(module: nn.Module) -> Snapshot:
@@ -103,66 +104,129 @@ def snapshot(module: nn.Module) -> Snapshot:
     """
     require_module(module, "snapshot")
     with collector_paused(), without_torch_function():
-        return _fold(walk(module))
+        found = _Listing()
+        for part in walk(module):
+            found.add(part)
+        shared, repeats = found.same_tensors()
+    # With the collector running again, and not before: it sorts these tuples once and for all, and
+    # is quicker while a list holds them.
+    entries = tuple(found.entries)
+    return Snapshot(entries, shared, tuple(found.empty), repeats.union(found.met_again))
 
 
-# What an `Entry` calls each kind of slot, and whether it is saved.
-_KINDS = {kind: (kind, None) for kind in KINDS} | {
-    "parameter": ("parameter", True),
-    "buffer": ("buffer", True),
-    "non-persistent buffer": ("buffer", False),
-}
-_NO_TENSOR = (None,) * 7
+class _Listing:
+    """The entries of a walk, as far as it got. Most modules hold ordinary Parameters and simple
+    values alone: those are listed at once, and anything else slot by slot."""
 
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.empty: list[EmptySlot] = []
+        self.tensors: list[torch.Tensor] = []  # of the entries with a dtype, in their order
+        self.met_again: list[int] = []  # the positions of modules that were met before
+        self._paths: list[str] = []  # of the parts
 
-def _fold(parts: Iterable[Part]) -> Snapshot:
-    entries, empty, repeats = [], [], []
-    tensors: list[tuple[int, torch.Tensor]] = []  # with their positions in `entries`
-    paths = []  # of the parts
-    for part in parts:
-        if part.met:
-            repeats.append(len(entries))
+    def add(self, part: Part) -> None:
+        """List one module with what it holds itself."""
+        entries, paths = self.entries, self._paths
         owner = paths[part.owner] if paths else None
         path = f"{owner}.{part.name}" if owner else part.name
         paths.append(path)
-        entries.append(
-            _new(Entry, (path, "module", None, None, None, None, None, None, None, owner))
+        if part.met:
+            self.met_again.append(len(entries))
+        entries.append(_valueless(path, "module", owner))
+        prefix = f"{path}." if path else ""
+        if part.parameters:
+            held = list(part.parameters.items())
+            quick = _ordinary(held, prefix, path)
+            if quick:
+                entries += quick
+                self.tensors += [tensor for _, tensor in held]
+            else:
+                self._add_slots(part.parameter_slots(), prefix, path)
+        if part.buffers:
+            self._add_slots(part.buffer_slots(), prefix, path)
+        keys = part.plain_keys()
+        quick = _simple(keys, part.own, prefix, path)
+        if len(quick) == len(keys):
+            entries += quick
+        else:
+            self._add_slots(part.plain_slots(), prefix, path)
+        if part.modules:
+            self._add_slots(part.missing_modules(), prefix, path)
+
+    def _add_slots(self, slots: Iterable[Slot], prefix: str, owner: str) -> None:
+        for slot in slots:
+            path = prefix + slot.name
+            kind, persistent = _KINDS[slot.kind]
+            if slot.empty:
+                self.empty.append(EmptySlot(path, kind, owner))
+                continue
+            told = facts(None if slot.kind == "plain value" else slot.value)
+            if told.dtype is not None:
+                self.tensors.append(slot.value)
+            self.entries.append(Entry(path, kind, *told[:4], persistent, *told[4:], owner))
+
+    def same_tensors(self) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
+        """`Snapshot.shared`, and the positions of registered tensors that were listed before."""
+        if len(set(map(id, self.tensors))) == len(self.tensors):
+            return (), frozenset()  # no tensor stands twice, as in most models
+        entries = self.entries
+        positions = [position for position, one in enumerate(entries) if one.dtype is not None]
+        places: dict[int, list[int]] = {}
+        for position, tensor in zip(positions, self.tensors, strict=True):
+            places.setdefault(id(tensor), []).append(position)
+        shared, repeats = [], set()
+        for group in places.values():
+            if len(group) > 1:
+                shared.append(tuple(entries[position].path for position in group))
+            # A tensor counts as a parameter, if it is one under any of its names.
+            registered = [place for place in group if entries[place].persistent is not None]
+            registered.sort(key=lambda place: entries[place].kind != "parameter")
+            repeats.update(registered[1:])
+        return tuple(shared), frozenset(repeats)
+
+
+def _valueless(path: str, kind: str, owner: str | None) -> Entry:
+    """The entry of what is no tensor."""
+    return _new(Entry, (path, kind, None, None, None, None, None, None, None, owner))
+
+
+def _ordinary(held: list[tuple[str, Any]], prefix: str, owner: str) -> list[Entry] | None:
+    """The entries of parameters, if all of them are `nn.Parameter` itself and tell their facts: a
+    sparse one has no nbytes, a nested one no shape."""
+    try:
+        found = [
+            _new(
+                Entry,
+                (
+                    prefix + name,
+                    "parameter",
+                    tensor.shape,
+                    tensor.dtype,
+                    tensor.device,
+                    tensor.requires_grad,
+                    True,
+                    tensor.numel(),
+                    tensor.nbytes,
+                    owner,
+                ),
+            )
+            for name, tensor in held
+            if type(tensor) is nn.Parameter and type(name) is str
+        ]
+    except Exception:
+        return None
+    return found if len(found) == len(held) else None
+
+
+def _simple(keys: list, own: dict, prefix: str, owner: str) -> list[Entry]:
+    """The entries of those attributes that are numbers, texts and the like."""
+    get = own.get
+    return [
+        _new(
+            Entry,
+            (prefix + key, "plain value", None, None, None, None, None, None, None, owner),
         )
-        prefix = path + "." if path else ""
-        for name, kind, value in chain(part.slots(), part.missing_modules()):
-            if kind == "plain value":
-                fields = (prefix + name, kind, None, None, None, None, None, None, None, path)
-                entries.append(_new(Entry, fields))
-                continue
-            kind, persistent = _KINDS[kind]
-            if value is None:  # registered, as all plain values have gone by
-                empty.append(EmptySlot(prefix + name, kind, path))
-                continue
-            shape, dtype, device, grad, numel, nbytes = facts(value)
-            if dtype is not None:
-                tensors.append((len(entries), value))
-            where = prefix + name
-            fields = (where, kind, shape, dtype, device, grad, persistent, numel, nbytes, path)
-            entries.append(_new(Entry, fields))
-    shared, again = _same(entries, tensors)
-    return Snapshot(tuple(entries), shared, tuple(empty), again.union(repeats))
-
-
-def _same(
-    entries: list[Entry], tensors: list[tuple[int, torch.Tensor]]
-) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
-    """`Snapshot.shared`, and the positions of registered tensors that stand in it already."""
-    if len({id(tensor) for _, tensor in tensors}) == len(tensors):
-        return (), frozenset()  # no tensor stands twice, as in most models
-    places: dict[int, list[int]] = {}
-    for position, tensor in tensors:
-        places.setdefault(id(tensor), []).append(position)
-    shared, repeats = [], set()
-    for group in places.values():
-        if len(group) > 1:
-            shared.append(tuple(entries[position].path for position in group))
-        # A tensor counts as a parameter, if it is one under any of its names.
-        registered = [position for position in group if entries[position].persistent is not None]
-        registered.sort(key=lambda position: entries[position].kind != "parameter")
-        repeats.update(registered[1:])
-    return tuple(shared), frozenset(repeats)
+        for key in keys
+        if type(get(key)) in ATOMS and type(key) is str
+    ]

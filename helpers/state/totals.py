@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.state.objects import facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import walk
+from helpers.state.walk import each_once
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ def totals(module: nn.Module) -> Totals:
     """
     require_module(module, "totals")
     parameters, buffers = [], []
-    modules = 0
-    for part in walk(module, times=1):
-        modules += 1
-        parameters += part.parameters.values()
-        buffers += part.buffers.values()
-    return totals_of(modules, parameters, buffers)
+    parts = each_once(module)
+    for part in parts:
+        if part.parameters:
+            parameters += part.parameters.values()
+        if part.buffers:
+            buffers += part.buffers.values()
+    return totals_of(len(parts), parameters, buffers)
 
 
 def totals_of(modules: int, parameters: Iterable, buffers: Iterable) -> Totals:

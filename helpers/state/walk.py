@@ -32,8 +32,7 @@ KINDS = (
     "module",
 )
 REGISTERED = frozenset(KINDS) - {"plain tensor", "plain value"}
-_INIT_NAMES = list(INIT_NAMES)
-_GONE = object()
+_INIT_NAMES, _INIT_COUNT = list(INIT_NAMES), len(INIT_NAMES)
 _new = tuple.__new__  # Slot(...) takes twice as long, and a large model has a million
 
 
@@ -73,36 +72,47 @@ class Part(NamedTuple):
     buffers: dict
     modules: dict
 
-    def slots(self) -> Iterator[Slot]:
+    def slots(self) -> list[Slot]:
         """The parameters, the buffers, the plain attributes with what is in plain containers."""
-        # list(…) here and below: another thread may be building the module.
-        for name, value in list(self.parameters.items()):
-            yield _new(Slot, (name if type(name) is str else text(name), "parameter", value))
-        if self.buffers:
-            yield from self.buffer_slots()
-        own = self.own
-        for key in _plain_names(own):
-            value = own.get(key, _GONE)
-            if type(value) in ATOMS and type(key) is str:
-                yield _new(Slot, (key, "plain value", value))
-            elif value is not _GONE:  # else another thread took it away
-                yield from [_plain_slot(name, part) for name, part in inside(value, text(key))]
+        return self.parameter_slots() + self.buffer_slots() + self.plain_slots()
 
-    def attributes(self) -> list[tuple[Any, Any]]:
-        """(key, value) of the plain attributes as they stand, without what is in them."""
-        return [(key, self.own.get(key)) for key in _plain_names(self.own)]
-
-    def registers(self, name: str) -> bool:
-        """Is there a tensor, a module or a None of this name in the containers?"""
-        return name in self.parameters or name in self.buffers or name in self.modules
+    def parameter_slots(self) -> list[Slot]:
+        return [Slot(name, "parameter", value) for name, value in _pairs(self.parameters)]
 
     def buffer_slots(self) -> list[Slot]:
         """The buffers. Here alone is decided which of them are not saved."""
-        transient = _transient_names(self.own)
+        transient = _transient_names(self.own) if self.buffers else ()
         return [
             Slot(name, "non-persistent buffer" if name in transient else "buffer", value)
             for name, value in _pairs(self.buffers)
         ]
+
+    def plain_slots(self) -> list[Slot]:
+        """The plain attributes; after a plain container, the tensors and modules that are in it."""
+        found = []
+        for key, value in self.attributes():
+            if type(value) in ATOMS:
+                found.append(_new(Slot, (text(key), "plain value", value)))
+            else:
+                found += [_plain_slot(name, part) for name, part in inside(value, text(key))]
+        return found
+
+    def attributes(self) -> list[tuple[Any, Any]]:
+        """(key, value) of the plain attributes as they stand, without what is in them."""
+        return [(key, self.own.get(key)) for key in self.plain_keys()]
+
+    def plain_keys(self) -> list:
+        """The keys of the plain attributes, in the order in which they were written."""
+        keys = list(self.own)
+        # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
+        if keys[:_INIT_COUNT] == _INIT_NAMES:
+            keys[:_INIT_COUNT] = ["training"]
+            return keys
+        return [key for key in keys if type(key) is not str or key not in INTERNAL]
+
+    def registers(self, name: str) -> bool:
+        """Is there a tensor, a module or a None of this name in the containers?"""
+        return name in self.parameters or name in self.buffers or name in self.modules
 
     def submodules(self, start: int = 0, stop: int | None = None) -> list[Slot]:
         """What stands in `_modules` from position `start` to `stop`: only these become slots."""
@@ -110,8 +120,10 @@ class Part(NamedTuple):
 
     def missing_modules(self) -> list[Slot]:
         """What stands in `_modules` and is no module: None, or nonsense. The walk skips it."""
-        modules = _pairs(self.modules) if self.modules else ()
-        return [_module_slot(name, value) for name, value in modules if not is_module(value)]
+        kinds = set(map(type, list(self.modules.values())))
+        if all(issubclass(kind, nn.Module) for kind in kinds):  # as they should be
+            return []
+        return [slot for slot in self.submodules() if not is_module(slot.value)]
 
 
 def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
@@ -153,6 +165,22 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
         else:
             above.discard(around)
             levels.pop()
+
+
+def each_once(root: nn.Module, *, most: int | None = None) -> list[Part]:
+    """Each module of a tree once, `most` of them at most, in no order that matters: the quick way
+    for whoever only adds up."""
+    found, seen, pending = [], set(), [root]
+    while pending and len(found) != most:
+        module = pending.pop()
+        key = id(module)
+        if key not in seen and is_module(module):
+            seen.add(key)
+            part = read(module)
+            found.append(part)
+            if part.modules:
+                pending += part.modules.values()
+    return found
 
 
 def walk_with_paths(root: nn.Module) -> Iterator[tuple[str, Part]]:
@@ -214,16 +242,6 @@ def _transient_names(own: dict) -> Collection[str]:
     names = own.get(NON_PERSISTENT)
     base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)
     return frozenset(map(text, base.__iter__(names))) if base else ()
-
-
-def _plain_names(own: dict) -> list:
-    """The keys of an instance dictionary but for what `Module.__init__` made, modes apart."""
-    names = list(own)
-    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
-    if names[: len(_INIT_NAMES)] == _INIT_NAMES:
-        names[: len(_INIT_NAMES)] = ["training"]
-        return names
-    return [name for name in names if type(name) is not str or name not in INTERNAL]
 
 
 def _plain_slot(name: str, value: Any) -> Slot:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
 
 import anywidget
 from torch import nn
@@ -17,7 +16,7 @@ from helpers.state import tree
 from helpers.state.objects import Facts, require_module, shape_in_words, type_name
 from helpers.state.totals import Totals, totals
 from helpers.state.tree import About, Row
-from helpers.state.walk import walk
+from helpers.state.walk import each_once
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
@@ -179,7 +178,7 @@ def _read(module: nn.Module) -> dict:
 
 
 def _is_small(module: nn.Module) -> bool:
-    return sum(1 for _ in islice(walk(module, times=1), _WHOLE_MODULES + 1)) <= _WHOLE_MODULES
+    return len(each_once(module, most=_WHOLE_MODULES + 1)) <= _WHOLE_MODULES
 
 
 def _as_json(row: Row) -> dict:
