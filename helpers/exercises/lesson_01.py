@@ -140,6 +140,8 @@ SCALED = Exercise(
     in_turn(
         living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),
         living("Scaled", factor=0.5, look=_LOOK_AT_SCALED, free=("shape",)),
+        living("Scaled", factor=0.0, look=_LOOK_AT_SCALED, free=("shape",)),
+        living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),  # and not what came before
     ),
     """
     `Scaled().state_dict()` has exactly the keys `scale` (a parameter with one element) and

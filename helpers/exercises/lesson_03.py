@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -134,7 +135,8 @@ class Memory(nn.Module):
         return self.seen.amax(0)
 
 
-_ROWS = torch.tensor([[1.0, 5.0], [3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
+# In the first two rows both columns are negative.
+_ROWS = torch.tensor([[-1.0, -5.0], [-3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
 
 MEMORY = Exercise(
     "3.3",
@@ -188,12 +190,31 @@ class Scaler(nn.Module):
 
 _BATCHES = ((torch.tensor([[1.0, 4.0], [5.0, -8.0]]),), (torch.tensor([[2.0, 2.0], [3.0, 9.0]]),))
 
+
+def _told_plainly(module: nn.Module) -> list[str]:
+    """What a copy gives that has seen batches without a graph, and then, in eval mode, a file."""
+    twin = copy.deepcopy(module).train()
+    batch = torch.full_like(twin.low, 5.0).expand(2, -1)
+    if batch.is_meta:
+        return []
+    twin(batch)
+    with torch.no_grad():
+        twin(-batch)
+    learned = [*twin.low.tolist(), *twin.high.tolist()]
+    file = {"low": torch.zeros_like(twin.low), "high": torch.full_like(twin.high, 4.0)}
+    twin.eval().load_state_dict(file)
+    return [f"{number:.2f}" for number in learned + twin(batch).flatten().tolist()]
+
+
+_ASK_PLAINLY = {"what a copy learns of a plain batch, and gives after a load": _told_plainly}
+
 SCALER = Exercise(
     "3.4",
     Scaler,
     in_turn(
-        living("Scaler", 2, calls=_BATCHES, begins=("low", "high")),
+        living("Scaler", 2, calls=_BATCHES, begins=("low", "high"), look=_ASK_PLAINLY),
         living("Scaler", 2, momentum=0.25, calls=_BATCHES),
+        living("Scaler", 2, momentum=0.0, calls=_BATCHES),
     ),
     """
     `Scaler(width)` scales as `Forgetful` does, and its `low` and `high` survive a reload
