@@ -57,6 +57,19 @@ def span_of(tensor: torch.Tensor) -> Span | None:
         return None
 
 
+def steps_of(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:
+    """(distance, count) of the steps through memory that lead to every element of a tensor, the
+    shortest first. From one place the same steps lead to the same elements, in whatever order:
+    `w`, `w.t()` and `w.flatten()` have one answer, the columns of `w` another."""
+    steps: list[tuple[int, int]] = []
+    sizes = zip(stride_of(tensor), shape_of(tensor), strict=True)
+    for distance, count in sorted(step for step in sizes if step[1] != 1):
+        if steps and steps[-1][0] * steps[-1][1] == distance:
+            distance, count = steps[-1][0], steps.pop()[1] * count
+        steps.append((distance, count))
+    return tuple(steps)
+
+
 def overlap(one: Span, other: Span) -> bool:
     """Have two tensors surely a byte in common? Two that interleave, as columns do, have none."""
     if one.storage != other.storage:
