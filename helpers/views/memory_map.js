@@ -47,8 +47,7 @@ class MemoryMap {
   position = 0;
   names = node("ul", { class: "inm-memory-names", "aria-label": "Names" });
   blocks = node("ul", { class: "inm-memory-blocks", "aria-label": "Blocks of memory" });
-  title = node("div", "inm-memory-title");
-  status = node("div", { class: "inm-memory-status inm-prose", role: "status" });
+  status = node("div", { class: "inm-memory-status", role: "status" });
   more = node("div", "inm-memory-more inm-soft");
   counter = node("span", "inm-scrub-count");
   slider = node("input", { type: "range", min: 0, "aria-label": "Frame" });
@@ -63,7 +62,7 @@ class MemoryMap {
   constructor(film, signs) {
     this.signs = signs;
     this.body = node("div", "inm-memory-body", this.names, this.wires.element, this.blocks);
-    const parts = [this.controls(), this.title, this.body, this.more, this.status];
+    const parts = [this.controls(), this.status, this.body, this.more];
     this.root = node("div", "inm inm-memory", ...parts);
     this.take(film);
   }
@@ -101,9 +100,8 @@ class MemoryMap {
     this.slider.value = this.position;
     this.slider.setAttribute("aria-valuetext", `frame ${place[0]} of ${place[1]}, ${words}`);
     this.counter.textContent = place.join(" / ");
-    this.title.textContent = words;
     this.more.replaceChildren(...more.map((line) => node("div", "", line)));
-    this.status.textContent = `${words}: ${said}.`;
+    this.status.replaceChildren(node("b", "", node("bdi", "", words)), `: ${said}.`);
     this.draw(true);
   }
 
@@ -117,8 +115,8 @@ class MemoryMap {
     const label = node("code", "", ...breakable(name));
     const words = node("span", "inm-memory-name", mark(this.signs[kind]), label);
     const end = node("b", "inm-memory-end", view && block ? block : "–");
-    const about = { "data-state": state, "data-first": first };
-    return node("li", about, node("span", "inm-memory-words", words, facts), end);
+    const states = { "data-state": state, "data-first": first };
+    return node("li", states, node("span", "inm-memory-words", words, facts), end);
   }
 
   draw(moving) {

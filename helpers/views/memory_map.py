@@ -225,7 +225,8 @@ def _short(dtype: torch.dtype) -> str:
 
 def _name(name: str, frames: list[Frame]) -> Markup:
     last = next(frame.names[name] for frame in reversed(frames) if name in frame.names)
-    return join([mark(SIGNS[last.kind]), tag("span", clip(name, _LONGEST), style=CODE)])
+    words = tag("span", clip(name, _LONGEST), style=CODE)
+    return tag("div", mark(SIGNS[last.kind]), words, style="min-width:17em")
 
 
 def _cell(name: str, frame: Frame) -> Markup:
