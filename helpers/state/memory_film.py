@@ -20,7 +20,7 @@ from helpers.state.torch_private import (
     without_torch_function,
 )
 
-MOST_NEW, MOST_NAMES = 24, 60  # names that one frame may add, and that a film may show
+MOST_NEW, MOST_NAMES = 32, 64  # names that one frame may add, and that a film may show
 
 
 class Block(NamedTuple):

@@ -35,7 +35,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
     memory if they lead to one block; a view of a part of it leads to that part.
 
     The film keeps facts. What it watches it holds weakly: what you delete is gone, and the next
-    frame says so. Only a plain dict, list or tuple is held, as Python has no weak reference to one,
+    frame says so, and so is what you made in the call alone. Only a plain dict, list or tuple is held, as Python has no weak reference to one,
     until the next frame after you have let go of it, or until `close()`. When a name of yours
     stands for another object, give it again: `film.note("loaded", saved=saved)`.
 
@@ -47,11 +47,11 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
     signs = Dict(AS_JSON).tag(sync=True)
 
     def __init__(self, /, *unnamed: object, **sources: object) -> None:
+        self._film = MemoryFilm()
         if unnamed or not sources:
             got = f"got {brief(unnamed[0])} without one" if unnamed else "got nothing"
             advice = "by its name, such as MemoryMap(model=model, saved=saved)"
             raise TypeError(f"MemoryMap() takes what it should watch {advice}; {got}.")
-        self._film = MemoryFilm()
         self._look(_START, sources)
         super().__init__(film=_as_json(self._film))
 
@@ -92,21 +92,25 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
         self._film.sources.clear()
 
     def title(self) -> str:
-        told = "; ".join(f"{clip(frame.words, _LONGEST)}: {said}" for frame, said in _told(self))
-        return f"MemoryMap, {_number(len(self.frames), 'frame')}: {told}"
+        shown, left_out = self._in_short()
+        told = [f"{clip(self.frames[at].words, _LONGEST)}: {self._said(at)}" for at in shown]
+        if left_out:
+            told.insert(1, "…")
+        return f"MemoryMap, {_number(len(self.frames), 'frame')}: {'; '.join(told)}"
 
     def static_face(self) -> Markup:
         """The frames as a table: a row for each name, in each frame its block and the numbers."""
-        left_out = len(self.frames) - _MOST_COLUMNS
-        shown = [0, *range(max(1, left_out + 1), len(self.frames))]
+        shown, left_out = self._in_short()
         frames = [self.frames[at] for at in shown]
         heads = ["name", *(clip(frame.words, _LONGEST) for frame in frames)]
-        rows = ([_name(name, frames), *(_cell(name, one) for one in frames)] for name in self._rows)
-        last = self.frames[-1]
+        rows = (
+            [_name(name, self.frames), *(_cell(name, one) for one in frames)]
+            for name in self._film.shown
+        )
         return face(
             "memory",
-            grid(heads, rows),
-            *(soft(line) for line in _left_out(last)),
+            grid(heads, rows, keeps_first=True),
+            *(soft(line) for line in _left_out(self.frames[-1])),
             rest(left_out, "frames between"),
             soft(
                 "A letter is a block of memory: names with the same letter share it. In bold, the "
@@ -114,9 +118,13 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
             ),
         )
 
-    @property
-    def _rows(self) -> list[str]:
-        return list(self._film.shown)
+    def _in_short(self) -> tuple[list[int], int]:
+        """The first frame and the last ones, and how many are left out between them."""
+        left_out = max(0, len(self.frames) - _MOST_COLUMNS)
+        return [0, *range(left_out + 1, len(self.frames))], left_out
+
+    def _said(self, at: int) -> str:
+        return said(self.frames[at], self.frames[at - 1] if at else None)
 
 
 # --- in words ---
@@ -129,14 +137,6 @@ def _counts(frame: Frame) -> tuple[str, str]:
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _told(view: MemoryMap) -> Iterator[tuple[Frame, str]]:
-    """Each frame with what it brings, in words."""
-    earlier = None
-    for frame in view.frames:
-        yield frame, said(frame, earlier)
-        earlier = frame
 
 
 def said(frame: Frame, earlier: Frame | None) -> str:
