@@ -35,9 +35,10 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
     memory if they lead to one block; a view of a part of it leads to that part.
 
     The film keeps facts. What it watches it holds weakly: what you delete is gone, and the next
-    frame says so, and so is what you made in the call alone. Only a plain dict, list or tuple is held, as Python has no weak reference to one,
-    until the next frame after you have let go of it, or until `close()`. When a name of yours
-    stands for another object, give it again: `film.note("loaded", saved=saved)`.
+    frame says so, as it does of what was made in the call alone. Only a plain dict, list or tuple
+    is held, since Python has no weak reference to one: until the next frame after you have let go
+    of it, or until `close()`. When a name of yours comes to stand for another object, give it
+    again: `film.note("loaded", saved=saved)`.
 
     TypeError: something that holds no tensors, or that comes without a name."""
 
