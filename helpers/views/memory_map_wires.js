@@ -24,8 +24,8 @@ export class Wires {
     this.element = node("div", { class: "inm-memory-wires", "aria-hidden": "true" }, this.picture);
   }
 
-  // Draws a wire for each of `ends`: {row, kind, sign, from, to}, where `from` and `to` are elements
-  // on the page. With `moving`, those that were there before move.
+  // Draws a wire for each of `ends`: {row, kind, sign, from, to}, from one element of the page to
+  // another. With `moving`, those that were there before move.
   show(ends, moving) {
     const { top, height } = this.element.getBoundingClientRect();
     if (!height) return; // not on the page yet
