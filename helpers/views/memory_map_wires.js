@@ -17,6 +17,7 @@ function drawn(name, attributes) {
 
 export class Wires {
   wires = new Map(); // row of a name -> {path, from, to}: heights in the picture
+  moving = false;
   waiting = 0; // for the next picture
 
   constructor() {
@@ -29,6 +30,7 @@ export class Wires {
   show(ends, moving) {
     const { top, height } = this.element.getBoundingClientRect();
     if (!height) return; // not on the page yet
+    const moves = moving || this.moving; // one that is under way goes on
     this.stop();
     this.picture.setAttribute("viewBox", `0 0 100 ${height}`);
     const middle = (element) => {
@@ -43,7 +45,7 @@ export class Wires {
       path.style.setProperty("--inm-on-light", sign.light || sign.colour);
       path.style.setProperty("--inm-on-dark", sign.dark || sign.colour);
       const wire = { path, from: middle(from), to: middle(to) };
-      wire.start = moving && start !== undefined && !calm() ? start : wire.to;
+      wire.start = moves && start !== undefined && !calm() ? start : wire.to;
       this.wires.set(row, wire);
     }
     this.picture.replaceChildren(...[...this.wires.values()].map(({ path }) => path));
@@ -60,6 +62,7 @@ export class Wires {
         wire.path.setAttribute("d", shape(wire.from, wire.now));
         left ||= wire.now !== wire.to;
       }
+      this.moving = left;
       if (left) this.waiting = requestAnimationFrame(step);
     };
     step(began);
