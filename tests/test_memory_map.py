@@ -79,7 +79,7 @@ def addresses(tensor: torch.Tensor) -> list[int]:
     return [tensor[at].data_ptr() for at in product(*map(range, tensor.shape))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(MAKES)
 def test_two_names_share_a_block_and_a_part_if_torch_says_so_of_the_bytes(makes):
     tensors = derived(makes)
@@ -101,7 +101,7 @@ def test_two_names_share_a_block_and_a_part_if_torch_says_so_of_the_bytes(makes)
             assert (places[0] == places[1]) == same, (i, k)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MAKES)
 def test_a_part_has_the_bytes_that_torch_gives_its_elements(makes):
     tensors = derived(makes)
@@ -421,6 +421,17 @@ def test_the_longest_film_ends_with_words():
     assert "94 more frames between" in Page(film.static_face()).words
     with pytest.raises(ValueError, match="100 frames at most"):
         film.note("one more")
+
+
+def test_what_many_names_do_is_said_in_one_line():
+    model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(6)))
+    film = MemoryMap(model=model)
+    model.double()
+    film.note("double")
+    assert news(film) == (
+        "model.0.weight from A to M, model.0.bias from B to N and 10 more, "
+        "freed: A, B, C, D, E, F, G, H and 4 more"
+    )
 
 
 # --- bad input ---

@@ -21,7 +21,8 @@ from helpers.views.words import bytes_in_words
 if TYPE_CHECKING:
     import torch
 
-_MOST_FRAMES, _MOST_COLUMNS, _LONGEST, _SPOKEN = 100, 6, 120, 4
+_MOST_FRAMES, _MOST_COLUMNS, _LONGEST = 100, 6, 120
+_MOST_NAMES, _MOST_LETTERS = 2, 8  # in one line of words
 _START = "at first"
 _STATES = {"freed": "freed", "unreached": "no name here leads to it"}
 
@@ -155,22 +156,24 @@ def _changes(frame: Frame) -> Iterator[str]:
         if any(part.touched for part in block.parts)
     ]
     if touched:
-        yield f"other numbers in {_listed(touched)}"
+        yield f"other numbers in {_listed(touched, _MOST_LETTERS)}"
 
 
 def _moves(frame: Frame, earlier: Frame) -> Iterator[str]:
-    came: dict[str, list[str]] = {"new": [], "old": []}
+    moved, old, new = [], [], []
     for name, one in frame.names.items():
+        words, block = clip(name, _LONGEST), one.block or "–"
         before = earlier.names.get(name)
-        if before and before.block != one.block:
-            yield f"{clip(name, _LONGEST)} from {before.block or '–'} to {one.block or '–'}"
-        if not before:
-            fresh = one.block not in earlier.blocks
-            came["new" if fresh else "old"].append(f"{clip(name, _LONGEST)} ({one.block or '–'})")
-    if came["old"]:
-        yield f"new names of old memory: {_listed(came['old'])}"
-    if came["new"]:
-        yield f"new names, with memory of their own: {_listed(came['new'])}"
+        if before is None:
+            (old if one.block in earlier.blocks else new).append(f"{words} ({block})")
+        elif before.block != one.block:
+            moved.append(f"{words} from {before.block or '–'} to {block}")
+    if moved:
+        yield _listed(moved)
+    if old:
+        yield f"new names of old memory: {_listed(old)}"
+    if new:
+        yield f"new names, with memory of their own: {_listed(new)}"
 
 
 def _ends(frame: Frame, earlier: Frame) -> Iterator[str]:
@@ -184,12 +187,12 @@ def _ends(frame: Frame, earlier: Frame) -> Iterator[str]:
             if block.state == state and earlier.blocks[letter].state != state
         ]
         if now:
-            yield f"{words}: {_listed(now)}"
+            yield f"{words}: {_listed(now, _MOST_LETTERS)}"
 
 
-def _listed(words: list[str]) -> str:
-    more = len(words) - _SPOKEN
-    return ", ".join(words[:_SPOKEN]) + (f" and {more:,} more" if more > 0 else "")
+def _listed(words: list[str], most: int = _MOST_NAMES) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _left_out(frame: Frame) -> list[str]:
