@@ -62,7 +62,22 @@ class Verdict {
   show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
 
   constructor(model, rows) {
-    Object.assign(this, { rows, options: model.get("options"), answer: model.get("answer") });
+    const [options, answer] = ["options", "answer"].map((name) => model.get(name));
+    Object.assign(this, { model, rows, options, answer });
+  }
+
+  // A card that was solved before, in a browser that remembers it.
+  restore() {
+    const solved = this.model.get("solved");
+    if (!solved) return;
+    this.rows[this.answer].radio.checked = true;
+    this.solve(solved);
+    this.sayWhy(solved);
+  }
+
+  sayWhy(solved) {
+    const words = solved === "right" ? "✓ Right" : `The answer is ${letter(this.answer)}`;
+    this.say(solved, words, this.answer);
   }
 
   say(state, verdict, index) {
@@ -80,8 +95,8 @@ class Verdict {
     if (chosen < 0) {
       this.say("empty", "Choose an option first.");
     } else if (chosen === this.answer) {
-      this.solve();
-      this.say("right", "✓ Right", chosen);
+      this.solve("right");
+      this.sayWhy("right");
     } else {
       this.misses += 1;
       this.label(chosen, "wrong", "✗ not this one");
@@ -94,15 +109,17 @@ class Verdict {
     const { radio } = this.rows[this.answer];
     radio.checked = true;
     radio.focus(); // the button is about to go, and focus must not go with it
-    this.solve();
-    this.say("shown", `The answer is ${letter(this.answer)}`, this.answer);
+    this.solve("shown");
+    this.sayWhy("shown");
   }
 
-  solve() {
+  // `how` is "right" or "shown".
+  solve(how) {
     this.label(this.answer, "right", "✓ right");
     this.show.hidden = true;
     if (this.solved) return;
     this.solved = true;
+    this.model.set("solved", how); // it is not sent to Python
     this.options.forEach((option, index) => {
       const title = `Why ${index === this.answer ? "" : "not "}${letter(index)}?`;
       const why = node("div", "inm-prose", ...prose(option.why));
@@ -124,6 +141,7 @@ function renderChecked({ model, el }) {
     verdict.onCheck(choice());
   });
   on(verdict.show, "click", () => verdict.onShow());
+  verdict.restore();
   return leave;
 }
 

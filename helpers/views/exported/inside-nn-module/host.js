@@ -24,6 +24,9 @@ function unpacked({ value, shared }) {
   return restore(value);
 }
 
+// A message as text, whatever the order of its fields.
+const inOrder = (message) => JSON.stringify(message, Object.keys(message).sort());
+
 const modules = new Map(); // key of a kind of view -> the promise of its module
 
 function load(key) {
@@ -127,8 +130,8 @@ class Model {
   // The answer comes later, as it does from a kernel.
   send(message) {
     const { answers = [], needs = NEEDS_A_KERNEL } = this.#part;
-    const asked = JSON.stringify(message);
-    const known = answers.find(([question]) => JSON.stringify(question) === asked);
+    const asked = inOrder(message);
+    const known = answers.find(([question]) => inOrder(question) === asked);
     const reply = known ? known[1] : { error: needs };
     setTimeout(() => this.tell("msg:custom", { ...message, ...reply }, []));
   }
@@ -140,8 +143,9 @@ class Model {
 class Mounted {
   leave = null;
 
-  constructor(place, part, onChange) {
-    Object.assign(this, { place, part, onChange });
+  // `heard` has what is done after a change that was saved, and after one that is remembered.
+  constructor(place, part, heard) {
+    Object.assign(this, { place, part, heard });
   }
 
   async load() {
@@ -152,11 +156,14 @@ class Mounted {
   async render(state = {}) {
     this.remove();
     const part = { ...this.part, state: { ...this.part.state, ...state, ...this.remembered() } };
-    const model = new Model(part, (names) => this.onChange(this, names));
+    const model = new Model(part, (names) => this.heard.saved(this, names));
     const el = document.createElement("div");
     const ended = new AbortController();
     const { signal } = ended;
     this.model = model;
+    for (const name of this.part.memory?.names ?? []) {
+      model.on(`change:${name}`, () => this.remember());
+    }
     this.leave = () => {
       ended.abort();
       el.remove();
@@ -183,6 +190,7 @@ class Mounted {
   remember() {
     const { key, names } = this.part.memory;
     memory.keep(key, Object.fromEntries(names.map((name) => [name, this.model.get(name)])));
+    this.heard.remembered();
   }
 }
 
@@ -192,12 +200,13 @@ class Alive {
     this.element = element;
     const parts = unpacked(read(element.querySelector(":scope > script")));
     const places = [...element.querySelectorAll("[data-inm-view]")];
-    this.views = places.map(
-      (place) =>
-        new Mounted(place, parts[Number(place.dataset.inmAt)], (view, names) =>
-          this.onChange(view, names),
-        ),
-    );
+    const heard = {
+      saved: (view, names) => this.onSaved(view, names),
+      remembered: () => this.offerToForget(),
+    };
+    this.views = places.map((place) => {
+      return new Mounted(place, parts[Number(place.dataset.inmAt)], heard);
+    });
   }
 
   async mount() {
@@ -212,17 +221,10 @@ class Alive {
     }
   }
 
-  onChange(view, names) {
-    const { choices, memory: kept } = view.part;
-    if (kept && names.some((name) => kept.names.includes(name))) {
-      view.remember();
-      this.offerToForget();
-    }
-    if (choices && names.some((name) => choices.names.includes(name))) this.choose(view, choices);
-  }
-
   // What Python would have made of a choice: traits of this view change, other views begin anew.
-  choose(view, { names, outcomes }) {
+  onSaved(view, changed) {
+    const { names, outcomes } = view.part.choices ?? { names: [] };
+    if (!changed.some((name) => names.includes(name))) return;
     const asked = JSON.stringify(names.map((name) => view.model.get(name)));
     const found = outcomes.find(([values]) => JSON.stringify(values) === asked);
     if (!found) return;
