@@ -150,7 +150,8 @@ def faults(page: Page) -> list[str]:
 def test_a_lesson_is_one_file_that_fits_every_width_and_stands_still(pages, reader, lesson):
     path = pages.page(lesson)
     assert path.stat().st_size < MOST_BYTES
-    assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", path.read_text())
+    elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
+    assert not re.search(elsewhere, path.read_text(encoding="utf-8"))
     for width in WIDTHS:
         page = reader.open(path, width, color_scheme="dark" if width == 768 else "light")
         seen = page.evaluate(READ)
@@ -246,7 +247,7 @@ def test_the_map_filters_tells_numbers_and_says_what_it_needs_a_kernel_for(reade
     details = page.locator(".inm-map-details")
     expect(details).to_contain_text("named_buffers() lists this name")
     page.get_by_role("button", name="Show the first numbers").click()
-    expect(details.locator("pre")).to_contain_text("0., 0.")
+    expect(details.locator("pre")).to_contain_text("0  0")
     page.get_by_label("Filter by name").fill("")
     page.get_by_role("treeitem", name="1, submodule, BatchNorm1d").click()
     expect(details).to_contain_text("buffer elements")
@@ -367,7 +368,8 @@ def test_the_hints_of_an_exercise_are_asked_for_one_by_one(reader):
 def hostile_views() -> list[object]:
     model = type(HOSTILE, (nn.Module,), {})()
     with trace(model) as steps:
-        setattr(model, HOSTILE.replace(".", ""), nn.Parameter(torch.ones(1)))
+        setattr(model, HOSTILE, 3)
+    vars(model)["_parameters"][HOSTILE] = nn.Parameter(torch.ones(1))
     fit = compare_checkpoint(model, {HOSTILE: torch.ones(2)})
     return [StateMap(model), ParameterWays(model), TracePlayer(steps), CheckpointTable(fit)]
 
@@ -391,4 +393,3 @@ def test_without_a_place_to_store_a_question_is_answered_and_not_remembered(read
     card(page).get_by_role("radio").nth(all_questions()[QUESTION].answer).check()
     page.get_by_role("button", name="Check").click()
     expect(card(page).get_by_role("status")).to_contain_text("✓ Right")
-
