@@ -1,55 +1,12 @@
-// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A
-// card with the trait `chosen` has no answer, no button and no whys: it hands over what is chosen,
-// and Python makes of it what it likes.
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. With
+// the trait `placement` there are many, and no answer is given.
 
 import { node, prose } from "./dom.js";
-import { enter, hear } from "./life.js";
+import { enter } from "./life.js";
+import { renderPlacement } from "./quiz_placement.js";
+import { letter, questionOf } from "./quiz_question.js";
 
-const letter = (index) => String.fromCharCode(65 + index);
-
-// Radio names are private to their form, so two cards on a page stay apart.
-function rowOf(option, index, chosen) {
-  const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
-  const mark = node("span", "inm-quiz-mark");
-  const words = node("span", "inm-quiz-text", ...prose(option.text));
-  const initial = node("b", "inm-quiz-letter", letter(index));
-  return { row: node("label", "inm-quiz-option", radio, initial, words, mark), radio, mark };
-}
-
-// The question, its code and its options, of which one can be chosen.
-function questionOf(model) {
-  const chosen = model.get("chosen");
-  const rows = model.get("options").map((option, i) => rowOf(option, i, i === chosen));
-  const prompt = node("legend", "inm-quiz-prompt", ...prose(model.get("prompt")));
-  const code = model.get("code") ? node("pre", "inm-quiz-code", model.get("code")) : "";
-  const about = { class: "inm-quiz-options", role: "radiogroup" };
-  const group = node("fieldset", about, prompt, code, ...rows.map(({ row }) => row));
-  return { rows, group, choice: () => rows.findIndex(({ radio }) => radio.checked) };
-}
-
-// A question that is asked and handed on: Python hears what is chosen.
-function renderAsked({ model, el }) {
-  const { rows, group, choice } = questionOf(model);
-  const kicker = node("div", "inm-quiz-kicker", model.get("kicker"));
-  const form = node("form", "inm inm-quiz inm-quiz-small", kicker, group);
-  const { on, leave } = enter(el, form);
-  on(form, "submit", (event) => event.preventDefault());
-  on(form, "change", () => {
-    model.set("chosen", choice());
-    model.save_changes();
-  });
-  // The same card may be on the page twice.
-  const mirror = () => {
-    for (const [i, { radio }] of rows.entries()) radio.checked = i === model.get("chosen");
-  };
-  const silence = hear(model, { "change:chosen": mirror });
-  return () => {
-    silence();
-    leave();
-  };
-}
-
-// What a card with an answer has below its options: two buttons and what is said of a choice.
+// What a card has below its options: two buttons and what is said of a choice.
 class Verdict {
   misses = 0;
   solved = false;
@@ -130,7 +87,9 @@ class Verdict {
 }
 
 function renderChecked({ model, el }) {
-  const { rows, group, choice } = questionOf(model);
+  const [prompt, code] = ["prompt", "code"].map((name) => model.get(name));
+  const options = model.get("options").map(({ text }) => text);
+  const { rows, group, choice } = questionOf({ prompt, code, options });
   const verdict = new Verdict(model, rows);
   const kicker = node("div", "inm-quiz-kicker", "Predict");
   const actions = node("div", "inm-quiz-actions", verdict.check, verdict.show);
@@ -146,7 +105,7 @@ function renderChecked({ model, el }) {
 }
 
 function render(context) {
-  return context.model.get("chosen") === undefined ? renderChecked(context) : renderAsked(context);
+  return context.model.get("placement") ? renderPlacement(context) : renderChecked(context);
 }
 
 export default { render };

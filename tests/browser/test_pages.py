@@ -5,6 +5,7 @@ templates, from what it gives while nbconvert runs."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import nn
 from helpers import (
     CheckpointTable,
     ParameterWays,
+    Placement,
     Playground,
     Redraw,
     StateMap,
@@ -31,6 +33,7 @@ from helpers import (
     trace,
 )
 from helpers.exercises.engine import all_exercises
+from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
 from helpers.tracing.trials import run
 from helpers.views.page import KIND, WANTED
@@ -360,6 +363,45 @@ def test_the_hints_of_an_exercise_are_asked_for_one_by_one(reader):
     shown = page.locator(".inm-alive").inner_text()
     assert all(hint.replace("`", "") in shown for hint in hints)
     assert "Run the lesson to" in shown
+
+
+def advice(answers: list[int]) -> tuple[str, list[str], list[str]]:
+    """What the text file says for `answers`, -1 where there is none: the number of the lesson, what
+    is missed and what is open."""
+    rows = list(zip(placing_questions(), answers, strict=True))
+    left = [(one, answer) for one, answer in rows if answer != one.answer]
+    unknown = [one for one, answer in left if answer < 0 or answer >= len(one.options)]
+    about = {one.key: one.options[one.answer].why.replace("`", "") for one, _ in left}
+    first = str(int(left[0][0].key[3:5])) if left else ""
+    missed = [about[one.key] for one, _ in left if one not in unknown]
+    return first, missed, [about[one.key] for one in unknown]
+
+
+def test_the_ten_questions_name_the_first_lesson_that_is_missed_or_open(reader):
+    page, chance = reader.show(Placement()), random.Random(0)
+    cards, said = page.locator("form.inm-quiz"), page.locator(".inm-quiz-advice")
+    answers = [-1] * 10
+    expect(said).to_be_empty()
+    page.get_by_role("button", name="Where do I begin?").click()
+    right = [question.answer for question in placing_questions()]
+    for _ in range(30):
+        number = chance.randrange(10)
+        answers[number] = chance.choice([right[number], chance.randrange(3)])
+        cards.nth(number).get_by_role("radio").nth(answers[number]).check()
+        lesson, missed, open_ones = advice(answers)
+        words = said.inner_text()
+        assert f"Begin with lesson {lesson}, " in words
+        assert [words.count(about) for about in missed + open_ones] == [1] * len(missed + open_ones)
+        place = [words.index(about) for about in missed + open_ones]
+        assert place == sorted(place)
+        assert ("Worth another look" in words) == bool(missed)
+    for number, answer in enumerate(right):
+        cards.nth(number).get_by_role("radio").nth(answer).check()
+    expect(said).to_contain_text("All ten are right")
+    expect(said).to_contain_text("06_clinic")
+    cards.nth(4).get_by_text("I don't know").click()
+    expect(said).to_contain_text("1 question is open or not known")
+    expect(said).to_contain_text("Begin with lesson 3, 03_buffers")
 
 
 # --- names of a model are text --------------------------------------------------------------------
