@@ -200,6 +200,13 @@ def test_the_code_of_a_kind_of_view_comes_once_a_page(pages):
     assert len(keys) == len(set(keys)) and set(used) == set(keys) and len(used) > 2 * len(keys)
 
 
+def test_a_link_to_a_lesson_leads_to_its_page(pages, reader):
+    page = reader.open(pages.page("04_setattr"))
+    page.locator("a[href^='05_save_and_load.html']").first.click()
+    expect(page.locator("h1")).to_contain_text("5 ·")
+    assert page.locator("a[href*='.ipynb']").count() == 0
+
+
 # --- one view alone -------------------------------------------------------------------------------
 
 
