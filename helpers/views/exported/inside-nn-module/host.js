@@ -278,22 +278,38 @@ function follow(dark) {
   document.body.dataset.jpThemeLight = String(!dark.matches);
 }
 
+// A view is mounted a screen before it comes in sight, and the others while the browser is idle: so
+// nothing moves under the eye. Until those of the first screen are there, the page waits; the line
+// of script in its head ends that after a second.
 function begin() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", follow);
   follow(dark);
-  // A view is mounted a screen before it comes in sight, so that nothing moves under the eye.
-  const about = { rootMargin: "100% 0px" };
-  const near = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting) continue;
-      near.unobserve(target);
-      const alive = new Alive(target);
-      onPage.push(alive);
-      alive.mount();
+  const waiting = new Set(document.querySelectorAll(".inm-live"));
+  const mount = (element) => {
+    if (!waiting.delete(element)) return undefined;
+    const alive = new Alive(element);
+    onPage.push(alive);
+    return alive.mount();
+  };
+  const rest = async () => {
+    document.documentElement.classList.remove("inm-waits");
+    for (const element of waiting) {
+      await new Promise((go) => (window.requestIdleCallback ?? setTimeout)(go));
+      await mount(element);
     }
-  }, about);
-  for (const element of document.querySelectorAll(".inm-live")) near.observe(element);
+  };
+  let isFirst = true;
+  const near = new IntersectionObserver(
+    (entries) => {
+      const mounted = entries.filter((one) => one.isIntersecting).map((one) => mount(one.target));
+      if (isFirst) Promise.all(mounted).then(rest);
+      isFirst = false;
+    },
+    { rootMargin: "100% 0px" },
+  );
+  if (!waiting.size) rest();
+  for (const element of waiting) near.observe(element);
 }
 
 begin();
