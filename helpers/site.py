@@ -187,7 +187,8 @@ class Site:
             after = self.in_order[at + 1].link if at + 1 < len(self.in_order) else None
         return {
             "href": source.href,
-            "pages": [page.link for page in self.pages if page.short],
+            "lessons": [page.link for page in self.in_order[1:]],
+            "others": [page.link for page in self.pages if page not in self.in_order],
             "previous": before,
             "next": after,
             "command": f".venv/bin/jupyter lab notebooks/{source.lesson}",

@@ -48,7 +48,7 @@ function render({ model, el }) {
   const head = node("tr", "", ...heads.map((one) => node("th", { scope: "col" }, one)));
   const body = node("tbody");
   const table = node("table", "inm-table", node("thead", "", head), body);
-  const about = { role: "region", "aria-label": "Keys of the model and of the checkpoint" };
+  const about = { role: "group", "aria-label": "Keys of the model and of the checkpoint" };
   const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, table);
   const status = node("div", { class: "inm-status", role: "status" });
 

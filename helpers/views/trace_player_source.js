@@ -64,7 +64,7 @@ export class Source {
 
   constructor(film) {
     this.film = film;
-    const about = { role: "region", "aria-label": "Source" };
+    const about = { role: "group", "aria-label": "Source" };
     this.element = node("div", { class: "inm-player-source", tabindex: 0, ...about });
   }
 

@@ -18,7 +18,7 @@ export class State {
 
   constructor(film, signs) {
     Object.assign(this, { film, signs });
-    const about = { role: "region", "aria-label": "Local names and containers" };
+    const about = { role: "group", "aria-label": "Local names and containers" };
     const names = node("div", "inm-player-names", this.locals);
     const own = { class: "inm-player-state", tabindex: 0, ...about };
     this.element = node("div", own, names, this.boxes);
@@ -67,7 +67,7 @@ export class State {
     });
     const list = items.length ? node("ul", "", ...items) : node("span", "inm-soft", "nothing");
     const about = { class: "inm-player-tray", "data-box": TRAY };
-    return { element: node("div", about, node("h4", "", "in hand"), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", "in hand"), list), came };
   }
 
   // One container with its `changes`, and of what came in the items and where they came from.
@@ -88,7 +88,7 @@ export class State {
     const none = node("span", "inm-soft", there ? "empty" : "not there");
     const list = items.length ? node("ul", "", ...items) : none;
     const about = { class: "inm-player-box", "data-box": name };
-    return { element: node("div", about, node("h4", "", name), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", name), list), came };
   }
 
   itemOf(entry, change, words) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,13 +11,11 @@ from typing import TYPE_CHECKING
 from traitlets.config import Config
 
 from tests.lesson_kernel import ROOT
-from tests.notebook_files import lessons
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 EXPORTED = ROOT / "helpers" / "views" / "exported"
-SETTINGS = "jupyter_nbconvert_config.json"
 
 
 def exporter(kind: str, *, ours: bool = True) -> HTMLExporter:
@@ -27,10 +24,9 @@ def exporter(kind: str, *, ours: bool = True) -> HTMLExporter:
     """
     from nbconvert import get_exporter  # a second that the other browser tests need not spend
 
-    settings = Config(json.loads((EXPORTED / SETTINGS).read_text())) if ours else Config()
-    settings.TemplateExporter.extra_template_basedirs = [str(EXPORTED)]
-    settings.TemplateExporter.extra_template_paths = [str(EXPORTED)]  # what templates include
-    return get_exporter(kind)(config=settings)
+    from helpers.site import settings
+
+    return get_exporter(kind)(config=settings() if ours else Config())
 
 
 def installed_differently() -> list[str]:
@@ -48,33 +44,57 @@ def installed_differently() -> list[str]:
     ]
 
 
+def of_this_checkout(**more: object) -> dict[str, str]:
+    """The environment for a command that runs lessons with the helpers of this checkout."""
+    named = {"PYTHONPATH": ROOT, **more}
+    return os.environ | {name: str(value) for name, value in named.items()}
+
+
 class Pages:
-    """All lessons as pages, executed and written to `folder` by the command that the README gives,
-    with the settings and templates of this checkout.
+    """The whole course as pages, executed and written to `folder` by the command that the README
+    gives.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "pages"
-        templates = folder / "data" / "nbconvert" / "templates"
-        templates.parent.mkdir(parents=True)
-        templates.symlink_to(EXPORTED)
-        here = {"JUPYTER_CONFIG_PATH": EXPORTED, "JUPYTER_PATH": folder / "data"}
-        environment = os.environ | {name: str(path) for name, path in here.items()}
-        environment["PYTHONPATH"] = str(ROOT)
-        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute"]
-        self._log = (folder / "nbconvert.log").open("w+")
+        self._whole, self.folder = folder, folder / "site"
+        self._log = (folder / "site.log").open("w+")
         self._run = subprocess.Popen(
-            [*command, "--output-dir", self.folder, *lessons()],
+            [sys.executable, "-m", "helpers.site", self.folder],
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=of_this_checkout(),
+            cwd=ROOT,
         )
 
-    def page(self, lesson: str) -> Path:
-        """The page of `lesson`, once all are made."""
+    def page(self, name: str) -> Path:
+        """The page of a lesson, or another of the site, once all are made."""
         if self._run.wait(timeout=900):
-            raise AssertionError(Path(self._log.name).read_text())
-        return self.folder / f"{lesson}.html"
+            raise AssertionError(self.told)
+        return self.folder / f"{name}.html"
+
+    @property
+    def told(self) -> str:
+        """What the command printed."""
+        return Path(self._log.name).read_text()
+
+    def alone(self, lesson: Path) -> Path:
+        """The page of one lesson, made by the standard command with the settings and templates of
+        this checkout.
+        """
+        path = self._whole / "alone" / f"{lesson.stem}.html"
+        if path.exists():
+            return path
+        templates = self._whole / "data" / "nbconvert" / "templates"
+        templates.parent.mkdir(parents=True)
+        templates.symlink_to(EXPORTED)
+        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute"]
+        subprocess.run(
+            [*command, "--output-dir", path.parent, lesson],
+            env=of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=self._whole / "data"),
+            capture_output=True,
+            check=True,
+        )
+        return path
 
     def close(self) -> None:
         self._run.kill()

@@ -104,7 +104,7 @@ def test_the_keyboard_alone_is_enough(lab, notebook):
     assert keys(page) == TROUBLE + FITS
     page.keyboard.press("Tab")
     expect(
-        page.get_by_role("region", name="Keys of the model and of the checkpoint")
+        page.get_by_role("group", name="Keys of the model and of the checkpoint")
     ).to_be_focused()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key in "adx":

@@ -1,6 +1,6 @@
 """The lessons as pages: opened from disk in a browser without a network, and used to the end.
 
-The lessons are those that the README's command makes. A view alone is put onto a page by the same
+The lessons are pages of the site that the README's command makes. A view alone is put onto a page by the same
 templates, from what it gives while nbconvert runs."""
 
 from __future__ import annotations

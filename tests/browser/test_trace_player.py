@@ -176,7 +176,7 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     cells = page.locator(".jp-Notebook-cell").count()
     page.keyboard.press("ArrowRight")  # the focus is elsewhere
     assert place(page) == 0
-    page.get_by_role("region", name="Source").focus()
+    page.get_by_role("group", name="Source").focus()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key, position in (
         ("ArrowRight", 1),
