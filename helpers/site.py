@@ -47,9 +47,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PLAYER_WORDS = """\
 ## Two minutes with the player
 
-One line of your own, `model.weight = nn.Parameter(...)`, runs a page of torch. Press *Next change*, or choose a line and
-use the arrow keys: on one side is torch's own source, as it was installed where this page was made, on the other what
-the module holds at that moment."""
+One line of your own, `model.weight = nn.Parameter(...)`, runs a page of torch. Press *Next change*,
+or choose a line and use the arrow keys: on one side is the source of the torch that made this page,
+on the other what the module holds at that moment."""
 PLAYER_CODE = """\
 import torch
 from torch import nn
@@ -66,9 +66,9 @@ ONWARD_WORDS = """\
 ## Read, run, teach
 
 - **Read here.** Every view and every question works on these pages. What needs a kernel says so.
-- **Run it.** [Set up the course](../README.md#start) with one command, and change what you like.
-- **Teach it.** [The teacher's guide](TEACHING.md) has a plan for each lesson, the question to ask before each reveal, and
-  the beliefs to expect."""
+- **Run it.** [Set up the course](README.md#cell-id=start) and change what you like.
+- **Teach it.** [The teacher's guide](TEACHING.md) has a plan for each lesson, the question to ask
+  before each reveal, and the beliefs to expect."""
 
 
 def settings() -> Config:
@@ -209,7 +209,7 @@ def _front(readme: str) -> NotebookNode:
         "title": what_it_is,
         "player": PLAYER_WORDS,
         "map": f"## The map of the course\n\n{_beside_lessons(course)}",
-        "onward": ONWARD_WORDS.replace("#start", "#cell-id=start"),
+        "onward": ONWARD_WORDS,
     }
     cells = {name: new_markdown_cell(words, id=name) for name, words in texts.items()}
     code = new_code_cell(PLAYER_CODE, id="player-cell")
@@ -291,7 +291,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, words, is_well in build(HELPERS.parent, folder):
         print(f"  {name:32} {words}", flush=True)
         went_well.append(is_well)
-    print(f"{sum(went_well)} of {len(went_well)} pages stand, after {time.monotonic() - start:.0f} s.")
+    seconds = time.monotonic() - start
+    print(f"{sum(went_well)} of {len(went_well)} pages stand, after {seconds:.0f} s.")
     print(f"Open {folder / FRONT} in a browser, or serve the folder.")
     return 0 if all(went_well) else 1
 

@@ -1,4 +1,6 @@
-"""nbconvert as the course sets it up, from this checkout, and what an environment has of it."""
+"""nbconvert as the course sets it up, from this checkout, what an environment has of it, and a
+reader of pages.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from playwright.sync_api import Browser, Page
 from traitlets.config import Config
 
+from helpers.views.page import KIND
 from tests.lesson_kernel import ROOT
 
 if TYPE_CHECKING:
@@ -100,3 +106,59 @@ class Pages:
         self._run.kill()
         self._run.wait()
         self._log.close()
+
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver(list => {
+    for (const one of list.getEntries())
+        if (!one.hadRecentInput) window.shifts.push(one.value);
+}).observe({type: 'layout-shift', buffered: true});"""
+
+
+class Reader:
+    """A browser without a network: `asked` has what a page asked for beside itself, `problems` what
+    went wrong.
+    """
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.problems: list[str] = []
+        self._browser, self._folder, self._contexts = browser, folder, []
+
+    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
+        window = {"width": width, "height": 900}
+        context = self._browser.new_context(viewport=window, offline=True, **settings)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
+        page.on("request", lambda request: self._note(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    def show(self, *views: object, **settings: object) -> Page:
+        """A page with these views alone."""
+        path = self._folder / "page.html"
+        path.write_text(page_of(*views), encoding="utf-8")
+        return self.open(path, **settings)
+
+    def _note(self, address: str) -> None:
+        if not address.startswith(("file:", "blob:", "data:")):
+            self.asked.append(address)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+def page_of(*views: object) -> str:
+    """The page that nbconvert makes of a notebook with these outputs."""
+    cells = []
+    for view in views:
+        shown = view._repr_mimebundle_()
+        data = dict(shown[0] if isinstance(shown, tuple) else shown)
+        assert KIND in data
+        output = new_output("display_data", data=nbformat.from_dict(data))
+        cells.append(new_code_cell("...", outputs=[output]))
+    return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]

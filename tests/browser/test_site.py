@@ -22,7 +22,7 @@ from playwright.sync_api import expect
 from helpers.site import build
 from tests.browser.exported import of_this_checkout
 from tests.browser.jupyterlab import picture
-from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, SCREENSHOTS, reader
+from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, SCREENSHOTS
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 from tests.refresh_notebooks import METADATA
@@ -30,7 +30,6 @@ from tests.refresh_notebooks import METADATA
 STEMS = [path.stem for path in lessons()]
 DOCUMENTS = ["index", "TEACHING", "README"]
 SMALL = "00_start_here"
-__all__ = ["reader"]  # a fixture
 
 # What axe-core calls a fault of any weight, one line a fault.
 FAULTS = {"resultTypes": ["violations"]}
@@ -84,7 +83,7 @@ def test_previous_and_next_lead_through_all_lessons_and_back(folder, reader):
         page.wait_for_url(f"**/{stem}.html")
         here = page.locator(".inm-top a[aria-current=page]")
         expect(here).to_have_attribute("title", re.compile(rf"^{int(stem[:2])} · "))
-        expect(page.locator(".inm-foot code")).to_contain_text(f"jupyter lab notebooks/{stem}.ipynb")
+        expect(page.locator(".inm-foot code")).to_contain_text(f"lab notebooks/{stem}.ipynb")
     expect(page.locator("a[rel=next]")).to_have_count(0)
     for _ in STEMS:
         page.locator("a[rel=prev]").click()
