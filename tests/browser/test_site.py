@@ -132,6 +132,7 @@ def test_the_player_of_the_front_page_plays(folder, reader):
     player.get_by_role("button", name="Next change").click()
     expect(player.get_by_role("group", name="Local names")).to_contain_text("weight")
     page.evaluate("scrollTo(0, 0)")
+    page.add_style_tag(content="html { height: 100vh; overflow: hidden; }")
     picture(page.locator("html"), "site")
 
 
