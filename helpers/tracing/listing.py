@@ -8,7 +8,9 @@ from typing import NamedTuple
 from pygments.lexers.python import PythonLexer
 from pygments.token import Token
 
-from helpers.tracing.trace import Trace
+from helpers.tracing.trace import Step, Trace
+
+BLOCK = "the block"
 
 _CLASSES = {
     Token.Comment: "c",
@@ -43,18 +45,24 @@ class Listing(NamedTuple):
     blocks: list[Block]
 
 
-def listings_of(steps: Trace) -> list[Listing]:
+def listings_of(*traces: Trace) -> list[Listing]:
     """The sources that are shown: of each function that ran, unless it stands in that of another,
-    and at the end the line of the block that raised."""
-    functions = steps.functions()
+    and at the end the lines of the blocks that raised."""
+    functions: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for steps in traces:
+        functions |= steps.functions()
     ranges = [range(first, first + len(text)) for first, text in functions.values()]
     found = []
     for name, (first, text) in functions.items():
         if sum(first in one for one in ranges) == 1:
             found.append(_listing(name, first, text))
-    if len(steps) and not steps[-1].stack:
-        found.append(Listing("the block", steps[-1].line, [["", steps[-1].source]], [0], []))
-    return found
+    blocks = [listing_of_block(steps[-1]) for steps in traces if steps and not steps[-1].stack]
+    return found + [one for at, one in enumerate(blocks) if one not in blocks[:at]]
+
+
+def listing_of_block(step: Step) -> Listing:
+    """The line of the block itself that raised."""
+    return Listing(BLOCK, step.line, [["", step.source]], [0], [])
 
 
 def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
