@@ -14,7 +14,8 @@ from helpers.tracing.river import river, setattr_lines
 from helpers.tracing.trace import Step, Trace
 from helpers.tracing.watch import BOXES, Change, State
 
-_MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
+MOST_STEPS = 10_000
+_MOST_NAMES, _MOST_VALUES = 40, 8
 
 
 class Entry(NamedTuple):
@@ -80,7 +81,7 @@ class _Film:
     """Makes a film. The tables that its frames refer to fill as the frames are made."""
 
     def __init__(self, steps: Trace, listings: list[Listing]) -> None:
-        self.trace, self.steps = steps, steps[:_MOST_STEPS]
+        self.trace, self.steps = steps, steps[:MOST_STEPS]
         self.history = steps.recording.history
         self.listings = listings
         self.touched = {(change.container, change.name) for change in steps.changes}

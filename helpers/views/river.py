@@ -1,0 +1,43 @@
+"""The still face of a river: the questions of `__setattr__` across, an assignment a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from helpers.tracing.river import Course, Mark, Way
+from helpers.views.markup import CELL, MONO, Markup, grid, join, rest, soft, tag
+
+_MOST = 8
+_CELL = f"{CELL};min-width:4.6em"
+_PILL = "padding:0 0.4em;border:1px solid currentcolor;border-radius:4px;font-weight:600"
+_FILLED = f"{_PILL};border-color:#595959;background:#595959;color:#ffffff"
+
+
+def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = ()) -> Markup:
+    """What each assignment was asked, what it answered, and what came of it.
+
+    `names`: what its line is called, in place of the name that it was for."""
+    if not courses:
+        return join([])
+    names = list(names) or [course.name for course in courses]
+    heads = [tag("span", way.words or "else", title=way.condition or None) for way in ways]
+    shown = zip(names[:_MOST], courses[:_MOST], strict=True)
+    rows = [[tag("span", name, style=MONO), *_cells(ways, course)] for name, course in shown]
+    more = rest(len(courses) - _MOST, "assignments")
+    words = soft("What __setattr__ asks, from left to right, until an answer is True:")
+    return join([words, grid(["name", *heads], rows, _CELL), more])
+
+
+def _cells(ways: list[Way], course: Course) -> Iterator[Markup]:
+    for place, way in enumerate(ways):
+        parts = [_said(way, mark) for mark in course.marks if mark.way == place]
+        never = tag("span", "–", style="opacity:0.7")
+        yield join([one for one in parts if one], " ") or never
+
+
+def _said(way: Way, mark: Mark) -> Markup | str:
+    if mark.kind == "asked":
+        return tag("span", mark.words, style=_FILLED if mark.words == "True" else _PILL)
+    if mark.kind == "act":
+        return tag("span", way.act, style=MONO)
+    return f"⚠ {mark.words}" if mark.kind == "error" else ""
