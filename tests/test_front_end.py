@@ -37,11 +37,11 @@ def test_each_import_comes_once_and_before_what_needs_it(tmp_path):
         view__js='import { a } from "./a.js";\nimport {\n  b,\n} from "./b.js";\nconst c = a + b;'
         + VIEW,
         a__js='import { b } from "./b.js";\n\nexport const a = b;\n',
-        b__js="// The ground.\nexport const b = 1;\n",
+        b__js="// The ground.\nexport const b =\n  1; // One.\n",
     )
     assert re.findall(r"^\S.+", bundle(view), re.MULTILINE) == [
-        "// The ground.",
-        "const b = 1;",
+        "const b =",
+        "1;",
         "const a = b;",
         "const c = a + b;",
         "export default { render };",
@@ -53,8 +53,9 @@ def test_a_style_sheet_is_joined_in_the_same_way(tmp_path):
         tmp_path,
         view__css='@import "./base.css";\n@import "./more.css";\n\n.view {\n}\n',
         more__css='@import "./base.css";\n\n.more {\n}\n',
-        base__css=".base {\n}\n",
+        base__css="/* The\n   ground. */\n.base {\n  top: 0; /* here */\n}\n",
     )
+    assert bundle(view).startswith(".base {\ntop: 0;\n}\n.more {")
     assert re.findall(r"\.\w+", bundle(view)) == [".base", ".more", ".view"]
 
 

@@ -35,12 +35,12 @@ class Block(NamedTuple):
 
 class Listing(NamedTuple):
     """The source of one function: its name, the number of its first line, of each line the tokens,
-    as [class, text, class, text, …], and the number of the line at which its statement begins; 0
-    for a line that does not run. `blocks`: outer ones before those inside."""
+    as class, text, class, text, … with tabs between, and the number of the line at which its
+    statement begins; 0 for a line that does not run. `blocks`: outer ones before those inside."""
 
     name: str
     first: int
-    tokens: list[list[str]]
+    tokens: list[str]
     statements: list[int]
     blocks: list[Block]
 
@@ -62,7 +62,7 @@ def listings_of(*traces: Trace) -> list[Listing]:
 
 def listing_of_block(step: Step) -> Listing:
     """The line of the block itself that raised."""
-    return Listing(BLOCK, step.line, [["", step.source]], [0], [])
+    return Listing(BLOCK, step.line, [_joined(["", step.source])], [0], [])
 
 
 def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
@@ -83,7 +83,7 @@ def _blocks(tree: ast.Module) -> list[Block]:
     return found
 
 
-def _tokens(lines: list[str]) -> list[list[str]]:
+def _tokens(lines: list[str]) -> list[str]:
     found: list[list[str]] = [[] for _ in lines]
     at = 0
     for kind, words in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
@@ -95,7 +95,11 @@ def _tokens(lines: list[str]) -> list[list[str]]:
                 line[-1] += part
             elif part:
                 line += [name, part]
-    return found
+    return [_joined(line) for line in found]
+
+
+def _joined(tokens: list[str]) -> str:
+    return "\t".join(one.replace("\t", " ") for one in tokens)
 
 
 def _statements(tree: ast.Module, lines: list[str], first: int) -> list[int]:

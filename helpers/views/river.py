@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from helpers.tracing.river import Course, Mark, Way
 from helpers.views.markup import CELL, MONO, Markup, grid, join, rest, soft, tag
 
-_MOST = 8
+_MOST = 4
 _CELL = f"{CELL};min-width:4.6em"
-_PILL = "padding:0 0.4em;border:1px solid currentcolor;border-radius:4px;font-weight:600"
-_FILLED = f"{_PILL};border-color:#595959;background:#595959;color:#ffffff"
+_FILLED = "padding:0 0.4em;border-radius:4px;background:#595959;color:#ffffff"
 
 
 def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = ()) -> Markup:
@@ -28,16 +27,15 @@ def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = (
     return join([words, grid(["name", *heads], rows, _CELL), more])
 
 
-def _cells(ways: list[Way], course: Course) -> Iterator[Markup]:
+def _cells(ways: list[Way], course: Course) -> Iterator[Markup | str]:
     for place, way in enumerate(ways):
         parts = [_said(way, mark) for mark in course.marks if mark.way == place]
-        never = tag("span", "–", style="opacity:0.7")
-        yield join([one for one in parts if one], " ") or never
+        yield join([one for one in parts if one], " ") or "–"
 
 
 def _said(way: Way, mark: Mark) -> Markup | str:
     if mark.kind == "asked":
-        return tag("span", mark.words, style=_FILLED if mark.words == "True" else _PILL)
+        return tag("b", mark.words, style=_FILLED) if mark.words == "True" else mark.words
     if mark.kind == "act":
         return tag("span", way.act, style=MONO)
     return f"⚠ {mark.words}" if mark.kind == "error" else ""

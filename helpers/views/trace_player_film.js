@@ -1,26 +1,19 @@
 // The film as it came from Python, tables whose rows refer to each other by place, read by name.
 
-const asStep = ([place, line, stack, visit, held, values]) => {
-  return { place, line, stack, visit, held, values };
-};
-const asChange = ([at, box, verb, entry, words, origin]) => ({
-  at,
-  box,
-  verb,
-  entry,
-  words,
-  origin,
-});
-const asNote = ([at, visit, line, kind, words]) => ({ at, visit, line, kind, words });
-const asEntry = ([name, kind, about]) => ({ name, kind, about });
-const asBox = ([there, entries, more]) => ({ there, entries, more });
-const asBlock = ([head, first, last, other, end]) => ({ head, first, last, other, end });
-const asWay = ([words, condition, act, error]) => ({ words, condition, act, error });
-const asMark = ([at, way, kind, words]) => ({ at, way, kind, words });
-const asCourse = ([name, marks]) => ({ name, marks: marks.map(asMark) });
-const asListing = ([name, first, lines, statements, blocks]) => {
-  return { name, first, lines, statements, blocks: blocks.map(asBlock) };
-};
+// Makes an object of a row: its values under these names.
+const named = (names) => (row) =>
+  Object.fromEntries(names.split(" ").map((name, i) => [name, row[i]]));
+
+const asStep = named("place line stack visit held values");
+const asChange = named("at box verb entry words origin");
+const asNote = named("at visit line kind words");
+const asEntry = named("name kind about");
+const asBox = named("there entries more");
+const asBlock = named("head first last other end");
+const asListing = named("name first lines statements blocks");
+const asWay = named("words condition act error");
+const asCourse = named("name marks");
+const asMark = named("at way kind words");
 
 export class Film {
   changes = new Map(); // position -> the changes made there
@@ -32,6 +25,10 @@ export class Film {
     this.run = run;
     this.steps = film.steps.map(asStep);
     this.listings = film.listings.map(asListing);
+    for (const one of this.listings) {
+      one.lines = one.lines.map((line) => line.split("\t"));
+      one.blocks = one.blocks.map(asBlock);
+    }
     this.entries = film.entries.map(asEntry);
     this.states = film.states.map((state) => state.map(asBox));
     const { stacks, values, containers, more, remarks = [] } = film;
@@ -39,6 +36,7 @@ export class Film {
     this.last = this.steps.length - 1;
     this.ways = film.river.ways.map(asWay);
     this.courses = film.river.courses.map(asCourse);
+    for (const one of this.courses) one.marks = one.marks.map(asMark);
     this.turns = film.river.turns;
     for (const change of film.changes.map(asChange)) {
       this.changes.set(change.at, [...this.changesAt(change.at), change]);

@@ -12,7 +12,9 @@ const set = (element, name, value) => {
 
 // A long name in a program may be broken between its parts.
 function broken(words) {
-  return words.split(/(?<=[_.\]])(?=\w)/).flatMap((part, i) => (i ? [node("wbr"), part] : [part]));
+  return words
+    .split(/(?<=[_.])(?=\w)|(?=\[)|(?<=[a-z])(?=[A-Z])/)
+    .flatMap((part, i) => (i ? [node("wbr"), part] : [part]));
 }
 
 function headOf({ words, condition }) {
@@ -23,7 +25,7 @@ function headOf({ words, condition }) {
 function cellOf(way) {
   const pill = node("span", "inm-player-note");
   const act = node("code", "inm-river-act", ...broken(way.act));
-  const error = node("span", "inm-river-error", way.error && `⚠ ${way.error}`);
+  const error = node("span", "inm-river-error");
   const about = { class: "inm-river-way", role: "cell", "data-last": !way.words };
   return { way, pill, act, error, element: node("div", about, pill, act, error) };
 }
@@ -112,7 +114,7 @@ export class River {
       set(pill, "kind", state.outcome);
       set(act, "state", state.act);
       set(error, "state", state.error);
-      error.textContent = state.raised && `⚠ ${state.raised}`;
+      error.replaceChildren(...broken(state.raised && `⚠ ${state.raised}`));
     }
   }
 }

@@ -11,7 +11,7 @@ function codeOf(runs) {
   const indent = `${4 + (runs[1]?.search(/\S|$/) ?? 0)}ch`;
   const style = `padding-left:${indent};text-indent:-${indent}`;
   const code = node("code", { class: "inm-player-code", style });
-  for (let k = 0; k < runs.length; k += 2) {
+  for (let k = 0; k + 1 < runs.length; k += 2) {
     code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, runs[k + 1]));
   }
   return code;
