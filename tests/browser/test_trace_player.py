@@ -629,7 +629,7 @@ def test_the_river_fits_at_any_width(notebook, width):
     page = notebook(COMPARE)
     page.set_viewport_size({"width": width, "height": 1400})
     jupyterlab.wait_until_drawn(page)
-    press(page, "Last step")
+    page.get_by_role("region", name="Source").press("End")
     inside = page.locator(".inm-river").evaluate(
         "node => [node, ...node.querySelectorAll('*')].every(one =>"
         " one.getBoundingClientRect().right <= node.parentNode.getBoundingClientRect().right + 1)"
@@ -683,11 +683,13 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
     page = notebook(SHOW)
     page.set_viewport_size(jupyterlab.PROJECTOR)
     press(page, "Next change")
-    view, source, state = (
-        page.locator(one) for one in (".inm-player", ".inm-player-source", ".inm-player-state")
+    view, river, source, state = (
+        page.locator(f".inm-{one}") for one in ("player", "river", "player-source", "player-state")
     )
     a, b, whole = source.bounding_box(), state.bounding_box(), view.bounding_box()
-    assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
+    assert a["x"] + a["width"] < b["x"] and whole["height"] < 600
+    assert river.bounding_box()["y"] == b["y"]
+    assert a["y"] + a["height"] == pytest.approx(b["y"] + b["height"], abs=1)
     assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
     page.set_viewport_size({"width": 600, "height": 1400})
     jupyterlab.wait_until_drawn(page)
@@ -730,7 +732,8 @@ def test_hostile_names_and_values_stay_text(lab, notebook, still, form):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still, theme):
     page = still(TracePlayer(recorded()).face, theme=theme)
-    decided, boxes = page.locator(".jp-RenderedHTML table").all()
+    river, decided, boxes = page.locator(".jp-RenderedHTML table").all()
+    expect(river.locator("tbody tr")).to_contain_text(["True register_parameter"])
     expect(decided.locator("tbody tr").first).to_contain_text("isinstance(value, Parameter)")
     expect(decided.locator("tbody tr").last).to_contain_text("scale came into _parameters")
     expect(boxes.locator("thead th")).to_have_text(["container", "before", "after"])
