@@ -1626,6 +1626,13 @@ def test_the_ways_follow_a_source_that_asks_something_else():
     ]
 
 
+def test_a_torch_that_asks_one_thing_less_has_it_in_no_way():
+    text = inspect.getsource(nn.Module.__setattr__)
+    older = text.replace("isinstance(value, Buffer) or ", "")
+    (now, *_), (then, *_) = (beds_of(one, 1)[4].way for one in (text, older))
+    assert now == "value is a Buffer or name in buffers?" and then == "name in buffers?"
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_way_of_an_assignment_is_what_the_trace_decided(name):
     module = made()

@@ -8,11 +8,13 @@ const MARGIN = 40; // px between the line that runs and the edge of what is in s
 
 // A line that is too long goes on below its own beginning.
 function codeOf(runs) {
-  const indent = `${4 + (runs[1]?.search(/\S|$/) ?? 0)}ch`;
-  const style = `padding-left:${indent};text-indent:-${indent}`;
+  const spaces = runs[1]?.match(/^ */)[0] ?? "";
+  const style = `--inm-indent:calc(4ch + ${spaces.length} * var(--inm-space))`;
   const code = node("code", { class: "inm-player-code", style });
+  code.append(node("span", "inm-player-indent", spaces));
   for (let k = 0; k + 1 < runs.length; k += 2) {
-    code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, runs[k + 1]));
+    const text = k ? runs[k + 1] : runs[1].slice(spaces.length);
+    code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, text));
   }
   return code;
 }
@@ -109,7 +111,7 @@ export class Source {
         noted.map((notes) => notes.get(one.line)),
       );
     }
-    this.drawBracket(listing, known[lead], lead);
+    this.drawBracket(listing, known[lead]);
     this.keepInSight(rows[line - first].row);
     return noted.map((notes) => notes.get(line));
   }
@@ -118,14 +120,13 @@ export class Source {
     this.show(...this.shown);
   }
 
-  // From the test that the film `lead` decided last to what it guards.
-  drawBracket({ first, rows }, { test, block }, lead) {
+  // From the test that was decided last to what it guards.
+  drawBracket({ first, rows }, { test, block }) {
     this.bracket.hidden = !block;
     if (!block) return;
     const guarded = rows.slice(block.first - first, block.last - first + 1);
-    const [note, ...others] = rows[test.line - first].notes;
-    const own = [note, ...others][lead].textContent ? [note, ...others][lead] : note;
-    const place = around(own, guarded, this.element.clientWidth - 4);
+    const last = rows[test.line - first].notes.findLast((note) => note.textContent);
+    const place = around(last, guarded, this.element.clientWidth - 4);
     for (const [side, px] of Object.entries(place)) this.bracket.style[side] = `${px}px`;
     this.bracket.dataset.outcome = test.words;
   }
