@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import NamedTuple
 
 from pygments.lexers.python import PythonLexer
@@ -65,6 +66,7 @@ def listing_of_block(step: Step) -> Listing:
     return Listing(BLOCK, step.line, [_joined(["", step.source])], [0], [])
 
 
+@lru_cache(maxsize=64)  # the same few functions run in trace after trace
 def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
     indent = len(text[0]) - len(text[0].lstrip())
     lines = [line if line[:indent].strip() else line[indent:] for line in text]

@@ -64,22 +64,27 @@ class TracePlayer(_Player):
         if not isinstance(start, int):
             advice = f"the position of a step as start, such as 0; got {brief(start)}"
             raise TypeError(f"TracePlayer() takes {advice}.")
-        (shown,) = films(steps)
-        river = shown["river"]
+        traits = shown(steps, start)
+        river = traits["film"]["river"]
         self._words, self.face = repr(steps), static_face(steps, river)
         if len(river["courses"]) == 1:
             self._words += f". {course_in_words(river['ways'], river['courses'][0])}"
-        super().__init__(
-            film=shown,
-            start=max(0, min(start, len(steps) - 1)),
-            nothing=" ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
-        )
+        super().__init__(**traits)
 
     def title(self) -> str:
         return f"TracePlayer, {self._words}"
 
     def static_face(self) -> Markup:
         return self.face
+
+
+def shown(steps: Trace, start: int = 0) -> dict:
+    """The traits of a player that depend on what it shows."""
+    return {
+        "film": films(steps)[0],
+        "start": max(0, min(start, len(steps) - 1)),
+        "nothing": " ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
+    }
 
 
 class TracePair(_Player):
@@ -94,11 +99,11 @@ class TracePair(_Player):
     words = Unicode().tag(sync=True)
 
     def __init__(self, left: Trace, right: Trace) -> None:
-        place, shown = parting(left, right), films(left, right)
-        self.face = _pair_face((left, right), [film["river"] for film in shown])
+        place, both = parting(left, right), films(left, right)
+        self.face = _pair_face((left, right), [film["river"] for film in both])
         super().__init__(
-            film=shown[0],
-            other=shown[1],
+            film=both[0],
+            other=both[1],
             moments=moments(left, right, MOST_STEPS),
             words=_parting_in_words(left, right),
             start=max(0, place.step - 1) if place else 0,
