@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -127,32 +127,65 @@ class _Listing:
 
     def add(self, part: Part) -> None:
         """List one module with what it holds itself."""
-        entries, paths = self.entries, self._paths
+        paths = self._paths
         owner = paths[part.owner] if paths else None
         path = f"{owner}.{part.name}" if owner else part.name
         paths.append(path)
         if part.met:
-            self.met_again.append(len(entries))
-        entries.append(_valueless(path, "module", owner))
+            self.met_again.append(len(self.entries))
+        self.entries.append(
+            _new(Entry, (path, "module", None, None, None, None, None, None, None, owner))
+        )
         prefix = f"{path}." if path else ""
-        if part.parameters:
-            held = list(part.parameters.items())
-            quick = _ordinary(held, prefix, path)
-            if quick:
-                entries += quick
-                self.tensors += [tensor for _, tensor in held]
-            else:
-                self._add_slots(part.parameter_slots(), prefix, path)
+        if part.parameters and not self._add_ordinary(part.parameters, prefix, path):
+            self._add_slots(part.parameter_slots(), prefix, path)
         if part.buffers:
             self._add_slots(part.buffer_slots(), prefix, path)
-        keys = part.plain_keys()
-        quick = _simple(keys, part.own, prefix, path)
-        if len(quick) == len(keys):
-            entries += quick
-        else:
+        if not self._add_simple(part, prefix, path):
             self._add_slots(part.plain_slots(), prefix, path)
         if part.modules:
             self._add_slots(part.missing_modules(), prefix, path)
+
+    def _add_ordinary(self, parameters: dict, prefix: str, owner: str) -> bool:
+        """List the parameters at once, as most modules have them. False, and nothing is listed, if
+        one is not `nn.Parameter` itself or cannot tell a fact: a sparse one has no nbytes, a nested
+        one no shape."""
+        entries, first = self.entries, len(self.entries)
+        held = list(parameters.items())
+        try:
+            for name, tensor in held:
+                if type(tensor) is not nn.Parameter or type(name) is not str:
+                    raise TypeError
+                told = (
+                    prefix + name,
+                    "parameter",
+                    tensor.shape,
+                    tensor.dtype,
+                    tensor.device,
+                    tensor.requires_grad,
+                    True,
+                    tensor.numel(),
+                    tensor.nbytes,
+                    owner,
+                )
+                entries.append(_new(Entry, told))
+        except Exception:
+            del entries[first:]
+            return False
+        self.tensors += [tensor for _, tensor in held]
+        return True
+
+    def _add_simple(self, part: Part, prefix: str, owner: str) -> bool:
+        """List the plain attributes at once, if all of them are numbers, texts and the like. False,
+        and nothing is listed, if one is not."""
+        entries, first, get = self.entries, len(self.entries), part.own.get
+        for key in part.plain_keys():
+            if type(get(key)) not in ATOMS or type(key) is not str:
+                del entries[first:]
+                return False
+            told = (prefix + key, "plain value", None, None, None, None, None, None, None, owner)
+            entries.append(_new(Entry, told))
+        return True
 
     def _add_slots(self, slots: Iterable[Slot], prefix: str, owner: str) -> None:
         for slot in slots:
@@ -184,49 +217,3 @@ class _Listing:
             registered.sort(key=lambda place: entries[place].kind != "parameter")
             repeats.update(registered[1:])
         return tuple(shared), frozenset(repeats)
-
-
-def _valueless(path: str, kind: str, owner: str | None) -> Entry:
-    """The entry of what is no tensor."""
-    return _new(Entry, (path, kind, None, None, None, None, None, None, None, owner))
-
-
-def _ordinary(held: list[tuple[str, Any]], prefix: str, owner: str) -> list[Entry] | None:
-    """The entries of parameters, if all of them are `nn.Parameter` itself and tell their facts: a
-    sparse one has no nbytes, a nested one no shape."""
-    try:
-        found = [
-            _new(
-                Entry,
-                (
-                    prefix + name,
-                    "parameter",
-                    tensor.shape,
-                    tensor.dtype,
-                    tensor.device,
-                    tensor.requires_grad,
-                    True,
-                    tensor.numel(),
-                    tensor.nbytes,
-                    owner,
-                ),
-            )
-            for name, tensor in held
-            if type(tensor) is nn.Parameter and type(name) is str
-        ]
-    except Exception:
-        return None
-    return found if len(found) == len(held) else None
-
-
-def _simple(keys: list, own: dict, prefix: str, owner: str) -> list[Entry]:
-    """The entries of those attributes that are numbers, texts and the like."""
-    get = own.get
-    return [
-        _new(
-            Entry,
-            (prefix + key, "plain value", None, None, None, None, None, None, None, owner),
-        )
-        for key in keys
-        if type(get(key)) in ATOMS and type(key) is str
-    ]

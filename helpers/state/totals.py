@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from helpers.state.objects import facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import each_once
+from helpers.state.walk import Part, each_once
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,23 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
+    return totals_of(each_once(module))
+
+
+def totals_of(parts: list[Part]) -> Totals:
+    """The sums over what stands in the containers of distinct modules.
+
+    By identity: the same tensor under another name counts once, as a parameter if it is one."""
     parameters, buffers = [], []
-    parts = each_once(module)
     for part in parts:
         if part.parameters:
             parameters += part.parameters.values()
         if part.buffers:
             buffers += part.buffers.values()
-    return totals_of(len(parts), parameters, buffers)
-
-
-def totals_of(modules: int, parameters: Iterable, buffers: Iterable) -> Totals:
-    """The sums over `modules` modules and what their containers hold, None and repetitions too.
-
-    By identity: the same tensor under another name counts once, as a parameter if it is one."""
     distinct = {id(one): one for one in parameters if one is not None}
     others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
     with without_torch_function():
-        return sums(modules, list(distinct.values()), list(others.values()))
+        return sums(len(parts), list(distinct.values()), list(others.values()))
 
 
 def sums(modules: int, parameters: list, buffers: list) -> Totals:

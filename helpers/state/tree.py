@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import nn
@@ -19,7 +19,7 @@ from helpers.state.objects import (
     type_name,
 )
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, totals, totals_of
+from helpers.state.totals import Totals, totals
 from helpers.state.visibility import Seen, registered_kinds, seen_by
 from helpers.state.walk import (
     REGISTERED,
@@ -88,17 +88,16 @@ class About(NamedTuple):
 
 @dataclass(frozen=True)
 class Opened:
-    """A module opened level by level, in one reading of each module that it has.
+    """A module opened level by level.
 
     `rows` has each row once, the root first; `children` has ids, and how many children are left
     out, for each row that was opened. `whole`: nothing is left out; then `about` tells of each
-    tensor, by the id of its row, and `totals` is known too."""
+    tensor, by the id of its row."""
 
     rows: list[Row]
     children: dict[str, tuple[list[str], int]]
     whole: bool
-    about: dict[str, About] = field(default_factory=dict)
-    totals: Totals | None = None
+    about: dict[str, About]
 
 
 class Stale(LookupError):
@@ -156,18 +155,16 @@ def _stands_in_itself(module: object, owner: Member | None) -> bool:
     return owner is not None
 
 
-def opened(module: nn.Module, budget: int, page: int) -> Opened:
-    """The rows of `module` opened level by level until `budget` rows are out. No module gives more
-    than `page` children at a time."""
-    first = root(module)
-    found, children = [first], {}
-    parameters, buffers, whole = [], [], True
+def opened(parts: list[Part], budget: int, page: int) -> Opened:
+    """The rows of a module opened level by level until `budget` rows are out. No module gives more
+    than `page` children at a time. `parts` is what `each_once` read of it."""
+    known = {id(part.module): part for part in parts}
+    first = root(parts[0].module)
+    found, children, whole = [first], {}, True
     waiting = deque([first])
-    met: set[int] = set()
     while waiting:
         member = waiting.popleft()
-        part = read(member.slot.value)
-        inside, count = page_of(member, part, 0, page)
+        inside, count = page_of(member, known[id(member.slot.value)], 0, page)
         if len(found) + len(inside) > budget and member is not first:
             whole = False
             break
@@ -175,14 +172,8 @@ def opened(module: nn.Module, budget: int, page: int) -> Opened:
         whole = whole and len(inside) == count
         found += inside
         waiting.extend(one for one in inside if one.row.enterable)
-        met.add(id(member.slot.value))
-        parameters += part.parameters.values()
-        buffers += part.buffers.values()
     rows = [member.row for member in found]
-    if not whole:
-        return Opened(rows, children, whole)
-    sums = totals_of(len(met), parameters, buffers)
-    return Opened(rows, children, whole, _about_all(found), sums)
+    return Opened(rows, children, whole, _about_all(found) if whole else {})
 
 
 def _about_all(found: list[Member]) -> dict[str, About]:

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import ATOMS, from_torch, inside, instance_dict, text
+from helpers.state.objects import (
+    ATOMS,
+    collector_paused,
+    from_torch,
+    inside,
+    instance_dict,
+    text,
+)
 from helpers.state.torch_private import (
     BUFFERS,
     INIT_NAMES,
@@ -167,19 +174,26 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
             levels.pop()
 
 
-def each_once(root: nn.Module, *, most: int | None = None) -> list[Part]:
-    """Each module of a tree once, `most` of them at most, in no order that matters: the quick way
-    for whoever only adds up."""
-    found, seen, pending = [], set(), [root]
-    while pending and len(found) != most:
-        module = pending.pop()
-        key = id(module)
-        if key not in seen and is_module(module):
+def each_once(root: nn.Module) -> list[Part]:
+    """Each module of a tree once, under its first name, in torch's order: `walk(root, times=1)` at
+    once, for whoever needs them all. `owner` is the position in this list."""
+    found: list[Part] = []
+    seen: set[int] = set()
+    pending = [("", root, -1)]
+    with collector_paused():
+        while pending:
+            name, module, owner = pending.pop()
+            key = id(module)
+            if key in seen or not issubclass(type(module), nn.Module):
+                continue
             seen.add(key)
-            part = read(module)
-            found.append(part)
+            part = read(module, name, owner)
             if part.modules:
-                pending += part.modules.values()
+                here = len(found)
+                children = [(name, one, here) for name, one in list(part.modules.items())]
+                children.reverse()
+                pending += children
+            found.append(part)
     return found
 
 

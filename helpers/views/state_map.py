@@ -14,7 +14,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
 from helpers.state.objects import Facts, require_module, shape_in_words, type_name
-from helpers.state.totals import Totals, totals
+from helpers.state.totals import Totals, totals_of
 from helpers.state.tree import About, Row
 from helpers.state.walk import each_once
 from helpers.views import ThreeFaces, front_end
@@ -159,10 +159,11 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
 
 def _read(module: nn.Module) -> dict:
     """The traits that depend on the module: `rows`, `whole` and `totals`."""
-    if _is_small(module):
-        found = tree.opened(module, _WHOLE_ROWS, _PAGE)
+    parts = each_once(module)
+    if len(parts) <= _WHOLE_MODULES:
+        found = tree.opened(parts, _WHOLE_ROWS, _PAGE)
     else:
-        found = tree.opened(module, _FIRST_ROWS, _FIRST_ROWS)
+        found = tree.opened(parts, _FIRST_ROWS, _FIRST_ROWS)
     rows = []
     for row in found.rows:
         sent = _as_json(row)
@@ -173,12 +174,7 @@ def _read(module: nn.Module) -> dict:
         if row.id in found.about:  # then it needs no trip either
             sent |= _about_as_json(found.about[row.id])
         rows.append(sent)
-    sums = _totals_as_json(found.totals or totals(module))
-    return {"rows": rows, "whole": found.whole, "totals": sums}
-
-
-def _is_small(module: nn.Module) -> bool:
-    return len(each_once(module, most=_WHOLE_MODULES + 1)) <= _WHOLE_MODULES
+    return {"rows": rows, "whole": found.whole, "totals": _totals_as_json(totals_of(parts))}
 
 
 def _as_json(row: Row) -> dict:
