@@ -383,7 +383,7 @@ def test_symbolic_sizes_are_left_symbolic_and_counted_as_unknown():
     model.register_buffer("sized", fake)
     before = len(guards.guards)
     found = snapshot(model)
-    tree.opened(walk.each_once(model), 100, 100)
+    tree.opened(model, 100, 100)
     assert found.totals == totals(model)
     assert (found.totals.buffers, found.totals.lazy) == (0, 1)
     assert len(guards.guards) == before
@@ -530,7 +530,7 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(modules())
 def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
-    found = tree.opened(walk.each_once(module), 100_000, 100_000)
+    found = tree.opened(module, 100_000, 100_000)
     assert found.whole and totals(module) == snapshot(module).totals
     rows = sorted(found.rows, key=lambda row: row.positions)
     # Facts of one tensor may differ in identity, as symbolic sizes do: their words tell.
@@ -540,7 +540,7 @@ def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
 def test_a_budget_cuts_the_rows_and_counts_what_is_left_out(budget):
     model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(500)))
-    found = tree.opened(walk.each_once(model), budget, 50)
+    found = tree.opened(model, budget, 50)
     assert not found.whole and len(found.rows) <= max(budget, 51)
     ids, more = found.children[""]
     assert more == 501 - 50 and len(ids) == 50
@@ -611,7 +611,7 @@ SEES = Seen._fields[:5]  # those of a `Sight`; the last one asks for the tensor 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(modules())
 def test_the_map_and_visibility_tell_the_same_of_any_tensor_sent_at_once_or_asked_for(module):
-    found = tree.opened(walk.each_once(module), 100_000, 100_000)
+    found = tree.opened(module, 100_000, 100_000)
     rows = [row for row in sorted(found.rows, key=lambda row: row.positions) if row.tensor]
     told = [[getattr(sight, call) for call in SEES] for sight in visibility(module)]
     assert [list(found.about[row.id].seen[:5]) for row in rows] == told
@@ -628,7 +628,7 @@ def test_whether_an_optimizer_holds_a_tensor_is_what_parameters_says_of_the_very
         held = {id(parameter) for parameter in module.parameters()}
     except (AttributeError, KeyError, RecursionError, TypeError):
         return  # torch itself cannot walk it
-    for row in tree.opened(walk.each_once(module), 100_000, 100_000).rows:
+    for row in tree.opened(module, 100_000, 100_000).rows:
         if row.tensor:
             tensor = tree.find(module, row.id, row.path).slot.value
             about = tree.about(module, row.id, row.path)
@@ -638,7 +638,7 @@ def test_whether_an_optimizer_holds_a_tensor_is_what_parameters_says_of_the_very
 def test_an_alias_of_a_parameter_moves_and_is_held_by_an_optimizer_as_torch_has_it():
     model = nn.Linear(2, 2)
     model.alias = [model.weight]
-    found = tree.opened(walk.each_once(model), 100, 100)
+    found = tree.opened(model, 100, 100)
     row = next(row for row in found.rows if row.path == "alias[0]")
     seen = found.about[row.id].seen
     assert seen.moves_with_to and seen.held_by_optimizer and not seen.in_parameters

@@ -13,7 +13,7 @@ from torch import nn
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, sums
-from helpers.state.walk import KINDS, Part, Slot, walk
+from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, walk
 
 
 class Entry(NamedTuple):
@@ -37,6 +37,12 @@ class Entry(NamedTuple):
     numel: int | None
     nbytes: int | None
     owner: str | None
+
+    @property
+    def slot_kind(self) -> str:
+        """`kind`, but "non-persistent buffer" for a buffer that is not saved: one of `walk.KINDS`,
+        each of which has a sign."""
+        return NOT_SAVED if self.persistent is False else self.kind
 
 
 class EmptySlot(NamedTuple):
@@ -86,7 +92,7 @@ _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a 
 _KINDS = {kind: (kind, None) for kind in KINDS} | {
     "parameter": ("parameter", True),
     "buffer": ("buffer", True),
-    "non-persistent buffer": ("buffer", False),
+    NOT_SAVED: ("buffer", False),
 }
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.state.objects import facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Part, each_once
+from helpers.state.walk import Part, held_by
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,38 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
-    return totals_of(each_once(module))
+    parameters, buffers = [], []
+    seen, pending = set(), [module]
+    while pending:  # in no order that matters, and without a `Part`: a large model has many
+        current = pending.pop()
+        key = id(current)
+        if key in seen or not issubclass(type(current), nn.Module):
+            continue
+        seen.add(key)
+        _, held, also_held, children = held_by(current)
+        if held:
+            parameters += held.values()
+        if also_held:
+            buffers += also_held.values()
+        if children:
+            pending += children.values()
+    return _over(len(seen), parameters, buffers)
 
 
 def totals_of(parts: list[Part]) -> Totals:
-    """The sums over what stands in the containers of distinct modules.
+    """The same over modules that have been read, each once."""
+    parameters = [one for part in parts for one in part.parameters.values()]
+    return _over(len(parts), parameters, [one for part in parts for one in part.buffers.values()])
+
+
+def _over(modules: int, parameters: list, buffers: list) -> Totals:
+    """The sums over `modules` modules and what their containers hold, None and repetitions too.
 
     By identity: the same tensor under another name counts once, as a parameter if it is one."""
-    parameters, buffers = [], []
-    for part in parts:
-        if part.parameters:
-            parameters += part.parameters.values()
-        if part.buffers:
-            buffers += part.buffers.values()
     distinct = {id(one): one for one in parameters if one is not None}
     others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
     with without_torch_function():
-        return sums(len(parts), list(distinct.values()), list(others.values()))
+        return sums(modules, list(distinct.values()), list(others.values()))
 
 
 def sums(modules: int, parameters: list, buffers: list) -> Totals:

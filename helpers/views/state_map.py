@@ -13,8 +13,8 @@ from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
-from helpers.state.objects import Facts, require_module, shape_in_words, type_name
-from helpers.state.totals import Totals, totals_of
+from helpers.state.objects import Facts, dtype_in_words, require_module, shape_in_words, type_name
+from helpers.state.totals import Totals, totals, totals_of
 from helpers.state.tree import About, Row
 from helpers.state.walk import each_once
 from helpers.views import ThreeFaces, front_end
@@ -118,7 +118,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         return _about_as_json(known) if known else {"names": []}
 
     def _preview(self, request: dict) -> dict:
-        return {"text": tree.numbers(self._module, request["id"], request["path"])}
+        return {"text": tree.first_numbers(self._module, request["id"], request["path"])}
 
     def _refresh(self, request: dict) -> dict:
         self.refresh()
@@ -159,11 +159,11 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
 
 def _read(module: nn.Module) -> dict:
     """The traits that depend on the module: `rows`, `whole` and `totals`."""
-    parts = each_once(module)
+    parts = each_once(module, most=_WHOLE_MODULES + 1)
     if len(parts) <= _WHOLE_MODULES:
-        found = tree.opened(parts, _WHOLE_ROWS, _PAGE)
+        found, sums = tree.opened(module, _WHOLE_ROWS, _PAGE, parts), totals_of(parts)
     else:
-        found = tree.opened(parts, _FIRST_ROWS, _FIRST_ROWS)
+        found, sums = tree.opened(module, _FIRST_ROWS, _FIRST_ROWS, parts), totals(module)
     rows = []
     for row in found.rows:
         sent = _as_json(row)
@@ -174,7 +174,7 @@ def _read(module: nn.Module) -> dict:
         if row.id in found.about:  # then it needs no trip either
             sent |= _about_as_json(found.about[row.id])
         rows.append(sent)
-    return {"rows": rows, "whole": found.whole, "totals": _totals_as_json(totals_of(parts))}
+    return {"rows": rows, "whole": found.whole, "totals": _totals_as_json(sums)}
 
 
 def _as_json(row: Row) -> dict:
@@ -197,7 +197,7 @@ def _tensor_as_json(tensor: Facts) -> dict:
     nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
     return {
         "shape": shape_in_words(tensor.shape),
-        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "dtype": dtype_in_words(tensor.dtype),
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
