@@ -537,6 +537,32 @@ def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
     assert repr(rows) == repr(every_row(module))
 
 
+def test_without_the_repeats_each_tensor_is_there_once_as_what_it_is_registered():
+    model, layer = nn.Module(), nn.Linear(2, 2, bias=False)
+    model.note = [layer.weight]
+    model.register_buffer("seen", layer.weight.detach())
+    model.register_buffer("again", model.seen)
+    model.cache = {"a": torch.zeros(3)}
+    model.cache["b"] = model.cache["a"]
+    model.layer = layer
+    model.register_buffer("early", layer.weight)  # before it, and still it is a parameter
+    found = snapshot(model)
+    kept = [e.path for i, e in enumerate(found.entries) if e.numel and i not in found.repeats]
+    assert kept == ["seen", "cache['a']", "layer.weight"]
+    kinds = {e.path: e.slot_kind for e in found.entries}
+    assert kinds["seen"] == "buffer" and kinds["note[0]"] == "plain tensor"
+    model.register_buffer("quiet", torch.zeros(1), persistent=False)
+    assert snapshot(model).entries[4].slot_kind == "non-persistent buffer"
+
+
+def test_a_buffer_that_a_hook_keeps_from_the_file_is_a_buffer_among_the_ways():
+    model = nn.BatchNorm1d(2)
+    model.register_buffer("quiet", torch.zeros(5), persistent=False)
+    model.register_state_dict_post_hook(lambda _, saved, *__: saved.__delitem__("running_mean"))
+    kinds = [row["kind"] for row in ways(model).rows]
+    assert kinds == ["parameter"] * 2 + ["buffer"] * 3 + ["non-persistent buffer"]
+
+
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
 def test_a_budget_cuts_the_rows_and_counts_what_is_left_out(budget):
     model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(500)))

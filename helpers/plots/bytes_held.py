@@ -80,20 +80,12 @@ def bars_of(state: Snapshot, most: int) -> list[Bar]:
 
 
 def _once_each(state: Snapshot) -> list[Entry]:
-    """The tensors with a byte in them, each under the first of its names that is registered."""
-    listed = [
+    """The tensors with a byte in them, each under one of its names."""
+    return [
         entry
         for place, entry in enumerate(state.entries)
         if entry.nbytes and entry.kind in _HATCHES and place not in state.repeats
     ]
-    # Two things may share a path, so only plain tensors, which can be told from what is registered,
-    # are looked up by it.
-    registered = {entry.path for entry in listed if entry.kind != "plain tensor"}
-    again = set()
-    for names in state.shared:
-        first = next((name for name in names if name in registered), names[0])
-        again.update(name for name in names if name != first)
-    return [entry for entry in listed if entry.kind != "plain tensor" or entry.path not in again]
 
 
 def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:

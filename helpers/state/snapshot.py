@@ -62,8 +62,9 @@ class Snapshot:
 
     `entries` stand in torch's order: a module, its parameters, its buffers, its plain attributes,
     then its submodules one by one. `shared` groups the paths that are one and the same tensor,
-    `empty` lists the None slots, and `repeats` holds the positions in `entries` of registered
-    tensors and modules that were listed before."""
+    `empty` lists the None slots, and `repeats` holds the positions in `entries` to leave out, so
+    that each tensor and each module is there once: a tensor as a parameter if it is one under any
+    of its names, else as a buffer if it is one."""
 
     entries: tuple[Entry, ...]
     shared: tuple[tuple[str, ...], ...]
@@ -94,6 +95,9 @@ _KINDS = {kind: (kind, None) for kind in KINDS} | {
     "buffer": ("buffer", True),
     NOT_SAVED: ("buffer", False),
 }
+
+# Of a tensor that is several of these, the first counts.
+_PRECEDENCE = {"parameter": 0, "buffer": 1, "plain tensor": 2}
 
 
 def snapshot(module: nn.Module) -> Snapshot:
@@ -206,7 +210,7 @@ class _Listing:
             self.entries.append(Entry(path, kind, *told[:4], persistent, *told[4:], owner))
 
     def same_tensors(self) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
-        """`Snapshot.shared`, and the positions of registered tensors that were listed before."""
+        """`Snapshot.shared`, and what tensors add to `Snapshot.repeats`."""
         if len(set(map(id, self.tensors))) == len(self.tensors):
             return (), frozenset()  # no tensor stands twice, as in most models
         entries = self.entries
@@ -218,8 +222,6 @@ class _Listing:
         for group in places.values():
             if len(group) > 1:
                 shared.append(tuple(entries[position].path for position in group))
-            # A tensor counts as a parameter, if it is one under any of its names.
-            registered = [place for place in group if entries[place].persistent is not None]
-            registered.sort(key=lambda place: entries[place].kind != "parameter")
-            repeats.update(registered[1:])
+                group.sort(key=lambda place: _PRECEDENCE[entries[place].kind])
+                repeats.update(group[1:])
         return tuple(shared), frozenset(repeats)
