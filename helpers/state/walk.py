@@ -204,7 +204,8 @@ def is_module(value: object) -> bool:
 
 def read(module: nn.Module, name: str = "", owner: int = -1, met: bool = False) -> Part:
     """One module by itself, as the root of a walk would be: what it holds, and nothing below it."""
-    return _new(Part, (name, owner, module, met, False, *held_by(module)))
+    own, parameters, buffers, modules = held_by(module)
+    return _new(Part, (name, owner, module, met, False, own, parameters, buffers, modules))
 
 
 def held_by(module: nn.Module) -> tuple[dict, dict, dict, dict]:
