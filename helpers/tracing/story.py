@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
 from helpers.state.table import Table
-from helpers.state.torch_private import NON_PERSISTENT
+from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
+from helpers.state.walk import buffer_kind
 from helpers.tracing.listing import BLOCK, Listing, listing_of_block, listings_of
 from helpers.tracing.recorder import Line
 from helpers.tracing.river import river, setattr_lines
@@ -239,8 +240,9 @@ def _verb(change: Change) -> str:
 def entry_of(box: str, name: str, state: State) -> Entry:
     """What a container holds under `name`, with the sign of its kind."""
     kind, words = state[box][name][:2]
-    silent = box == NON_PERSISTENT or (box == "_buffers" and name in state.get(NON_PERSISTENT, ()))
-    return Entry(_short(name), "non-persistent buffer" if silent else kind, words)
+    if box in (BUFFERS, NON_PERSISTENT):
+        kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
+    return Entry(_short(name), kind, words)
 
 
 def _short(name: str) -> str:
