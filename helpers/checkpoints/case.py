@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from helpers.checkpoints.comparison import is_remark
 from helpers.checkpoints.names import (
     NO_CHANGE,
     Keys,
@@ -39,8 +40,7 @@ class Proposal(NamedTuple):
 
     @property
     def is_remark(self) -> bool:
-        """Do all the lines say what only the reader can decide, and do nothing?"""
-        return all(line.startswith("#") for line in self.code.splitlines())
+        return is_remark(self.code)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ class Mismatch(NamedTuple):
     found: Any
 
 
+def is_remark(code: str) -> bool:
+    """Do all the lines say what only the reader can decide, and do nothing?"""
+    return all(line.startswith("#") for line in code.splitlines())
+
+
 class Advice(NamedTuple):
     """One step towards a state_dict that fits: `words` say what was seen, `code` does something
     about it.
@@ -44,6 +49,10 @@ class Advice(NamedTuple):
     code: str
     enough: bool | None
     tried: Tried | None = None
+
+    @property
+    def is_remark(self) -> bool:
+        return is_remark(self.code)
 
 
 class Tried(NamedTuple):

@@ -65,13 +65,16 @@ def _passed_over(expected: dict, found: dict, report: LoadReport) -> list[str]:
 def tried(before: Case, after: Case, fit: Comparison) -> Tried:
     """What came of a step from one case to the next, whose answer before it was `fit`."""
     origins = _origins(before.given, after.given, after.model.twin)
-    found = {}
+    expected, found = _expected(after, fit.expected), {}
     for key, value in after.given.items():
-        now, then = outline(value), fit.found.get(origins.get(text(key), ""))
-        if then is not None and then.dtype:  # it may say more than a blank does
+        name, now = text(key), outline(value)._replace(device=None)
+        then = fit.found.get(origins.get(name, ""))
+        if then is not None and then.dtype:  # it says more than a blank does
             now = then._replace(shape=now.shape)
-        found[text(key)] = now if now.device is None or then else now._replace(device=None)
-    return Tried(told(fit.type, after, _expected(after, fit.expected), found), origins)
+        if now.dtype and now.device is None and name in expected:
+            now = now._replace(device=expected[name].device)
+        found[name] = now
+    return Tried(told(fit.type, after, expected, found), origins)
 
 
 def _expected(case: Case, before: dict[str, Outline]) -> dict[str, Outline]:
