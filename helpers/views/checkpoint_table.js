@@ -22,7 +22,7 @@ function stepOf({ words, code, enough, stage }) {
 class Table {
   said = node("div", { class: "inm-fit-title inm-prose", role: "status" });
   notes = node("div");
-  found = node("div", { class: "inm-status", role: "status" });
+  found = node("div", { role: "status" });
   filter = node("input", {
     class: "inm-field",
     type: "text",
@@ -36,8 +36,9 @@ class Table {
     const steps = fit.advice.map(stepOf);
     const about = { role: "region", "aria-label": "How the keys fit" };
     const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, this.wires.element);
-    const bar = node("div", "inm-bar", node("label", "inm-switch", "filter", this.filter));
-    const parts = [this.said, ...steps, this.notes, scroll, bar, this.found];
+    const label = node("label", "inm-switch", "filter", this.filter);
+    const bar = node("div", "inm-bar", label, this.found);
+    const parts = [this.said, ...steps, this.notes, scroll, bar];
     this.root = node("div", "inm inm-fit", ...parts);
     this.buttons = [...this.root.querySelectorAll("[data-stage]")];
   }

@@ -11,6 +11,7 @@ const MOVING = 150; // rows; more than these move at once
 
 const SVG = "http://www.w3.org/2000/svg";
 const CELL = { role: "cell" };
+const KEY = { role: "cell", class: "inm-fit-cell" };
 const heard = (words) => node("span", "inm-fit-heard", words);
 
 function path(name, line) {
@@ -22,7 +23,8 @@ function path(name, line) {
 
 // What a line looks like, from the height of the key on the left to that on the right.
 function lineOf({ kind, folded: many }, left, right, width) {
-  if (kind === "fits" || many) return `M0 ${left} L${width} ${right}`;
+  const isLevel = Math.abs(left - right) < 2; // but for a fraction of a pixel
+  if (kind === "fits" || many) return `M0 ${left} L${width} ${isLevel ? left : right}`;
   if (kind === "apart") {
     return `M0 ${left} H${width / 2 - 12} M${width / 2 + 12} ${right} H${width}`;
   }
@@ -136,8 +138,8 @@ export class Wires {
     const about = { type: "button", class: "inm-button", "data-fold": id };
     const button = node("button", { ...about, "aria-expanded": String(isOpen) }, words);
     const both = kind !== "alone";
-    const other = node("div", CELL, both ? node("span", "inm-soft", `${count(many)} keys`) : "");
-    return [node("div", { ...CELL, class: "inm-fit-cell" }, button), node("div", CELL), other];
+    const other = both ? node("span", "inm-soft", `${count(many)} keys`) : "";
+    return [node("div", KEY, button), node("div", CELL), node("div", KEY, other)];
   }
 
   // A key, and beneath it what a load says and what stands there.
@@ -145,7 +147,7 @@ export class Wires {
     const said =
       state === this.fits ? [] : [mark(this.signs[state]), this.signs[state].label, " · "];
     const facts = node("span", "inm-soft", ...said, words);
-    return node("div", { ...CELL, class: "inm-fit-cell" }, node("code", "", ...key), " ", facts);
+    return node("div", KEY, node("code", "", ...key), " ", facts);
   }
 
   model(left) {
