@@ -4,22 +4,15 @@
 import { folded, partsOf, rowsOf } from "./checkpoint_rows.js";
 import { mark, node } from "./dom.js";
 import { between, run } from "./motion.js";
+import { drawn } from "./svg.js";
 import { count } from "./words.js";
 
 const SHOWN = 300; // rows that a filter finds
 const MOVING = 150; // rows; more than these move at once
 
-const SVG = "http://www.w3.org/2000/svg";
 const CELL = { role: "cell" };
 const KEY = { role: "cell", class: "inm-fit-cell" };
 const heard = (words) => node("span", "inm-fit-heard", words);
-
-function path(name, line) {
-  const drawn = document.createElementNS(SVG, "path");
-  drawn.setAttribute("class", `inm-fit-line inm-fit-${name}`);
-  drawn.setAttribute("d", line);
-  return drawn;
-}
 
 // What a line looks like, from the height of the key on the left to that on the right.
 function lineOf({ kind, folded: many }, left, right, width) {
@@ -46,9 +39,7 @@ export class Wires {
   constructor(fit, signs) {
     Object.assign(this, { fit, signs });
     this.fits = signs.findIndex(({ label }) => label === "matched");
-    this.drawing = document.createElementNS(SVG, "svg");
-    this.drawing.setAttribute("class", "inm-fit-lines");
-    this.drawing.setAttribute("aria-hidden", "true");
+    this.drawing = drawn("svg", { class: "inm-fit-lines", "aria-hidden": "true" });
     this.body = node("div", { class: "inm-fit-body", role: "rowgroup" });
     const heads = ["in the model", "", "in the checkpoint"].map((words) =>
       node("div", { role: "columnheader" }, words || heard("a load says")),
@@ -221,7 +212,8 @@ export class Wires {
       });
       const isNew = base && row.kind === "fits" && base.wire[row.left] !== row.to;
       const name = row.folded && row.kind !== "alone" ? `${row.kind} inm-fit-bundle` : row.kind;
-      return path(isNew ? `${name} inm-fit-new` : name, lineOf(row, ...ends, width));
+      const look = `inm-fit-line inm-fit-${name}${isNew ? " inm-fit-new" : ""}`;
+      return drawn("path", { class: look, d: lineOf(row, ...ends, width) });
     });
     this.drawing.replaceChildren(...lines);
   }

@@ -106,9 +106,7 @@ class Wires:
         for at, node in enumerate(self.model):
             if node.key in stage.right and node.key in stage.fit.expected:
                 stage.wire[at] = stage.right[node.key]
-        stage.names = {
-            at: key for key, at in stage.right.items() if self.file[at].key != key
-        }
+        stage.names = {at: key for key, at in stage.right.items() if self.file[at].key != key}
 
     def _hope(self, stage: _Stage, later: Iterable[_Stage]) -> None:
         """What an advice would join, and this stage does not yet."""
