@@ -6,17 +6,16 @@ import { node } from "./dom.js";
 import { enter } from "./life.js";
 import { count } from "./words.js";
 
-// An advice, with a button where something came of it.
-function stepOf({ words, code, enough, stage }) {
+// An advice, with a button where something came of it. Of several the code is folded, so that the
+// lines stay in sight.
+function stepOf({ words, code, enough, stage }, _, all) {
   const about = { class: "inm-button", type: "button", "data-stage": stage };
   const button = stage ? node("button", about) : "";
-  return node(
-    "div",
-    "inm-fit-step",
-    node("div", "inm-prose", words),
-    node("pre", "inm-fit-code", node("code", "", code)),
-    node("div", "inm-bar", button, node("span", "inm-prose", enough)),
-  );
+  const lines = node("pre", "inm-fit-code", node("code", "", code));
+  const isOpen = all.length === 1;
+  const fold = node("details", { open: isOpen }, node("summary", "", "code"), lines);
+  const said = [words, enough].filter(Boolean).map((one) => node("div", "inm-prose", one));
+  return node("div", "inm-fit-step", button, node("div", "", said[0], fold, ...said.slice(1)));
 }
 
 class Table {

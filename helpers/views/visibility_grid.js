@@ -1,7 +1,7 @@
 // A grid of tensors and calls: the reader marks who sees what, and then asks for the truth. It came
 // with the view, and is on the page only after that.
 
-import { mark, node } from "./dom.js";
+import { mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
 import { between, run } from "./motion.js";
 import { count } from "./words.js";
@@ -69,8 +69,7 @@ class Grid {
     const [name, kind] = this.tensorOf(row, column);
     const isMarked = this.marked[row][column];
     const said = `${name}, ${this.callOf(row, column)}`;
-    const sign = this.signs[kind];
-    const style = `--inm-on-light:${sign.light || sign.colour};--inm-on-dark:${sign.dark || sign.colour}`;
+    const style = shades(this.signs[kind]);
     const about = { type: "button", class: "inm-grid-cell", tabindex: -1, style };
     const button = node("button", { ...about, "aria-pressed": String(isMarked) });
     Object.assign(button.dataset, { row, column });
