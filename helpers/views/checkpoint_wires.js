@@ -1,7 +1,7 @@
 // The keys of the model left, those of the file right, and lines between them. What fits stands in
 // one line; what could fit stands half a row lower, and moves up when an advice is applied.
 
-import { folded, partsOf, rowsOf } from "./checkpoint_rows.js";
+import { folded, OPEN, partsOf, rowsOf } from "./checkpoint_rows.js";
 import { mark, node } from "./dom.js";
 import { between, run } from "./motion.js";
 import { drawn } from "./svg.js";
@@ -99,6 +99,9 @@ export class Wires {
 
   place() {
     this.cells.clear();
+    this.shared = new Set(); // keys of the file that reach several of the model
+    const seen = new Set();
+    for (const end of this.stage.could) (seen.has(end) ? this.shared : seen).add(end);
     this.rows = this.seen();
     let line = 1; // half a row each
     let lower = false;
@@ -125,7 +128,8 @@ export class Wires {
   fold({ id, isOpen, folded: many, kind, more, left, right }) {
     const state = left === null ? this.stage.file[right] : this.stage.model[left];
     const says = { fits: "fit", could: "could fit" }[kind] ?? this.signs[state].label;
-    const words = `${count(many)} ${more ? "more" : "keys"} ${says}`;
+    const part = isOpen && many > OPEN ? `, ${OPEN} of them shown` : "";
+    const words = `${count(many)} ${more ? "more" : "keys"} ${says}${part}`;
     const about = { type: "button", class: "inm-button", "data-fold": id };
     const button = node("button", { ...about, "aria-expanded": String(isOpen) }, words);
     const both = kind !== "alone";
@@ -153,8 +157,8 @@ export class Wires {
       return node("div", CELL, heard(where));
     }
     const [first, words] = this.fit.file[right];
-    const alone = this.stage.could.filter((end) => end === right).length === 1;
-    const hoped = kind === "could" && alone ? this.fit.model[left][0] : this.nameOf(right);
+    const isHope = kind === "could" && !this.shared.has(right);
+    const hoped = isHope ? this.fit.model[left][0] : this.nameOf(right);
     const { head, gone, come, tail } = partsOf(first, hoped);
     const away = kind === "could" ? "mark" : "del";
     const key = [head, gone && node(away, "", gone)];
