@@ -144,7 +144,7 @@ def order(page: Page) -> list[str]:
 
 
 def seen(page: Page) -> list[str]:
-    """The rows as they look: y for a yes, n for a no, a capital where a ring says that it was missed."""
+    """The rows as they look: y for a yes, n for a no, a capital for what is ringed."""
     return page.locator(".inm-grid tbody tr").evaluate_all(
         """rows => rows.map(row => [...row.querySelectorAll('button')].map(one => {
             const told = {yes: 'y', no: 'n'}[one.dataset.told] ?? '.';
