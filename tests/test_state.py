@@ -1140,6 +1140,26 @@ def test_hostile_names_stay_text_in_the_table():
     assert len(table._repr_html_()) < 40_000 and len(repr(table).splitlines()) == 1
 
 
+def test_the_question_has_the_answers_of_the_table_and_keeps_them_in_a_fold():
+    table = VisibilityTable(Five())
+    asked = table.predict()
+    assert asked.grid["answers"] == [list(sight[2:]) for sight in visibility(Five())]
+    assert [name for name, _ in asked.grid["tensors"]] == [
+        sight.path for sight in visibility(Five())
+    ]
+    assert asked.grid["tensors"][3] == ["scratch", "non-persistent buffer"]
+    shown = asked._repr_mimebundle_()[0]
+    assert set(shown) == {"text/plain", "text/html", WIDGET}
+    assert shown["text/plain"] == ("Who sees the tensors of Five: 5 tensors, 5 calls, to predict")
+    page = Page(shown["text/html"])
+    (fold,) = [attributes for tag, attributes in page.tags if tag == "details"]
+    assert "open" not in fold and str(table.static_face()) in shown["text/html"]
+    sent = {name for name in asked.get_state() if not name.startswith("_")}
+    assert sent - {"layout", "tooltip", "tabbable"} == {"grid", "signs"}
+    many = VisibilityTable(nn.ParameterList([torch.ones(1) for _ in range(1_234)])).predict()
+    assert (len(many.grid["tensors"]), many.grid["more"]) == (60, 1_174)
+
+
 # --- the ways to read parameters ---
 
 

@@ -12,6 +12,7 @@ from helpers.state.visibility import own_rules, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
+from helpers.views.visibility_grid import VisibilityGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +36,7 @@ class VisibilityTable(TwoFaces):
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
     own: {words over the column: {path of a tensor: True or False}}. The table keeps text alone, and
     is the same before and after it is run. Raises TypeError if `module` is not an `nn.Module`
-    instance, ValueError if a column leaves a tensor out."""
+    instance, ValueError if a column leaves a tensor out. `predict()` asks before it tells."""
 
     def __init__(
         self, module: nn.Module, outcomes: Mapping[str, Mapping[str, bool]] | None = None
@@ -61,6 +62,16 @@ class VisibilityTable(TwoFaces):
 
     def title(self) -> str:
         return f"{self.heading}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
+
+    def predict(self) -> VisibilityGrid:
+        """The same as a question: the reader marks who sees what, and then the truth is shown."""
+        grid = {
+            "tensors": [[clip(path, _LONGEST), kind] for path, kind in self.tensors[:_MOST]],
+            "calls": [clip(call, _LONGEST) for call in self.calls],
+            "answers": self.answers[:_MOST],
+            "more": max(0, len(self.tensors) - _MOST),
+        }
+        return VisibilityGrid(self.heading, self.static_face(), grid)
 
     def static_face(self) -> Markup:
         """Tensors down and calls across; the other way round where the calls outnumber the tensors
