@@ -32,12 +32,15 @@ class Life:
         look: Mapping[str, Callable],
         begins: tuple[str, ...],
         own: Collection[str] | None,
+        beside: Callable[[], object],
     ) -> None:
         self.make, self.look, self.begins, self.own = make, look, begins, own
+        self.beside = beside
         self.module = self.twin = None
 
     def made(self) -> None:
         self.twin, self.module = self.make(), self.make()
+        self.beside()
 
     def filled(self) -> None:
         fill(self.module, self.own)
@@ -199,6 +202,7 @@ def living(
     begins: tuple[str, ...] = (),
     lines: tuple[str, ...] = (),
     own: Collection[str] | None = None,
+    beside: Callable[[type], object] = lambda kind: None,
     free: Collection[str] = (),
     **named: object,
 ) -> Experiment:
@@ -208,14 +212,16 @@ def living(
     of the module at each event: words, and a function. `lines` of code, such as `module.scale = 3`,
     are more events, at the end, for a copy; what they assign to names of their own is known under
     these. `own` are the tensors that the docstring names, where the others are the learner's
-    affair: nobody sets these, or asks for them. `free` says what nobody asked for: names of
+    affair: nobody sets these, or asks for them. `beside` makes one more of the class, from other
+    arguments, of which the first should not hear. `free` says what nobody asked for: names of
     `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
     assert set(free) <= {*FREE, "keys", *EVENTS}, free
     given = [*map(repr, args), *(f"{key}={one!r}" for key, one in named.items())]
     words = f"{name}({', '.join(given)})"
 
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
-        life = Life(partial(_made, answer, args, named), look or {}, begins, own)
+        make = partial(_made, answer, args, named)
+        life = Life(make, look or {}, begins, own, partial(beside, answer))
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
