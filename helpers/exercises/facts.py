@@ -321,9 +321,8 @@ def plain_text(value: object) -> str:
         return f"a {kind.__name__} of {', '.join(sorted(map(plain_text, value))) or 'nothing'}"
     if is_a(value, torch.Tensor):
         return f"a `{value.dtype}` tensor of shape `{tuple(value.shape)}`"
-    if is_a(value, type):
-        return f"the class `{value.__name__}`"
-    return f"an object of type `{kind.__name__}`"
+    is_class = is_a(value, type)
+    return f"the class `{value.__name__}`" if is_class else f"an object of type `{kind.__name__}`"
 
 
 def listed(names: Iterable[object]) -> str:

@@ -61,8 +61,8 @@ def missed(model, optimizer):
 def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
     """The experiment that asks a function of a model and an optimizer, which has a state.
 
-    It holds all parameters in another order, or a half of them and a tensor that is none, or the
-    parameters of a trained copy, under the same names. Each group has a learning rate of its own."""
+    It holds all parameters in another order, or a half of them and a tensor that is none, or those
+    of a trained copy, under the same names. Each group has a learning rate of its own."""
 
     def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         for words, model in menagerie(without=("a lazy layer", "an empty model")):
