@@ -99,6 +99,22 @@ class Twice(nn.Module):
         self.fixed = nn.Parameter(torch.ones(2), requires_grad=False)
 
 
+def _stepped() -> nn.Module:
+    """A model that takes a step while it is built."""
+    model = nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    return model
+
+
+def _of_a_local_class() -> nn.Module:
+    class Local(nn.Linear):
+        def _get_name(self) -> str:
+            return "another name"
+
+    return Local(2, 2)
+
+
 class Refusal(Exception):
     pass
 
@@ -116,6 +132,8 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     """What builds a model, in words. A part of one is there before, and one part is thrown away."""
     yield "a name that is registered twice", Twice
     yield from ((words, make) for words, make in KINDS.items() if words != "a lazy layer")
+    yield "a step that is taken meanwhile", _stepped
+    yield "a class that is made in a function", _of_a_local_class
     ready = nn.Linear(4, 4)
     yield "a part that was there before", lambda: nn.Sequential(ready, nn.Linear(1, 1))
     yield "a part that is thrown away", lambda: [nn.Linear(1, 2), nn.Linear(2, 3)][1]
@@ -236,6 +254,7 @@ FOUND = Exercise(
         look={"module.names": lambda module: module.names},
         lines=(
             "module.factor = 3",
+            "module._factor = 3",
             "new = nn.Parameter(torch.zeros(2)); module.scale = new",
             "module.act = nn.ReLU()",
             "module.factor = 4",
@@ -316,6 +335,7 @@ SEALED = Exercise(
                 "module.weight = nn.Parameter(torch.zeros(3))",
                 "module.weight = torch.zeros(3)",
                 "module.weight = None",
+                "module.weight = 3.0",
                 "module.weight = nn.ReLU()",
                 "module.weight = nn.Buffer(torch.zeros(3))",
                 "module.weight = module.weight",
