@@ -71,7 +71,7 @@ def keep_best(model):
 
 
 def _kept(answer: Callable, model: nn.Module) -> Facts:
-    """What is kept at once, after training, and after a second call."""
+    """What is kept at once, after training, and after a second call; and what that one gives."""
     kept, free = [], ("grad", "order", "metadata", "among")
 
     def keeping(model: nn.Module) -> object:
@@ -83,7 +83,7 @@ def _kept(answer: Callable, model: nn.Module) -> Facts:
         return seen
     train_on(model)
     seen |= facts("result after training", kept[0], free=(*free, "identity"))
-    answer(model)
+    seen |= facts("result of a second call", answer(model), free=(*free, "identity"))
     return seen | facts("result after a second call", kept[0], free=(*free, "identity"))
 
 
@@ -106,6 +106,10 @@ KEEP_BEST = Exercise(
     - dict-reused: Each call has to return a dict of its own. Yours fills the same one again.
         (model): → (model, kept={}):
         copy.deepcopy(model.state_dict()) → kept.update(copy.deepcopy(model.state_dict())) or kept
+    - kept-for-good: A second call keeps the state of its own time, not of the first.
+        (model): → (model, kept={}):
+        return copy → return kept[model] if model in kept else kept.setdefault(model, copy
+        (model.state_dict()) → (model.state_dict()))
     - missing: Parameters are not the whole state. Begin with `model.state_dict()`.
         return {name: one.detach().clone() for name, one in model.named_parameters()}
     - extra: A non-persistent buffer is not saved. Begin with `model.state_dict()`.
@@ -153,6 +157,7 @@ SCALED = Exercise(
         _SCALED(),
         _SCALED(factor=0.5),
         _SCALED(factor=0.0),
+        _SCALED(factor=-0.125),
         _SCALED(),  # and not what came before
     ),
     """
@@ -247,12 +252,13 @@ def momentum_of(model, optimizer, name):
 def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Each name of each trained parameter, in every model that Adam takes.
 
-    With no learning rate equal parameters stay equal, and their gradients are not."""
+    With no learning rate equal parameters stay equal. Their first gradients were not, and those
+    that they have now are."""
     for words, model in menagerie(without=("an empty model", "a model on meta", "a lazy layer")):
         optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
         optimizer.step()
-        for name, one in model.named_parameters():
-            one.grad = numbers_for(f"another {name}", one) if one.requires_grad else None
+        for one in model.parameters():
+            one.grad = numbers_for("the same for all", one) if one.requires_grad else None
         optimizer.step()
         given = {"model": model, "optimizer": optimizer}
         for name, one in model.named_parameters(remove_duplicate=False):

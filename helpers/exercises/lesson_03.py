@@ -218,7 +218,7 @@ _BATCHES = ((torch.tensor([[1.0, 4.0], [5.0, -8.0]]),), (torch.tensor([[2.0, 2.0
 def _told_plainly(module: nn.Module) -> torch.Tensor | None:
     """What a copy gives that has seen batches without a graph, and then, in eval mode, a file.
 
-    In the last column of this file `low` and `high` are equal."""
+    In the last column of this file `low` and `high` are equal, and else `low` is the larger."""
     twin = copy.deepcopy(module).train()
     batch = torch.full_like(twin.low, 5.0).expand(2, -1)
     if batch.is_meta:
@@ -227,8 +227,8 @@ def _told_plainly(module: nn.Module) -> torch.Tensor | None:
     with torch.no_grad():
         twin(-batch)
     learned = torch.cat([twin.low, twin.high])
-    file = {"low": torch.zeros_like(twin.low), "high": torch.full_like(twin.high, 4.0)}
-    file["high"][-1] = 0.0
+    file = {"low": torch.full_like(twin.low, 4.0), "high": torch.zeros_like(twin.high)}
+    file["low"][-1] = 0.0
     twin.eval().load_state_dict(file)
     return torch.cat([learned, *twin(batch)]).detach()
 
@@ -300,12 +300,12 @@ class _OwnNorm(nn.BatchNorm1d):
 
 
 def _with_norms() -> Iterator[tuple[str, nn.Module]]:
-    without = "a model on meta", "a lazy layer", "a part in eval mode"
+    without = "a model on meta", "a lazy layer", "eval mode but for a part"
     yield from menagerie(without=without)
     for kind in _NORMS:
         other = nn.InstanceNorm2d(3, affine=True, track_running_stats=True)
         inner = nn.Sequential(kind(3), nn.Dropout(), other)
-        model = nn.Sequential(nn.Dropout(), kind(3), holding(a=inner, b=holding(c=kind(3))))
+        model = nn.Sequential(nn.Dropout(), kind(3), holding(a=inner, b=nn.Sequential(kind(3))))
         yield f"three `{kind.__name__}`, and others in between", model
     bare = nn.BatchNorm1d(3, affine=False)
     yield (

@@ -107,6 +107,12 @@ def _stepped() -> nn.Module:
     return model
 
 
+def _hooked() -> nn.Module:
+    """A model whose maker leaves a hook behind."""
+    register_module_parameter_registration_hook(lambda *found: None)
+    return nn.Linear(2, 2)
+
+
 def _of_a_local_class() -> nn.Module:
     class Local(nn.Linear):
         def _get_name(self) -> str:
@@ -134,6 +140,7 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     yield from ((words, make) for words, make in KINDS.items() if words != "a lazy layer")
     yield "a step that is taken meanwhile", _stepped
     yield "a class that is made in a function", _of_a_local_class
+    yield "a `build` that leaves a hook of its own", _hooked
     ready = nn.Linear(4, 4)
     yield "a part that was there before", lambda: nn.Sequential(ready, nn.Linear(1, 1))
     yield "a part that is thrown away", lambda: [nn.Linear(1, 2), nn.Linear(2, 3)][1]
@@ -263,6 +270,7 @@ FOUND = Exercise(
             "new = torch.ones(2); module.mean = new",
             "module.scale = 3.0",
             "module.act = None",
+            "setattr(module, 'a.b', nn.Parameter(torch.ones(1)))",
             "module.register_buffer('seen', torch.zeros(2))",
             "del module.mean",
             "del module.factor",
@@ -394,10 +402,10 @@ def _turned(answer: Callable, model: nn.Module, path: str, name: str) -> Facts:
     """What becomes of the model whose submodule at `path` has the parameter, and of all in it."""
     module = model.get_submodule(path)
     before = getattr(module, name)
-    seen, wanted = called(answer, module=module, name=name), before.requires_grad
-    seen["the parameter of before is"] = (
-        "as it was" if before.requires_grad == wanted else "changed"
-    )
+    was = facts("old", before)
+    seen = called(answer, module=module, name=name)
+    same = facts("old", before) == was
+    seen["the parameter of before is"] = "as it was" if same else "changed"
     return seen | facts("model", model)
 
 
@@ -449,6 +457,8 @@ TO_BUFFER = Exercise(
         detach() → detach().clone()
     - not-the-buffer: Return the new buffer itself, the object that the module holds.
         return value → return value.detach()
+    - parameter-changed: Others may still hold the parameter: leave it as it is.
+        value = getattr(module, name).detach() → value = getattr(module, name).detach_()
     - changed: Leave all else as it is: the other parameters, and the mode.
         return value → module.eval(); return value
     """,

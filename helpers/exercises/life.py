@@ -36,7 +36,7 @@ class Life:
     ) -> None:
         self.make, self.look, self.begins, self.own = make, look, begins, own
         self.beside = beside
-        self.module = self.twin = self.kept = None
+        self.module = self.twin = self.kept = self.old = None
 
     def begin(self, event: str) -> None:
         if self.kept is not None:
@@ -64,8 +64,9 @@ class Life:
             torch.optim.SGD(trained, lr=0.1).step()
 
     def copied(self) -> None:
-        old, self.module = self.module, copy.deepcopy(self.module)
-        train_on(old)
+        self.old, self.module = self.module, copy.deepcopy(self.module)
+        train_on(self.old)
+        self._of_old = self._all_of(self.old)
 
     def pickled(self) -> None:
         old, file = self.module, io.BytesIO()
@@ -123,7 +124,7 @@ class Life:
                 if tensor is not None:
                     seen[f"at first the numbers of `{name}` are"] = numbers(tensor)
             fill(self.twin, self.own)
-            self._twin = self._all_of_the_twin()
+            self._of_twin = self._all_of(self.twin)
             return seen | self._looked(self.module)
         how = "alone" if event == "called again" else "a leaf"
         how = "in a graph" if self.module.training and how != "alone" else how
@@ -144,7 +145,7 @@ class Life:
         known.add(**space)
         for name in re.findall(r"module\.(\w+)", line)[:1]:
             seen[f"`{name}` is kept as"] = _home(self.module, name)
-        seen |= self._facts(free, known) | self._looked(self.module)
+        seen |= self._facts(free, known) | self._looked(self.module) | self._others()
         try:
             return seen | self._call(given, free, "in a graph")
         except Exception as error:
@@ -154,12 +155,17 @@ class Life:
         return _facts_of(self.module, free, known, self.own)
 
     def _others(self) -> Facts:
-        """Whether another instance, which nobody has used, is as it was."""
-        same = self._all_of_the_twin() == self._twin
-        return {"another one, which nobody has used, is": "as it was" if same else "changed"}
+        """Whether another instance, which nobody has used, and the one that was copied are as they
+        were."""
+        same = self._all_of(self.twin) == self._of_twin
+        seen = {"another one, which nobody has used, is": "as it was" if same else "changed"}
+        if self.old is not None:
+            same = self._all_of(self.old) == self._of_old
+            seen["the one from which it was copied is"] = "as it was" if same else "changed"
+        return seen
 
-    def _all_of_the_twin(self) -> Facts:
-        return _facts_of(self.twin, ()) | self._looked(self.twin)
+    def _all_of(self, module: nn.Module) -> Facts:
+        return _facts_of(module, ()) | self._looked(module)
 
     def _looked(self, module: nn.Module) -> Facts:
         seen = {}

@@ -164,8 +164,8 @@ def _not_used() -> nn.Module:
 
 
 def _two_modes() -> nn.Module:
-    model = holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2), drop=nn.Dropout())
-    model.norm.eval()
+    model = holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2), drop=nn.Dropout()).eval()
+    model.norm.train()
     return model
 
 
@@ -211,7 +211,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "an array as extra state": lambda: holding(body=Tabled(), head=nn.Linear(2, 1)),
     "several dtypes": _many_dtypes,
     "a layer that nobody used": _not_used,
-    "a part in eval mode": _two_modes,
+    "eval mode but for a part": _two_modes,
     "a transposed weight, and a slice": _other_strides,
 }
 _KEPT = {"equal tensors"}  # whose numbers are the point of it
