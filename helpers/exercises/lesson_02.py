@@ -140,14 +140,14 @@ def freeze(model, prefix):
 
 
 def _prefixes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-    """The first step of each name with its dot, each name cut short, none, and what comes after the
-    first dot of the first name, on fresh models."""
+    """The first step of each name with its dot, each name cut short, none, a pattern that is no
+    name, and what comes after the first dot of the first name, on fresh models."""
     for words, model in menagerie(without=("a lazy layer",)):
         names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
         parts = [f"{name.partition('.')[0]}." for name in names]
         cut = [name[:-1] for name in names]
         later = [name.partition(".")[2] for name in names[:1]]
-        for prefix in dict.fromkeys(["none.", *parts, *cut, "", *later]):
+        for prefix in dict.fromkeys(["none.", "[a-z]", *parts, *cut, "", *later]):
             ask = partial(called, answer, model=made(words), prefix=prefix)
             yield f'`freeze(model, "{prefix}")` for {words}', ask
 

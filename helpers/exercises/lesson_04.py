@@ -168,11 +168,13 @@ def _observed() -> Iterator[tuple[list, dict]]:
 
 def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
     """What `answer` returns, and what became of the model and of the hooks of others."""
-    built, methods = [], dict(vars(nn.Module))
+    built, own, methods = [], set(), dict(vars(nn.Module))
 
     def build() -> nn.Module:
+        there = {*hooks}
         built.append(None)
         built[-1] = make()
+        own.update({*hooks} - there)
         return built[-1]
 
     with _observed() as (given, hooks):
@@ -181,8 +183,8 @@ def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
             seen = facts("result", answer(build), free=("identity",))
         except (Refusal, Stop) as error:
             seen = {"the call": Raised.of(error)}
-        seen["hooks of others that are gone:"] = plain_text(len(before - {*hooks}))
-        seen["hooks that are left:"] = plain_text(len({*hooks} - before))
+        seen["hooks of others that are gone:"] = plain_text(len((before | own) - {*hooks}))
+        seen["hooks that are left:"] = plain_text(len({*hooks} - before - own))
         changed = [key for key, value in methods.items() if vars(nn.Module)[key] is not value]
     seen["methods of `nn.Module` that are changed:"] = listed(changed)
     seen["`build` is called"] = f"{len(built)} times"
