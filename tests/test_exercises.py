@@ -552,7 +552,8 @@ def test_a_hook_that_the_learner_has_left_is_still_there_after_a_check():
 
 def test_the_same_attempt_gets_the_same_feedback():
     for key, name, _, answer in MISTAKES[::5]:
-        if name in ("remembers", "dict-reused", "shared-names"):  # which are other answers the second time
+        # Which are other answers the second time.
+        if name in ("remembers", "dict-reused", "shared-names"):
             continue
         feedback._shown.clear()
         first = check(key, answer)
