@@ -75,8 +75,8 @@ class Ranks:
         return [rank for rank, process in enumerate(self._processes) if process.is_alive()]
 
     def magic(self, line: str, code: str) -> None:
-        """`run(code)` as a cell magic of IPython. In its line may stand `--here`, to run the cell in
-        the notebook too, and `--ends 1`, if the cell ends the process of rank 1."""
+        """`run(code)` as a cell magic of IPython. In its line may stand `--here`, to run the cell
+        in the notebook too, and `--ends 1`, if the cell ends the process of rank 1."""
         words = line.split()
         self.run(code, ends=[int(word) for word in words if word.isdigit()])
         if "--here" in words:
@@ -96,20 +96,30 @@ class Ranks:
             for pipe in self._pipes:
                 pipe.send(code)
             outcomes = self._outcomes()
-        except BaseException:  # the notebook may have been interrupted
+        except BaseException:  # the notebook has been interrupted
             self._kill()
             raise
         if any(outcome.ended for outcome in outcomes):
+            for process in self._processes:
+                process.kill()
+                process.join()
+        failed = [line for rank, one in enumerate(outcomes) for line in self._told(rank, one, ends)]
+        if len(self.alive) < len(self._processes):
             self.close()
-        failed = []
-        for rank, (shown, error, ended) in enumerate(outcomes):
-            _show(rank, shown)
-            if ended and rank in ends:
-                _show(rank, [error])
-            elif error or rank in ends:
-                failed.append(f"rank {rank}: {error or 'it was expected to end'}")
         if failed:
             raise RuntimeError("\n".join(failed))
+
+    def _told(self, rank: int, outcome: _Outcome, ends: Collection[int]) -> list[str]:
+        """Show what has become of a cell; and what is wrong with it, if something is."""
+        shown, error, ended = outcome
+        _show(rank, shown)
+        if ended and rank in ends:
+            _show(rank, [error])
+            return []
+        if not error and rank not in ends:
+            return []
+        last = self._log(rank).read_text(errors="replace").splitlines()[-5:] if ended else []
+        return [f"rank {rank}: {error or 'it was expected to end'}", *last]
 
     def close(self) -> None:
         """End all processes, and wait until they are gone."""
@@ -149,9 +159,8 @@ class Ranks:
             return _Outcome(*pipe.recv())
         except EOFError:
             self._processes[rank].join()
-            last = self._log(rank).read_text(errors="replace").splitlines()[-5:]
-            code = self._processes[rank].exitcode
-            return _Outcome([], "\n".join([f"its process has ended, exit code {code}", *last]), True)
+            ended = f"its process has ended, exit code {self._processes[rank].exitcode}"
+            return _Outcome([], ended, True)
 
 
 def _show(rank: int, shown: list[str | dict[str, str]]) -> None:
@@ -163,8 +172,8 @@ def _show(rank: int, shown: list[str | dict[str, str]]) -> None:
         else:
             from IPython.display import display
 
-            print(f"rank {rank} | displays")
-            display(one, raw=True) if not os.environ.get("MANYQ") else print(one["text/plain"])
+            print(f"rank {rank} | shows:")
+            display(one, raw=True)
 
 
 def _serve(pipe: Connection, log: Path, names: dict[str, object]) -> None:

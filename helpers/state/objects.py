@@ -21,6 +21,7 @@ from helpers.state.torch_private import (
     is_lazy,
     nbytes_of,
     numel_of,
+    piece_of,
     requires_grad_of,
     shape_of,
     without_torch_function,
@@ -267,6 +268,7 @@ def message_of(error: BaseException) -> str:
 
 def preview(tensor: torch.Tensor) -> str:
     """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
+    Of a tensor that is laid out over several processes, those of the piece that is here.
 
     Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class
     of its own."""
@@ -276,6 +278,8 @@ def preview(tensor: torch.Tensor) -> str:
         return f"no preview for the class {type_name(tensor)[:60]}"
     try:
         with without_torch_function(), torch.no_grad():
+            piece = piece_of(tensor)
+            tensor = tensor if piece is None else piece  # the others would have to be asked
             if tensor.device.type == "meta":
                 return "no numbers: the tensor is on the meta device"
             if tensor.numel() == 0:
