@@ -83,7 +83,7 @@ BARE_STATE = Exercise(
         return dict(model.state_dict())
     - outer-first: Once an outer step is cut off, the path of an inner wrapper is another.
         reversed(paths) → paths
-    - root-alone: A wrapper may sit around a part, and then the step is inside the key. Look for all.
+    - root-alone: A wrapper may sit around a part: then the step is inside the key. Look for all.
         isinstance(part, wrappers)] → isinstance(part, wrappers) and not path]
     - everywhere: `module` may be a name like any other. Cut it off where a wrapper stands.
         state = model.state_dict()
