@@ -49,7 +49,7 @@ class Ranks:
     ValueError: fewer than one process.
     """
 
-    def __init__(self, ranks: int, *, seconds: float = 60, **names: object) -> None:
+    def __init__(self, ranks: int, *, seconds: float = 120, **names: object) -> None:
         if ranks < 1:
             raise ValueError(f"Ranks needs one process or more, got {ranks}")
         self.seconds = seconds
@@ -91,7 +91,9 @@ class Ranks:
         If one has ended, all are ended."""
         if len(self.alive) < len(self._processes):
             self.close()
-            raise RuntimeError("A process has ended. Start new ones, from the cell with `Ranks`.")
+            raise RuntimeError(
+                "The processes have ended. Run the cells again, from the one that starts them."
+            )
         try:
             for pipe in self._pipes:
                 pipe.send(code)
@@ -212,7 +214,8 @@ def _ran(code: str, space: dict[str, object]) -> _Outcome:
         with contextlib.redirect_stdout(said):
             exec(_compiled(code), space)
     except BaseException as raised:
-        stack = traceback.extract_tb(raised.__traceback__)[1:]
+        frames = traceback.extract_tb(raised.__traceback__)
+        stack = [frame for frame in frames if frame.filename != __file__]
         lines = [*traceback.format_list(stack), *traceback.format_exception_only(raised)]
         error = "".join(lines).strip()
     told()
