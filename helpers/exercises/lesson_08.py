@@ -57,9 +57,15 @@ _WRAPPED = {
 }
 
 
+# Where a question has been asked of every kind of model, these are enough to ask it in other ways.
+_TELLING = ("a linear layer", "tied weights", "a module under two names", "an extra state")
+_TELLING += ("names within names", "three levels", "a wrapped model")
+
+
 def _behind_wrappers(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+    every = [words for words, _ in menagerie(without=("a model on meta", "a lazy layer"))]
     for kind, wrap in _WRAPPED.items():
-        for words, _ in menagerie(without=("a model on meta", "a lazy layer")):
+        for words in every if wrap is nn.DataParallel else _TELLING:
             ask = partial(called, answer, model=wrap(made(words)), free=("metadata", "identity"))
             yield f"`bare_state(model)` for {kind.format(words)}", ask
 
@@ -256,9 +262,9 @@ _NO_PARAMETERS = ("an empty model", "a model on meta", "a lazy layer")
 
 def _remembered(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for kind, (optimizer, groups) in _OPTIMIZERS.items():
-        for words, model in menagerie(without=_NO_PARAMETERS):
-            if len(list(model.parameters())) < 2 and groups is _two_groups:
-                continue
+        every = [words for words, _ in menagerie(without=_NO_PARAMETERS)]
+        for words in every if kind == "Adam" else _TELLING:
+            model = made(words)
             made_of = optimizer(groups(model), lr=0.1)
             made_of.step()
             given = {"model": model, "optimizer": made_of}
