@@ -16,7 +16,7 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
-from helpers import ParameterWays, VisibilityTable
+from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import tree, walk
 from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
 from helpers.state.snapshot import Entry, snapshot
@@ -531,10 +531,36 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
 @given(modules())
 def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
     found = tree.opened(module, 100_000, 100_000)
-    assert found.whole and found.totals == snapshot(module).totals
+    assert found.whole and totals(module) == snapshot(module).totals
     rows = sorted(found.rows, key=lambda row: row.positions)
     # Facts of one tensor may differ in identity, as symbolic sizes do: their words tell.
     assert repr(rows) == repr(every_row(module))
+
+
+def test_without_the_repeats_each_tensor_is_there_once_as_what_it_is_registered():
+    model, layer = nn.Module(), nn.Linear(2, 2, bias=False)
+    model.note = [layer.weight]
+    model.register_buffer("seen", layer.weight.detach())
+    model.register_buffer("again", model.seen)
+    model.cache = {"a": torch.zeros(3)}
+    model.cache["b"] = model.cache["a"]
+    model.layer = layer
+    model.register_buffer("early", layer.weight)  # before it, and still it is a parameter
+    found = snapshot(model)
+    kept = [e.path for i, e in enumerate(found.entries) if e.numel and i not in found.repeats]
+    assert kept == ["seen", "cache['a']", "layer.weight"]
+    kinds = {e.path: e.slot_kind for e in found.entries}
+    assert kinds["seen"] == "buffer" and kinds["note[0]"] == "plain tensor"
+    model.register_buffer("quiet", torch.zeros(1), persistent=False)
+    assert snapshot(model).entries[4].slot_kind == "non-persistent buffer"
+
+
+def test_a_buffer_that_a_hook_keeps_from_the_file_is_a_buffer_among_the_ways():
+    model = nn.BatchNorm1d(2)
+    model.register_buffer("quiet", torch.zeros(5), persistent=False)
+    model.register_state_dict_post_hook(lambda _, saved, *__: saved.__delitem__("running_mean"))
+    kinds = [row["kind"] for row in ways(model).rows]
+    assert kinds == ["parameter"] * 2 + ["buffer"] * 3 + ["non-persistent buffer"]
 
 
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
@@ -580,9 +606,8 @@ def test_each_module_of_a_small_model_is_read_once_to_show_its_map(monkeypatch):
         return original(module)
 
     monkeypatch.setattr(walk, "instance_dict", counted)
-    found = tree.opened(model, 100_000, 100_000)
-    assert found.whole and found.totals.modules == len(list(model.modules()))
-    assert set(reads.values()) == {1} and len(reads) == found.totals.modules
+    StateMap(model).close()
+    assert set(reads.values()) == {1} and set(reads) == set(map(id, model.modules()))
 
 
 def test_a_row_that_no_longer_fits_the_module_is_stale():

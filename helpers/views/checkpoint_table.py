@@ -9,7 +9,7 @@ import anywidget
 from traitlets import Dict
 
 from helpers.checkpoints.comparison import Comparison, Outline
-from helpers.state.objects import clip, shape_in_words, type_name
+from helpers.state.objects import clip, dtype_in_words, shape_in_words, type_name
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
     CODE,
@@ -158,7 +158,7 @@ def _words(held: Outline | None) -> str:
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)
     device = "" if held.device is None or held.device.type == "cpu" else f", {held.device}"
-    return f"{shape_in_words(held.shape)}, {held.dtype}{device}".replace("torch.", "")
+    return f"{shape_in_words(held.shape)}, {dtype_in_words(held.dtype)}{device}"
 
 
 def _rows(rows: list[dict], known: int) -> Markup:
