@@ -40,6 +40,7 @@ class Numbers:
 
     values: tuple[float, ...]
     alone: bool = False  # a float, which stands in no tensor
+    fine: bool = False  # of a computation in double precision from its beginning
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Numbers) or self.alone != other.alone:
@@ -51,19 +52,23 @@ class Numbers:
     def differ_at(self, other: Numbers) -> int:
         """The first position where two of a length differ; the length, if none does."""
         pairs = enumerate(zip(self.values, other.values, strict=False))
-        return next((i for i, pair in pairs if not _near(*pair)), len(self.values))
+        fine = self.fine or other.fine
+        return next((i for i, pair in pairs if not _near(*pair, fine)), len(self.values))
 
     def text(self, start: int = 0) -> str:
         """Six numbers from `start`, where a reader shall look."""
         if self.alone:
             return f"`{self.values[0]!r}`"
-        some = ", ".join(f"{value:g}" for value in self.values[start : start + 6])
+        digits = 12 if self.fine else 6
+        some = ", ".join(f"{value:.{digits}g}" for value in self.values[start : start + 6])
         left, right = "… " * (start > 0), " …" * (len(self.values) > start + 6)
         return f"`[{left}{some}{right}]`"
 
 
-def _near(left: float, right: float) -> bool:
-    return math.isclose(left, right, rel_tol=1e-5, abs_tol=1e-6) or left != left and right != right
+def _near(left: float, right: float, fine: bool) -> bool:
+    relative, absolute = (1e-9, 1e-12) if fine else (1e-5, 1e-6)
+    close = math.isclose(left, right, rel_tol=relative, abs_tol=absolute)
+    return close or left != left and right != right
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,17 @@ import io
 import pickle
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
 from helpers.exercises.exercise import Experiment
-from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers
-from helpers.exercises.menagerie import fill, numbers_for, train_on
+from helpers.exercises.facts import FREE, Facts, Known, Numbers, Raised, facts, numbers
+from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
+
+_SEED = 12345  # of the random numbers, where a module is made
 
 
 class Life:
@@ -35,9 +38,12 @@ class Life:
     ) -> None:
         self.make, self.look, self.begins, self.own = make, look, begins, own
         self.module = self.twin = None
+        self.replaced: list[str] = []  # the parameters that the last load has put others for
 
     def made(self) -> None:
+        torch.default_generator.manual_seed(_SEED)
         self.twin, self.module = self.make(), self.make()
+        self.seeds = torch.initial_seed() != _SEED
 
     def filled(self) -> None:
         fill(self.module, self.own)
@@ -73,7 +79,11 @@ class Life:
         torch.save(self.module.state_dict(), file)
         file.seek(0)
         self.module = self.make()
+        held = dict(self.module.named_parameters())
         self.module.load_state_dict(torch.load(file, weights_only=True))
+        now = dict(self.module.named_parameters())
+        mine = held if self.own is None else held.keys() & self.own
+        self.replaced = [name for name in mine if now.get(name) is not held[name]]
 
     def assigned(self) -> None:
         state = self.module.state_dict()
@@ -94,12 +104,19 @@ class Life:
         self.module.to_empty(device="cpu")
         fill(self.module, self.own)
 
+    def in_double(self) -> None:
+        self.module = self.make()
+        names = tensors_of(self.module) if self.own is None else self.own
+        fill(self.module, {*names} - {*self.begins})
+        self.module.to(torch.float64)
+
     def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `event`, and after a call with the inputs `given`, if any."""
         if event == "made":
             known = Known()
             known.add(second=_face(self.twin))
             seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
+            seen["the random numbers of torch are"] = "seeded anew" if self.seeds else "drawn from"
             seen |= self._facts({*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
@@ -109,14 +126,20 @@ class Life:
             self._twin = self._all_of_the_twin()
             return seen | self._looked(self.module)
         seen = self._call(given, free) if given else {}
-        return seen | self._facts(free) | self._looked(self.module) | self._others()
+        seen |= self._facts(free) | self._looked(self.module) | self._others()
+        if event.startswith("saved"):
+            seen["the parameters that the load has replaced are"] = _names(self.replaced)
+        if event in LAST:
+            of_numbers = {words: one for words, one in seen.items() if isinstance(one, Numbers)}
+            seen |= {words: replace(one, fine=True) for words, one in of_numbers.items()}
+        return seen
 
     def after(self, line: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `line` of code, and after a call with the inputs `given`."""
         known, space = Known(), {}
         known.add(before=_face(self.module))
         try:
-            exec(line, {"torch": torch, "nn": nn, "module": self.module}, space)
+            exec(line, {"torch": torch, "nn": nn, "copy": copy, "module": self.module}, space)
             seen = {f"`{line}`": "raises nothing"}
         except Exception as error:
             seen = {f"`{line}`": Raised.of(error)}
@@ -189,6 +212,8 @@ EVENTS = {
     "to_empty and new numbers": Life.emptied,
     "saved and loaded at last": Life.reloaded,
 }
+# After all others, for a module without a past.
+LAST = {"a new one, `.to(torch.float64)`": Life.in_double}
 
 
 def living(
@@ -210,7 +235,7 @@ def living(
     these. `own` are the tensors that the docstring names, where the others are the learner's
     affair: nobody sets these, or asks for them. `free` says what nobody asked for: names of
     `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
-    assert set(free) <= {*FREE, "keys", *EVENTS}, free
+    assert set(free) <= {*FREE, "keys", *EVENTS, *LAST}, free
     given = [*map(repr, args), *(f"{key}={one!r}" for key, one in named.items())]
     words = f"{name}({', '.join(given)})"
 
@@ -219,20 +244,25 @@ def living(
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
-                EVENTS[event](life)
+                {**EVENTS, **LAST}[event](life)
             given = calls[number] if number < len(calls) else ()
             return life.seen(event, given, free)
 
-        for event in EVENTS:
+        def cases(event: str) -> Iterator[tuple[str, Callable[[], Facts]]]:
             often = 1 if event == "made" else max(1, len(calls))
             for number in range(often if event not in free else 0):
                 which = f", call {number + 1}" * (often > 1)
                 yield f"`{words}`, {event}{which}", partial(case, event, number)
+
+        for event in EVENTS:
+            yield from cases(event)
         if lines:
             yield f"`{words}`, copied once more", partial(case, "copy.deepcopy", 0)
         for line in lines:
             ask = partial(life.after, line, calls[0] if calls else (), free)
             yield f"`{words}`, after `{line}`", ask
+        for event in LAST:
+            yield from cases(event)
 
     return experiment
 

@@ -125,6 +125,13 @@ def _deep() -> nn.Module:
     return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
+def _double() -> nn.Module:
+    """Numbers that no other dtype can hold."""
+    model = nn.Linear(2, 2).double()
+    model.load_state_dict({key: 1e60 * one for key, one in model.state_dict().items()})
+    return model
+
+
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "a linear layer": lambda: nn.Linear(2, 3),
     "an empty model": nn.Sequential,
@@ -143,13 +150,14 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "two parameters in one memory": _one_memory,
     "three levels": _deep,
     "half precision": lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).half(),
+    "double precision": _double,
     "a model on meta": lambda: holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2)).to("meta"),
     "a lazy layer": lambda: nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 1)),
     "a wrapped model": lambda: holding(module=holding(body=nn.Linear(2, 2))),
     "a batch norm": lambda: nn.BatchNorm1d(3),
     "a compiled model": lambda: holding(_orig_mod=holding(body=nn.Linear(2, 2))),
 }
-_KEPT = {"equal tensors"}  # whose numbers are the point of it
+_KEPT = {"equal tensors", "double precision"}  # whose numbers are the point of it
 _UNTRAINED = {"a batch norm"}  # without gradients
 
 
