@@ -50,7 +50,7 @@ def fitting(model, state_dict):
     return {
         key: value
         for key, value in state_dict.items()
-        if key in own and (not isinstance(value, torch.Tensor) or own[key].shape == value.shape)
+        if key in own and getattr(own[key], "shape", "none") == getattr(value, "shape", "none")
     }
 
 
