@@ -168,6 +168,7 @@ FIRST = {
         + ("m.to(torch.float64) is m",),
         ("m.x = child", "m.y = child", "child.x = parameter", "child.y = buffer")
         + ("m._apply(lambda one: one + 1) is m",),
+        ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),

@@ -107,8 +107,8 @@ class Life:
     def in_double(self) -> None:
         self.module = self.make()
         names = tensors_of(self.module) if self.own is None else self.own
-        fill(self.module, {*names} - {*self.begins})
         self.module.to(torch.float64)
+        fill(self.module, {*names} - {*self.begins})
 
     def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `event`, and after a call with the inputs `given`, if any."""
