@@ -240,12 +240,20 @@ def resume(model, state_dict, lr):
     return torch.optim.SGD(model.parameters(), lr=lr)
 
 
+def _as_given(state_dict: dict, known: Known) -> Facts:
+    """What is in a `state_dict` that was loaded; of its notes the versions: torch adds others."""
+    notes = getattr(state_dict, "_metadata", {})
+    versions = [f"{path or 'model'}: {note.get('version')}" for path, note in notes.items()]
+    seen = facts("state_dict", state_dict, known, free=("metadata",))
+    return seen | {"the versions in `state_dict._metadata` are": listed(versions)}
+
+
 def _resumed(answer: Callable, model: nn.Module, state_dict: dict, everywhere: bool) -> Facts:
     """The optimizer, the loaded numbers, and those after two of its steps."""
     known = Known()
     known.add(state_dict=state_dict)
     optimizer = answer(model, state_dict, 0.25)
-    seen = facts("state_dict", state_dict, known) | _held(optimizer, model)
+    seen = _as_given(state_dict, known) | _held(optimizer, model)
     if not is_a(optimizer, torch.optim.Optimizer):
         return seen
     for when in ("after the load", "after a step", "after two steps"):
@@ -406,7 +414,7 @@ def _loaded_tied(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     given.add(state_dict=state_dict)
     result = answer(model, state_dict)
     seen = facts("result", result, known) | facts("model", model)
-    return seen | facts("state_dict", state_dict, given)
+    return seen | _as_given(state_dict, given)
 
 
 def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
