@@ -42,16 +42,18 @@ FILLINGS = {
     "t": ("parameter", "other", "tensor", "buffer", "count"),
     "v": "parameter other frozen tensor count flag buffer hidden result None None 3".split()
     + ["'text'"],
-    "any": "'x' 'y' 'z' 'x' 'y' 'training' 'children' 'x.y' '' 3 '0' 'in'".split(),
-    "odd": ("x.y", "", "x", "0", "in"),
+    "any": "'x' 'y' 'z' 'x' 'y' 'training' 'children' 'x.y' '' 3 '0' 'in'".split()
+    + ["' '", "'a b/c'"],
+    "odd": ("x.y", "", "x", "0", "in", " ", "a b/c"),
     "near": ("x_", "_x", "X", "x.y", "0", "w", "__x__"),
-    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x", "0", "children.__self__"),
-    "prefix": ("", "net", "net."),
+    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x", "0", "children.__self__")
+    + (" x", "x.y.z.w"),
+    "prefix": ("", "net", "net.", "a.b.c.d.e.f.g.h.i"),
     "yes": ("True", "False"),
     "once": ("True", "True", "False"),
     "spoilt": "less more longer stretched turned double wanting all".split() + [""],
-    "to": "torch.float64 torch.float64 torch.float32 torch.complex64 torch.int64 torch.bool 'cpu'"
-    " torch.device('cpu')".split(),
+    "to": "torch.float64 torch.float64 torch.float32 torch.float16 torch.bfloat16 torch.complex64"
+    " torch.int64 torch.bool 'cpu' torch.device('cpu')".split(),
     "fn": ("torch.Tensor.double", "torch.zeros_like"),
 }
 BUILD = ("{m}.{n} = {p}", "{m}.{n} = {b}", "{m}.{n} = {below}", "{m}.{n} = {p}")
@@ -117,7 +119,10 @@ READ = {
 _TENSORS = ("second.x = parameter", "child.z = buffer", "second.y = hidden", "last.y = buffer")
 _WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
 FIRST = {
-    1: [("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m.__init__()")],
+    1: [
+        ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
+        + ("m._modules['z'] = child", f"m.{HIDDEN}.add('y')", "m.__init__()"),
+    ],
     2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
     + [
         (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
@@ -131,7 +136,9 @@ FIRST = {
             (f"m.{name} = parameter", f"hasattr(m, '{near}')")
             for name, near in (("x", "x_"), ("x", "X"), ("x_", "x"))
         ],
-        ("m.x = child", "child.y = parameter", "hasattr(m, 'x.y')"),
+        ("m.x = child", "child.y = parameter", "hasattr(m, 'x.y')", "hasattr(m, 'y')"),
+        ("m.x = second", "second.half = 3", "hasattr(m, 'whole')"),
+        ("m._x = parameter", "[m._x]", "m.__y__ = child", "[m.__y__]", "del m._x", "del m.__y__"),
     ],
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
     + [("early.register_parameter(3, parameter)",), ("early.register_buffer('', buffer)",)]
@@ -139,7 +146,8 @@ FIRST = {
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
     5: [("m.add_module('x', kin)",), ("early.add_module('x', child)",)]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
-    + [("m.add_module('x', None)", "m.get_submodule('x')")]
+    + [("m.add_module('x', None)", "m.get_submodule('x')", "m.get_submodule(' x')")]
+    + [("m.x = child", "m.get_submodule('x')", "m.x = second", "m.get_submodule('x')")]
     + [("m.x = m", "list(m.children())", "m.get_submodule('x.x.x.x.x')")]
     + [("m.x = child", "m.get_submodule('0')", "m.get_submodule('children.__self__')")]
     + [("m.x = child", "m.get_submodule('.x')", "m.y = second")]
@@ -148,13 +156,23 @@ FIRST = {
     6: [
         _WALK + tuple(f"list(m.named_{what}s())" for what in THINGS),
         ("m.x = child", "m.y = parameter", "child.back = m", "list(m.named_modules())")
-        + ("list(m.named_parameters())", "list(child.named_buffers())"),
+        + ("list(m.named_parameters())", "list(child.named_buffers())")
+        + ("list(m.named_modules(prefix='net'))",),
+        ("m.x = parameter", "m.register_buffer('y', parameter)", "list(m.named_parameters())")
+        + ("list(m.named_buffers())",),
+        ("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.named_parameters())"),
+        ("m.x = child", "child.y = other", "list(m.named_parameters())", "m.x = second")
+        + ("list(m.named_parameters())", "list(m.named_modules())"),
+        (*TREE, "second.y = last", "last.w = parameter", "list(m.named_parameters())")
+        + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],
     7: [(*_WALK, "list(m.state_dict())"), ("m.register_buffer('x', flag)", "m.state_dict()")]
     + [("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.state_dict())")]
     + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
+    + [("m.register_buffer('x', result)", "m.state_dict()")]
+    + [("m.x = parameter", "m.state_dict()", "m.y = other", "m.x = None", "m.state_dict()")]
     + [("m.x = child", "m.y = child", "child.x = other", "m.state_dict(keep_vars=True)")],
     8: [
         ("m.x = parameter", "(m.x * 3).sum().backward()")
@@ -162,12 +180,19 @@ FIRST = {
         ("m.x = parameter", "m.y = buffer", "m.register_buffer('z', flag)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'wanting'))]",),
         ("m.load_state_dict(nn.ParameterDict())",),
+        ("m.register_buffer('x', tensor)", "m.register_buffer('y', count)")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
     ],
     9: [
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', tensor)")
         + ("m.to(torch.float64) is m",),
         ("m.x = child", "m.y = child", "child.x = parameter", "child.y = buffer")
         + ("m._apply(lambda one: one + 1) is m",),
+        ("m.x = child", "child.y = second", "second.z = other", "second.x = buffer")
+        + ("m._apply(lambda one: one + 1) is m",),
+        ("m.x = parameter", "(m.x * 3).sum().backward()")
+        + ("parameter.requires_grad_(False) is parameter", "m.to(torch.float64) is m"),
+        ("m.x = other", "m.register_buffer('y', count)", "m.to(torch.float16) is m"),
         ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
@@ -248,6 +273,7 @@ class Scene:
         tensors = _tensors()
         self.modules = {name: one for name, one in modules.items() if name != "kin"}
         self.tensors = tensors
+        self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
         tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
         tools |= {"changed": self._changed, "named_in_error": named_in_error}
@@ -277,6 +303,7 @@ class Scene:
             own = vars(module)
             for box in BOXES:
                 seen[f"`{name}.{box}` is"] = self.shown(own.get(box))
+            seen[f"the containers of `{name}` are"] = self._replaced(name, own)
             hidden = own.get(HIDDEN)
             names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
             seen[f"`{name}.{HIDDEN}` is"] = f"{names}"
@@ -289,6 +316,13 @@ class Scene:
             seen |= {f"`{name}` is": self._tensor(one) for name, one in self.tensors.items()}
             seen["the last dictionary that `changed` gave is"] = self.shown(self.state)
         return seen
+
+    def _replaced(self, name: str, own: Mapping[str, object]) -> str:
+        """Whether its containers are the objects that they were when last looked at."""
+        now = {(name, box): own.get(box) for box in (*BOXES, HIDDEN)}
+        before = {key: self.boxes.get(key, one) for key, one in now.items()}
+        self.boxes |= now
+        return "those of before" if all(before[key] is now[key] for key in now) else "other objects"
 
     def shown(self, value: object) -> str:
         """`value` in words that are equal for two classes if the values are."""
@@ -377,7 +411,7 @@ def _tensors() -> dict[str, torch.Tensor]:
         "other": Special(torch.tensor([3.5, 4.5, 5.5])),
         "twin": nn.Parameter(parameter.data),
         "frozen": nn.Parameter(torch.tensor([6.5, 7.5]), requires_grad=False),
-        "tensor": torch.tensor([8.5, 9.5]),
+        "tensor": torch.tensor([8.5, 9.5], dtype=torch.float64),
         "count": torch.tensor([3, 4]),
         "flag": torch.tensor(True),
         "buffer": nn.Buffer(torch.tensor([0.5, -1.5])),
@@ -387,10 +421,14 @@ def _tensors() -> dict[str, torch.Tensor]:
     }
 
 
+# Numbers that no shorter dtype can hold.
+_EXACT = {torch.float64: 2 + 1e-12, torch.int64: 2**24 + 1}
+
+
 def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
     """The state of `module` with other numbers; a key less, some more, another shape."""
     state = {
-        key: torch.full_like(value, place + 2)
+        key: torch.full_like(value, place + _EXACT.get(value.dtype, 2))
         for place, (key, value) in enumerate(module.state_dict().items())
     }
     keys = [*state] or ["x"]

@@ -251,7 +251,8 @@ class _Reader:
         if is_a(value, torch.optim.Optimizer):
             yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
         elif is_a(value, Mapping):
-            yield f"`{path}` is", "a dict"
+            plain_one = is_a(value, dict)
+            yield f"`{path}` is", "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
             keys = [self._key(key) for key in islice(value, _MOST)]
             keys = sorted(keys) if "order" in self.free else keys
             yield f"the keys of `{path}` are", ", ".join(f"`{key}`" for key in keys) or "none"

@@ -317,7 +317,7 @@ def _loaded(answer: type, path: str, file: _File) -> Facts:
         missing, unexpected = model.load_state_dict(state_dict, strict=file.strict)
         return {"missing_keys": sorted(missing), "unexpected_keys": sorted(unexpected)}
 
-    seen = called(load, state_dict=state)
+    seen = called(load, state_dict=state, again=True)
     seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "metadata"))
     for name, one in model.named_parameters():
         kept = held.get(name) is one
@@ -380,6 +380,9 @@ GAIN = Exercise(
         if old in state_dict and new not in state_dict: → if True:
     - both: A file with both names is refused, as one with a key too many. Leave it as it is.
         and new not in state_dict →
+    - once: A model may load more than once. Do the same each time.
+        if old in state_dict and → if "done" not in vars(self) and old in state_dict and
+        super()._load → self.done = True; super()._load
     - another-parameter: The parameter is another object now, which no optimizer holds. Let `super()`
       copy the numbers into it.
         super()._load → self.gain = nn.Parameter(self.gain.detach().clone()); super()._load
@@ -465,6 +468,7 @@ def _train(run: _Run, steps: int) -> list[torch.Tensor]:
         run.optimizer.step()
         for group in run.optimizer.param_groups:
             group["lr"] *= 0.8
+            group["weight_decay"] += 0.01
         losses.append(loss.detach())
     return losses
 
@@ -536,6 +540,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
         run = _new_run(kind, 2)
         seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))
+        seen["after `resume_from` the file is"] = "there" if moved.is_file() else "gone"
     for part, resumed in _state(run).items():
         seen[f"after `resume_from` the {part} is"] = _bit_for_bit(state[part], resumed)
     gradients = "as they were" if left_alone else "changed"
@@ -584,6 +589,10 @@ CHECKPOINT = Exercise(
         return saved["step"] → return 0
     - model-lost: The model is not where it was: parameters or buffers have other numbers.
         model.load_state_dict(saved["model"]) →
+    - rate-alone: A loop may change other options of a group than the learning rate. Load them all.
+        optimizer.load_state_dict(saved["optimizer"]) → saved["optimizer"]["param_groups"] = [ \
+{**now, "lr": old["lr"]} for now, old in zip(optimizer.state_dict()["param_groups"], \
+saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer"])
     - optimizer-lost: The optimizer has forgotten its moments and its learning rate.
         optimizer.load_state_dict(saved["optimizer"]) →
     - generator-lost: The batches are others: the generator has `get_state()` and `set_state(...)`.

@@ -43,6 +43,8 @@ STACK = Exercise(
                 "module.head = nn.Linear(4, 1)",
                 "module.layers = copy.deepcopy(module.layers)",
                 "module.layers.get_submodule('3').weight.data.fill_(0.5)",
+                "module.layers.add_module('11', nn.Linear(4, 4))",
+                "module.layers.add_module('5', nn.Tanh())",
             ),
         ),
         living("Stack", 0, calls=((_FOURS,),)),
@@ -62,6 +64,10 @@ STACK = Exercise(
     - hidden-alias: `forward` uses a second name of the list, which does not hear of a new list.
         in self.layers: → in self.all:
         self.head = → vars(self)["all"] = self.layers; self.head =
+    - counted: Go through the layers that are there now. Their number may have changed.
+        for layer in self.layers: → for layer in list(self.layers)[:11]:
+    - weights-alone: Call the layer: another one, in its place, may have no weight.
+        layer(x) → nn.functional.linear(x, layer.weight, layer.bias)
     - one-layer: `[layer] * depth` is one layer many times. Make a new one for each place.
         nn.Linear(4, 4) for _ in range(depth) → [nn.Linear(4, 4)] * depth
     - frozen: All parameters are to be trained. Leave `requires_grad` as it is.
@@ -104,7 +110,7 @@ SCALES = Exercise(
             calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS[None], "Red")),
             begins=("scale.red", "scale.infrared", "scale.Red"),
             look={"a name that is not there is": _on_a_name_that_is_not_there},
-            lines=("module.body = nn.Linear(2, 2)", "module.scale = copy.deepcopy(module.scale)")
+            lines=("module.body = nn.Tanh()", "module.scale = copy.deepcopy(module.scale)")
             + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
@@ -511,7 +517,8 @@ def _files() -> Iterator[tuple[str, dict]]:
     yield "a new file", _norm(False).state_dict()
     yield "a plain dict", dict(_norm(True).state_dict())
     yield "an empty dict", {}
-    odd = {"std": 0.5, "positions": [0, 1], "a.std": torch.tensor(2.0), "b.positions": None}
+    odd = {"std": 0.5, "positions": [0, 1], "b.positions": None}
+    odd |= {"a.std": torch.tensor(2.0, dtype=torch.float64), "c.std": torch.tensor([1, 2])}
     yield "a file with numbers, a list and None", {**odd, "b.std": None, "0.std.std": "text"}
     for words, model in menagerie(without=("a lazy layer", "a model on meta")):
         for part in [*model.modules()]:
@@ -596,10 +603,10 @@ AVERAGE = Exercise(
     living(
         "Average",
         2,
-        calls=((_TWOS,), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        calls=((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
-        lines=("module.layer = nn.Linear(2, 2)",),
+        lines=("module.layer = nn.Tanh()",),
         free=("keys", '.to("meta")', "to_empty and new numbers"),
     ),
     """
@@ -645,7 +652,7 @@ class Rolling(nn.Module):
         return self.past.mean()
 
 
-_NUMBERS = tuple((torch.tensor(x),) for x in (6.0, 7, -2.5, 40.0))
+_NUMBERS = tuple((torch.tensor(x),) for x in (6.0, 7, -2.5, -2.5))
 
 ROLLING = Exercise(
     "6.9",
@@ -682,6 +689,8 @@ ROLLING = Exercise(
         return self.past.mean() → return mean
     - zeros-left-out: At first the window is full of zeros, and they count in its mean.
         return self.past.mean() → return self.past[self.past != 0].mean()
+    - new-ones-alone: A number counts also if it is the same as the one before.
+        self.past = self.past.roll(-1) → self.past = self.past.roll(-int(self.past[-1] != x))
     - its-dtype: The window keeps its dtype, whatever the one of `x` is.
         self.past = self.past.roll(-1) → self.past = self.past.roll(-1).to(x.dtype)
     - holds-the-graph: The window carries the history of `x`. Remember `x.detach()`.

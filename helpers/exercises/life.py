@@ -315,7 +315,10 @@ def _facts_of(
     known, seen = known or Known(), {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     if "keys" not in free:
-        seen["the keys of the `state_dict` are"] = _names(module.state_dict())
+        state = module.state_dict()
+        seen["the keys of the `state_dict` are"] = _names(state)
+        noted = "" in getattr(state, "_metadata", ())
+        seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():
         if tensor is not None and (own is None or name in own):
