@@ -180,6 +180,8 @@ FIRST = {
         ("m.x = parameter", "m.y = buffer", "m.register_buffer('z', flag)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'wanting'))]",),
         ("m.load_state_dict(nn.ParameterDict())",),
+        ("m.x = hidden", "m.y = buffer", "m.training = False")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'more'), strict=False)]",),
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', count)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
     ],
