@@ -42,9 +42,8 @@ FILLINGS = {
     "t": ("parameter", "other", "tensor", "buffer", "count"),
     "v": "parameter other frozen tensor count flag buffer hidden result None None 3".split()
     + ["'text'"],
-    "any": "'x' 'y' 'z' 'x' 'y' 'training' 'children' 'x.y' '' 3 '0' 'in'".split()
-    + ["' '", "'a b/c'"],
-    "odd": ("x.y", "", "x", "0", "in", " ", "a b/c"),
+    "any": "'x' 'y' 'z' 'x' 'y' 'training' 'children' 'x.y' '' 3 '0' 'lambda'".split(),
+    "odd": ("x.y", "", "x", "0", "lambda"),
     "near": ("x_", "_x", "X", "x.y", "0", "w", "__x__"),
     "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x", "0", "children.__self__")
     + (" x", "x.y.z.w"),
@@ -93,8 +92,10 @@ WRITE = {
     + ["({p} * 0).sum().backward()", "{m}._apply(fn={fn}) is {m}"],
 }
 READ = {
-    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES] + [f"type({{m}}.{HIDDEN}) is set"]
-    + [f"{{m}}.{box}['gone']" for box in BOXES] + ["type(m)(3)"],
+    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES]
+    + [f"type({{m}}.{HIDDEN}) is set"]
+    + [f"{{m}}.{box}['gone']" for box in BOXES]
+    + ["type(m)(3)"],
     2: [],
     3: ["[{m}.{n}]", "[{m}.{n}]", "hasattr({m}, '{n}')", "getattr({m}, '{n}', 5)", "early.{n}"]
     + ["hasattr(early, '_parameters')", "[copy.copy({m}).{n}]", "hasattr({m}, '{near}')"],
@@ -124,6 +125,7 @@ FIRST = {
         + ("m._modules['z'] = child", f"m.{HIDDEN}.add('y')", "m.__init__()"),
     ],
     2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
+    + [("last.x = hidden", "last.x = 3", "last.x = tensor")]
     + [
         (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
         for one, other in (("parameter", "other"), ("child", "second"), ("hidden", "buffer"))
@@ -143,8 +145,10 @@ FIRST = {
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
     + [("early.register_parameter(3, parameter)",), ("early.register_buffer('', buffer)",)]
     + [("m.register_parameter('x')",), ("m.register_parameter('0', parameter)",)]
+    + [("m.register_parameter(' ', parameter)", "m.register_buffer('a b/c', buffer)")]
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
-    5: [("m.add_module('x', kin)",), ("early.add_module('x', child)",)]
+    5: [("m.add_module('x', kin)",), ("m.add_module('a b/c', child)",)]
+    + [("early.add_module('x', child)",)]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
     + [("m.add_module('x', None)", "m.get_submodule('x')", "m.get_submodule(' x')")]
     + [("m.x = child", "m.get_submodule('x')", "m.x = second", "m.get_submodule('x')")]
@@ -187,7 +191,7 @@ FIRST = {
     ],
     9: [
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', tensor)")
-        + ("m.to(torch.float64) is m",),
+        + ("m.to(torch.float32) is m",),
         ("m.x = child", "m.y = child", "child.x = parameter", "child.y = buffer")
         + ("m._apply(lambda one: one + 1) is m",),
         ("m.x = child", "child.y = second", "second.z = other", "second.x = buffer")

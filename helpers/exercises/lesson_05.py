@@ -383,8 +383,8 @@ GAIN = Exercise(
     - once: A model may load more than once. Do the same each time.
         if old in state_dict and → if "done" not in vars(self) and old in state_dict and
         super()._load → self.done = True; super()._load
-    - another-parameter: The parameter is another object now, which no optimizer holds. Let `super()`
-      copy the numbers into it.
+    - another-parameter: The parameter is another object now, which no optimizer holds. Let
+      `super()` copy the numbers into it.
         super()._load → self.gain = nn.Parameter(self.gain.detach().clone()); super()._load
     - too-kind: A file with neither name has to be refused, as always.
         super()._load → state_dict.setdefault(new, self.gain); super()._load

@@ -92,6 +92,7 @@ class Scales(nn.Module):
 
 _TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 
+
 def _on_a_name_that_is_not_there(module: nn.Module) -> str:
     try:
         module(_TWOS.to(module.body.weight), "green")
@@ -223,7 +224,7 @@ SWAP_HEAD = Exercise(
         model.head = head
         optimizer.param_groups[0]["params"] = [*model.parameters()]
         return optimizer
-    - moved: The head has to keep its place: the order of the keys has changed. Assign, do not delete.
+    - moved: The order of the keys has changed. Assign, and the head keeps its place.
         model.head = → del model.head; model.head =
     - other-mode: Only swap the head. It has the mode that it was given in.
         = head → = head.train(model.training)

@@ -159,8 +159,7 @@ FIVE_QUESTIONS = _step(
     - kin: `kin` is made from `Base`, but not from your class. Ask `isinstance(value, Base)`. The
       name `Module` means another class in the next step.
         elif isinstance(value, Base) → elif isinstance(value, Given1)
-    - exact-class: The class of `other` is made from `nn.Parameter`: `isinstance` knows it, `type` does
-      not.
+    - exact-class: The class of `other` is made from `nn.Parameter`. `isinstance` knows it.
         isinstance(value, nn.Parameter) → type(value) is nn.Parameter
     - to-the-end: A name that is assigned again keeps its place in its container. Leave it there.
         self._leave_all_but("_parameters", name) → self._leave_all_but("", name)
@@ -294,8 +293,8 @@ REGISTER = _step(
 persistent or self._non_persistent_buffers_set.add(name)
     - dotted: A name with a dot is a `KeyError`.
         name == "" or "." in name → name == ""
-    - odd-name: A name may be `0` or `in`: an `nn.Sequential` names its layers so. Only the empty name
-      and a dot are refused.
+    - odd-name: A name may be `0` or `lambda`: an `nn.Sequential` has layers called `0`. Only the
+      empty name and a dot are refused.
         name == "" or "." in name → not name.isidentifier()
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
         hasattr(self, name) → name in vars(self)
@@ -361,7 +360,7 @@ CHILDREN = _step(
     - twice: The same child under two names is one child, under its first name.
         seen.add(module) → pass
     - not-itself: A module may hold itself, and is its own child then.
-        module is not None and module not in seen → module not in (None, self) and module not in seen
+        module is not None and → module is not None and module is not self and
     - one-level: The children are those of this module. Their children are not.
         yield name, module → yield name, module; yield from module.named_children()
     - no-module: What the path meets has to be a module: anything else is an `AttributeError`.
@@ -638,7 +637,7 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
     - own-only: `_apply` reaches every parameter and buffer of every module in the tree.
         module._apply(fn) → pass
     - two-names: A buffer under two names is replaced under both.
-        name, buffer in self._buffers.items(): → name, buffer in [*self.named_buffers(recurse=False)]:
+        self._buffers.items(): → [*self.named_buffers(recurse=False)]:
     - twice: A child under two names is one child: `fn` is for each of its tensors once.
         for module in self.children(): → for module in filter(None, self._modules.values()):
     - gradient: A gradient goes along with its parameter.

@@ -116,7 +116,8 @@ class Life:
             known = Known()
             known.add(second=_face(self.twin))
             seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
-            seen["the random numbers of torch are"] = "seeded anew" if self.seeds else "drawn from"
+            seed = "set anew" if self.seeds else "left alone"
+            seen["the seed of torch's random numbers is"] = seed
             seen |= self._facts({*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
