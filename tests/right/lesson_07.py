@@ -195,7 +195,7 @@ class Module(Step6):
         device, dtype, *_ = torch._C._nn._parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(dtype)
-        number = (torch.float16, torch.float32, torch.float64, torch.complex64)
+        number = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64)
         return self._apply(lambda one: one.to(device, dtype if one.dtype in number else None))
     def train(self, mode=True):
         for module in self.modules():
