@@ -13,6 +13,7 @@ from helpers.tracing.parting import parting
 from helpers.tracing.trace import Step, Trace, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.findings_table import audit
+from helpers.views.memory_map import MemoryMap
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
@@ -26,6 +27,7 @@ __all__ = [
     "Comparison",
     "Entry",
     "Finding",
+    "MemoryMap",
     "Mismatch",
     "OutcomeTable",
     "ParameterWays",

@@ -190,7 +190,7 @@ def test_everything_the_browser_needs_is_sent_once():
         "tooltip",
         "tabbable",
     }
-    assert sent == {"prompt", "code", "options", "answer"}
+    assert sent == {"prompt", "code", "options", "answer", "solved"}
 
 
 def test_the_look_is_the_common_one_and_its_own():

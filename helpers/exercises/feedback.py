@@ -10,7 +10,8 @@ from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Unsolved
 from helpers.exercises.questions import all_questions
 from helpers.exercises.stopping import own_room
-from helpers.views.markup import BOX, Markup, join, tag
+from helpers.views import page
+from helpers.views.markup import BOX, Markup, fold, join, soft, tag
 from helpers.views.quiz_card import QuizCard, prose
 
 # Hints already shown for each exercise in this kernel: the next attempt gets the next one.
@@ -51,20 +52,35 @@ class Feedback:
         return " ".join(" · ".join(words).split())
 
     def _repr_html_(self) -> Markup:
-        verdict, colour = _VERDICTS[self.status]
-        lines = (
+        verdict, _ = _VERDICTS[self.status]
+        return self._box(tag("b", verdict), f" · exercise {self.exercise}", self._told())
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict:
+        data = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if page.is_wanted() and self.status == "unsolved":
+            data[page.KIND] = page.bundle_of([{"html": self._on_page()}])
+        return data
+
+    def _on_page(self) -> Markup:
+        """The exercise with its hints, each inside the fold of the one before."""
+        hints = all_exercises()[self.exercise].hints
+        folds: Markup | str = ""
+        for number, hint in reversed(list(enumerate(hints, start=1))):
+            words = tag("div", prose(hint), style="margin:0.3em 0")
+            folds = fold(f"Hint {number} of {len(hints)}", words, folds, style="margin-top:0.3em")
+        wanted = tag("div", prose(self.expected), style="margin:0.3em 0")
+        check = soft("Run the lesson to write your answer and have it checked.")
+        return self._box(tag("b", f"Exercise {self.exercise}"), wanted, folds, check)
+
+    def _told(self) -> Markup:
+        return join(
             tag("div", tag("b", name, ":"), " ", prose(words), style="margin-top:0.3em")
             for name, words in self._lines()
         )
-        return tag(
-            "div",
-            tag("b", verdict),
-            f" · exercise {self.exercise}",
-            join(lines),
-            class_="inm-check",
-            data_state=self.status,
-            style=f"{BOX};border-left:5px solid {colour}",
-        )
+
+    def _box(self, *parts: object) -> Markup:
+        style = f"{BOX};border-left:5px solid {_VERDICTS[self.status][1]}"
+        return tag("div", *parts, class_="inm-check", data_state=self.status, style=style)
 
 
 def quiz(key: str) -> QuizCard:

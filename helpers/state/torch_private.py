@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin
 
 # --- a module
@@ -63,6 +64,33 @@ def storage_address(tensor: torch.Tensor) -> int | None:
         return storage_of(tensor)._cdata or None
     except Exception:
         return None
+
+
+def weak_storage(tensor: torch.Tensor) -> StorageWeakRef:
+    """What tells later whether the memory of `tensor` was given back, and keeps it no longer for
+    that: as long as this is held, no other storage gets the same `storage_address`. torch shares
+    tensors between processes with it; there is no public class."""
+    return StorageWeakRef(storage_of(tensor))
+
+
+def memory_begins(tensor: torch.Tensor) -> int | None:
+    """The address at which the storage of `tensor` begins: two storages may lie over the same
+    bytes, as those of one NumPy array do. None where there are no bytes, or where asking for them
+    would copy them: a tensor that `torch._lazy_clone` made. Without the mark of these there are
+    none to spare."""
+    is_lazy_clone = getattr(torch._C, "_is_cow_tensor", lambda _: False)
+    return None if is_lazy_clone(tensor) else storage_of(tensor).data_ptr() or None
+
+
+def answers_for_itself(kind: type) -> bool:
+    """Does this class of tensors run code of its own in the place of torch's kernels, as DTensor
+    and FakeTensor do? Then its storage says nothing of where its numbers are."""
+    own = next(
+        vars(base)["__torch_dispatch__"]
+        for base in type.__dict__["__mro__"].__get__(kind)
+        if "__torch_dispatch__" in vars(base)
+    )
+    return own is not vars(torch.Tensor)["__torch_dispatch__"]
 
 
 def writes_into(tensor: torch.Tensor) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import NamedTuple
 
 from pygments.lexers.python import PythonLexer
@@ -57,6 +58,7 @@ def listings_of(steps: Trace) -> list[Listing]:
     return found
 
 
+@lru_cache(maxsize=64)  # the same few functions run in trace after trace
 def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
     indent = len(text[0]) - len(text[0].lstrip())
     lines = [line if line[:indent].strip() else line[indent:] for line in text]

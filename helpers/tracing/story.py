@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
+from helpers.state.table import Table
 from helpers.state.torch_private import NON_PERSISTENT
 from helpers.tracing.listing import listings_of
 from helpers.tracing.recorder import Line
@@ -56,13 +57,6 @@ class Note(NamedTuple):
     words: str
 
 
-class _Table(dict):
-    """Distinct rows, numbered in the order in which they came."""
-
-    def __missing__(self, row: object) -> int:
-        return self.setdefault(row, len(self))
-
-
 def film(steps: Trace) -> dict[str, Any]:
     """The film as the browser gets it, cut at 10,000 steps with the rest counted."""
     return _Film(steps).tables()
@@ -76,7 +70,7 @@ class _Film:
         self.history = steps.recording.history
         self.listings = listings_of(steps)
         self.touched = {(change.container, change.name) for change in steps.changes}
-        self.stacks, self.entries, self.values = _Table(), _Table(), _Table()
+        self.stacks, self.entries, self.values = Table(), Table(), Table()
 
     def tables(self) -> dict[str, Any]:
         frames = list(self._frames())
@@ -101,7 +95,7 @@ class _Film:
         for place, listing in enumerate(self.listings):
             lines = range(listing.first, listing.first + len(listing.tokens))
             places |= dict.fromkeys(lines, place)
-        visits = _Table()
+        visits = Table()
         for step, line in zip(self.steps, self.trace.recording.lines, strict=False):
             # The line of the block is in another file, and listed last.
             place = places[step.line] if step.stack else len(self.listings) - 1

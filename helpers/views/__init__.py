@@ -1,13 +1,14 @@
 """Let me see and touch it: the views, and what they share.
 
 Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
-nothing of torch's rules.
+nothing of torch's rules. `page` is how the live one comes onto a page without a kernel.
 
 Imports: `state`, `tracing`, `checkpoints`.
 """
 
 from __future__ import annotations
 
+from helpers.views import page
 from helpers.views.bundle import front_end
 
 __all__ = ["TwoFaces", "ThreeFaces", "front_end"]
@@ -24,10 +25,19 @@ class TwoFaces:
 
 
 class ThreeFaces(TwoFaces):
-    """A widget with the two faces for where nothing runs."""
+    """A widget with the two faces for where nothing runs.
+
+    On a page without a kernel it runs from what `on_page()` gives: parts, as `page.mounted` makes
+    them. A view gives its own where Python would be asked for more than its state."""
+
+    def on_page(self) -> list[dict]:
+        return page.parts_of(self)
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict, dict]:
         live = super()._repr_mimebundle_(**kwargs)
         # Of an anywidget, and of a plain widget.
         data, metadata = live if isinstance(live, tuple) else (live, {})
-        return {**data, "text/plain": repr(self), "text/html": self.static_face()}, metadata
+        data = {**data, "text/plain": repr(self), "text/html": self.static_face()}
+        if page.is_wanted():
+            data[page.KIND] = page.bundle_of(self.on_page())
+        return data, metadata

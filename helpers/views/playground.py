@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
 from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
-from helpers.views import ThreeFaces, TwoFaces, front_end
+from helpers.views import ThreeFaces, TwoFaces, front_end, page
 from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, soft, tag
 from helpers.views.signs import SIGNS, Sign
-from helpers.views.trace_player import TracePlayer
+from helpers.views.trace_player import TracePlayer, shown
 
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
@@ -43,6 +43,26 @@ def outcome_in_words(outcome: Outcome) -> str:
 
 def _sign_of(outcome: Outcome) -> Sign:
     return SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
+
+
+def offered(route: str) -> tuple[list[str], list[str]]:
+    """The values and the homes that can be chosen for `route`."""
+    values = [] if route == "del" else list(VALUES)
+    return values, list(EARLY_HOMES if route == BEFORE_INIT else HOMES)
+
+
+def _outcomes() -> Iterator[tuple[list[str], list[dict]]]:
+    """What the menus and the player show for each choice of value, home and route."""
+    for route in ROUTES:
+        values, homes = offered(route)
+        choices = {"value": values, "home": homes, "route": list(ROUTES)}
+        for home in HOMES:
+            kept = home if home in homes else homes[0]
+            for value in values or [""]:
+                outcome = run(value, kept, route)
+                menus = {"choices": choices, "words": outcome_in_words(outcome), "home": kept}
+                for chosen in [value] if values else VALUES:
+                    yield [chosen, home, route], [menus, shown(outcome.steps)]
 
 
 class OutcomeTable(TwoFaces):
@@ -120,8 +140,7 @@ class Playground(ThreeFaces, widgets.VBox):
         """Run what is chosen and show it: `del` takes no value, and before `__init__` there are
         fewer homes."""
         menus = self.menus
-        values = [] if menus.route == "del" else list(VALUES)
-        homes = list(EARLY_HOMES if menus.route == BEFORE_INIT else HOMES)
+        values, homes = offered(menus.route)
         if menus.home not in homes:
             menus.home = homes[0]  # which comes back here
             return
@@ -131,6 +150,12 @@ class Playground(ThreeFaces, widgets.VBox):
         before, self.children = self.children[1:], (menus, TracePlayer(self.outcome.steps))
         for player in before:
             player.close()
+
+    def on_page(self) -> list[dict]:
+        """Every outcome with its film. What films have in common is sent once."""
+        menus, player = page.parts_of(self)
+        menus["choices"] = {"names": ["value", "home", "route"], "outcomes": list(_outcomes())}
+        return [menus, player]
 
     def title(self) -> str:
         menus = f"{len(VALUES)} values, {len(HOMES)} homes of the name, {len(ROUTES)} routes"

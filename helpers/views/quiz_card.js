@@ -1,55 +1,12 @@
-// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. A
-// card with the trait `chosen` has no answer, no button and no whys: it hands over what is chosen,
-// and Python makes of it what it likes.
+// One quiz question. Choosing, feedback and the whys happen here, with no trip to the kernel. With
+// the trait `placement` there are many, and no answer is given.
 
 import { node, prose } from "./dom.js";
-import { enter, hear } from "./life.js";
+import { enter } from "./life.js";
+import { renderPlacement } from "./quiz_placement.js";
+import { letter, questionOf } from "./quiz_question.js";
 
-const letter = (index) => String.fromCharCode(65 + index);
-
-// Radio names are private to their form, so two cards on a page stay apart.
-function rowOf(option, index, chosen) {
-  const radio = node("input", { type: "radio", name: "option", value: index, checked: chosen });
-  const mark = node("span", "inm-quiz-mark");
-  const words = node("span", "inm-quiz-text", ...prose(option.text));
-  const initial = node("b", "inm-quiz-letter", letter(index));
-  return { row: node("label", "inm-quiz-option", radio, initial, words, mark), radio, mark };
-}
-
-// The question, its code and its options, of which one can be chosen.
-function questionOf(model) {
-  const chosen = model.get("chosen");
-  const rows = model.get("options").map((option, i) => rowOf(option, i, i === chosen));
-  const prompt = node("legend", "inm-quiz-prompt", ...prose(model.get("prompt")));
-  const code = model.get("code") ? node("pre", "inm-quiz-code", model.get("code")) : "";
-  const about = { class: "inm-quiz-options", role: "radiogroup" };
-  const group = node("fieldset", about, prompt, code, ...rows.map(({ row }) => row));
-  return { rows, group, choice: () => rows.findIndex(({ radio }) => radio.checked) };
-}
-
-// A question that is asked and handed on: Python hears what is chosen.
-function renderAsked({ model, el }) {
-  const { rows, group, choice } = questionOf(model);
-  const kicker = node("div", "inm-quiz-kicker", model.get("kicker"));
-  const form = node("form", "inm inm-quiz inm-quiz-small", kicker, group);
-  const { on, leave } = enter(el, form);
-  on(form, "submit", (event) => event.preventDefault());
-  on(form, "change", () => {
-    model.set("chosen", choice());
-    model.save_changes();
-  });
-  // The same card may be on the page twice.
-  const mirror = () => {
-    for (const [i, { radio }] of rows.entries()) radio.checked = i === model.get("chosen");
-  };
-  const silence = hear(model, { "change:chosen": mirror });
-  return () => {
-    silence();
-    leave();
-  };
-}
-
-// What a card with an answer has below its options: two buttons and what is said of a choice.
+// What a card has below its options: two buttons and what is said of a choice.
 class Verdict {
   misses = 0;
   solved = false;
@@ -62,7 +19,22 @@ class Verdict {
   show = node("button", { type: "button", class: "inm-button", hidden: true }, "Show the answer");
 
   constructor(model, rows) {
-    Object.assign(this, { rows, options: model.get("options"), answer: model.get("answer") });
+    const [options, answer] = ["options", "answer"].map((name) => model.get(name));
+    Object.assign(this, { model, rows, options, answer });
+  }
+
+  // A card that was solved before, in a browser that remembers it.
+  restore() {
+    const solved = this.model.get("solved");
+    if (!solved) return;
+    this.rows[this.answer].radio.checked = true;
+    this.solve(solved);
+    this.sayWhy(solved);
+  }
+
+  sayWhy(solved) {
+    const words = solved === "right" ? "✓ Right" : `The answer is ${letter(this.answer)}`;
+    this.say(solved, words, this.answer);
   }
 
   say(state, verdict, index) {
@@ -80,8 +52,8 @@ class Verdict {
     if (chosen < 0) {
       this.say("empty", "Choose an option first.");
     } else if (chosen === this.answer) {
-      this.solve();
-      this.say("right", "✓ Right", chosen);
+      this.solve("right");
+      this.sayWhy("right");
     } else {
       this.misses += 1;
       this.label(chosen, "wrong", "✗ not this one");
@@ -94,15 +66,17 @@ class Verdict {
     const { radio } = this.rows[this.answer];
     radio.checked = true;
     radio.focus(); // the button is about to go, and focus must not go with it
-    this.solve();
-    this.say("shown", `The answer is ${letter(this.answer)}`, this.answer);
+    this.solve("shown");
+    this.sayWhy("shown");
   }
 
-  solve() {
+  // `how` is "right" or "shown".
+  solve(how) {
     this.label(this.answer, "right", "✓ right");
     this.show.hidden = true;
     if (this.solved) return;
     this.solved = true;
+    this.model.set("solved", how); // it is not sent to Python
     this.options.forEach((option, index) => {
       const title = `Why ${index === this.answer ? "" : "not "}${letter(index)}?`;
       const why = node("div", "inm-prose", ...prose(option.why));
@@ -113,7 +87,9 @@ class Verdict {
 }
 
 function renderChecked({ model, el }) {
-  const { rows, group, choice } = questionOf(model);
+  const [prompt, code] = ["prompt", "code"].map((name) => model.get(name));
+  const options = model.get("options").map(({ text }) => text);
+  const { rows, group, choice } = questionOf({ prompt, code, options });
   const verdict = new Verdict(model, rows);
   const kicker = node("div", "inm-quiz-kicker", "Predict");
   const actions = node("div", "inm-quiz-actions", verdict.check, verdict.show);
@@ -124,11 +100,12 @@ function renderChecked({ model, el }) {
     verdict.onCheck(choice());
   });
   on(verdict.show, "click", () => verdict.onShow());
+  verdict.restore();
   return leave;
 }
 
 function render(context) {
-  return context.model.get("chosen") === undefined ? renderChecked(context) : renderAsked(context);
+  return context.model.get("placement") ? renderPlacement(context) : renderChecked(context);
 }
 
 export default { render };

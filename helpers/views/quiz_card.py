@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import anywidget
 from traitlets import Int, List, Unicode
 
-from helpers.views import ThreeFaces, front_end
+from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import BOX, SOFT, Markup, join, tag
 
 
@@ -38,6 +38,7 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
     code = Unicode().tag(sync=True)
     options = List().tag(sync=True)
     answer = Int().tag(sync=True)
+    solved = Unicode().tag(sync=True)  # "right" or "shown", where a browser remembers it
 
     def __init__(
         self, key: str, prompt: str, options: Iterable[tuple[str, str]], answer: int, code: str = ""
@@ -47,6 +48,9 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
         self._key = key
         pairs = [{"text": words, "why": why} for words, why in options]
         super().__init__(prompt=prompt, code=code, options=pairs, answer=answer)
+
+    def on_page(self) -> list[dict]:
+        return [page.mounted(self, memory={"key": self._key, "names": ["solved"]})]
 
     def title(self) -> str:
         return f"Quiz {self._key}: {self.prompt}"

@@ -6,57 +6,67 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
+import anywidget
+from traitlets import Bool, Dict, Int, List, Unicode
 
-from helpers.views import ThreeFaces
+from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import SOFT, Markup, tag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Redraw(ThreeFaces, widgets.VBox):
+class Redraw(ThreeFaces, anywidget.AnyWidget):
     """A slider called `label` with the positions `values`, and under it the figure that
     `draw(value)` returns.
 
     `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says
     so. What it raises is shown in the place of the figure. Before it is run, the static face says
-    what the slider does."""
+    what the slider does. ValueError: `start` is not among `values`."""
+
+    _esm, _css = front_end("redraw")
+
+    label = Unicode().tag(sync=True)
+    values = List().tag(sync=True)  # as the reader sees them
+    at = Int().tag(sync=True)
+    busy = Bool().tag(sync=True)
+    picture = Dict().tag(sync=True)  # `source`, `alt` and `width`, or the `error` in words
 
     def __init__(
         self, draw: Callable[[float], Figure], *, label: str, values: Sequence[float], start: float
     ) -> None:
-        self._draw, self._range = draw, f"{label}, from {values[0]} to {values[-1]}"
-        self.slider = widgets.SelectionSlider(
-            options=values,
-            value=start,
-            description=label,
-            continuous_update=False,
-            layout={"width": "32em"},
-        )
-        self.busy = widgets.Label()
-        self.picture = widgets.HTML()
-        super().__init__([widgets.HBox([self.slider, self.busy]), self.picture])
-        self.slider.observe(lambda change: self.redraw(change["new"]), names="value")
-        self.redraw(start)
+        self._draw, self._values = draw, list(values)
+        at = self._values.index(start)
+        super().__init__(label=label, values=[str(value) for value in values], at=at)
+        self.observe(lambda change: self.redraw(), names="at")
+        self.redraw()
 
-    def redraw(self, value: float) -> None:
-        """Run `draw` for `value` and show what it returns."""
-        self.busy.value = "running …"
+    def redraw(self) -> None:
+        """Run `draw` for the position of the slider and show what it returns."""
+        self.busy = True
+        self.picture = self._picture(self._values[self.at])
+        self.busy = False
+
+    def _picture(self, value: float) -> dict:
         try:
             picture, facts = self._draw(value)._repr_png_()
-            source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-            size = f"width:{facts['width']}px;max-width:100%"
-            self.picture.value = tag("img", src=source, alt=facts["alt"], style=size)
         except Exception as error:
             # The traceback of a handler goes nowhere: the reader would wait for a figure.
-            self.picture.value = tag("b", f"{type(error).__name__}: {error}")
-        finally:
-            self.busy.value = ""
+            return {"error": f"{type(error).__name__}: {error}"}
+        source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        return {"source": source, "alt": facts["alt"], "width": facts["width"]}
+
+    def on_page(self) -> list[dict]:
+        """Every position, drawn beforehand."""
+        drawn = ([[at], [{"picture": self._picture(v)}]] for at, v in enumerate(self._values))
+        return [page.mounted(self, choices={"names": ["at"], "outcomes": list(drawn)})]
 
     def title(self) -> str:
-        return f"Redraw: a slider for {self._range}"
+        return f"Redraw: a slider for {self._range()}"
+
+    def _range(self) -> str:
+        return f"{self.label}, from {self.values[0]} to {self.values[-1]}"
 
     def static_face(self) -> Markup:
-        words = f"Here stands a slider for {self._range}. Run this cell to move it."
+        words = f"Here stands a slider for {self._range()}. Run this cell to move it."
         return tag("p", words, style=SOFT)

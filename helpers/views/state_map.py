@@ -5,7 +5,7 @@ selected.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import anywidget
@@ -17,7 +17,7 @@ from helpers.state.objects import Facts, require_module, shape_in_words, type_na
 from helpers.state.totals import Totals, totals
 from helpers.state.tree import About, Row
 from helpers.state.walk import each_once
-from helpers.views import ThreeFaces, front_end
+from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
 from helpers.views.words import bytes_in_words
@@ -27,6 +27,9 @@ _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a 
 # A model within both is sent whole, and needs no further trip.
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200
 _MATCHES = 200
+# On a page without a kernel: rows, and characters of numbers.
+_ON_PAGE_ROWS, _ON_PAGE_NUMBERS = 1_500, 60_000
+_NOT_ON_PAGE = "Run the lesson to read more of the model: there is no kernel behind this page."
 _STATIC_ROWS = 50
 # What each answer of the experiment says, if it is yes and if it is no; in the order of `Seen`.
 _SEES = (
@@ -132,6 +135,26 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         "refresh": _refresh,
     }
 
+    def on_page(self) -> list[dict]:
+        """The map with all that it would ask for, as far as the model fits."""
+        part = page.mounted(self, needs=_NOT_ON_PAGE)
+        if self._module is not None:
+            part["state"] |= _read(self._module, _ON_PAGE_ROWS, _ON_PAGE_ROWS)
+            part["answers"] = list(self._answers(part["state"]["rows"]))
+        return [part]
+
+    def _answers(self, rows: list[dict]) -> Iterator[tuple[dict, dict]]:
+        """What the browser may ask for about `rows`, and the reply."""
+        room = _ON_PAGE_NUMBERS
+        for row in rows:
+            asked = {"id": row["id"], "path": row["path"]}
+            if row["id"] and (row["kind"] == "module" or "dtype" in row) and "seen" not in row:
+                yield {"type": "about", **asked}, self._about(asked)
+            if "dtype" in row and room > 0:
+                reply = self._preview(asked)
+                room -= len(reply["text"])
+                yield {"type": "preview", **asked}, reply
+
     def title(self) -> str:
         if self._module is None:
             return "<StateMap, closed>"
@@ -157,12 +180,13 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         )
 
 
-def _read(module: nn.Module) -> dict:
-    """The traits that depend on the module: `rows`, `whole` and `totals`."""
-    if _is_small(module):
-        found = tree.opened(module, _WHOLE_ROWS, _PAGE)
-    else:
-        found = tree.opened(module, _FIRST_ROWS, _FIRST_ROWS)
+def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
+    """The traits that depend on the module: `rows`, `whole` and `totals`; of `budget` rows, and
+    `at_a_time` of one module, where that is given."""
+    if not budget:
+        small = _is_small(module)
+        budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
+    found = tree.opened(module, budget, at_a_time)
     rows = []
     for row in found.rows:
         sent = _as_json(row)

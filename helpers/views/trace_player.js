@@ -3,26 +3,13 @@
 
 import { node } from "./dom.js";
 import { enter } from "./life.js";
+import { actionOf, button } from "./scrub.js";
 import { Film } from "./trace_player_film.js";
 import { Source } from "./trace_player_source.js";
 import { State } from "./trace_player_state.js";
 import { count } from "./words.js";
 
-const KEYS = {
-  ArrowLeft: "back",
-  ArrowUp: "back",
-  ArrowRight: "forward",
-  ArrowDown: "forward",
-  Home: "first",
-  End: "last",
-  " ": "play",
-};
 const PACE = 550; // ms for a step that is played; a step that changes something stays longer
-
-function button(action, label, ...words) {
-  const about = { "data-action": action, title: label, "aria-label": label };
-  return node("button", { type: "button", class: "inm-button", ...about }, ...words);
-}
 
 // A word that a narrow page leaves out.
 const word = (words) => node("span", "inm-player-word", words);
@@ -41,7 +28,7 @@ function legendOf({ more, remarks }) {
 class Player {
   timer = null;
   playing = button("play", "", "Play");
-  counter = node("span", "inm-player-count");
+  counter = node("span", "inm-player-count inm-scrub-count");
   path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
   status = node("div", {
     class: "inm-player-status inm-prose",
@@ -72,7 +59,7 @@ class Player {
   controls() {
     this.bar = node(
       "div",
-      { class: "inm-player-bar", role: "group", "aria-label": "Steps" },
+      { class: "inm-player-bar inm-scrub", role: "group", "aria-label": "Steps" },
       button("first", "First step", "|◀"),
       button("back", "Back", "◀"),
       this.playing,
@@ -157,12 +144,8 @@ class Player {
   }
 
   onKey(event) {
-    const held = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
-    const action = held ? undefined : KEYS[event.key];
-    const space = event.key === " ";
-    const onButton = event.target.closest("button") && space;
-    const onSlider = event.target === this.slider && !space;
-    if (!action || onButton || onSlider) return;
+    const action = actionOf(event, this.slider);
+    if (!action) return;
     event.preventDefault();
     this.act(action);
   }

@@ -57,17 +57,22 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
             advice = f"the position of a step as start, such as 0; got {brief(start)}"
             raise TypeError(f"TracePlayer() takes {advice}.")
         self._words, self.face = repr(steps), static_face(steps)
-        super().__init__(
-            film=film(steps),
-            start=max(0, min(start, len(steps) - 1)),
-            nothing=" ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
-        )
+        super().__init__(**shown(steps, start))
 
     def title(self) -> str:
         return f"TracePlayer, {self._words}"
 
     def static_face(self) -> Markup:
         return self.face
+
+
+def shown(steps: Trace, start: int = 0) -> dict:
+    """The traits of a player that depend on what it shows."""
+    return {
+        "film": film(steps),
+        "start": max(0, min(start, len(steps) - 1)),
+        "nothing": " ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
+    }
 
 
 class TracePair(ThreeFaces, widgets.VBox):

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
+from tests.browser.exported import Pages
 from tests.browser.jupyterlab import (
     Lab,
     chromium,
@@ -50,6 +51,14 @@ def browser() -> Iterator[Browser]:
         pytest.skip(NO_BROWSER)
     with chromium(executable) as browser:
         yield browser
+
+
+@pytest.fixture(scope="package")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """All lessons as pages. They are being made while other tests run."""
+    made = Pages(tmp_path_factory.mktemp("pages"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="package")

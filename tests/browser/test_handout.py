@@ -4,8 +4,6 @@ printed.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,41 +81,15 @@ def paper(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen]]:
-    """The folder to which the plain command writes the handout of the lesson `EXECUTED`, and its
-    process.
-    """
-    folder = tmp_path_factory.mktemp("handout")
-    notebook = ROOT / "notebooks" / f"{EXECUTED}.ipynb"
-    command = [
-        sys.executable,
-        "-m",
-        "nbconvert",
-        "--to",
-        "html",
-        "--execute",
-        notebook,
-        "--output-dir",
-        folder,
-    ]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    yield folder, run
-    run.kill()
-
-
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def handout(request, made, paper, tmp_path_factory) -> tuple[Path, Handout]:
+def handout(request, pages, paper, tmp_path_factory) -> tuple[Path, Handout]:
     html, _ = exporter("html").from_filename(str(request.param))
     return request.param, look(paper, tmp_path_factory.mktemp("saved") / "page.html", html)
 
 
 @pytest.fixture(scope="module")
-def executed(made, paper) -> Handout:
-    folder, run = made
-    printed, _ = run.communicate(timeout=300)
-    assert run.returncode == 0, printed
-    page = folder / f"{EXECUTED}.html"
+def executed(pages, paper) -> Handout:
+    page = pages.page(EXECUTED)
     return look(paper, page, page.read_bytes())
 
 

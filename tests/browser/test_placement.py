@@ -12,12 +12,15 @@ RIGHT = [question.answer for question in placing_questions()]
 
 
 def result(page):
-    return page.locator(".jupyter-widgets [role=status]")
+    return page.locator(".inm-quiz-advice")
 
 
 def test_with_the_mouse_it_goes_from_open_questions_to_a_lesson(lab, notebook):
     page = notebook(SHOW)
-    cards, button = page.locator(".inm-quiz"), page.get_by_role("button", name="Where do I begin?")
+    cards, button = (
+        page.locator("form.inm-quiz"),
+        page.get_by_role("button", name="Where do I begin?"),
+    )
     expect(cards).to_have_count(len(RIGHT))
     assert page.get_by_role("button", name="Check", exact=True).count() == 0
     button.click()
@@ -30,13 +33,16 @@ def test_with_the_mouse_it_goes_from_open_questions_to_a_lesson(lab, notebook):
     cards.nth(4).get_by_text("I don't know").click()
     button.click()
     expect(result(page)).to_contain_text("Begin with lesson 3, 03_buffers")
-    assert jupyterlab.accessibility_faults(page, ".jupyter-widgets") == []
+    assert jupyterlab.accessibility_faults(page, ".inm-quiz-placement") == []
     assert lab.problems(page) == []
 
 
 def test_advice_follows_the_answers_and_one_set_of_cards_shown_twice_stays_one(lab, notebook):
     page = notebook(f"{SHOW.replace('Placement()', 'once = Placement()')}\nonce", "once")
-    first, second = page.locator(".inm-quiz").nth(0), page.locator(".inm-quiz").nth(len(RIGHT))
+    first, second = (
+        page.locator("form.inm-quiz").nth(0),
+        page.locator("form.inm-quiz").nth(len(RIGHT)),
+    )
     page.get_by_role("button", name="Where do I begin?").first.click()
     expect(result(page).first).to_contain_text("10 questions are open")
     for choice in (0, 1, 2, 1):  # faster than a kernel answers

@@ -1,0 +1,446 @@
+"""The lessons as pages: opened from disk in a browser without a network, and used to the end.
+
+The lessons are those that the README's command makes. A view alone is put onto a page by the same
+templates, from what it gives while nbconvert runs."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from playwright.sync_api import Browser, Page, expect
+from torch import nn
+
+from helpers import (
+    CheckpointTable,
+    ParameterWays,
+    Placement,
+    Playground,
+    Redraw,
+    StateMap,
+    TracePlayer,
+    check,
+    compare,
+    compare_checkpoint,
+    plots,
+    quiz,
+    trace,
+)
+from helpers.exercises.engine import all_exercises
+from helpers.exercises.placement import placing_questions
+from helpers.exercises.questions import all_questions
+from helpers.tracing.trials import run
+from helpers.views.page import KIND, WANTED
+from helpers.views.playground import outcome_in_words
+from tests.browser.exported import exporter
+from tests.browser.jupyterlab import STRUCK
+from tests.html_page import saved_static_faces
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import lessons
+
+SCREENSHOTS = ROOT / ".screenshots" / "pages"
+WIDTHS = (1280, 768, 390)
+MOST_BYTES = 1_500_000
+MOST_SHIFTED = 0.1  # the sum of layout shifts that browsers' makers call good
+QUESTION = "01-live-view"
+HOSTILE = STRUCK + "<!--<script>\u2028"
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver(list => {
+    for (const one of list.getEntries())
+        if (!one.hadRecentInput) window.shifts.push(one.value);
+}).observe({type: 'layout-shift', buffered: true});"""
+# Scrolls through the page, as a reader does, until every view was in sight.
+READ = """async () => {
+    const pause = ms => new Promise(done => setTimeout(done, ms));
+    while (document.querySelector('.inm-waits')) await pause(20);
+    for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight * 0.8) {
+        scrollTo(0, y);
+        await pause(150);
+    }
+    const waiting = () => document.querySelector('.inm-live:not(.inm-is-alive)');
+    for (let i = 0; i < 200 && waiting(); i += 1) await pause(50);
+    return {
+        waiting: document.querySelectorAll('.inm-live:not(.inm-is-alive)').length,
+        empty: Array.from(document.querySelectorAll('[data-inm-view]'))
+            .filter(one => !one.querySelector('.inm')).length,
+        alive: document.querySelectorAll('.inm-is-alive').length,
+        sideways: document.documentElement.scrollWidth - innerWidth,
+        shifted: window.shifts.reduce((sum, one) => sum + one, 0),
+    };
+}"""
+
+
+class Reader:
+    """A browser without a network: `asked` has what a page asked for beside itself, `problems` what
+    went wrong.
+    """
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.problems: list[str] = []
+        self._browser, self._folder, self._contexts = browser, folder, []
+
+    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
+        window = {"width": width, "height": 900}
+        context = self._browser.new_context(viewport=window, offline=True, **settings)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
+        page.on("request", lambda request: self._note(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    def show(self, *views: object, **settings: object) -> Page:
+        """A page with these views alone."""
+        path = self._folder / "page.html"
+        path.write_text(page_of(*views), encoding="utf-8")
+        return self.open(path, **settings)
+
+    def _note(self, address: str) -> None:
+        if not address.startswith(("file:", "blob:", "data:")):
+            self.asked.append(address)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+def page_of(*views: object) -> str:
+    """The page that nbconvert makes of a notebook with these outputs."""
+    cells = []
+    for view in views:
+        shown = view._repr_mimebundle_()
+        data = dict(shown[0] if isinstance(shown, tuple) else shown)
+        assert KIND in data
+        output = new_output("display_data", data=nbformat.from_dict(data))
+        cells.append(new_code_cell("...", outputs=[output]))
+    return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]
+
+
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setenv(WANTED, "1")
+    reading = Reader(browser, tmp_path)
+    yield reading
+    reading.close()
+    assert (reading.asked, reading.problems) == ([], [])
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core calls serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['id']}: {node['html'][:160]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"][:4]
+    ]
+
+
+# --- the lessons ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lesson", [path.stem for path in lessons()])
+def test_a_lesson_is_one_file_that_fits_every_width_and_stands_still(pages, reader, lesson):
+    path = pages.page(lesson)
+    assert path.stat().st_size < MOST_BYTES
+    elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
+    assert not re.search(elsewhere, path.read_text(encoding="utf-8"))
+    for width in WIDTHS:
+        page = reader.open(path, width, color_scheme="dark" if width == 768 else "light")
+        seen = page.evaluate(READ)
+        assert seen["alive"] > 0 and (seen["waiting"], seen["empty"]) == (0, 0), seen
+        assert seen["sideways"] == 0 and seen["shifted"] < MOST_SHIFTED, seen
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{lesson}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("lesson", [path.stem for path in lessons()])
+def test_without_scripts_the_still_faces_of_the_notebook_stand(pages, reader, lesson):
+    page = reader.open(pages.page(lesson), java_script_enabled=False)
+    faces = page.locator(".jp-OutputArea-output.jp-RenderedHTML:visible")
+    found = [" ".join(words.split()) for words in faces.all_text_contents()]
+    assert found == saved_static_faces(ROOT / "notebooks" / f"{lesson}.ipynb")
+    assert page.locator(".inm-alive:visible").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page_with_every_view(pages, reader, theme):
+    page = reader.open(pages.page("00_start_here"), color_scheme=theme)
+    page.evaluate(READ)
+    assert faults(page) == []
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) > 600
+    assert light == (theme == "light")
+
+
+def test_on_paper_the_still_faces_stand_even_after_the_views_were_used(pages, reader):
+    page = reader.open(pages.page("04_setattr"), color_scheme="dark")
+    page.evaluate(READ)
+    expect(page.locator(".inm-still:visible")).to_have_count(0)
+    page.emulate_media(media="print")
+    still = page.locator(".inm-still")
+    expect(page.locator(".inm-still:visible")).to_have_count(still.count())
+    expect(page.locator(".inm:visible")).to_have_count(0)
+
+
+def test_the_code_of_a_kind_of_view_comes_once_a_page(pages):
+    html = pages.page("04_setattr").read_text(encoding="utf-8")
+    keys = re.findall(r'data-inm-module="(\w+)"', html)
+    used = re.findall(r'data-inm-view="(\w+)"', html)
+    assert len(keys) == len(set(keys)) and set(used) == set(keys) and len(used) > 2 * len(keys)
+
+
+def test_a_link_to_a_lesson_leads_to_its_page(pages, reader):
+    page = reader.open(pages.page("04_setattr"))
+    page.locator("a[href^='05_save_and_load.html']").first.click()
+    expect(page.locator("h1")).to_contain_text("5 ·")
+    assert page.locator("a[href*='.ipynb']").count() == 0
+
+
+# --- one view alone -------------------------------------------------------------------------------
+
+
+def card(page: Page):
+    return page.locator(".inm-quiz")
+
+
+def test_an_answered_question_is_remembered_and_forgotten_with_one_click(reader):
+    answer = all_questions()[QUESTION].answer
+    page = reader.show(quiz(QUESTION), quiz("01-keys"))
+    first = card(page).first
+    first.get_by_role("radio").first.focus()
+    for _ in range(answer):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(first.get_by_role("status")).to_contain_text("✓ Right")
+    stored = "Object.entries({...localStorage})"
+    assert page.evaluate(stored) == [["inside-nn-module", f'{{"{QUESTION}":{{"solved":"right"}}}}']]
+    page.reload()
+    expect(first.get_by_role("status")).to_contain_text("✓ Right")
+    expect(first.get_by_role("radio").nth(answer)).to_be_checked()
+    expect(card(page).nth(1).get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Forget my answers").click()
+    expect(first.get_by_role("status")).to_be_empty()
+    expect(page.locator(".inm-quiz :checked")).to_have_count(0)
+    assert page.evaluate(stored) == []
+    page.reload()
+    expect(first.get_by_role("status")).to_be_empty()
+
+
+def test_a_question_is_answered_with_a_thumb(reader):
+    page = reader.show(quiz(QUESTION), width=390, has_touch=True, is_mobile=True)
+    right = all_questions()[QUESTION].answer
+    card(page).locator("label").nth((right + 1) % 2).tap()
+    page.get_by_role("button", name="Check").tap()
+    expect(card(page).get_by_role("status")).to_contain_text("✗ Not quite")
+    card(page).locator("label").nth(right).tap()
+    page.get_by_role("button", name="Check").tap()
+    expect(card(page).get_by_role("status")).to_contain_text("✓ Right")
+
+
+def test_the_map_filters_tells_numbers_and_says_what_it_needs_a_kernel_for(reader):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    page = reader.show(StateMap(model))
+    page.get_by_label("Filter by name").fill("running_mean")
+    page.get_by_role("treeitem", name="running_mean").click()
+    details = page.locator(".inm-map-details")
+    expect(details).to_contain_text("named_buffers() lists this name")
+    page.get_by_role("button", name="Show the first numbers").click()
+    expect(details.locator("pre")).to_contain_text("0  0")
+    page.get_by_label("Filter by name").fill("")
+    page.get_by_role("treeitem", name="1, submodule, BatchNorm1d").click()
+    expect(details).to_contain_text("buffer elements")
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.locator(".inm-map").get_by_role("status")).to_contain_text("Run the lesson to")
+
+
+def test_a_model_of_hundreds_of_modules_is_there_as_a_whole(reader):
+    page = reader.show(StateMap(nn.Transformer(device="meta", batch_first=True)))
+    page.get_by_label("Filter by name").fill("decoder.layers.5.linear2.weight")
+    page.get_by_role("treeitem", name="weight").click()
+    expect(page.locator(".inm-map-details")).to_contain_text("512 × 2048")
+
+
+def test_the_ways_to_read_parameters_switch(reader):
+    page = reader.show(ParameterWays(nn.Sequential(nn.Linear(2, 2))))
+    heads = page.locator(".inm-ways thead")
+    expect(heads).to_contain_text("generator, 2 pairs")
+    page.get_by_label("recurse").uncheck()
+    expect(heads).to_contain_text("generator, 0 pairs")
+    page.get_by_label("prefix").fill("net")
+    expect(heads).to_contain_text('prefix="net"')
+
+
+def traced(value: object):
+    module = nn.Module()
+    module.register_buffer("x", torch.zeros(2))
+    with trace(module) as steps:
+        try:
+            module.x = value
+        except TypeError:
+            pass
+    return steps
+
+
+def test_the_player_steps_from_the_keyboard(reader):
+    page = reader.show(TracePlayer(traced(torch.ones(2))))
+    page.get_by_role("button", name="Forward", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".inm-player-count")).to_contain_text("2 /")
+    page.keyboard.press("End")
+    count = page.locator(".inm-player-count").inner_text().split(" / ")
+    assert count[0] == count[1] != "1"
+
+
+def test_two_traces_stand_under_the_words_that_part_them(reader):
+    pair = compare(traced(torch.ones(2)), traced(3))
+    page = reader.show(pair)
+    expect(page.locator(".inm-alive")).to_contain_text(pair.words)
+    assert page.locator(".inm-alive .inm-player").count() >= 1
+
+
+def test_the_checkpoint_table_filters(reader):
+    model = nn.Linear(2, 2)
+    page = reader.show(CheckpointTable(compare_checkpoint(model, {"weight": torch.ones(2, 2)})))
+    rows = page.locator(".inm-fit tbody tr")
+    expect(rows).to_have_count(1)
+    page.get_by_label("show what matched: 1").check()
+    expect(rows).to_have_count(2)
+    page.get_by_label("filter").fill("bias")
+    expect(rows).to_have_count(1)
+
+
+def test_the_playground_tells_what_python_tells_and_shows_its_film(reader, tmp_path):
+    page = reader.show(Playground())
+    assert (tmp_path / "page.html").stat().st_size < 1_000_000
+    menus = {name: page.get_by_label(name) for name in ("value", "home", "route")}
+    words = page.locator(".inm-outcome")
+    for value, home, route in (
+        ("number", "parameter", "setattr"),
+        ("Tensor", "buffer", "register_buffer"),
+        ("Module", "nowhere", "add_module"),
+    ):
+        for name, choice in (("value", value), ("home", home), ("route", route)):
+            menus[name].select_option(choice)
+        outcome = run(value, home, route)
+        expect(words).to_have_text(outcome_in_words(outcome))
+        expect(page.locator(".inm-player-count")).to_have_text(f"1 / {len(outcome.steps)}")
+    menus["route"].select_option("del")
+    expect(menus["value"]).to_be_disabled()
+    expect(words).to_have_text(outcome_in_words(run("", "nowhere", "del")))
+    menus["home"].select_option("submodule")
+    menus["route"].select_option("before Module.__init__")
+    expect(menus["home"]).to_have_value("nowhere")
+
+
+def curve(value: int):
+    if value == 3:
+        raise ValueError("<i>no such run</i>")
+    values = {"a": [0, value]}
+    return plots.curves(values, kinds={"a": "buffer"}, title=f"Up to {value}", x="step", y="m")
+
+
+def test_the_slider_shows_each_figure(reader):
+    page = reader.show(Redraw(curve, label="height", values=[1, 2, 3], start=1))
+    page.get_by_role("slider", name="height").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_alt_text("Up to 2", exact=True)).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.get_by_text("ValueError: <i>no such run</i>")).to_be_visible()
+
+
+def test_the_hints_of_an_exercise_are_asked_for_one_by_one(reader):
+    page = reader.show(check("1.2", ...))
+    hints = all_exercises()["1.2"].hints
+    for number, _ in enumerate(hints, start=1):
+        later = page.get_by_text(f"Hint {number + 1} of", exact=False)
+        assert later.locator("visible=true").count() == 0
+        page.get_by_text(f"Hint {number} of {len(hints)}").locator("visible=true").click()
+    shown = page.locator(".inm-alive").inner_text()
+    assert all(hint.replace("`", "") in shown for hint in hints)
+    assert "Run the lesson to" in shown
+
+
+def advice(answers: list[int]) -> tuple[str, list[str], list[str]]:
+    """What the text file says for `answers`, -1 where there is none: the number of the lesson, what
+    is missed and what is open."""
+    rows = list(zip(placing_questions(), answers, strict=True))
+    left = [(one, answer) for one, answer in rows if answer != one.answer]
+    unknown = [one for one, answer in left if answer < 0 or answer >= len(one.options)]
+    about = {one.key: one.options[one.answer].why.replace("`", "") for one, _ in left}
+    first = str(int(left[0][0].key[3:5])) if left else ""
+    missed = [about[one.key] for one, _ in left if one not in unknown]
+    return first, missed, [about[one.key] for one in unknown]
+
+
+def test_the_ten_questions_name_the_first_lesson_that_is_missed_or_open(reader):
+    page, chance = reader.show(Placement()), random.Random(0)
+    cards, said = page.locator("form.inm-quiz"), page.locator(".inm-quiz-advice")
+    answers = [-1] * 10
+    expect(said).to_be_empty()
+    page.get_by_role("button", name="Where do I begin?").click()
+    right = [question.answer for question in placing_questions()]
+    for _ in range(30):
+        number = chance.randrange(10)
+        answers[number] = chance.choice([right[number], chance.randrange(3)])
+        cards.nth(number).get_by_role("radio").nth(answers[number]).check()
+        lesson, missed, open_ones = advice(answers)
+        words = said.inner_text()
+        assert f"Begin with lesson {lesson}, " in words
+        assert [words.count(about) for about in missed + open_ones] == [1] * len(missed + open_ones)
+        place = [words.index(about) for about in missed + open_ones]
+        assert place == sorted(place)
+        assert ("Worth another look" in words) == bool(missed)
+    for number, answer in enumerate(right):
+        cards.nth(number).get_by_role("radio").nth(answer).check()
+    expect(said).to_contain_text("All ten are right")
+    expect(said).to_contain_text("06_clinic")
+    cards.nth(4).get_by_text("I don't know").click()
+    expect(said).to_contain_text("1 question is open or not known")
+    expect(said).to_contain_text("Begin with lesson 3, 03_buffers")
+
+
+# --- names of a model are text --------------------------------------------------------------------
+
+
+def hostile_views() -> list[object]:
+    model = type(HOSTILE, (nn.Module,), {})()
+    with trace(model) as steps:
+        setattr(model, HOSTILE, 3)
+    vars(model)["_parameters"][HOSTILE] = nn.Parameter(torch.ones(1))
+    fit = compare_checkpoint(model, {HOSTILE: torch.ones(2)})
+    return [StateMap(model), ParameterWays(model), TracePlayer(steps), CheckpointTable(fit)]
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["live", "still"])
+def test_hostile_names_run_nothing(reader, scripts):
+    page = reader.show(*hostile_views(), java_script_enabled=scripts)
+    if scripts:
+        seen = page.evaluate(READ)
+        assert (seen["alive"], seen["empty"]) == (4, 0)
+        assert page.evaluate("window.struck") is None
+    shown = page.locator(".inm-alive" if scripts else ".inm-still")
+    for one in shown.all():
+        expect(one).to_contain_text(STRUCK[:40])
+        assert one.locator("img, script").count() == 0
+
+
+def test_without_a_place_to_store_a_question_is_answered_and_not_remembered(reader):
+    page = reader.show(quiz(QUESTION))
+    page.evaluate("Object.defineProperty(window, 'localStorage', {get() { throw Error('no'); }})")
+    card(page).get_by_role("radio").nth(all_questions()[QUESTION].answer).check()
+    page.get_by_role("button", name="Check").click()
+    expect(card(page).get_by_role("status")).to_contain_text("✓ Right")
