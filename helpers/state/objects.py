@@ -186,10 +186,10 @@ def clip(words: str, limit: int = 300) -> str:
     return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
-def from_torch(kind: type) -> bool:
+def from_torch(kind: type, package: str = "torch") -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")
-    return type(module) is str and f"{module}.".startswith("torch.")
+    return type(module) is str and f"{module}.".startswith(f"{package}.")
 
 
 def _guarded(read: Any, tensor: torch.Tensor) -> Any:
@@ -254,6 +254,11 @@ def _device(tensor: torch.Tensor) -> torch.device:
 def shape_in_words(shape: Iterable[int] | None) -> str:
     """The sizes of a tensor: "2 × 3", "scalar", or "no shape yet" for a lazy one."""
     return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
+
+
+def dtype_in_words(dtype: torch.dtype | None) -> str:
+    """The dtype of a tensor as a reader sees it: "float32"."""
+    return str(dtype).removeprefix("torch.")
 
 
 def message_of(error: BaseException) -> str:
