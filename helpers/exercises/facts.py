@@ -31,6 +31,11 @@ _HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
 _SLOTS = {"parameters": "_parameters", "buffers": "_buffers", "submodules": "_modules"}
 
 
+# How far apart equal numbers may be, and those of a computation in double precision from its
+# beginning.
+NEAR, FINE = 1e-5, 1e-9
+
+
 class Unsolved(BaseException):
     """The answer is still the stub: it has given `...`."""
 
@@ -41,7 +46,7 @@ class Numbers:
 
     values: tuple[float, ...]
     alone: bool = False  # a float, which stands in no tensor
-    near: float = 1e-5  # how far apart equal ones may be
+    near: float = NEAR  # how far apart equal ones may be
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Numbers) or self.alone != other.alone:
@@ -60,7 +65,8 @@ class Numbers:
         """Six numbers from `start`, where a reader shall look."""
         if self.alone:
             return f"`{self.values[0]!r}`"
-        some = ", ".join(f"{value:g}" for value in self.values[start : start + 6])
+        digits = 12 if self.near < NEAR else 6
+        some = ", ".join(f"{value:.{digits}g}" for value in self.values[start : start + 6])
         left, right = "… " * (start > 0), " …" * (len(self.values) > start + 6)
         return f"`[{left}{some}{right}]`"
 
@@ -253,7 +259,8 @@ class _Reader:
         if is_a(value, torch.optim.Optimizer):
             yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
         elif is_a(value, Mapping):
-            yield f"`{path}` is", "a dict"
+            plain_one = is_a(value, dict)
+            yield f"`{path}` is", "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
             keys = [self._key(key) for key in islice(value, _MOST)]
             keys = sorted(keys) if "order" in self.free else keys
             yield f"the keys of `{path}` are", ", ".join(f"`{key}`" for key in keys) or "none"
@@ -289,7 +296,7 @@ def numbers(tensor: torch.Tensor) -> Numbers | str:
         flat = torch.atleast_1d(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
         flat = flat.detach().flatten()[:_MOST].to("cpu", torch.float64)
         rounding = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0
-        return Numbers(tuple(flat.tolist()), near=max(1e-5, 8 * rounding))
+        return Numbers(tuple(flat.tolist()), near=max(NEAR, 8 * rounding))
     except (RuntimeError, TypeError, NotImplementedError):
         return "numbers that cannot be read"
 

@@ -13,14 +13,17 @@ import io
 import pickle
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
 from helpers.exercises.exercise import Experiment
-from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers
-from helpers.exercises.menagerie import fill, numbers_for, train_on
+from helpers.exercises.facts import FINE, FREE, NEAR, Facts, Known, Numbers, Raised, facts, numbers
+from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
+
+_SEED = 12345  # of the random numbers, where a module is made
 
 
 class Life:
@@ -37,14 +40,17 @@ class Life:
         self.make, self.look, self.begins, self.own = make, look, begins, own
         self.beside = beside
         self.module = self.twin = self.kept = self.old = None
+        self.replaced: list[str] = []  # the parameters that the last load has put others for
 
     def begin(self, event: str) -> None:
         if self.kept is not None:
             self.module, self.kept = self.kept, None
-        EVENTS[event](self)
+        {**EVENTS, **LAST}[event](self)
 
     def made(self) -> None:
+        torch.default_generator.manual_seed(_SEED)
         self.twin, self.module = self.make(), self.make()
+        self.seeds = torch.initial_seed() != _SEED
         self.beside()
 
     def filled(self) -> None:
@@ -83,7 +89,11 @@ class Life:
         torch.save(self.module.state_dict(), file)
         file.seek(0)
         self.module = self.make()
+        held = dict(self.module.named_parameters())
         self.module.load_state_dict(torch.load(file, weights_only=True))
+        now = dict(self.module.named_parameters())
+        mine = held if self.own is None else held.keys() & self.own
+        self.replaced = [name for name in mine if now.get(name) is not held[name]]
 
     def assigned(self) -> None:
         state = self.module.state_dict()
@@ -112,12 +122,20 @@ class Life:
         self.module.to_empty(device="cpu")
         fill(self.module, self.own)
 
+    def in_double(self) -> None:
+        self.module = self.make()
+        names = tensors_of(self.module) if self.own is None else self.own
+        self.module.to(torch.float64)
+        fill(self.module, {*names} - {*self.begins})
+
     def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `event`, and after a call with the inputs `given`, if any."""
         if event == "made":
             known = Known()
             known.add(second=_face(self.twin))
             seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
+            seed = "set anew" if self.seeds else "left alone"
+            seen["the seed of torch's random numbers is"] = seed
             seen |= self._facts({*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
@@ -131,14 +149,19 @@ class Life:
         if event == "eval() at once" and not self.begins:
             free = {*free, "numbers"}  # the first ones, which nobody asks for
         seen = self._call(given, free, how) if given else {}
-        return seen | self._facts(free) | self._looked(self.module) | self._others()
+        seen |= self._facts(free) | self._looked(self.module) | self._others()
+        if event.startswith("saved"):
+            seen["the parameters that the load has replaced are"] = _names(self.replaced)
+        if event in LAST:
+            seen = {words: _finely(one) for words, one in seen.items()}
+        return seen
 
     def after(self, line: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `line` of code, and after a call with the inputs `given`."""
         known, space = Known(), {}
         known.add(before=_face(self.module))
         try:
-            exec(line, {"torch": torch, "nn": nn, "module": self.module}, space)
+            exec(line, {"torch": torch, "nn": nn, "copy": copy, "module": self.module}, space)
             seen = {f"`{line}`": "raises nothing"}
         except Exception as error:
             seen = {f"`{line}`": Raised.of(error)}
@@ -233,6 +256,8 @@ EVENTS = {
     "to_empty and new numbers": Life.emptied,
     "saved and loaded at last": Life.reloaded,
 }
+# After all others, for a module without a past.
+LAST = {"a new one, `.to(torch.float64)`": Life.in_double}
 
 
 def living(
@@ -256,7 +281,7 @@ def living(
     affair: nobody sets these, or asks for them. `beside` makes one more of the class, from other
     arguments, of which the first should not hear. `free` says what nobody asked for: names of
     `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
-    assert set(free) <= {*FREE, "keys", *EVENTS}, free
+    assert set(free) <= {*FREE, "keys", *EVENTS, *LAST}, free
     given = [*map(repr, args), *(f"{key}={one!r}" for key, one in named.items())]
     words = f"{name}({', '.join(given)})"
 
@@ -270,16 +295,21 @@ def living(
             given = calls[number] if number < len(calls) else ()
             return life.seen(event, given, free)
 
-        for event in EVENTS:
+        def cases(event: str) -> Iterator[tuple[str, Callable[[], Facts]]]:
             often = 1 if event == "made" else max(1, len(calls))
             for number in range(often if event not in free else 0):
                 which = f", call {number + 1}" * (often > 1)
                 yield f"`{words}`, {event}{which}", partial(case, event, number)
+
+        for event in EVENTS:
+            yield from cases(event)
         if lines:
             yield f"`{words}`, copied once more", partial(case, "copy.deepcopy", 0)
         for line in lines:
             ask = partial(life.after, line, calls[0] if calls else (), free)
             yield f"`{words}`, after `{line}`", ask
+        for event in LAST:
+            yield from cases(event)
 
     return experiment
 
@@ -332,12 +362,21 @@ def _facts_of(
     known, seen = known or Known(), {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     if "keys" not in free:
-        seen["the keys of the `state_dict` are"] = _names(module.state_dict())
+        state = module.state_dict()
+        seen["the keys of the `state_dict` are"] = _names(state)
+        noted = "" in getattr(state, "_metadata", ())
+        seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():
         if tensor is not None and (own is None or name in own):
             seen |= facts(name, tensor, known, free)
     return seen
+
+
+def _finely(value: object) -> object:
+    """`value`; numbers that a computation in double precision gave are compared as finely."""
+    is_numbers = isinstance(value, Numbers) and value.near == NEAR
+    return replace(value, near=FINE) if is_numbers else value
 
 
 def _names(names: Collection[str]) -> str:

@@ -183,6 +183,13 @@ def _deep() -> nn.Module:
     return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
+def _double() -> nn.Module:
+    """Numbers that no other dtype can hold."""
+    model = nn.Linear(2, 2).double()
+    model.load_state_dict({key: 1e60 * one for key, one in model.state_dict().items()})
+    return model
+
+
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "a linear layer": lambda: nn.Linear(2, 3),
     "an empty model": nn.Sequential,
@@ -201,6 +208,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "two parameters in one memory": _one_memory,
     "three levels": _deep,
     "half precision": lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).half(),
+    "double precision": _double,
     "a model on meta": lambda: holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2)).to("meta"),
     "a lazy layer": lambda: nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 1)),
     "a wrapped model": lambda: holding(module=holding(body=nn.Linear(2, 2))),
@@ -214,7 +222,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "eval mode but for a part": _two_modes,
     "a transposed weight, and a slice": _other_strides,
 }
-_KEPT = {"equal tensors"}  # whose numbers are the point of it
+_KEPT = {"equal tensors", "double precision"}  # whose numbers are the point of it
 # Kinds with parameters that have no gradient, and how the names of these begin.
 _UNTRAINED = {"a batch norm": "", "a layer that nobody used": "spare."}
 
