@@ -21,6 +21,7 @@ from helpers.state.torch_private import (
     is_lazy,
     nbytes_of,
     numel_of,
+    piece_of,
     requires_grad_of,
     shape_of,
     without_torch_function,
@@ -186,10 +187,10 @@ def clip(words: str, limit: int = 300) -> str:
     return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
-def from_torch(kind: type) -> bool:
+def from_torch(kind: type, package: str = "torch") -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")
-    return type(module) is str and f"{module}.".startswith("torch.")
+    return type(module) is str and f"{module}.".startswith(f"{package}.")
 
 
 def _guarded(read: Any, tensor: torch.Tensor) -> Any:
@@ -256,6 +257,11 @@ def shape_in_words(shape: Iterable[int] | None) -> str:
     return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
 
 
+def dtype_in_words(dtype: torch.dtype | None) -> str:
+    """The dtype of a tensor as a reader sees it: "float32"."""
+    return str(dtype).removeprefix("torch.")
+
+
 def message_of(error: BaseException) -> str:
     """The first line of an exception's text, without addresses, even if its `__str__` raises."""
     try:
@@ -281,12 +287,15 @@ def why_no_numbers(tensor: torch.Tensor) -> str:
 
 def preview(tensor: torch.Tensor) -> str:
     """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
+    Of a tensor that is laid out over several processes, those of the piece that is here.
 
     Says why where there are none to show."""
     try:
         if words := why_no_numbers(tensor):
             return words
         with without_torch_function(), torch.no_grad():
+            piece = piece_of(tensor)
+            tensor = tensor if piece is None else piece  # the others would have to be asked
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]

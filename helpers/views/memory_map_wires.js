@@ -2,18 +2,12 @@
 // move when a name comes to reach something else.
 
 import { node } from "./dom.js";
+import { drawn } from "./svg.js";
 
 const TIME = 600; // ms
-const SVG = "http://www.w3.org/2000/svg";
 const shape = (from, to) => `M 0 ${from} C 45 ${from}, 55 ${to}, 100 ${to}`;
 const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const eased = (part) => 1 - (1 - part) ** 3;
-
-function drawn(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
 
 export class Wires {
   wires = new Map(); // row of a name -> {path, from, to}: heights in the picture

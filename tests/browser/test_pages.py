@@ -21,6 +21,7 @@ from helpers import (
     Redraw,
     StateMap,
     TracePlayer,
+    VisibilityTable,
     check,
     compare,
     compare_checkpoint,
@@ -243,15 +244,22 @@ def test_two_traces_stand_under_the_words_that_part_them(reader):
     assert page.locator(".inm-alive .inm-player").count() >= 1
 
 
-def test_the_checkpoint_table_filters(reader):
+def test_an_advice_is_applied_and_the_filter_finds_without_a_kernel(reader):
     model = nn.Linear(2, 2)
-    page = reader.show(CheckpointTable(compare_checkpoint(model, {"weight": torch.ones(2, 2)})))
-    rows = page.locator(".inm-fit tbody tr")
-    expect(rows).to_have_count(1)
-    page.get_by_label("show what matched: 1").check()
-    expect(rows).to_have_count(2)
+    saved = {f"module.{key}": value for key, value in model.state_dict().items()}
+    page = reader.show(CheckpointTable(compare_checkpoint(model, saved)))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".inm-fit-title")).to_contain_text("loads strictly; 2 matched")
+    expect(page.locator(".inm-fit del")).to_have_text(["module.", "module."])
     page.get_by_label("filter").fill("bias")
-    expect(rows).to_have_count(1)
+    expect(page.locator(".inm-fit-body .inm-fit-row")).to_have_count(1)
+
+
+def test_who_sees_what_is_asked_and_told_without_a_kernel(reader):
+    page = reader.show(VisibilityTable(nn.Linear(2, 2)).predict())
+    page.get_by_role("button", name="weight, parameters()").click()
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.locator(".inm-grid .inm-status")).to_contain_text("10 right")
 
 
 def test_the_playground_tells_what_python_tells_and_shows_its_film(reader, tmp_path):
