@@ -6,6 +6,7 @@ from helpers.checkpoints.compare import compare_checkpoint
 from helpers.checkpoints.comparison import Advice, Comparison, Mismatch
 from helpers.exercises.feedback import check, quiz
 from helpers.exercises.placement import Placement
+from helpers.ranks import Ranks
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
 from helpers.state.visibility import Sight, visibility
@@ -33,6 +34,7 @@ __all__ = [
     "ParameterWays",
     "Placement",
     "Playground",
+    "Ranks",
     "Redraw",
     "Sight",
     "Snapshot",

@@ -21,6 +21,7 @@ from helpers.state.torch_private import (
     is_lazy,
     nbytes_of,
     numel_of,
+    piece_of,
     requires_grad_of,
     shape_of,
     without_torch_function,
@@ -286,12 +287,15 @@ def why_no_numbers(tensor: torch.Tensor) -> str:
 
 def preview(tensor: torch.Tensor) -> str:
     """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
+    Of a tensor that is laid out over several processes, those of the piece that is here.
 
     Says why where there are none to show."""
     try:
         if words := why_no_numbers(tensor):
             return words
         with without_torch_function(), torch.no_grad():
+            piece = piece_of(tensor)
+            tensor = tensor if piece is None else piece  # the others would have to be asked
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]

@@ -5,6 +5,7 @@ moves one of them, this file changes and no other."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 
 import torch
@@ -25,6 +26,10 @@ SCRIPTED = "_actual_script_module"
 # All that Module.__init__ makes, in order, as the installed torch has it: containers, hooks, modes.
 INIT_NAMES = tuple(vars(nn.Module()))
 INTERNAL = frozenset(INIT_NAMES) - {"training"}  # what is there before a learner writes anything
+
+# The functions that shard or replicate a module in place leave notes in it, under names that end
+# with a random number, and hooks beside them. Without this they count as plain values.
+RANDOM_NAME = "__composable_api_state_key_"
 
 # Where hooks stand. There are calls to add a hook and none to ask for those that are there. A name
 # that a release lacks is found in no module, and reads as "no hooks".
@@ -107,6 +112,14 @@ def without_torch_function() -> object:
     """A context in which no `__torch_function__` of a tensor class or of a mode runs. There is no
     public way to ask for it. Where it is missing, such code of the learner may run."""
     return getattr(torch._C, "DisableTorchFunction", nullcontext)()
+
+
+def piece_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The piece that this process has of a tensor which is laid out over several; None of any
+    other. The public `to_local` goes through autograd, and calls itself where it is overridden.
+    Without it the whole shape is all that is told."""
+    laid_out = getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", None)
+    return tensor._local_tensor if laid_out is not None and type(tensor) is laid_out else None
 
 
 def leaf_of(node: object) -> torch.Tensor | None:

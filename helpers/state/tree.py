@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.state.objects import (
@@ -18,7 +19,7 @@ from helpers.state.objects import (
     preview,
     type_name,
 )
-from helpers.state.torch_private import without_torch_function
+from helpers.state.torch_private import piece_of, without_torch_function
 from helpers.state.totals import Totals, totals
 from helpers.state.visibility import Seen, registered_kinds, seen_by
 from helpers.state.walk import (
@@ -41,7 +42,8 @@ class Row(NamedTuple):
     `id` has the positions from the root: "" for the root and "2.0" for the first member of its
     third member. `path` is dotted, as in `Entry`; `kind` is one of `walk.KINDS`; `type` is a class
     name. `empty`: the registered name holds None. `again`: a module inside itself, not entered.
-    `value` is the short text of a plain value. `tensor` has the facts of a tensor."""
+    `value` is the short text of a plain value. `tensor` has the facts of a tensor, and `piece` the
+    shape of what is here of one that is laid out over several processes."""
 
     id: str
     name: str
@@ -52,6 +54,7 @@ class Row(NamedTuple):
     again: bool = False
     value: str | None = None
     tensor: Facts | None = None
+    piece: torch.Size | None = None
 
     @property
     def enterable(self) -> bool:
@@ -145,8 +148,14 @@ def _member(slot: Slot, position: int, owner: Member) -> Member:
         again=slot.kind == "module" and _stands_in_itself(slot.value, owner),
         value=brief(slot.value) if slot.kind == "plain value" and not known else None,
         tensor=tensor if known else None,
+        piece=_shape_here(slot.value) if known else None,
     )
     return Member(row, path, slot, owner)
+
+
+def _shape_here(tensor: torch.Tensor) -> torch.Size | None:
+    piece = piece_of(tensor)
+    return None if piece is None else piece.shape
 
 
 def _stands_in_itself(module: object, owner: Member | None) -> bool:

@@ -22,11 +22,13 @@ from helpers.state.objects import (
 )
 from helpers.state.torch_private import (
     BUFFERS,
+    FORWARD_PRE_HOOKS,
     INIT_NAMES,
     INTERNAL,
     MODULES,
     NON_PERSISTENT,
     PARAMETERS,
+    RANDOM_NAME,
     SCRIPTED,
 )
 
@@ -114,8 +116,12 @@ class Part(NamedTuple):
         # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
         if keys[:_INIT_COUNT] == _INIT_NAMES:
             keys[:_INIT_COUNT] = ["training"]
-            return keys
-        return [key for key in keys if type(key) is not str or key not in INTERNAL]
+        else:
+            keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
+        hooks = self.own.get(FORWARD_PRE_HOOKS)  # as every module has that is sharded in place
+        if issubclass(type(hooks), dict) and dict.__len__(hooks):
+            keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
+        return keys
 
     def registers(self, name: str) -> bool:
         """Is there a tensor, a module or a None of this name in the containers?"""

@@ -213,6 +213,8 @@ def _as_json(row: Row) -> dict:
         sent["value"] = row.value
     if row.tensor is not None:
         sent |= _tensor_as_json(row.tensor)
+    if row.piece is not None:
+        sent["here"] = shape_in_words(row.piece)
     return sent
 
 
@@ -280,11 +282,13 @@ def _about(row: dict) -> str:
 
 
 def note(row: dict) -> str:
-    """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
+    """Shape and dtype of a tensor, "frozen" where it is, and the shape of what is here where it is
+    laid out over several processes; the short text of a plain value."""
     if "dtype" not in row:
         return row.get("value") or row["type"]
     frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
-    return f"{row['shape']}, {row['dtype']}{frozen}"
+    here = f", here {row['here']}" if "here" in row else ""
+    return f"{row['shape']}, {row['dtype']}{frozen}{here}"
 
 
 def _legend() -> Markup:

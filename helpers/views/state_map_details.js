@@ -15,6 +15,7 @@ function sumsOf({ parameters, trainable, buffers, memory }) {
 function tensorFacts(row) {
   return [
     ["shape", row.shape],
+    ["shape here", row.here ?? null],
     ["dtype", row.dtype],
     ["device", row.device],
     ["elements", row.numel === null ? null : count(row.numel)],
