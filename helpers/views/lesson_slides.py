@@ -18,12 +18,14 @@ from nbformat.v4 import new_markdown_cell
 
 GUIDE = "TEACHING.md"
 PICTURE, FOLDED = "picture", "folded"  # the code of a cell is left out, or can be unfolded
+ROOM = 160  # characters above a view that leave it as a whole in sight
 _LINK = re.compile(r"\[([^\]]+)\]\([^)#]*#cell-id=([\w-]+)\)")
 
 
 class LessonSlides(Preprocessor):
-    """Prepares the cells of a lesson that has run: their `source`, and in `metadata.on_slide` the
-    `lesson` and `section` they belong to and what becomes of their `input`."""
+    """Prepares the cells of a lesson that has run: their `source`, room for views, and in
+    `metadata.on_slide` the `lesson` and `section` they belong to and what becomes of their `input`.
+    """
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         title = section = ""
@@ -35,12 +37,38 @@ class LessonSlides(Preprocessor):
             if cell.cell_type == "code" and "exercise" not in cell.metadata:
                 cell.source = without_asserts(cell.source)
                 cell.metadata["on_slide"]["input"] = input_of(cell)
+        give_views_room(nb.cells)
         lesson = resources.get("metadata", {})
         guide = Path(lesson.get("path") or ".") / GUIDE
         if guide.exists():
             notes = questions(guide.read_text(encoding="utf-8"), lesson.get("name", ""))
             nb.cells = with_notes(nb.cells, notes)
         return nb, resources
+
+
+def kind_of(cell: NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def give_views_room(cells: list[NotebookNode]) -> None:
+    """Begin a slide with each view that has more than a line or two above it."""
+    above = 0
+    for cell in cells:
+        kind = kind_of(cell)
+        if kind in ("-", "fragment") and above > ROOM and is_view(cell):
+            cell.metadata["slideshow"] = NotebookNode(slide_type="subslide")
+            kind = "subslide"
+        if kind in ("slide", "subslide"):
+            above = 0
+        if kind not in ("skip", "notes"):
+            above += len(cell.source)
+
+
+def is_view(cell: NotebookNode) -> bool:
+    """Whether `cell` shows a view that needs a slide of its own. A question stands under the words
+    that lead to it."""
+    data = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return any("text/html" in one for one in data) and not cell.source.startswith("quiz(")
 
 
 def _heading(sign: str, source: str) -> str:
@@ -52,10 +80,10 @@ def _heading(sign: str, source: str) -> str:
 
 
 def without_asserts(source: str) -> str:
-    """`source` without its assert statements, and without the comments that stand right over them.
+    """`source` without what it asserts, and without the comments that stand right over that.
 
-    What consists of nothing else goes with them, a loop for example. An assert without which the
-    rest would be no Python stays."""
+    What consists of nothing else goes too: a loop, or an `else` that says what did not happen. An
+    assert without which the rest would be no Python stays."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a command of IPython
@@ -72,29 +100,34 @@ def _asserted(body: list[ast.stmt]) -> Iterator[tuple[int, int]]:
     for node in body:
         if _only_asserts(node):
             yield node.lineno, node.end_lineno
-        else:
-            for block in _blocks(node):
-                if not all(map(_only_asserts, block)):
-                    yield from _asserted(block)
+            continue
+        before = node.lineno
+        for block in _blocks(node):
+            if not all(map(_only_asserts, block)):
+                yield from _asserted(block)
+            elif block is getattr(node, "orelse", None):
+                yield before + 1, block[-1].end_lineno  # from the line of the `else`
+            before = block[-1].end_lineno
 
 
 def _only_asserts(node: ast.stmt) -> bool:
     if isinstance(node, (ast.For, ast.With, ast.If)):
         return all(_only_asserts(inner) for block in _blocks(node) for inner in block)
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        return ast.unparse(node.exc.func) == "AssertionError"
     return isinstance(node, ast.Assert)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse", "finalbody"):
-        if block := getattr(node, name, None):
-            yield block
-    for handler in getattr(node, "handlers", ()):
-        yield handler.body
+    """The blocks of a statement, in the order in which they stand."""
+    handlers = [handler.body for handler in getattr(node, "handlers", ())]
+    body, *more = (getattr(node, name, []) for name in ("body", "orelse", "finalbody"))
+    yield from filter(None, [body, *handlers, *more])
 
 
 def input_of(cell: NotebookNode) -> str:
-    """What becomes of the code of a cell: `PICTURE` if it only makes its picture, `FOLDED` if it does
-    more than that, otherwise "" and the slide shows it.
+    """What becomes of the code of a cell: `PICTURE` if it only makes its picture, `FOLDED` if it
+    does more than that, otherwise "" and the slide shows it.
     """
     data = [output.get("data", {}) for output in cell.outputs]
     drawn = any("text/html" in one or "image/png" in one for one in data)
@@ -111,7 +144,9 @@ def questions(guide: str, lesson: str) -> list[tuple[str, bool, str]]:
     """What the guide says to a cell of `lesson`: the cell's id, whether it is to be said before
     the cell's slide is shown, and the words.
     """
-    part = re.search(rf"^## Lesson \d+ · `{re.escape(lesson)}`\n(.+?)(?=^## |\Z)", guide, re.M | re.S)
+    part = re.search(
+        rf"^## Lesson \d+ · `{re.escape(lesson)}`\n(.+?)(?=^## |\Z)", guide, re.M | re.S
+    )
     headed = re.split(r"^### (.+)\n", part[1] if part else "", flags=re.MULTILINE)
     found = []
     for heading, text in zip(headed[1::2], headed[2::2], strict=True):
@@ -151,7 +186,7 @@ def with_notes(
     """`cells`, and at the end of each slide a cell with what `notes` says to it."""
     slides: list[list[NotebookNode]] = [[]]
     for cell in cells:
-        if cell.metadata.get("slideshow", {}).get("slide_type") in ("slide", "subslide"):
+        if kind_of(cell) in ("slide", "subslide"):
             slides.append([])
         slides[-1].append(cell)
     places = {cell.id: place for place, slide in enumerate(slides) for cell in slide}

@@ -33,8 +33,11 @@ function show(place, whole = false) {
   slides[at]?.classList.remove("is-shown");
   at = next;
   slide.classList.add("is-shown");
-  fragments(slide).forEach((one) => one.classList.toggle("is-shown", whole));
   body(slide).scrollTop = 0;
+  slide.classList.remove("is-tight");
+  fragments(slide).forEach((one) => one.classList.add("is-shown"));
+  slide.classList.toggle("is-tight", below(slide)); // judged with all that will come
+  fragments(slide).forEach((one) => one.classList.toggle("is-shown", whole));
   body(slide).focus({ preventScroll: true });
   history.replaceState(null, "", `#${slide.querySelector(".jp-Cell").id}`);
   tell();
