@@ -49,19 +49,20 @@ def installed_differently() -> list[str]:
 
 
 class Pages:
-    """All lessons as pages, executed and written to `folder` by the command that the README gives,
-    with the settings and templates of this checkout.
+    """All lessons as pages of a `kind`, "html" or "slides": executed and written to `folder` by the
+    command that the README gives, with the settings and templates of this checkout.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "html") -> None:
         self.folder = folder / "pages"
+        self._ending = "html" if kind == "html" else f"{kind}.html"
         templates = folder / "data" / "nbconvert" / "templates"
         templates.parent.mkdir(parents=True)
         templates.symlink_to(EXPORTED)
         here = {"JUPYTER_CONFIG_PATH": EXPORTED, "JUPYTER_PATH": folder / "data"}
         environment = os.environ | {name: str(path) for name, path in here.items()}
         environment["PYTHONPATH"] = str(ROOT)
-        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute"]
+        command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
         self._log = (folder / "nbconvert.log").open("w+")
         self._run = subprocess.Popen(
             [*command, "--output-dir", self.folder, *lessons()],
@@ -74,7 +75,7 @@ class Pages:
         """The page of `lesson`, once all are made."""
         if self._run.wait(timeout=900):
             raise AssertionError(Path(self._log.name).read_text())
-        return self.folder / f"{lesson}.html"
+        return self.folder / f"{lesson}.{self._ending}"
 
     def close(self) -> None:
         self._run.kill()

@@ -115,13 +115,15 @@ function onKey(event) {
   const { key, target } = event;
   const act = keys[key];
   if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.closest(".inm-live")) {
-    if (key === "Escape") body(slides[at]).focus({ preventScroll: true });
-    return;
-  }
-  if (isTaken(target, key)) return;
+  if (target.closest(".inm-live") || isTaken(target, key)) return;
   event.preventDefault();
   act(event);
+}
+
+// A view keeps its keys to itself, so this is heard on the way down to it.
+function onEscape({ key, target }) {
+  if (key !== "Escape" || !target.closest(".inm-live")) return;
+  setTimeout(() => body(slides[at]).focus({ preventScroll: true })); // the view hears it first
 }
 
 function listenToFingers() {
@@ -181,13 +183,13 @@ function tellNotes() {
     copy.hidden = false;
     return copy;
   });
-  const next = slides[at + 1];
+  const next = slides[at + 1]?.querySelector("h1, h2, h3, p, pre, .inm");
   page.title = "Speaker’s notes";
   page.body.style.font = "20px/1.5 system-ui, sans-serif";
   page.body.replaceChildren(
     line("h1", `${at + 1} / ${slides.length} · ${title(slides[at])}`),
     ...(said.length ? said : [line("p", "No note to this slide.")]),
-    line("p", next ? `Next: ${body(next).innerText.trim().split("\n")[0]}` : "The last slide."),
+    line("p", next ? `Next: ${next.textContent.trim().split("\n")[0]}` : "The last slide."),
   );
 }
 
@@ -213,6 +215,7 @@ function begin() {
   bar.addEventListener("click", ({ target }) => acts[target.dataset.act]?.());
   addEventListener("resize", fit);
   addEventListener("hashchange", follow);
+  document.addEventListener("keydown", onEscape, true);
   document.addEventListener("keydown", onKey);
   listenToFingers();
 }
