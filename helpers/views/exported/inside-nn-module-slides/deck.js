@@ -14,7 +14,8 @@ let notes = null; // the window with the speaker's notes
 
 const body = (slide) => slide.querySelector(".inm-slide-body");
 const fragments = (slide) => [...slide.querySelectorAll(".fragment")];
-const title = (slide) => slide.parentElement.dataset.title || document.querySelector("h1").innerText;
+const title = (slide) =>
+  slide.parentElement.dataset.title || document.querySelector("h1").innerText;
 const below = (slide) =>
   body(slide).scrollHeight - body(slide).clientHeight - body(slide).scrollTop > 8;
 
