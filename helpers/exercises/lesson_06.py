@@ -282,10 +282,11 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict, everywhere: b
 
 
 # On which nobody asked for ties, or there is nothing to load into.
-# "equal tensors" has a tie too.
+# A tie, which is in "equal tensors" too, does not outlive `to_empty`.
 _NOT_RESUMED = (
     "tied weights",
     "equal tensors",
+    "a buffer under two names",
     "two parameters in one memory",
     "a lazy layer",
     "a model on meta",
