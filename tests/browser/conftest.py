@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
-from tests.browser.exported import Pages
+from helpers.views.page import WANTED
+from tests.browser.exported import Pages, Reader
 from tests.browser.jupyterlab import (
     Lab,
     chromium,
@@ -59,6 +61,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     made = Pages(tmp_path_factory.mktemp("pages"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setenv(WANTED, "1")
+    reading = Reader(browser, tmp_path)
+    yield reading
+    reading.close()
+    assert (reading.asked, reading.problems) == ([], [])
 
 
 @pytest.fixture(scope="package")
