@@ -1,6 +1,7 @@
-"""Do the lessons notice when torch changes? `python -m tests.drift [WORD ...]` makes one change of
-behaviour at a time, runs the lenient run of the lessons against it, and prints the claim that
-turned red, or SURVIVED. With words: only the changes in whose description one of them stands.
+"""Do the lessons notice when torch changes? `python -m tests.drift [--first] [WORD ...]` makes one
+change of behaviour at a time, runs the lenient run of the lessons against it, and prints the claim
+that turned red, or SURVIVED. With words: only the changes in whose description one of them stands.
+With `--first`: only the lessons that should notice, and not all others after them.
 
 The installed torch is not touched: each change has a folder of links to it, in which the changed
 file alone is a copy. It stands before the installed one on the path of pytest and of every kernel,
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from tests.drift_changes import CHANGES, Change
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import code_cells, lessons, read
 
-AT_ONCE, LESSON_SECONDS, FAILURES = 2, 400, 8
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+AT_ONCE, LESSON_SECONDS = 2, 400
+_COLOURS = re.compile(r"(?:\x1b|#x1B)\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,13 @@ def _pyc_of(name: str):
 def run_lesson(path: Path, folder: Path) -> list[Red]:
     """The cells of the lesson at `path` that fail with the torch in `folder`."""
     report = folder / f"{path.stem}.xml"
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--maxfail={FAILURES}", "-q"]
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "-p", "tests.drift_stop"]
     command += ["-p", "no:cacheprovider", f"--junitxml={report}", str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LESSON_SECONDS
     )
-    if done.returncode not in (0, 1) or not report.exists():
+    if done.returncode not in (0, 1, 2) or not report.exists():
         words = (done.stdout + done.stderr).strip().splitlines()
         return [Red(path.stem, "none", f"pytest stopped: {words[-1] if words else ''}", "")]
     ids = {f"Cell {number}": cell["id"] for number, cell in _numbered(path)}
@@ -110,11 +111,12 @@ def red_of(lesson: str, cell: str, words: str) -> Red:
     return Red(lesson, cell, (error or lines[-1])[:160], line[:200])
 
 
-def noticed(change: Change) -> list[Red]:
-    """Red cells of the first lesson that has a red claim; else all red cells; none: it survived."""
+def noticed(change: Change, everywhere: bool) -> list[Red]:
+    """The red cells up to the first red claim; none: it survived."""
     found: list[Red] = []
     first = change.lessons.split()
     paths = sorted(lessons(), key=lambda path: _rank(path.stem[:2], first))
+    paths = paths if everywhere else paths[: len(first)]
     with tempfile.TemporaryDirectory(prefix="drift-") as folder:
         changed_torch(change, Path(folder))
         for path in paths:
@@ -131,9 +133,9 @@ def _rank(number: str, first: list[str]) -> tuple[int, str]:
     return (first.index(number) if number in first else len(first)), number
 
 
-def verdict(change: Change) -> tuple[str, str]:
+def verdict(change: Change, everywhere: bool) -> tuple[str, str]:
     """One word about `change`, and a few lines to print."""
-    started, found = time.perf_counter(), noticed(change)
+    started, found = time.perf_counter(), noticed(change, everywhere)
     claims = [red for red in found if red.is_a_claim]
     word = _word(found, claims)
     shown = (claims or found)[:3]
@@ -147,13 +149,16 @@ def _word(found: list[Red], claims: list[Red]) -> str:
     return "ERROR ONLY" if found else "SURVIVED"
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    words = [one for one in arguments if one != "--first"]
+    everywhere = "--first" not in arguments
     chosen = [one for one in CHANGES if not words or any(word in one.claim for word in words)]
     counts: dict[str, int] = {}
     for change in chosen:  # before anything runs: each must fit the installed torch
         change.apply((installed() / change.file).read_text(encoding="utf-8"))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for word, told in pool.map(verdict, chosen):
+        running = [pool.submit(verdict, change, everywhere) for change in chosen]
+        for word, told in (done.result() for done in as_completed(running)):
             counts[word] = counts.get(word, 0) + 1
             print(told, flush=True)
     print(f"\n{len(chosen)} changes:", ", ".join(f"{n} {word}" for word, n in counts.items()))
