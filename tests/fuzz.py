@@ -33,8 +33,14 @@ INSTRUMENTS = (
 
 def check_of(instrument: str) -> tuple[Callable, st.SearchStrategy]:
     """The test of an instrument, without its settings, and what it is given."""
-    from tests import test_audit, test_checkpoints, test_files, test_memory_map
-    from tests import test_state, test_state_map
+    from tests import (
+        test_audit,
+        test_checkpoints,
+        test_files,
+        test_memory_map,
+        test_state,
+        test_state_map,
+    )
 
     tests = {
         "snapshot": test_state.test_generated_modules_never_raise_and_stay_unchanged,
