@@ -224,13 +224,11 @@ ATTRIBUTES = [
         "04",
     ),
     Change(
-        "a module assigned to the name of a parameter leaves the parameter",
+        "a module assigned to the name of a buffer leaves the buffer",
         MODULE,
-        "                    self.__dict__,\n"
-        "                    self._parameters,\n"
-        "                    self._buffers,\n",
-        "                    self.__dict__,\n                    self._buffers,\n",
-        "04",
+        "                    self._parameters,\n                    self._buffers,\n",
+        "                    self._parameters,\n",
+        "03 04",
     ),
     Change(
         "a tensor assigned to the name of a parameter becomes a Parameter",
