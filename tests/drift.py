@@ -42,7 +42,9 @@ class Red:
 
     @property
     def is_a_claim(self) -> bool:
-        return self.error.startswith("AssertionError")
+        """Was it the lesson's own assertion, and not one inside torch?"""
+        own = self.line.startswith(("assert", "raise AssertionError"))
+        return own and self.error.startswith("AssertionError")
 
     def __str__(self) -> str:
         return f"{self.lesson} #{self.cell}: {self.line or '?'}  [{self.error}]"

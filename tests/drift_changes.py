@@ -381,8 +381,8 @@ LIFE = [
     Change(
         "_apply replaces the parameters",
         MODULE,
-        "            p_should_use_set_data = compute_should_use_set_data(param, param_applied)\n",
-        "            p_should_use_set_data = False\n",
+        "return not torch.__future__.get_overwrite_module_params_on_conversion()\n",
+        "return False\n",
         "03 06 02",
     ),
     Change(
