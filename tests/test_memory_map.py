@@ -8,13 +8,13 @@ import copy
 import gc
 import json
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from itertools import combinations, product
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -22,9 +22,10 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 from helpers import MemoryMap
 from helpers.state.memory_film import MOST_NAMES, MOST_NEW
+from helpers.state.reach import names
 from helpers.views.memory_map import said
 from tests.html_page import Page
-from tests.modules import Hostile, HostileModule, fingerprint, reader, untouched
+from tests.modules import Hostile, HostileModule, fingerprint, modules, reader, untouched
 
 HOSTILE = "<img src=x onerror='alert(1)'>\n\u202e"
 
@@ -311,6 +312,31 @@ def test_the_model_stays_as_it_was():
     with untouched(model, "reader"):
         film = MemoryMap(model=model)
         film.note("again")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_of_any_generated_module_each_tensor_is_on_its_block(module):
+    before = fingerprint(module)
+    film = MemoryMap(m=module)
+    film.note("again")
+    assert fingerprint(module) == before
+    assert "\n" not in repr(film)
+    assert Page(film.static_face()).tags
+    json.dumps(film.film)
+    first, second = film.frames
+    assert first.names == second.names and first.more == second.more
+    every = list(names(module, "m"))
+    times = Counter(one.words for one in every)
+    assert len(first.names) + sum(first.more.values()) == len(times)
+    blocks: dict[int, str] = {}
+    for one in every:  # an attribute may hide a parameter of its name: two tensors, one name
+        shown = one.words in first.names and times[one.words] == 1
+        if shown and not first.names[one.words].why:
+            address = one.tensor.untyped_storage()._cdata
+            assert blocks.setdefault(address, film.block(one.words)) == film.block(one.words)
+    assert len(set(blocks.values())) == len(blocks)
+    film.close()
 
 
 def test_code_of_a_hostile_module_and_of_hostile_values_never_runs():
