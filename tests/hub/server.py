@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -112,9 +112,19 @@ def process(*command: str | Path, cwd: Path, log: Path, **environment: str) -> I
             one.wait()
 
 
-def await_port(port: int, one: subprocess.Popen, log: Path) -> None:
+def answers(url: str) -> bool:
+    """Whether a request for `url` succeeds."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def wait_for(ready: Callable[[], bool], one: subprocess.Popen, log: Path) -> None:
+    """Wait until `ready()`; the process `one` that should bring it about writes into `log`."""
     deadline = time.monotonic() + START_SECONDS
-    while not is_open(port):
+    while not ready():
         if one.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{one.args[0]} did not start:\n{log.read_text()[-3000:]}")
         time.sleep(0.2)
@@ -162,6 +172,7 @@ def hub(memory: str, cpu_seconds: int) -> Iterator[Hub]:
     tried |= {"password": secrets.token_hex(16), "token": secrets.token_hex(16)}
     tried |= {name: str(folder / name) for name in ("learners", "settings", "course")}
     tried |= {"memory": memory, "cpu_seconds": cpu_seconds}
+    tried["config"] = str(HERE / "jupyterhub_config.py")
     tried["proxy"] = [str(folder / "proxy/node_modules/.bin/configurable-http-proxy")]
     logs = folder / "git.log", folder / "hub" / "hub.log"
     served = ("--export-all", f"--base-path={folder / 'served'}", "--listen=127.0.0.1")
@@ -170,13 +181,13 @@ def hub(memory: str, cpu_seconds: int) -> Iterator[Hub]:
         with ExitStack() as running:
             daemon = ("git", "daemon", *served, f"--port={ports[3]}")
             git = running.enter_context(process(*daemon, cwd=folder, log=logs[0]))
-            await_port(ports[3], git, logs[0])
+            wait_for(lambda: is_open(ports[3]), git, logs[0])
             command = (sys.executable, "-m", "jupyterhub", "-f", HERE / "tried_config.py")
             variables = {"INM_HUB": json.dumps(tried)}
             server = running.enter_context(
                 process(*command, cwd=folder / "hub", log=logs[1], **variables)
             )
-            await_port(ports[0], server, logs[1])
+            wait_for(lambda: answers(f"{urls[0]}/hub/api/"), server, logs[1])
             yield Hub(folder, tried, f"git://127.0.0.1:{ports[3]}/{COPY}.git")
     finally:
         left = end_what_is_left(folder)
