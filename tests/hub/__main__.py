@@ -129,6 +129,9 @@ def beside_bad_neighbours(hub: Hub, count: int) -> None:
 
 
 def stop(*_: object) -> None:
+    """End everything, and let no second signal interrupt that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -137,7 +140,8 @@ def main() -> None:
     parser.add_argument("--learners", type=int, default=3, help="learners with a browser")
     parser.add_argument("--headless", type=int, default=10, help="learners without, at once")
     counts = parser.parse_args()
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
     print(f"{date.today()}, torch {torch.__version__}, {os.cpu_count()} cores, ", end="")
