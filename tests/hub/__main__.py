@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import time
 from datetime import date
 
@@ -32,7 +33,13 @@ from tests.hub.server import COPY, Hub, hub
 
 MEMORY, CPU_SECONDS = "1G", 60
 LESSONS = ["01_state_dict", "02_reading_parameters", "03_buffers", "04_setattr", "05_save_and_load"]
-IMPORTS = "import torch, helpers"
+# What a lesson brings into its kernel, one after the other: the cell that does so.
+BROUGHT = {
+    "torch": "import torch",
+    "helpers": "import helpers",
+    "an optimizer": "torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)",
+    "a plot": "import matplotlib.backends.backend_agg",
+}
 FILL = "held = []\nwhile True:\n    held.append(bytearray(2**26))"
 LOOP = "while True:\n    pass"
 
@@ -44,8 +51,8 @@ def row(*cells: object) -> None:
 def one_after_the_other(hub: Hub) -> None:
     """Two learners, and what the processes of all hold together after each step of each."""
     before = NOTHING
-    row("A learner alone, then a second", "server", "kernel", "torch and helpers", "lesson 1 run")
-    row(*["---"] * 5)
+    row("A learner alone, then a second", "server", "kernel", *BROUGHT, "lesson 1 run")
+    row(*["---"] * (len(BROUGHT) + 4))
     for name in ("first", "second"):
         steps = []
 
@@ -57,8 +64,9 @@ def one_after_the_other(hub: Hub) -> None:
         note()
         kernel = learner.kernel(LESSONS[0])
         note()
-        kernel.printed(IMPORTS)
-        note()
+        for cell in BROUGHT.values():
+            kernel.printed(cell)
+            note()
         learner.run_all(LESSONS[0], kernel)
         note()
         row(name, *(f"{step.pss - before.pss:.0f} MB" for step in steps))
@@ -146,12 +154,15 @@ def main() -> None:
     load = os.getloadavg()[0]
     print(f"{date.today()}, torch {torch.__version__}, {os.cpu_count()} cores, ", end="")
     print(f"{gigabytes:.0f} GB, load before it began {load:.1f}\n", flush=True)
-    with hub(MEMORY, CPU_SECONDS) as running:
-        one_after_the_other(running)
-        if counts.learners:
-            in_browsers(running, counts.learners)
-        if counts.headless:
-            beside_bad_neighbours(running, counts.headless)
+    try:
+        with hub(MEMORY, CPU_SECONDS) as running:
+            one_after_the_other(running)
+            if counts.learners:
+                in_browsers(running, counts.learners)
+            if counts.headless:
+                beside_bad_neighbours(running, counts.headless)
+    except KeyboardInterrupt:
+        sys.exit("stopped")
 
 
 if __name__ == "__main__":
