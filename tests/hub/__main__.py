@@ -22,6 +22,7 @@ import signal
 import sys
 import time
 from datetime import date
+from pathlib import Path
 
 import torch
 
@@ -107,7 +108,8 @@ def beside_bad_neighbours(hub: Hub, count: int) -> None:
     for neighbour in (looping, filling):
         neighbour.pull()
     endless = looping.kernel()
-    number = endless.start(LOOP)
+    process = endless.printed("import os; print(os.getpid())")
+    endless.start(LOOP)
     full = filling.kernel()
     error = full.run(FILL)
     assert error.startswith("MemoryError"), error
@@ -127,13 +129,15 @@ def beside_bad_neighbours(hub: Hub, count: int) -> None:
     everybody = [held_in(hub.home(name)) for name, *_ in done]
     mean = sum(one.pss for one in everybody) / count
     print(f"each {mean:.0f} MB on average; all learners: {held_in(hub.folder / 'learners')}")
+    full.connect()
     assert full.printed("held.clear(); print('goes on')") == "goes on"
     begin = time.monotonic()
-    try:
-        while True:
-            endless.message(number)
-    except ChildProcessError as ended:
-        print(f"loops for ever: {ended}, {time.monotonic() - begin:.0f} s after the others ended")
+    while Path(f"/proc/{process}").exists():
+        time.sleep(1)
+    endless.connect()
+    assert endless.printed("print('anew')") == "anew"
+    waited = time.monotonic() - begin
+    print(f"loops for ever: ended and started anew, {waited:.0f} s after the others were done")
 
 
 def stop(*_: object) -> None:

@@ -66,9 +66,15 @@ class Kernel:
         made = json.loads(learner.ask("api/sessions", "POST", wanted))
         self._session, self._printed = uuid.uuid4().hex, ""
         where = f"{learner.hub.url}/user/{learner.name}/api/kernels/{made['kernel']['id']}/channels"
+        self._where = f"{where}?session_id={self._session}".replace("http:", "ws:")
+        self._token = learner.token
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect, also anew: the server hangs up on who has not listened for a while."""
         self._socket = websocket.create_connection(
-            f"{where}?session_id={self._session}".replace("http:", "ws:"),
-            header=[f"Authorization: token {learner.token}"],
+            self._where,
+            header=[f"Authorization: token {self._token}"],
             timeout=REPLY_SECONDS,
         )
 
@@ -99,11 +105,13 @@ class Kernel:
 
     def message(self, number: str) -> tuple[str, dict]:
         """Kind and content of the next message that belongs to the cell sent as `number`. A kernel
-        that dies belongs to no cell: it is an error."""
+        that dies, and a server that hangs up, belong to no cell: they are errors."""
         while True:
             received = self._socket.recv()
             if isinstance(received, bytes):  # what a view sends with buffers
                 continue
+            if not received:
+                raise ConnectionError("the server hung up")
             message = json.loads(received)
             kind, content = message["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] in ("restarting", "dead"):
