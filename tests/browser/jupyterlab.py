@@ -194,14 +194,21 @@ def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = L
     """
     origin = "/".join(page.url.split("/")[:3])
     page.goto(f"{origin}/{place}/{path}?reset")
+    wait_until_open(page)
+    set_theme(page, theme)
+    wait_until_drawn(page)
+
+
+def wait_until_open(page: Page) -> None:
+    """Wait until a notebook is in front, with its cells and a kernel that is ready; fold the side
+    bars.
+    """
     page.wait_for_function(
         f"() => {{ {_PANEL} return panel?.context?.isReady && panel.content.widgets.length > 0"
         " && panel.sessionContext.session?.kernel?.status === 'idle'; }"
     )
     for side in ("Left", "Right"):
         page.evaluate(f"() => window.jupyterapp.shell.collapse{side}()")
-    set_theme(page, theme)
-    wait_until_drawn(page)
 
 
 def replace_cells(page: Page, notebook: dict) -> None:
