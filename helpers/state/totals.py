@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import compress
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from helpers.state.objects import facts, require_module
-from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Part, held_by
+from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
+from helpers.state.walk import held_by
+
+_ORDINARY = {nn.Parameter, torch.Tensor}
 
 
 @dataclass(frozen=True)
@@ -36,36 +39,67 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
-    parameters, buffers = [], []
-    seen, pending = set(), [module]
-    while pending:  # in no order that matters, and without a `Part`: a large model has many
+    return census(module).totals
+
+
+class Census(NamedTuple):
+    """The modules of a tree, each once, in the order in which `modules()` gives them.
+
+    `place` has where each stands, by its id. `waiting` has, for each, how many members of those
+    around it came after it. `parameters` and `buffers` are what the containers hold, one after the
+    other, None and repetitions too; `firsts` says for each module where its own begin in the two.
+    The modules in `unsaved` have buffers that are not saved, or may have. It holds all of them:
+    keep it for a moment only."""
+
+    place: dict[int, int]
+    waiting: list[int]
+    firsts: list[tuple[int, int]]
+    parameters: list
+    buffers: list
+    unsaved: list[nn.Module]
+
+    @property
+    def totals(self) -> Totals:
+        return _over(len(self.waiting), self.parameters, self.buffers)
+
+
+def census(module: nn.Module) -> Census:
+    """One pass over `module` that visits each module once, and makes no `Part`: a large model has
+    many."""
+    place, waiting, firsts, parameters, buffers, unsaved = found = Census({}, [], [], [], [], [])
+    pending = [module]
+    while pending:
         current = pending.pop()
         key = id(current)
-        if key in seen or not issubclass(type(current), nn.Module):
+        if key in place or not issubclass(type(current), nn.Module):
             continue
-        seen.add(key)
-        _, held, also_held, children = held_by(current)
+        place[key] = len(waiting)
+        waiting.append(len(pending))
+        firsts.append((len(parameters), len(buffers)))
+        own, held, also_held, children = held_by(current)
         if held:
             parameters += held.values()
         if also_held:
             buffers += also_held.values()
+            names = own.get(NON_PERSISTENT)
+            if type(names) is not set or names:
+                unsaved.append(current)
         if children:
-            pending += children.values()
-    return _over(len(seen), parameters, buffers)
+            pending += reversed(children.values())
+    return found
 
 
-def totals_of(parts: list[Part]) -> Totals:
-    """The same over modules that have been read, each once."""
-    parameters = [one for part in parts for one in part.parameters.values()]
-    return _over(len(parts), parameters, [one for part in parts for one in part.buffers.values()])
+def distinct_of(parameters: list, buffers: list) -> tuple[dict[int, object], dict[int, object]]:
+    """What two such lists hold, by id. The same tensor under another name counts once, as a
+    parameter if it is one; None does not."""
+    distinct = {id(one): one for one in parameters if one is not None}
+    others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
+    return distinct, others
 
 
 def _over(modules: int, parameters: list, buffers: list) -> Totals:
-    """The sums over `modules` modules and what their containers hold, None and repetitions too.
-
-    By identity: the same tensor under another name counts once, as a parameter if it is one."""
-    distinct = {id(one): one for one in parameters if one is not None}
-    others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
+    """The sums over `modules` modules and what their containers hold."""
+    distinct, others = distinct_of(parameters, buffers)
     with without_torch_function():
         return sums(modules, list(distinct.values()), list(others.values()))
 
@@ -102,7 +136,7 @@ class _Sums:
     @classmethod
     def _quick(cls, tensors: list) -> _Sums | None:
         """All at once, where they are ordinary tensors: a large model has many."""
-        if not tensors or not set(map(type, tensors)) <= {nn.Parameter, torch.Tensor}:
+        if not tensors or not set(map(type, tensors)) <= _ORDINARY:
             return None
         try:
             numel = [tensor.numel() for tensor in tensors]
@@ -117,6 +151,16 @@ class _Sums:
         self.trainable += known(told.numel) if told.requires_grad else 0
         self.nbytes += known(told.nbytes)
         self.lazy += type(told.numel) is not int
+
+
+def sizes_of(tensors: list) -> list[int]:
+    """The bytes of each, as `Totals.nbytes` sums them up: 0 where there is no size yet."""
+    if set(map(type, tensors)) <= _ORDINARY:
+        try:
+            return list(map(known, [tensor.nbytes for tensor in tensors]))
+        except Exception:  # one of them cannot tell
+            pass
+    return [known(facts(tensor).nbytes) for tensor in tensors]
 
 
 def known(number: object) -> int:
