@@ -8,7 +8,7 @@ from helpers.views.markup import SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
 from helpers.views.words import bytes_in_words
 
-_NAMED = 10  # per cent: a narrower part has no name under it in the static face
+_NAMED = 8  # per cent: a narrower part has no name under it in the static face
 
 
 def strip_of(shares: list[Share], total: int) -> list[dict]:

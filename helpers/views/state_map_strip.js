@@ -3,6 +3,7 @@
 
 import { node, shades } from "./dom.js";
 
+const NARROW = 44; // px, in which there is no room for a name
 const LEVEL = 24; // px, of a bar
 const LEAST = 44; // px, of a piece that the lowest level has
 const WORDS = "Each part is as wide as its bytes. Point at one to see its name, click to select it.";
@@ -59,10 +60,9 @@ export class Strip {
     return node("div", { class: `inm-strip-piece ${kind}`, style, ...about }, ...colours, label);
   }
 
-  // A name that has no room for three letters is left out.
   measure() {
     for (const part of this.list.children) {
-      part.classList.toggle("inm-strip-narrow", part.clientWidth < 36);
+      part.classList.toggle("inm-strip-narrow", part.clientWidth < NARROW);
     }
   }
 
