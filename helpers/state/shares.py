@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import accumulate
+from operator import add, itemgetter, sub
 from typing import NamedTuple
 
 from torch import nn
 
 from helpers.state.objects import clip, text
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Census, distinct_of, sizes_of
+from helpers.state.totals import Census, sizes_of
 from helpers.state.walk import (
     NOT_SAVED,
     Part,
     buffer_kind,
     dotted,
-    held_by,
     read,
     transient_names,
 )
@@ -80,49 +80,55 @@ def shares_of(module: nn.Module, census: Census) -> list[Share]:
 class _Shares:
     def __init__(self, module: nn.Module, census: Census) -> None:
         self.found: list[Share] = []
-        self._census = census
-        # Of each tensor in the two lists of the census, and how many of all stand before it.
-        self._sizes = parameters, buffers = _sizes(census)
+        self._place = dict(zip(census.waiting, range(len(census.held)), strict=True))
+        self._waiting = list(census.waiting.values())
+        self._sizes, self._firsts = _sizes(census), _firsts(census)
+        # How many bytes of parameters and of buffers stand before each module, and of those of the
+        # buffers how many are not saved.
         self._before = [
-            list(accumulate(sizes, initial=0))
-            for sizes in (parameters, buffers, _unsaved(census, buffers))
+            list(map(list(accumulate(sizes, initial=0)).__getitem__, self._firsts[kind]))
+            for sizes, kind in (
+                (self._sizes[0], 0),
+                (self._sizes[1], 1),
+                (_unsaved(census, self._sizes[1], self._firsts[1]), 1),
+            )
         ]
-        count = len(census.waiting)
-        held = self._held(0, count)
+        self._all_before = list(map(add, *self._before[:2]))
+        held = self._held(0, len(census.held))
         self._least = held.total() / _LEAST
         if held:
-            self._divide(_Span("", "", "module", held, module, 0, count))
+            self._divide(_Span("", "", "module", held, module, 0, len(census.held)))
 
     def _divide(self, whole: _Span) -> None:
         """Add the shares of `whole`, which itself is none: it is as wide as the page."""
-        span, shares, count, passed = self._look(whole)
-        if shares:
-            self._add_all(whole, shares, count + passed, 0, 0)
+        found = self._look(whole)
+        if found.shares:
+            shares = [self._look(one) for one in found.shares]
+            self._add_all(whole, shares, found.count + found.passed, 0, 0)
         else:
-            self._add_all(whole, [span], 1 + passed, 0, 0)
+            self._add_all(whole, [found], 1, 0, 0)
 
     def _add_all(
-        self, around: _Span, shares: list[_Span], count: int, level: int, start: int
+        self, around: _Span, shares: list[_Found], count: int, level: int, start: int
     ) -> None:
         """Add `shares`, some of the `count` parts of `around`, and what is left of it."""
         rest = Counter(around.nbytes)
         for one in shares:
-            shown, passed = self._add(one, level, start)
-            count += passed - 1
-            start += shown.total()
-            rest -= shown
+            self._add(one, level, start)
+            count += one.passed - 1
+            start += one.span.nbytes.total()
+            rest -= one.span.nbytes
         if rest:
             self.found.append(Share(around.id, "", "", level, start, rest, smaller=count))
 
-    def _add(self, span: _Span, level: int, start: int) -> tuple[Counter[str], int]:
-        """Add a share and those in it. What it holds, and how many parts are on the way to it."""
-        span, shares, count, passed = self._look(span)
-        divided = bool(shares) and level + 1 < _LEVELS
+    def _add(self, found: _Found, level: int, start: int) -> None:
+        """Add a share and those in it."""
+        span, divided = found.span, bool(found.shares) and level + 1 < _LEVELS
         path, held = clip(span.path), span.nbytes
         self.found.append(Share(span.id, path, span.kind, level, start, held, divided))
         if divided:
-            self._add_all(span, shares, count, level + 1, start)
-        return held, passed
+            shares = [self._look(one) for one in found.shares]
+            self._add_all(span, shares, found.count, level + 1, start)
 
     def _look(self, span: _Span) -> _Found:
         passed = 0
@@ -153,84 +159,72 @@ class _Shares:
             for place, size in enumerate(sizes)
             if size and size >= self._least
         ]
-        count = sum(map(bool, sizes))
-        names = list(part.modules)
-        for place, module, first, last in self._entered(span, list(part.modules.values())):
-            size = self._size(first, last)
-            count += bool(size)
+        names, members = list(part.modules), list(part.modules.values())
+        entered, held = self._entered(span, members)
+        for (place, first, last), size in zip(entered, held, strict=True):
             if size and size >= self._least:
                 where = dotted(span.id, str(len(own) + place))
                 path = dotted(span.path, text(names[place]))
-                held = self._held(first, last)
-                shares.append(_Span(where, path, "module", held, module, first, last))
-        return shares, count
+                kinds = self._held(first, last)
+                shares.append(_Span(where, path, "module", kinds, members[place], first, last))
+        return shares, sum(map(bool, sizes)) + sum(map(bool, held))
 
     def _sizes_in(self, span: _Span, part: Part) -> list[int]:
         """The bytes of each tensor that a module registers itself."""
+        first, second = (firsts[span.first] for firsts in self._firsts)
         parameters, buffers = self._sizes
-        first, second = self._census.firsts[span.first]
         return (
             parameters[first : first + len(part.parameters)]
             + buffers[second : second + len(part.buffers)]
         )
 
-    def _entered(self, span: _Span, members: list) -> list[tuple[int, nn.Module, int, int]]:
-        """Of the submodules that come first here: the position, itself, and its span."""
-        place, waiting = self._census.place, self._census.waiting
-        ahead = waiting[span.first] + len(members)  # at its turn each member has one less
-        met = []
-        for position, member in enumerate(members):
-            at = place.get(id(member), -1)
-            if at > span.first and waiting[at] == ahead - 1 - position:
-                met.append((position, member, at))
-        lasts = [at for _, _, at in met[1:]] + [span.last]
-        return [(*one, last) for one, last in zip(met, lasts, strict=False)]
-
-    def _size(self, first: int, last: int) -> int:
-        (one, other), (end, other_end) = self._ends(first, last)
-        parameters, buffers, _ = self._before
-        return parameters[end] - parameters[one] + buffers[other_end] - buffers[other]
+    def _entered(self, span: _Span, members: list) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """Of the submodules that come first here: the position and the span, and the bytes."""
+        waiting = self._waiting
+        ahead = waiting[span.first] + len(members) - 1  # at its turn each member has one less
+        met, firsts = [], []
+        for position, at in enumerate(map(self._place.get, map(id, members))):
+            if at is not None and at > span.first and waiting[at] == ahead - position:
+                met.append(position)
+                firsts.append(at)
+        lasts = [*firsts[1:], span.last]
+        before = self._all_before.__getitem__
+        sizes = list(map(sub, map(before, lasts), map(before, firsts))) if met else []
+        return list(zip(met, firsts, lasts, strict=False)), sizes
 
     def _held(self, first: int, last: int) -> Counter[str]:
-        (one, other), (end, other_end) = self._ends(first, last)
-        parameters, buffers, unsaved = self._before
-        missing = unsaved[other_end] - unsaved[other]
-        return +Counter(
-            {
-                "parameter": parameters[end] - parameters[one],
-                "buffer": buffers[other_end] - buffers[other] - missing,
-                NOT_SAVED: missing,
-            }
-        )
-
-    def _ends(self, first: int, last: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Where the tensors of the modules from `first` to `last` begin and end in the lists."""
-        census = self._census
-        if last < len(census.firsts):
-            return census.firsts[first], census.firsts[last]
-        return census.firsts[first], (len(census.parameters), len(census.buffers))
+        parameters, buffers, unsaved = (one[last] - one[first] for one in self._before)
+        return +Counter({"parameter": parameters, "buffer": buffers - unsaved, NOT_SAVED: unsaved})
 
 
-def _sizes(census: Census) -> tuple[list[int], list[int]]:
-    """The bytes of each tensor in the two lists; 0 where it came before."""
+def _firsts(census: Census) -> list[list[int]]:
+    """Where the parameters of each module begin among all of them, and the end; and its buffers."""
+    return [
+        list(accumulate(map(len, map(itemgetter(place), census.held)), initial=0))
+        for place in (1, 2)
+    ]
+
+
+def _sizes(census: Census) -> list[list[int]]:
+    """The bytes of each parameter and of each buffer of the census; 0 where it came before."""
     found = []
-    lists = census.parameters, census.buffers
-    for held, distinct in zip(lists, distinct_of(*lists), strict=True):
+    for tensors, distinct in zip(census.tensors, census.distinct, strict=True):
         sizes = sizes_of(list(distinct.values()))
-        if len(sizes) < len(held):
+        if len(sizes) < len(tensors):
             left = dict(zip(distinct, sizes, strict=True))
-            sizes = [left.pop(id(one), 0) for one in held]
+            sizes = [left.pop(id(one), 0) for one in tensors]
         found.append(sizes)
-    return found[0], found[1]
+    return found
 
 
-def _unsaved(census: Census, sizes: list[int]) -> list[int]:
+def _unsaved(census: Census, sizes: list[int], firsts: list[int]) -> list[int]:
     """Of the bytes of the buffers those that are not saved."""
     found = [0] * len(sizes)
-    for module in census.unsaved:
-        own, _, buffers, _ = held_by(module)
-        names = transient_names(own)
-        _, first = census.firsts[census.place[id(module)]]
-        for at, name in enumerate(buffers, start=first):
-            found[at] = sizes[at] if buffer_kind(text(name), names) == NOT_SAVED else 0
+    if not sizes:
+        return found
+    for (own, _, buffers, _), first in zip(census.held, firsts, strict=False):
+        names = transient_names(own) if buffers else ()
+        if names:
+            for at, name in enumerate(buffers, start=first):
+                found[at] = sizes[at] if buffer_kind(text(name), names) == NOT_SAVED else 0
     return found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import compress
-from typing import NamedTuple
+from functools import cached_property
+from itertools import chain, compress
+from operator import itemgetter
 
 import torch
 from torch import nn
 
 from helpers.state.objects import facts, require_module
-from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
+from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import held_by
 
 _ORDINARY = {nn.Parameter, torch.Tensor}
@@ -42,66 +43,56 @@ def totals(module: nn.Module) -> Totals:
     return census(module).totals
 
 
-class Census(NamedTuple):
+@dataclass(frozen=True)
+class Census:
     """The modules of a tree, each once, in the order in which `modules()` gives them.
 
-    `place` has where each stands, by its id. `waiting` has, for each, how many members of those
-    around it came after it. `parameters` and `buffers` are what the containers hold, one after the
-    other, None and repetitions too; `firsts` says for each module where its own begin in the two.
-    The modules in `unsaved` have buffers that are not saved, or may have. It holds all of them:
-    keep it for a moment only."""
+    `waiting` has, by the id of each, how many members of those around it came after it. `held` is
+    what `held_by` said of each. It holds the tensors: keep it for a moment only."""
 
-    place: dict[int, int]
-    waiting: list[int]
-    firsts: list[tuple[int, int]]
-    parameters: list
-    buffers: list
-    unsaved: list[nn.Module]
+    waiting: dict[int, int]
+    held: list[tuple[dict, dict, dict, dict]]
 
-    @property
+    @cached_property
+    def tensors(self) -> tuple[list, list]:
+        """The parameters and the buffers, one module after the other, None and repetitions too."""
+        return tuple(
+            list(chain.from_iterable(map(dict.values, map(itemgetter(place), self.held))))
+            for place in (1, 2)
+        )
+
+    @cached_property
+    def distinct(self) -> tuple[dict[int, object], dict[int, object]]:
+        """The same by id. Under another name a tensor counts once, as a parameter if it is one;
+        None does not."""
+        parameters, buffers = ({id(tensor): tensor for tensor in one} for one in self.tensors)
+        parameters.pop(id(None), None)
+        for key in [id(None), *(parameters.keys() & buffers.keys())]:
+            buffers.pop(key, None)
+        return parameters, buffers
+
+    @cached_property
     def totals(self) -> Totals:
-        return _over(len(self.waiting), self.parameters, self.buffers)
+        parameters, buffers = self.distinct
+        with without_torch_function():
+            return sums(len(self.held), list(parameters.values()), list(buffers.values()))
 
 
 def census(module: nn.Module) -> Census:
     """One pass over `module` that visits each module once, and makes no `Part`: a large model has
     many."""
-    place, waiting, firsts, parameters, buffers, unsaved = found = Census({}, [], [], [], [], [])
-    pending = [module]
+    waiting, held, pending = {}, [], [module]
     while pending:
         current = pending.pop()
         key = id(current)
-        if key in place or not issubclass(type(current), nn.Module):
+        if key in waiting or not issubclass(type(current), nn.Module):
             continue
-        place[key] = len(waiting)
-        waiting.append(len(pending))
-        firsts.append((len(parameters), len(buffers)))
-        own, held, also_held, children = held_by(current)
-        if held:
-            parameters += held.values()
-        if also_held:
-            buffers += also_held.values()
-            names = own.get(NON_PERSISTENT)
-            if type(names) is not set or names:
-                unsaved.append(current)
-        if children:
-            pending += reversed(children.values())
-    return found
-
-
-def distinct_of(parameters: list, buffers: list) -> tuple[dict[int, object], dict[int, object]]:
-    """What two such lists hold, by id. The same tensor under another name counts once, as a
-    parameter if it is one; None does not."""
-    distinct = {id(one): one for one in parameters if one is not None}
-    others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
-    return distinct, others
-
-
-def _over(modules: int, parameters: list, buffers: list) -> Totals:
-    """The sums over `modules` modules and what their containers hold."""
-    distinct, others = distinct_of(parameters, buffers)
-    with without_torch_function():
-        return sums(modules, list(distinct.values()), list(others.values()))
+        waiting[key] = len(pending)
+        found = held_by(current)
+        held.append(found)
+        if found[3]:
+            pending += reversed(found[3].values())
+    return Census(waiting, held)
 
 
 def sums(modules: int, parameters: list, buffers: list) -> Totals:
