@@ -180,13 +180,13 @@ class _Shares:
 
     def _entered(self, span: _Span, members: list) -> tuple[list[tuple[int, int, int]], list[int]]:
         """Of the submodules that come first here: the position and the span, and the bytes."""
-        waiting = self._waiting
-        ahead = waiting[span.first] + len(members) - 1  # at its turn each member has one less
-        met, firsts = [], []
-        for position, at in enumerate(map(self._place.get, map(id, members))):
-            if at is not None and at > span.first and waiting[at] == ahead - position:
-                met.append(position)
-                firsts.append(at)
+        waiting, start = self._waiting, span.first
+        turns = range(waiting[start] + len(members) - 1, waiting[start] - 1, -1)
+        places = [self._place.get(id(member), start) for member in members]
+        met = [
+            at for at, place in enumerate(places) if place > start and waiting[place] == turns[at]
+        ]
+        firsts = [places[at] for at in met]
         lasts = [*firsts[1:], span.last]
         before = self._all_before.__getitem__
         sizes = list(map(sub, map(before, lasts), map(before, firsts))) if met else []

@@ -148,7 +148,8 @@ def sizes_of(tensors: list) -> list[int]:
     """The bytes of each, as `Totals.nbytes` sums them up: 0 where there is no size yet."""
     if set(map(type, tensors)) <= _ORDINARY:
         try:
-            return list(map(known, [tensor.nbytes for tensor in tensors]))
+            found = [tensor.nbytes for tensor in tensors]
+            return found if type(sum(found)) is int else list(map(known, found))
         except Exception:  # one of them cannot tell
             pass
     return [known(facts(tensor).nbytes) for tensor in tensors]
