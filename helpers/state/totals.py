@@ -10,7 +10,7 @@ from operator import itemgetter
 import torch
 from torch import nn
 
-from helpers.state.objects import facts, require_module
+from helpers.state.objects import collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import held_by
 
@@ -40,7 +40,8 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
-    return census(module).totals
+    with collector_paused():
+        return census(module).totals
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,8 @@ class Census:
     @cached_property
     def tensors(self) -> tuple[list, list]:
         """The parameters and the buffers, one module after the other, None and repetitions too."""
-        return tuple(
-            list(chain.from_iterable(map(dict.values, map(itemgetter(place), self.held))))
-            for place in (1, 2)
-        )
+        held = (filter(None, map(itemgetter(place), self.held)) for place in (1, 2))
+        return tuple(list(chain.from_iterable(map(dict.values, some))) for some in held)
 
     @cached_property
     def distinct(self) -> tuple[dict[int, object], dict[int, object]]:

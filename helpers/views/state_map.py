@@ -13,7 +13,14 @@ from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
-from helpers.state.objects import Facts, dtype_in_words, require_module, shape_in_words, type_name
+from helpers.state.objects import (
+    Facts,
+    collector_paused,
+    dtype_in_words,
+    require_module,
+    shape_in_words,
+    type_name,
+)
 from helpers.state.shares import shares_of
 from helpers.state.totals import Totals, census
 from helpers.state.tree import About, Row
@@ -190,8 +197,10 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
     """The traits that depend on the module: `rows`, `whole`, `totals` and `strip`.
 
     Of `budget` rows, and `at_a_time` of one module, where that is given."""
-    counted = census(module)
-    sums = counted.totals
+    with collector_paused():  # it would walk the growing census, which is gone in a moment
+        counted = census(module)
+        sums, shares = counted.totals, shares_of(module, counted)
+        del counted
     if not budget:
         small = sums.modules <= _WHOLE_MODULES
         budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
@@ -210,7 +219,7 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
         "rows": rows,
         "whole": found.whole,
         "totals": _totals_as_json(sums),
-        "strip": strip_of(shares_of(module, counted), sums.nbytes),
+        "strip": strip_of(shares, sums.nbytes),
     }
 
 
