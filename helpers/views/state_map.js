@@ -72,7 +72,8 @@ class StateMap {
     });
     const bar = node("div", "inm-bar", this.input, this.refresh, this.status);
     const body = node("div", "inm-map-body", this.tree.element, this.details.element);
-    this.root = node("div", "inm inm-map", this.sums, this.strip.element, bar, body, legendOf(words.signs));
+    const parts = [this.sums, this.strip.element, bar, body, legendOf(words.signs)];
+    this.root = node("div", "inm inm-map", ...parts);
   }
 
   read() {

@@ -6,7 +6,7 @@ import { node, shades } from "./dom.js";
 const NARROW = 44; // px, in which there is no room for a name
 const LEVEL = 24; // px, of a bar
 const LEAST = 44; // px, of a piece that the lowest level has
-const WORDS = "Each part is as wide as its bytes. Point at one to see its name, click to select it.";
+const WORDS = "Each part is as wide as its bytes. Point at one to see its name.";
 
 let strips = 0; // for ids of pieces within this page
 
