@@ -33,7 +33,7 @@ class Table {
     this.fit = fit;
     this.wires = new Wires(fit, signs);
     const steps = fit.advice.map(stepOf);
-    const about = { role: "region", "aria-label": "How the keys fit" };
+    const about = { role: "group", "aria-label": "How the keys fit" };
     const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, this.wires.element);
     const label = node("label", "inm-switch", "filter", this.filter);
     const bar = node("div", "inm-bar", label, this.found);

@@ -77,7 +77,7 @@ export class Source {
 
   constructor(films) {
     this.films = films;
-    const about = { role: "region", "aria-label": "Source" };
+    const about = { role: "group", "aria-label": "Source" };
     this.element = node("div", { class: "inm-player-source", tabindex: 0, ...about });
   }
 

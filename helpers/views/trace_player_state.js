@@ -22,7 +22,7 @@ export class State {
     const label = `Local names and containers${name && ` of the ${name} trace`}`;
     const side = name && node("div", "inm-player-side", `${film.run + 1} · ${name}`);
     const names = node("div", "inm-player-names", side, this.locals);
-    const own = { class: "inm-player-state", tabindex: 0, role: "region", "aria-label": label };
+    const own = { class: "inm-player-state", tabindex: 0, role: "group", "aria-label": label };
     this.element = node("div", own, names, this.boxes);
   }
 
@@ -71,7 +71,7 @@ export class State {
     });
     const list = items.length ? node("ul", "", ...items) : node("span", "inm-soft", "nothing");
     const about = { class: "inm-player-tray", "data-box": TRAY };
-    return { element: node("div", about, node("h4", "", "in hand"), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", "in hand"), list), came };
   }
 
   // One container with its `changes`, and of what came in the items and where they came from.
@@ -92,7 +92,7 @@ export class State {
     const none = node("span", "inm-soft", there ? "empty" : "not there");
     const list = items.length ? node("ul", "", ...items) : none;
     const about = { class: "inm-player-box", "data-box": name };
-    return { element: node("div", about, node("h4", "", name), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", name), list), came };
   }
 
   itemOf(entry, change, words) {

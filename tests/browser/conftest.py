@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
-from tests.browser.exported import Pages
+from helpers.views.page import WANTED
+from tests.browser.exported import Decks, Pages, Reader
 from tests.browser.jupyterlab import (
     Lab,
     chromium,
@@ -30,16 +32,14 @@ from tests.browser.jupyterlab import (
 from tests.refresh_notebooks import METADATA
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
-NO_PACKAGES = "the slide tests need npm, and a network from which it gets the slide library"
 
 
 def pytest_terminal_summary(terminalreporter):
     """Say in one line that browser tests were skipped, and why; the dots do not."""
     skipped = terminalreporter.getreports("skipped")
-    for reason in (NO_BROWSER, NO_PACKAGES):
-        count = sum(reason in str(report.longrepr) for report in skipped)
-        if count:
-            terminalreporter.write_line(f"{count} browser tests skipped: {reason}")
+    count = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"{count} browser tests skipped: {NO_BROWSER}")
 
 
 @pytest.fixture(scope="package")
@@ -57,6 +57,23 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """All lessons as pages. They are being made while other tests run."""
     made = Pages(tmp_path_factory.mktemp("pages"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setenv(WANTED, "1")
+    reading = Reader(browser, tmp_path)
+    yield reading
+    reading.close()
+    assert (reading.asked, reading.problems) == ([], [])
+
+
+@pytest.fixture(scope="package")
+def decks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decks]:
+    """All lessons as slides. They are being made while other tests run."""
+    made = Decks(tmp_path_factory.mktemp("slides"))
     yield made
     made.close()
 

@@ -228,7 +228,7 @@ def test_the_keyboard_alone_is_enough(lab, notebook):
     page.keyboard.press("Tab")
     expect(page.locator(".inm-fit summary").last).to_be_focused()
     page.keyboard.press("Tab")
-    region = page.get_by_role("region", name="How the keys fit")
+    region = page.get_by_role("group", name="How the keys fit")
     expect(region).to_be_focused()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key in "adx":  # commands of JupyterLab for cells

@@ -1,20 +1,16 @@
 """The lessons as pages: opened from disk in a browser without a network, and used to the end.
 
-The lessons are those that the README's command makes. A view alone is put onto a page by the same
-templates, from what it gives while nbconvert runs."""
+The lessons are pages of the site that the README's command makes. A view alone is put onto a page
+by the same templates, from what it gives while nbconvert runs."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from torch import nn
 
 from helpers import (
@@ -37,9 +33,7 @@ from helpers.exercises.engine import all_exercises
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
 from helpers.tracing.trials import run
-from helpers.views.page import KIND, WANTED
 from helpers.views.playground import outcome_in_words
-from tests.browser.exported import exporter
 from tests.browser.jupyterlab import STRUCK
 from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
@@ -52,11 +46,6 @@ MOST_SHIFTED = 0.1  # the sum of layout shifts that browsers' makers call good
 QUESTION = "01-live-view"
 HOSTILE = STRUCK + "<!--<script>\u2028"
 
-SHIFTS = """window.shifts = [];
-new PerformanceObserver(list => {
-    for (const one of list.getEntries())
-        if (!one.hadRecentInput) window.shifts.push(one.value);
-}).observe({type: 'layout-shift', buffered: true});"""
 # Scrolls through the page, as a reader does, until every view was in sight.
 READ = """async () => {
     const pause = ms => new Promise(done => setTimeout(done, ms));
@@ -76,64 +65,6 @@ READ = """async () => {
         shifted: window.shifts.reduce((sum, one) => sum + one, 0),
     };
 }"""
-
-
-class Reader:
-    """A browser without a network: `asked` has what a page asked for beside itself, `problems` what
-    went wrong.
-    """
-
-    def __init__(self, browser: Browser, folder: Path) -> None:
-        self.asked: list[str] = []
-        self.problems: list[str] = []
-        self._browser, self._folder, self._contexts = browser, folder, []
-
-    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
-        window = {"width": width, "height": 900}
-        context = self._browser.new_context(viewport=window, offline=True, **settings)
-        self._contexts.append(context)
-        page = context.new_page()
-        page.add_init_script(SHIFTS)
-        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
-        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
-        page.on("request", lambda request: self._note(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    def show(self, *views: object, **settings: object) -> Page:
-        """A page with these views alone."""
-        path = self._folder / "page.html"
-        path.write_text(page_of(*views), encoding="utf-8")
-        return self.open(path, **settings)
-
-    def _note(self, address: str) -> None:
-        if not address.startswith(("file:", "blob:", "data:")):
-            self.asked.append(address)
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-
-def page_of(*views: object) -> str:
-    """The page that nbconvert makes of a notebook with these outputs."""
-    cells = []
-    for view in views:
-        shown = view._repr_mimebundle_()
-        data = dict(shown[0] if isinstance(shown, tuple) else shown)
-        assert KIND in data
-        output = new_output("display_data", data=nbformat.from_dict(data))
-        cells.append(new_code_cell("...", outputs=[output]))
-    return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]
-
-
-@pytest.fixture
-def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    monkeypatch.setenv(WANTED, "1")
-    reading = Reader(browser, tmp_path)
-    yield reading
-    reading.close()
-    assert (reading.asked, reading.problems) == ([], [])
 
 
 def faults(page: Page) -> list[str]:
@@ -176,9 +107,14 @@ def test_without_scripts_the_still_faces_of_the_notebook_stand(pages, reader, le
     assert page.locator(".inm-alive:visible").count() == 0
 
 
+# Between them they have every view of the course.
+WITH_EVERY_VIEW = ("00_start_here", "01_state_dict", "03_buffers", "04_setattr", "05_save_and_load")
+
+
+@pytest.mark.parametrize("lesson", WITH_EVERY_VIEW)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_page_with_every_view(pages, reader, theme):
-    page = reader.open(pages.page("00_start_here"), color_scheme=theme)
+def test_axe_finds_nothing_on_the_pages_that_have_every_view(pages, reader, theme, lesson):
+    page = reader.open(pages.page(lesson), color_scheme=theme)
     page.evaluate(READ)
     assert faults(page) == []
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -1,231 +1,183 @@
-"""Each lesson as slides: what plain `jupyter nbconvert --to slides` makes of it, in a browser of
-1280 by 720.
-
-The page is the converter's own, with its usual addresses. Nothing it asks for reaches a network:
-the slide library and its loader come out of packages, in the versions that the page names; jQuery,
-MathJax and Mermaid, which no lesson uses, are stand-ins; web fonts are left out."""
+"""The lessons as slides: what the README's command makes of them, opened from disk in a browser of
+1280 by 720 without a network, and shown to the end with the keys that a teacher uses."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, expect
 
 from helpers.exercises.questions import all_questions
-from tests.browser.conftest import NO_PACKAGES
-from tests.browser.exported import exporter
+from helpers.views.lesson_slides import GUIDE, questions
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
-from tests.notebook_files import lessons, read, text
+from tests.notebook_files import lessons, read, slide_type, text
 
-PACKAGES = ("reveal.js@4.0.2", "requirejs@2.1.10")
 SCREENSHOTS = ROOT / ".screenshots" / "slides"
-ADDRESS = "http://slides.test/lesson.slides.html"
-STAND_INS = {
-    r"/jquery[^/]*\.js$": "",
-    r"/mathjax/.*\.js\?": "window.MathJax = {Hub: "
-    "{Config() {}, Queue() {}, getAllJax() {}, Rerender() {}}};",
-    r"/mermaid[^/]*\.mjs$": "export default {initialize() {}};",
-    r"/css\?family=": "",
-}
-KINDS = {".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
+MOST_BYTES = 1_500_000
+SMALLEST_CODE = 20  # pixels of 720
+SHOWN = ".inm-slide.is-shown"
 
-# What a slide shows, all its fragments included, and what of it lies outside the slide or is cut
-# off inside a box.
+# What the slide on the screen shows when all of it has come, and what of it cannot be seen: it lies
+# beside the slide, or is cut off in a box that does not scroll.
 LOOK = r"""async () => {
-    const sheet = document.querySelector('link[href$="/dist/reveal.css"]');
-    const library = sheet.href.replace(/css$/, 'js');
-    const Reveal = await new Promise(done => require([library], done));
-    const still = document.createElement('style');
-    still.textContent = '.reveal * { transition: none !important; }';
-    document.head.append(still);
-    Reveal.configure({transition: 'none'});
-    await document.fonts.ready;
-    // A missing picture is told by the console.
-    await Promise.all(Array.from(document.images, image => image.decode().catch(() => {})));
-    window.Reveal = Reveal;
-
-    const folded = node => {
-        const closed = 'details:not([open])';
-        for (let box = node.closest(closed); box; box = box.parentElement.closest(closed))
-            if (node.closest('summary')?.parentElement !== box) return true;
-        return false;
+    const slide = document.querySelector('.inm-slide.is-shown');
+    const body = slide.querySelector('.inm-slide-body');
+    const live = [...slide.querySelectorAll('.inm-live')];
+    for (let i = 0; i < 200 && live.some(one => !one.matches('.inm-is-alive')); i += 1)
+        await new Promise(done => setTimeout(done, 20));
+    const faults = [], small = [], range = document.createRange();
+    const told = node => `${node.tagName}.${node.className}: ${node.textContent.slice(0, 40)}`;
+    const scrolls = node => /auto|scroll/.test(getComputedStyle(node).overflow);
+    if (body.scrollWidth > body.clientWidth) faults.push('the slide is too wide');
+    for (const node of body.querySelectorAll('*')) {
+        if (!node.checkVisibility({visibilityProperty: true}) || node.closest('svg')) continue;
+        const style = getComputedStyle(node);
+        if (/hidden|clip/.test(style.overflow) && style.textOverflow !== 'ellipsis'
+            && node.clientHeight > 1
+            && (node.scrollWidth > node.clientWidth + 1
+                || node.scrollHeight > node.clientHeight + 1))
+            faults.push(`cut off: ${told(node)}`);
+        const box = node.getBoundingClientRect();
+        let holder = node.parentElement;
+        while (!scrolls(holder)) holder = holder.parentElement;
+        if (holder === body && box.width && (box.left < -1 || box.right > innerWidth + 1))
+            faults.push(`beside the slide: ${told(node)}`);
+        if (node.matches('pre, code') && node.innerText.trim() && parseFloat(style.fontSize) < 20)
+            small.push(`${style.fontSize}: ${told(node)}`);
+    }
+    return {
+        cells: [...slide.querySelectorAll('.jp-Cell:not(aside *)')]
+            .map(cell => cell.id.replace('cell-id=', '')),
+        notes: [...slide.querySelectorAll('aside.notes')].map(one => one.textContent),
+        footer: slide.querySelector('footer').innerText,
+        words: body.innerText,
+        code: [...slide.querySelectorAll('.jp-InputArea-editor')].map(one => one.textContent),
+        taller: body.scrollHeight - body.clientHeight,
+        still: live.filter(one => !one.matches('.inm-is-alive')).length,
+        empty: [...slide.querySelectorAll('[data-inm-view]')]
+            .filter(one => !one.querySelector('.inm')).length,
+        faults: faults.slice(0, 3), small: small.slice(0, 3),
     };
-    const outside = (inner, outer) => Math.max(outer.left - inner.left, outer.top - inner.top,
-        inner.right - outer.right, inner.bottom - outer.bottom);
-    const faults = (slide, stage) => {
-        const found = [], range = document.createRange();
-        const judge = (box, holder, name) => {
-            if (box.width * box.height && outside(box, stage) > 1)
-                found.push(`${name}: ${Math.round(outside(box, stage))} pixels off the slide`);
-            for (let node = holder; node !== slide; node = node.parentElement) {
-                if (getComputedStyle(node).overflow === 'visible') continue;
-                const hidden = outside(box, node.getBoundingClientRect());
-                const cutter = `${node.tagName}.${node.className}`;
-                if (box.width * box.height && hidden > 1)
-                    found.push(`${name}: ${Math.round(hidden)} pixels cut off by ${cutter}`);
-            }
-        };
-        const kinds = NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT;
-        const nodes = document.createTreeWalker(slide, kinds);
-        for (let node; (node = nodes.nextNode());) {
-            const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
-            if (!element.getClientRects().length || element.closest('aside.notes, style')) continue;
-            if (folded(element)) continue;
-            if (node === element) {
-                if (node.matches('img, table, pre, hr'))
-                    judge(node.getBoundingClientRect(), node.parentElement, node.tagName);
-                const style = getComputedStyle(node);
-                if (style.overflow !== 'visible' && (node.scrollWidth > node.clientWidth + 1
-                    || node.scrollHeight > node.clientHeight + 1))
-                    found.push(`${node.className}: has to be scrolled`);
-            } else for (const word of node.data.matchAll(/\S+/g)) {
-                range.setStart(node, word.index);
-                range.setEnd(node, word.index + word[0].length);
-                for (const box of range.getClientRects()) judge(box, element, word[0]);
-            }
-        }
-        return found.slice(0, 3);
-    };
-    return Reveal.getSlides().map(slide => {
-        const {h, v} = Reveal.getIndices(slide);
-        Reveal.slide(h, v);
-        slide.querySelectorAll('.fragment').forEach(fragment => fragment.classList.add('visible'));
-        const cells = Array.from(slide.querySelectorAll('.jp-Cell:not(aside *)'));
-        const stage = document.querySelector('.reveal .slides').getBoundingClientRect();
-        return {
-            place: [h, v || 0],
-            shown: slide === Reveal.getCurrentSlide() && slide.getBoundingClientRect().height > 0,
-            cells: cells.map(cell => cell.id.replace('cell-id=', '')),
-            words: slide.innerText,
-            faults: faults(slide, stage),
-        };
-    });
 }"""
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of `PACKAGES`, by package and path: "reveal.js@4.0.2/dist/reveal.js"."""
-    folder, npm = tmp_path_factory.mktemp("packages"), shutil.which("npm")
-    done = npm and subprocess.run(
-        [npm, "pack", *PACKAGES, "--fetch-retries=0", "--pack-destination", str(folder)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    if not done or done.returncode:
-        words = NO_PACKAGES + (f"\n{done.stderr}" if done else "")
-        if os.environ.get("INM_REQUIRE_BROWSER"):
-            pytest.fail(words)
-        pytest.skip(words)
-    files = {}
-    for package in PACKAGES:
-        with tarfile.open(folder / f"{package.replace('@', '-')}.tgz") as archive:
-            for member in filter(tarfile.TarInfo.isfile, archive):
-                files[f"{package}/{member.name.partition('/')[2]}"] = archive.extractfile(
-                    member
-                ).read()
-    return files
+class Room:
+    """A browser without a network: `asked` has what the slides asked for beside themselves,
+    `problems` what went wrong."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.asked: list[str] = []
+        self.problems: list[str] = []
+        self._browser, self._contexts = browser, []
+
+    def show(self, path: Path, cell: str = "", **settings: object) -> Page:
+        settings = {"viewport": PROJECTOR, **settings}
+        context = self._browser.new_context(offline=True, **settings)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
+        page.on("request", lambda request: self._note(request.url))
+        page.goto(path.as_uri() + (f"#cell-id={cell}" if cell else ""))
+        return page
+
+    def _note(self, address: str) -> None:
+        if not address.startswith(("file:", "blob:", "data:")):
+            self.asked.append(address)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def room(browser: Browser) -> Iterator[Room]:
+    showing = Room(browser)
+    yield showing
+    showing.close()
+    assert (showing.asked, showing.problems) == ([], [])
 
 
 @dataclass
 class Walk:
-    """What one lesson showed as slides: `slides` in order, and what it asked for that was not
-    there.
-    """
+    """What one lesson showed as slides, in order, and what it asked for or got wrong."""
 
     path: Path
     slides: list[dict]
-    missing: list[str]
-    late: list[str]
+    asked: list[str]
     problems: list[str]
 
 
-def answer(route: Route, html: str, packages: dict[str, bytes]) -> bool:
-    """Answer one request of the page from `html`, `packages` or `STAND_INS`; False if none of them
-    has it.
-    """
-    url = route.request.url
-    name = re.sub(r".*/require\.js/([\d.]+)/require\.min\.js$", r"requirejs@\1/require.js", url)
-    name = re.sub(r".*/(?=reveal\.js@)", "", name)
-    if url == ADDRESS:
-        route.fulfill(body=html, content_type="text/html; charset=utf-8")
-    elif name in packages:
-        kind = KINDS.get(Path(name).suffix, "application/octet-stream")
-        route.fulfill(body=packages[name], content_type=kind)
-    elif body := [body for pattern, body in STAND_INS.items() if re.search(pattern, url)]:
-        route.fulfill(
-            body=body[0], content_type="text/css" if "family=" in url else "text/javascript"
-        )
-    else:
-        route.abort()
-        return False
-    return True
+def number(page: Page) -> int:
+    return int(page.locator(".inm-deck-count").inner_text().split(" / ")[0])
 
 
-def walk(page: Page, path: Path, packages: dict[str, bytes]) -> Walk:
-    """Convert the notebook at `path`, open it in `page`, and look at each slide."""
-    html, _ = exporter("slides").from_filename(str(path))
-    asked, missing, problems = [], [], []
-    page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
-    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
-
-    def serve(route: Route) -> None:
-        asked.append(route.request.url)
-        if not answer(route, html, packages):
-            missing.append(route.request.url)
-
-    page.route("**/*", serve)
-    page.goto(ADDRESS)
-    page.wait_for_selector(".reveal.ready")
-    before = len(asked)
-    slides = page.evaluate(LOOK)
-    return Walk(path, slides, missing, asked[before:], problems)
-
-
-def contact_sheet(page: Page, folder: Path, slides: list[dict]) -> None:
-    """Write every sixth slide as a picture: enough to see how they look, and cheap."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for number, slide in list(enumerate(slides, start=1))[::6]:
-        page.evaluate("([h, v]) => { Reveal.slide(h, v); }", slide["place"])
-        page.screenshot(path=folder / f"{number:02}.png")
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
 
 
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def walked(
-    request: pytest.FixtureRequest, browser: Browser, packages: dict[str, bytes]
-) -> Iterator[Walk]:
-    page = browser.new_page(viewport=PROJECTOR, reduced_motion="reduce")
-    found = walk(page, request.param, packages)
-    contact_sheet(page, SCREENSHOTS / request.param.stem, found.slides)
-    page.close()
-    return found
+def walked(request: pytest.FixtureRequest, browser: Browser, decks) -> Walk:
+    """Each slide of one lesson, reached by the key that shows all there is."""
+    path, showing = request.param, Room(browser)
+    page = showing.show(decks.page(path.stem))
+    expect(page.locator(SHOWN)).to_have_count(1)
+    total = page.locator(".inm-slide").count()
+    folder = SCREENSHOTS / path.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    slides = []
+    for place in range(1, total + 1):
+        for _ in range(40):
+            if page.locator(f"{SHOWN} .fragment:not(.is-shown)").count() == 0:
+                break
+            press(page, " ")
+        assert number(page) == place
+        slides.append(page.evaluate(LOOK))
+        if place % 6 == 1:
+            page.screenshot(path=folder / f"{place:03}.png")
+        for _ in range(40):
+            if place == total or number(page) > place:
+                break
+            press(page, " ")
+    showing.close()
+    return Walk(path, slides, showing.asked, showing.problems)
+
+
+# --- each lesson, to the end ----------------------------------------------------------------------
 
 
 def test_each_slide_shows_what_its_notebook_puts_on_it(walked):
     shown = [cell for slide in walked.slides for cell in slide["cells"]]
-    kinds = {
-        cell["id"]: cell["metadata"]["slideshow"]["slide_type"]
-        for cell in read(walked.path)["cells"]
-    }
-    assert shown == [cell for cell, kind in kinds.items() if kind not in ("skip", "notes")]
-    assert [slide["place"] for slide in walked.slides if not slide["shown"]] == []
-    assert len(walked.slides) == sum(kind in ("slide", "subslide") for kind in kinds.values())
+    cells = read(walked.path)["cells"]
+    assert shown == [cell["id"] for cell in cells if slide_type(cell) not in ("skip", "notes")]
+    starts = {slide["cells"][0] for slide in walked.slides}
+    assert {cell["id"] for cell in cells if slide_type(cell) in ("slide", "subslide")} <= starts
 
 
 def test_nothing_runs_off_a_slide_or_is_cut_off_in_it(walked):
     assert [(slide["cells"], slide["faults"]) for slide in walked.slides if slide["faults"]] == []
+
+
+def test_every_view_is_alive(walked):
+    assert sum(slide["still"] + slide["empty"] for slide in walked.slides) == 0
+
+
+def test_code_is_large_enough_for_the_last_row(walked):
+    assert [(slide["cells"], slide["small"]) for slide in walked.slides if slide["small"]] == []
+
+
+def test_code_stands_without_its_asserts(walked):
+    exercises = {one["id"] for one in read(walked.path)["cells"] if "exercise" in one["metadata"]}
+    for slide in walked.slides:
+        if not exercises & set(slide["cells"]):
+            code = "\n".join(slide["code"])
+            assert not re.search(r"^\s*assert\b|raise AssertionError", code, re.MULTILINE), code
 
 
 def test_a_quiz_comes_before_its_answer(walked):
@@ -234,18 +186,210 @@ def test_a_quiz_comes_before_its_answer(walked):
         for cell in read(walked.path)["cells"]
         if (found := re.search(r'^quiz\("(.+)"\)', text(cell["source"]), re.MULTILINE))
     }
-    last_on_slide = {slide["cells"][-1] for slide in walked.slides}
-    assert set(quizzes) <= last_on_slide
+    assert set(quizzes) <= {slide["cells"][-1] for slide in walked.slides}
     words = " ".join(" ".join(slide["words"] for slide in walked.slides).split())
     for key in quizzes.values():
         for option in all_questions()[key].options:
             assert option.why.replace("`", "") not in words
 
 
-def test_the_console_shows_no_error_and_nothing_is_missing(walked):
-    assert walked.missing == []
-    assert walked.problems == []
+def test_the_footer_names_lesson_and_section(walked):
+    section = ""
+    title = re.search(r"^# (.+)", text(read(walked.path)["cells"][0]["source"]))[1]
+    headings = {
+        cell["id"]: found[1]
+        for cell in read(walked.path)["cells"]
+        if cell["cell_type"] == "markdown"
+        and (found := re.search(r"^## (.+)", text(cell["source"]), re.MULTILINE))
+    }
+    for slide in walked.slides:
+        for cell in slide["cells"]:
+            section = headings.get(cell, section)
+        assert slide["footer"].split("\n")[0] == title.replace("`", "")
+        assert section.replace("`", "") in slide["footer"]
 
 
-def test_once_open_the_slides_need_no_network(walked):
-    assert walked.late == []
+def test_what_the_guide_says_to_a_cell_stands_in_the_notes(walked):
+    guide = (ROOT / "notebooks" / GUIDE).read_text(encoding="utf-8")
+    shown = {cell for slide in walked.slides for cell in slide["cells"]}
+    said = [note for note in questions(guide, walked.path.stem) if note[0] in shown]
+    noted = " ".join(" ".join(note for slide in walked.slides for note in slide["notes"]).split())
+    assert said
+    for _, _, words in said:
+        plain = " ".join(re.sub(r"[`*]", "", words).split())
+        assert plain in noted.replace("*", "")
+
+
+def test_it_is_one_file_that_asks_no_network(walked, decks):
+    page = decks.page(walked.path.stem)
+    assert page.stat().st_size < MOST_BYTES
+    elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
+    assert not re.search(elsewhere, page.read_text(encoding="utf-8"))
+    assert (walked.asked, walked.problems) == ([], [])
+
+
+# --- keys, fingers, paper -------------------------------------------------------------------------
+
+
+def test_inside_a_view_keys_belong_to_the_view_and_escape_gives_them_back(decks, room):
+    page = room.show(decks.page("04_setattr"), "getattr-player")
+    here, count = number(page), page.locator(f"{SHOWN} .inm-player-count")
+    page.locator(SHOWN).get_by_role("button", name="Forward", exact=True).focus()
+    press(page, "ArrowRight", "ArrowRight")
+    expect(count).to_contain_text("3 /")
+    press(page, "Home", "ArrowRight")
+    expect(count).to_contain_text("2 /")
+    assert number(page) == here
+    press(page, "Escape")
+    expect(page.locator(f"{SHOWN} .inm-slide-body")).to_be_focused()
+    assert page.locator(".inm-contents[open]").count() == 0
+    press(page, "End", "Home")
+    assert number(page) == 1
+    expect(count).not_to_be_visible()
+
+
+def test_what_is_typed_into_a_view_is_no_key_of_the_deck(decks, room):
+    page = room.show(decks.page("01_state_dict"), "map-two-layer")
+    here = number(page)
+    page.locator(SHOWN).get_by_label("Filter by name").click()
+    page.keyboard.type("s bias")
+    page.locator(SHOWN).get_by_label("Filter by name").fill("layer2.bias")
+    page.locator(SHOWN).get_by_role("treeitem", name="bias").click()
+    expect(page.locator(f"{SHOWN} .inm-map-details")).to_contain_text("named_parameters() lists")
+    assert number(page) == here and len(page.context.pages) == 1
+    press(page, "Escape")
+    expect(page.locator(f"{SHOWN} .inm-slide-body")).to_be_focused()
+    press(page, "Escape")
+    expect(page.locator(".inm-contents")).to_be_visible()
+
+
+def test_a_question_is_answered_on_its_slide(decks, room):
+    page = room.show(decks.page("01_state_dict"), "keys-quiz")
+    here = number(page)
+    page.locator(f"{SHOWN} .inm-quiz-option").nth(all_questions()["01-keys"].answer).click()
+    press(page, "Enter")
+    expect(page.locator(SHOWN).get_by_role("status")).to_contain_text("✓ Right")
+    assert number(page) == here
+
+
+def test_the_playground_plays_on_its_slide(decks, room):
+    page = room.show(decks.page("04_setattr"), "playground-cell")
+    page.locator(SHOWN).get_by_label("value").select_option("number")
+    page.locator(SHOWN).get_by_label("home").select_option("parameter")
+    expect(page.locator(f"{SHOWN} .inm-outcome")).to_contain_text("TypeError")
+
+
+def test_the_keys_of_the_deck(decks, room):
+    page = room.show(decks.page("01_state_dict"))
+    total = page.locator(".inm-slide").count()
+    press(page, "PageDown")
+    assert number(page) == 2
+    press(page, "PageUp")
+    assert number(page) == 1
+    press(page, "Shift+ArrowRight", "Shift+ArrowRight")
+    expect(page.locator(f"{SHOWN} h2")).to_contain_text("Section 2")
+    press(page, "Shift+ArrowLeft")
+    expect(page.locator(f"{SHOWN} h2")).to_contain_text("Section 1")
+    press(page, "End")
+    assert number(page) == total
+    press(page, "ArrowRight", "Home", "ArrowLeft")
+    assert number(page) == 1
+    press(page, "Escape")
+    page.locator(".inm-contents").get_by_role("link", name="Section 4").click()
+    expect(page.locator(f"{SHOWN} h2")).to_contain_text("Section 4")
+    here = number(page)
+    page.reload()
+    expect(page.locator(f"{SHOWN} h2")).to_contain_text("Section 4")
+    assert number(page) == here
+
+
+def test_fragments_come_one_by_one_and_stay_when_one_goes_back(decks, room):
+    page = room.show(decks.page("01_state_dict"), "mixed-none")
+    assert number(page) == 1  # no such cell
+    page = room.show(decks.page("01_state_dict"), "order")
+    here, later = number(page), page.locator(f"{SHOWN} .fragment").first
+    expect(later).not_to_be_visible()
+    press(page, "ArrowRight")
+    expect(later).to_be_visible()
+    press(page, "ArrowRight")
+    assert number(page) == here + 1
+    press(page, "ArrowLeft")
+    assert number(page) == here
+    expect(later).to_be_visible()
+    press(page, "ArrowLeft")
+    expect(later).not_to_be_visible()
+    page = room.show(decks.page("01_state_dict"), "order-predict")
+    expect(page.locator(f"{SHOWN} .fragment").first).to_be_visible()
+
+
+def test_a_tall_slide_is_shown_to_its_end_before_the_next(decks, room):
+    page = room.show(decks.page("04_setattr"), "grid-cell")
+    here = number(page)
+    expect(page.locator(".inm-deck-told")).to_have_text("↓ more")
+    for _ in range(12):
+        if not page.locator(".inm-deck-told").inner_text():
+            break
+        press(page, " ")
+    assert number(page) == here
+    last = page.locator(f"{SHOWN} .jp-OutputArea-output tr").last
+    expect(last).to_be_in_viewport()
+    press(page, " ")
+    assert number(page) == here + 1
+
+
+def test_the_speaker_has_the_questions_of_the_guide_in_a_window(decks, room):
+    page = room.show(decks.page("01_state_dict"), "keys-quiz")
+    with page.context.expect_page() as opened:
+        press(page, "s")
+    notes = opened.value
+    expect(notes.locator("aside")).to_contain_text("How many entries?")
+    expect(notes.locator("body")).to_contain_text("Next: Now run it.")
+    here = number(page)
+    notes.keyboard.press("ArrowRight")
+    expect(page.locator(".inm-deck-count")).to_contain_text(f"{here + 1} /")
+    expect(notes.locator("body")).not_to_contain_text("How many entries?")
+    expect(page.locator(".notes:visible")).to_have_count(0)
+
+
+def test_a_swipe_turns_the_slide_on_a_phone_and_nothing_is_too_wide(decks, room):
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    page = room.show(decks.page("01_state_dict"), **phone)
+    fingers = page.context.new_cdp_session(page)
+    for kind, x in (("touchStart", 300), ("touchMove", 200), ("touchEnd", None)):
+        points = [{"x": x, "y": 200}] if x else []
+        if kind == "touchMove":
+            points = [{"x": 120, "y": 204}]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.locator(".inm-deck-count")).to_contain_text("2 /")
+    page.get_by_role("button", name="Forward").last.tap()
+    expect(page.locator(".inm-deck-count")).to_contain_text("3 /")
+    for _ in range(page.locator(".inm-slide").count()):
+        page.evaluate("document.querySelector('.is-shown .inm-slide-body').scrollTop = 1e6")
+        seen = page.evaluate(LOOK)
+        assert seen["faults"] == [], seen["cells"]
+        page.get_by_role("button", name="Forward").last.tap()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["after a show", "without scripts"])
+def test_on_paper_and_without_scripts_every_slide_stands_in_its_place(decks, room, scripts):
+    page = room.show(decks.page("04_setattr"), java_script_enabled=scripts)
+    page.emulate_media(media="print" if scripts else "screen")
+    cells = page.locator(".inm-slide .jp-Cell:not(aside *)")
+    expect(page.locator(".inm-slide .jp-Cell:not(aside *):visible")).to_have_count(cells.count())
+    expect(page.locator(".inm-still:visible")).to_have_count(page.locator(".inm-still").count())
+    expect(page.locator(".inm:visible")).to_have_count(0)
+    tops = [cell.bounding_box()["y"] for cell in cells.all()[:20]]
+    assert tops == sorted(tops)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_slides_with_views(decks, room, theme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = room.show(decks.page("04_setattr"), color_scheme=theme)
+    for cell in ("title", "where-quiz", "two-cell", "getattr-player", "grid-cell", "recap"):
+        page.evaluate(f"location.hash = 'cell-id={cell}'")
+        page.evaluate(LOOK)
+        found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in serious] == [], cell

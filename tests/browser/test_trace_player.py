@@ -176,7 +176,7 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     cells = page.locator(".jp-Notebook-cell").count()
     page.keyboard.press("ArrowRight")  # the focus is elsewhere
     assert place(page) == 0
-    page.get_by_role("region", name="Source").focus()
+    page.get_by_role("group", name="Source").focus()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key, position in (
         ("ArrowRight", 1),
@@ -490,7 +490,7 @@ def test_two_traces_share_one_source_and_one_bar_and_are_opened_where_their_path
 
 def test_the_keys_step_both_traces_and_a_tick_stands_on_the_side_of_its_trace(notebook):
     page = notebook(COMPARE)
-    page.get_by_role("region", name="Source").focus()
+    page.get_by_role("group", name="Source").focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert list(gutters(page).values()).count("▶ ▶") == 1
@@ -629,7 +629,7 @@ def test_the_river_fits_at_any_width(notebook, width):
     page = notebook(COMPARE)
     page.set_viewport_size({"width": width, "height": 1400})
     jupyterlab.wait_until_drawn(page)
-    page.get_by_role("region", name="Source").press("End")
+    page.get_by_role("group", name="Source").press("End")
     inside = page.locator(".inm-river").evaluate(
         "node => [node, ...node.querySelectorAll('*')].every(one =>"
         " one.getBoundingClientRect().right <= node.parentNode.getBoundingClientRect().right + 1)"

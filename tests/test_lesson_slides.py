@@ -1,0 +1,122 @@
+"""What of a lesson goes onto its slides: code without its asserts, and the guide's words beside the
+cells that they belong to.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from helpers.views.lesson_slides import (
+    FOLDED,
+    GUIDE,
+    PICTURE,
+    LessonSlides,
+    questions,
+    without_asserts,
+)
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import code_cells, lessons, read, text
+
+LOADED = """\
+try:
+    load()
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("it was expected to fail")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("x = 1\nassert x\nprint(x)", "x = 1\nprint(x)"),
+        ("x = 1\n# It is true.\nassert (\n    x\n)\nprint(x)", "x = 1\nprint(x)"),
+        ("for x in y:\n    with x:\n        assert x\nprint(y)", "print(y)"),
+        ("for x in y:\n    assert x\n    print(x)", "for x in y:\n    print(x)"),
+        ("def f():\n    assert True", "def f():\n    assert True"),
+        ("if x:\n    pass\nelif y:\n    print(x)", "if x:\n    pass\nelif y:\n    print(x)"),
+        ("if x:\n    y()\nelse:\n    # never\n    assert z", "if x:\n    y()"),
+        ("torch.testing.assert_close(a, b)", ""),
+        (LOADED, LOADED[: LOADED.index("else")].strip()),
+        ("%matplotlib inline\nassert x", "%matplotlib inline\nassert x"),
+        ('print("""\nassert x\n""")', 'print("""\nassert x\n""")'),
+    ],
+)
+def test_what_only_asserts_is_left_out(source, left):
+    assert without_asserts(source) == left
+
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_what_is_left_of_each_cell_is_python_and_prints_the_same_things(path):
+    def printed(source: str) -> list[str]:
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        return [ast.unparse(call) for call in calls if ast.unparse(call.func) == "print"]
+
+    for _, cell in code_cells(read(path)):
+        source = text(cell["source"])
+        assert printed(without_asserts(source)) == printed(source)
+
+
+def prepared(*cells, **resources):
+    for cell in cells:
+        cell.metadata.setdefault("slideshow", {"slide_type": "-"})
+    return LessonSlides(enabled=True).preprocess(new_notebook(cells=list(cells)), resources)[0]
+
+
+def test_code_is_left_out_where_its_picture_matters_and_folded_where_it_does_more():
+    view = new_output("display_data", data={"text/html": "<b>a view</b>"})
+    words = new_output("stream", text="a view")
+    shown = prepared(
+        new_code_cell("show(x)", outputs=[view]),
+        new_code_cell("x = 1\nassert x\nshow(x)", outputs=[view]),
+        new_code_cell("print(x)", outputs=[words]),
+        new_code_cell("assert x"),
+    )
+    inputs = [cell.metadata["on_slide"]["input"] for cell in shown.cells]
+    assert inputs == [PICTURE, FOLDED, "", PICTURE]
+
+
+def test_a_view_below_more_than_a_line_or_two_begins_a_slide():
+    def view():
+        return new_code_cell("show(x)", outputs=[new_output("display_data", {"text/html": "<b>"})])
+
+    shown = prepared(new_markdown_cell("Look."), view(), new_markdown_cell("Word " * 40), view())
+    assert [cell.metadata["slideshow"]["slide_type"] for cell in shown.cells] == [
+        "-",
+        "-",
+        "-",
+        "subslide",
+    ]
+
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_every_question_of_the_guide_finds_its_cell(path):
+    guide = (ROOT / "notebooks" / GUIDE).read_text(encoding="utf-8")
+    part = guide.partition(f"`{path.stem}`\n")[2].partition("\n## ")[0]
+    asked = part.partition("### Before each reveal")[2].partition("\n### ")[0]
+    found = questions(guide, path.stem)
+    assert {cell for cell, _, _ in found} <= {cell["id"] for cell in read(path)["cells"]}
+    rows = [line for line in asked.splitlines() if re.match(r'\| .* \| "', line)]
+    assert sum(words.startswith("**Ask.**") for _, _, words in found) == len(rows)
+
+
+def test_a_question_without_a_quiz_is_asked_before_its_slide(tmp_path):
+    (tmp_path / GUIDE).write_text(
+        "## Lesson 1 · `one`\n\n### Before each reveal\n\n| Quiz | Ask aloud | Then run |\n"
+        '|---|---|---|\n| none | "Who?" | [`b`](one.ipynb#cell-id=b) |\n'
+        '| [`q`](one.ipynb#cell-id=a) | "What?" | [`b`](one.ipynb#cell-id=b) |\n',
+        encoding="utf-8",
+    )
+    cells = [new_markdown_cell("# One", id="a"), new_markdown_cell("Two", id="b")]
+    for cell in cells:
+        cell.metadata["slideshow"] = {"slide_type": "slide"}
+    shown = prepared(*cells, metadata={"path": str(tmp_path), "name": "one"})
+    first, notes, second = shown.cells
+    assert (first.id, second.id) == ("a", "b")
+    assert notes.metadata["slideshow"]["slide_type"] == "notes"
+    assert notes.source == '**Ask.** "Who?"\n\n**Ask.** "What?"'
