@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import weakref
@@ -16,7 +17,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from helpers import StateMap
+from helpers import StateMap, snapshot
+from helpers.state import tree
+from helpers.state.shares import Share, shares_of
+from helpers.state.totals import census, totals
 from helpers.views.signs import SIGNS
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
@@ -135,6 +139,114 @@ def test_of_a_large_model_a_part_is_sent_whatever_its_size():
     small, huge = (json.dumps(StateMap(large(count)).rows) for count in (400, 40_000))
     assert len(huge) < len(small) + 100 < 20_000
     assert not StateMap(large()).whole
+
+
+def test_the_strip_divides_a_model_into_the_parts_that_hold_a_hundredth_of_it():
+    model = nn.Sequential(
+        nn.Embedding(100, 16), *(nn.BatchNorm1d(1) for _ in range(30)), nn.Linear(16, 50)
+    )
+    model.register_buffer("quiet", torch.zeros(500), persistent=False)
+    told = [(p["name"], p["memory"], p.get("fills")) for p in StateMap(model).strip]
+    assert told == [
+        ("quiet", "2,000 bytes, 16%", [["non-persistent buffer", 100.0]]),
+        ("0.weight", "6,400 bytes, 51%", [["parameter", 100.0]]),
+        ("31", "3,400 bytes, 27%", None),
+        ("weight", "3,200 bytes, 26%", [["parameter", 100.0]]),
+        ("bias", "200 bytes, 2%", [["parameter", 100.0]]),
+        ("30 smaller", "720 bytes, 6%", None),
+    ]
+
+
+def test_what_is_not_divided_is_in_the_colours_of_what_it_holds():
+    model = nn.ModuleDict({"norms": nn.Sequential(*(nn.BatchNorm1d(4) for _ in range(200)))})
+    (piece,) = StateMap(model).strip  # of 72 bytes each: 32 of parameters
+    assert (piece["id"], piece["path"], piece["left"], piece["width"]) == ("1", "norms", 0, 100)
+    assert piece["fills"] == [["parameter", 44.444], ["buffer", 55.556]]
+    assert StateMap(nn.ReLU()).strip == StateMap(nn.LazyLinear(2)).strip == []
+
+
+def entered_twice() -> nn.Module:
+    """A module with submodules that come again, above and below their first place, and in
+    themselves."""
+    inner, early = nn.Linear(8, 8), nn.Linear(4, 8)
+    model = nn.Module()
+    model.early = early
+    model.one = nn.Sequential(inner, nn.Linear(8, 8), early)
+    model.two = inner
+    model.three = nn.Sequential(nn.BatchNorm1d(9), inner, nn.Linear(8, 3), nn.Linear(2, 2))
+    model.four = nn.Linear(8, 8)
+    model.four.weight = model.one[1].weight
+    model.three.append(model.three)
+    model.three.append(None)
+    model.last = nn.Linear(5, 5)
+    return model
+
+
+def divided(module: nn.Module) -> list[Share]:
+    """The shares of a module, which are rows of its tree, in its order, and add up."""
+    shares = shares_of(module, census(module))
+    rows = {row.id: row for row in tree.opened(module, 100_000, 100_000).rows}
+    whole = totals(module).nbytes
+    assert sum(one.nbytes.total() for one in shares if one.level == 0) == whole
+    ends = {0: whole}  # where the shares of each level have to end
+    starts = {0: 0}  # and where the next one begins
+    for one in shares:
+        size = one.nbytes.total()
+        assert one.start == starts[one.level] and one.start + size <= ends[one.level]
+        starts[one.level] = one.start + size
+        if one.divided:
+            starts[one.level + 1], ends[one.level + 1] = one.start, one.start + size
+        if one.kind:
+            assert rows[one.id].kind == one.kind and size >= whole / 100
+            assert not one.id or rows[one.id].path == one.path
+        else:
+            assert one.smaller > 0 and starts[one.level] == ends[one.level]
+    return shares
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(modules())
+def test_the_pieces_of_the_strip_are_rows_of_any_module_and_add_up(module):
+    divided(module)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [entered_twice(), nn.Transformer(64, 4, 2, 2, 128), nn.LSTM(9, 9, 3), large(300)],
+    ids=["entered twice", "transformer", "lstm", "flat"],
+)
+def test_a_piece_holds_what_a_snapshot_finds_in_it_once(module):
+    state = snapshot(module)
+    once = [one for place, one in enumerate(state.entries) if place not in state.repeats]
+    for share in divided(module):
+        if share.kind:
+            around = f"{share.path}." if share.path else ""
+            inside = [one for one in once if f"{one.path}.".startswith(around) and one.persistent]
+            assert share.nbytes["parameter"] + share.nbytes["buffer"] == sum(
+                one.nbytes for one in inside
+            )
+
+
+def test_the_strip_of_ten_thousand_modules_is_a_few_kilobytes():
+    assert len(json.dumps(StateMap(large(10_000)).strip)) < 300
+    model = nn.Transformer(16, 2, 30, 30, 32)
+    model.many = large(9_000)
+    assert 2_000 < len(json.dumps(StateMap(model).strip)) < 20_000
+    deep = nn.Linear(2, 2)
+    for _ in range(300):
+        deep = nn.Sequential(deep)
+    assert len(StateMap(deep).strip) == 1
+
+
+def test_the_static_face_has_the_strip_as_wide_as_its_bytes():
+    page = assert_safe(
+        faces(StateMap(nn.Sequential(nn.Linear(9, 2), nn.BatchNorm1d(3))))["text/html"]
+    )
+    titles = [attrs["title"] for _, attrs in page.tags if "%" in attrs.get("title", "")]
+    assert titles[0] == "0.weight: 72 bytes, 53%"
+    styles = [attrs.get("style", "") for _, attrs in page.tags if "%" in attrs.get("title", "")]
+    widths = [float(re.search(r"width:([\d.]+)%", style)[1]) for style in styles]
+    assert sum(widths) == pytest.approx(100, abs=0.1) and len(widths) == 7
 
 
 def test_children_are_answered_page_by_page():

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import compress
+from functools import cached_property
+from itertools import chain, compress
+from operator import itemgetter
 
 import torch
 from torch import nn
 
-from helpers.state.objects import facts, require_module
+from helpers.state.objects import collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Part, held_by
+from helpers.state.walk import held_by
+
+_ORDINARY = {nn.Parameter, torch.Tensor}
 
 
 @dataclass(frozen=True)
@@ -36,38 +40,58 @@ def totals(module: nn.Module) -> Totals:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "totals")
-    parameters, buffers = [], []
-    seen, pending = set(), [module]
-    while pending:  # in no order that matters, and without a `Part`: a large model has many
+    with collector_paused():
+        return census(module).totals
+
+
+@dataclass(frozen=True)
+class Census:
+    """The modules of a tree, each once, in the order in which `modules()` gives them.
+
+    `waiting` has, by the id of each, how many members of those around it came after it. `held` is
+    what `held_by` said of each. It holds the tensors: keep it for a moment only."""
+
+    waiting: dict[int, int]
+    held: list[tuple[dict, dict, dict, dict]]
+
+    @cached_property
+    def tensors(self) -> tuple[list, list]:
+        """The parameters and the buffers, one module after the other, None and repetitions too."""
+        held = (filter(None, map(itemgetter(place), self.held)) for place in (1, 2))
+        return tuple(list(chain.from_iterable(map(dict.values, some))) for some in held)
+
+    @cached_property
+    def distinct(self) -> tuple[dict[int, object], dict[int, object]]:
+        """The same by id. Under another name a tensor counts once, as a parameter if it is one;
+        None does not."""
+        parameters, buffers = ({id(tensor): tensor for tensor in one} for one in self.tensors)
+        parameters.pop(id(None), None)
+        for key in [id(None), *(parameters.keys() & buffers.keys())]:
+            buffers.pop(key, None)
+        return parameters, buffers
+
+    @cached_property
+    def totals(self) -> Totals:
+        parameters, buffers = self.distinct
+        with without_torch_function():
+            return sums(len(self.held), list(parameters.values()), list(buffers.values()))
+
+
+def census(module: nn.Module) -> Census:
+    """One pass over `module` that visits each module once, and makes no `Part`: a large model has
+    many."""
+    waiting, held, pending = {}, [], [module]
+    while pending:
         current = pending.pop()
         key = id(current)
-        if key in seen or not issubclass(type(current), nn.Module):
+        if key in waiting or not issubclass(type(current), nn.Module):
             continue
-        seen.add(key)
-        _, held, also_held, children = held_by(current)
-        if held:
-            parameters += held.values()
-        if also_held:
-            buffers += also_held.values()
-        if children:
-            pending += children.values()
-    return _over(len(seen), parameters, buffers)
-
-
-def totals_of(parts: list[Part]) -> Totals:
-    """The same over modules that have been read, each once."""
-    parameters = [one for part in parts for one in part.parameters.values()]
-    return _over(len(parts), parameters, [one for part in parts for one in part.buffers.values()])
-
-
-def _over(modules: int, parameters: list, buffers: list) -> Totals:
-    """The sums over `modules` modules and what their containers hold, None and repetitions too.
-
-    By identity: the same tensor under another name counts once, as a parameter if it is one."""
-    distinct = {id(one): one for one in parameters if one is not None}
-    others = {id(one): one for one in buffers if one is not None and id(one) not in distinct}
-    with without_torch_function():
-        return sums(modules, list(distinct.values()), list(others.values()))
+        waiting[key] = len(pending)
+        found = held_by(current)
+        held.append(found)
+        if found[3]:
+            pending += reversed(found[3].values())
+    return Census(waiting, held)
 
 
 def sums(modules: int, parameters: list, buffers: list) -> Totals:
@@ -102,7 +126,7 @@ class _Sums:
     @classmethod
     def _quick(cls, tensors: list) -> _Sums | None:
         """All at once, where they are ordinary tensors: a large model has many."""
-        if not tensors or not set(map(type, tensors)) <= {nn.Parameter, torch.Tensor}:
+        if not tensors or not set(map(type, tensors)) <= _ORDINARY:
             return None
         try:
             numel = [tensor.numel() for tensor in tensors]
@@ -117,6 +141,17 @@ class _Sums:
         self.trainable += known(told.numel) if told.requires_grad else 0
         self.nbytes += known(told.nbytes)
         self.lazy += type(told.numel) is not int
+
+
+def sizes_of(tensors: list) -> list[int]:
+    """The bytes of each, as `Totals.nbytes` sums them up: 0 where there is no size yet."""
+    if set(map(type, tensors)) <= _ORDINARY:
+        try:
+            found = [tensor.nbytes for tensor in tensors]
+            return found if type(sum(found)) is int else list(map(known, found))
+        except Exception:  # one of them cannot tell
+            pass
+    return [known(facts(tensor).nbytes) for tensor in tensors]
 
 
 def known(number: object) -> int:

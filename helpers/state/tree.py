@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -164,17 +164,15 @@ def _stands_in_itself(module: object, owner: Member | None) -> bool:
     return owner is not None
 
 
-def opened(module: nn.Module, budget: int, page: int, parts: Iterable[Part] = ()) -> Opened:
+def opened(module: nn.Module, budget: int, page: int) -> Opened:
     """The rows of `module` opened level by level until `budget` rows are out. No module gives more
-    than `page` children at a time. `parts` are those of its modules that have been read."""
-    known = {id(part.module): part for part in parts}
+    than `page` children at a time."""
     first = root(module)
     found, children, whole = [first], {}, True
     waiting = deque([first])
     while waiting:
         member = waiting.popleft()
-        part = known.get(id(member.slot.value)) or read(member.slot.value)
-        inside, count = page_of(member, part, 0, page)
+        inside, count = page_of(member, read(member.slot.value), 0, page)
         if len(found) + len(inside) > budget and member is not first:
             whole = False
             break

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -91,7 +90,7 @@ class Part(NamedTuple):
 
     def buffer_slots(self) -> list[Slot]:
         """The buffers, those that are not saved told apart."""
-        transient = _transient_names(self.own) if self.buffers else ()
+        transient = transient_names(self.own) if self.buffers else ()
         return [
             Slot(name, buffer_kind(name, transient), value) for name, value in _pairs(self.buffers)
         ]
@@ -180,11 +179,6 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
             levels.pop()
 
 
-def each_once(root: nn.Module, *, most: int) -> list[Part]:
-    """`most` modules of a tree at most, each once, as `walk(root, times=1)` finds them."""
-    return list(islice(walk(root, times=1), most))
-
-
 def walk_with_paths(root: nn.Module) -> Iterator[tuple[str, Part]]:
     """(dotted path, part) for every part of `walk(root)`; the path of the root is ""."""
     paths: list[str] = []
@@ -250,7 +244,7 @@ def _pairs(container: dict) -> list[tuple[str, Any]]:
     ]
 
 
-def _transient_names(own: dict) -> Collection[str]:
+def transient_names(own: dict) -> Collection[str]:
     """The names of the buffers that are not saved, as exact text."""
     names = own.get(NON_PERSISTENT)
     base = next((base for base in (set, frozenset) if issubclass(type(names), base)), None)

@@ -5,6 +5,7 @@ import { mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
 import { Details } from "./state_map_details.js";
 import { isModule, parentOf, Rows } from "./state_map_rows.js";
+import { Strip } from "./state_map_strip.js";
 import { Tree } from "./state_map_tree.js";
 import { count } from "./words.js";
 
@@ -38,6 +39,7 @@ function countOf({ matches, more }) {
 class StateMap {
   rows = new Rows();
   seeking = MOST_ASKED; // questions that are left in search of the first tensor
+  wanted = undefined; // the id of a row that is not here yet and will be selected
   typing = 0;
   sums = node("dl", "inm-map-totals");
   status = node("div", { class: "inm-map-status", role: "status" });
@@ -59,6 +61,7 @@ class StateMap {
     this.model = model;
     const words = JSON.parse(model.get("words"));
     this.details = new Details(words, (request) => model.send(request));
+    this.strip = new Strip(words.signs, (id) => this.goTo(id));
     this.tree = new Tree(this.rows, words.signs, {
       select: (id) => this.select(id),
       open: (id, wanted) => this.setOpen(id, wanted),
@@ -69,7 +72,8 @@ class StateMap {
     });
     const bar = node("div", "inm-bar", this.input, this.refresh, this.status);
     const body = node("div", "inm-map-body", this.tree.element, this.details.element);
-    this.root = node("div", "inm inm-map", this.sums, bar, body, legendOf(words.signs));
+    const parts = [this.sums, this.strip.element, bar, body, legendOf(words.signs)];
+    this.root = node("div", "inm inm-map", ...parts);
   }
 
   read() {
@@ -80,6 +84,8 @@ class StateMap {
     const totals = this.model.get("totals");
     this.rows.get("").totals = totals;
     this.sums.replaceChildren(...totalsOf(totals));
+    this.strip.read(this.model.get("strip"));
+    this.wanted = undefined;
     this.status.textContent = "";
     this.show();
     this.seek();
@@ -112,7 +118,32 @@ class StateMap {
   }
 
   showDetails() {
-    this.details.show(this.rows.get(this.tree.selected));
+    const row = this.rows.get(this.tree.selected);
+    this.details.show(row);
+    this.strip.light(row);
+  }
+
+  // Selects a row that may be out of sight, or not here yet: then what is missing is asked for.
+  goTo(id) {
+    this.seeking = 0;
+    this.wanted = id;
+    if (this.rows.filter) this.clearFilter();
+    this.arrive();
+  }
+
+  arrive() {
+    if (this.wanted === undefined) return;
+    const missing = this.rows.missingFor(this.wanted);
+    if (missing !== undefined) {
+      this.askFor(missing);
+      return;
+    }
+    const id = this.wanted;
+    this.wanted = undefined;
+    this.rows.reveal(id);
+    this.tree.selected = id;
+    this.tree.onMore = null;
+    this.show();
   }
 
   select(id) {
@@ -140,6 +171,7 @@ class StateMap {
 
   onMessage(reply) {
     if (reply.error) {
+      this.wanted = undefined;
       this.status.textContent = reply.error;
     } else if (reply.type === "children") {
       this.onChildren(reply);
@@ -157,6 +189,7 @@ class StateMap {
     if (reply.start > 0 && reply.rows.length) this.tree.selected = reply.rows[0].id;
     this.show();
     this.seek();
+    this.arrive();
   }
 
   onFacts({ type, id, names, seen, totals, text }) {
@@ -219,11 +252,15 @@ class StateMap {
 
 function render({ model, el }) {
   const map = new StateMap(model);
-  const { tree, input } = map;
+  const { tree, input, strip } = map;
   const { on, leave } = enter(el, map.root);
   on(tree.element, "scroll", (event) => tree.draw(event));
   on(tree.element, "click", (event) => tree.onClick(event));
   on(tree.element, "keydown", (event) => tree.onKey(event));
+  on(strip.list, "click", (event) => strip.onClick(event));
+  on(strip.list, "keydown", (event) => strip.onKey(event));
+  on(strip.list, "pointerover", (event) => strip.onPoint(event));
+  on(strip.list, "pointerleave", () => strip.tell(strip.lit));
   on(input, "input", () => map.onFilter());
   on(input, "keydown", (event) => map.onInputKey(event));
   on(map.refresh, "click", () => model.send({ type: "refresh" }));
@@ -234,6 +271,7 @@ function render({ model, el }) {
   const resized = new ResizeObserver(() => {
     tree.rowHeight = 0;
     map.show();
+    strip.measure();
   });
   map.read();
   resized.observe(tree.element);

@@ -13,11 +13,19 @@ from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
-from helpers.state.objects import Facts, dtype_in_words, require_module, shape_in_words, type_name
-from helpers.state.totals import Totals, totals, totals_of
+from helpers.state.objects import (
+    Facts,
+    collector_paused,
+    dtype_in_words,
+    require_module,
+    shape_in_words,
+    type_name,
+)
+from helpers.state.shares import shares_of
+from helpers.state.totals import Totals, census
 from helpers.state.tree import About, Row
-from helpers.state.walk import each_once
 from helpers.views import ThreeFaces, front_end, page
+from helpers.views.byte_strip import strip_in_html, strip_of
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
 from helpers.views.words import bytes_in_words
@@ -61,6 +69,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
     rows = List().tag(sync=True)
     whole = Bool().tag(sync=True)
     totals = Dict().tag(sync=True)
+    strip = List().tag(sync=True)
     words = Unicode(_WORDS).tag(sync=True)
 
     def __init__(self, module: nn.Module) -> None:
@@ -176,19 +185,26 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
                 shown.update(kept)
                 waiting += [by_id[one] for one in kept]
         return face(
-            "map", _details(top, by_id, shown, is_open=True), soft(_sums(self.totals)), _legend()
+            "map",
+            strip_in_html(self.strip),
+            _details(top, by_id, shown, is_open=True),
+            soft(_sums(self.totals)),
+            _legend(),
         )
 
 
 def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
-    """The traits that depend on the module: `rows`, `whole` and `totals`; of `budget` rows, and
-    `at_a_time` of one module, where that is given."""
-    parts = each_once(module, most=_WHOLE_MODULES + 1)
-    small = len(parts) <= _WHOLE_MODULES
+    """The traits that depend on the module: `rows`, `whole`, `totals` and `strip`.
+
+    Of `budget` rows, and `at_a_time` of one module, where that is given."""
+    with collector_paused():  # it would walk the growing census, which is gone in a moment
+        counted = census(module)
+        sums, shares = counted.totals, shares_of(module, counted)
+        del counted
     if not budget:
+        small = sums.modules <= _WHOLE_MODULES
         budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
-    found = tree.opened(module, budget, at_a_time, parts)
-    sums = totals_of(parts) if small else totals(module)
+    found = tree.opened(module, budget, at_a_time)
     rows = []
     for row in found.rows:
         sent = _as_json(row)
@@ -199,7 +215,12 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
         if row.id in found.about:  # then it needs no trip either
             sent |= _about_as_json(found.about[row.id])
         rows.append(sent)
-    return {"rows": rows, "whole": found.whole, "totals": _totals_as_json(sums)}
+    return {
+        "rows": rows,
+        "whole": found.whole,
+        "totals": _totals_as_json(sums),
+        "strip": strip_of(shares, sums.nbytes),
+    }
 
 
 def _as_json(row: Row) -> dict:

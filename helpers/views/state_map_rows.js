@@ -122,6 +122,14 @@ export class Rows {
     return known;
   }
 
+  // The module whose next children are to be read before the row `id` is here; undefined if it is.
+  missingFor(id) {
+    if (this.byId.has(id)) return undefined;
+    let above = parentOf(id);
+    while (!this.byId.has(above)) above = parentOf(above);
+    return above;
+  }
+
   // Starts a filter. Until what it finds is here, everything stays as it is.
   startFilter(text) {
     this.filter = { text, rows: new Map(), matches: new Set(), more: 0, waiting: true };

@@ -4,6 +4,8 @@ alone.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import Page, expect
@@ -48,6 +50,27 @@ for name in names:
     model._parameters[name + "p"] = nn.Parameter(torch.ones(1))
     setattr(model, name + "v", name)
 StateMap(model)"""
+
+
+WIDE = """\
+import torch
+from torch import nn
+from helpers import StateMap
+model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(250)), nn.Linear(80, 40), nn.Linear(40, 9))
+model.register_buffer("quiet", torch.zeros(300), persistent=False)
+StateMap(model)"""
+
+
+def strip(page: Page):
+    return page.get_by_role("listbox", name="Bytes of the parts of the model")
+
+
+def lit(page: Page) -> str:
+    """What is told of the piece that is selected, which is the one that the keyboard stands on."""
+    piece = strip(page).locator("[aria-selected=true]")
+    expect(piece).to_have_count(1)
+    assert strip(page).get_attribute("aria-activedescendant") == piece.get_attribute("id")
+    return piece.get_attribute("aria-label")
 
 
 def row(page: Page, name: str, place: int = 0):
@@ -230,6 +253,61 @@ def test_the_tree_is_as_high_as_its_rows(notebook):
     expect(rows).to_have_count(4)  # the model, two parameters, and a line for the rest
     height = sum(one.bounding_box()["height"] for one in rows.all())
     assert tree(page).bounding_box()["height"] == pytest.approx(height + 2, abs=2)
+
+
+def test_a_piece_of_the_strip_selects_its_row_and_a_row_lights_its_piece(lab, notebook):
+    page = notebook(SMALL)
+    assert lit(page).startswith("cache, non-persistent buffer, 16 bytes")
+    strip(page).get_by_role("option", name="head.weight").click()
+    expect(details(page)).to_contain_text("head.weight")
+    assert active(page) == "weight, parameter, 2 × 3, float32"
+    row(page, "tied").locator(".inm-map-fold").click()
+    row(page, "weight", 1).click()  # another name of the same tensor
+    expect(details(page)).to_contain_text("tied.weight")
+    assert lit(page).startswith("head.weight, parameter")
+    row(page, "model").click()
+    expect(strip(page).locator("[aria-selected=true]")).to_have_count(0)
+    told = page.locator(".inm-strip-told")
+    expect(told).to_contain_text("as wide as its bytes")
+    strip(page).get_by_role("option", name="body.0.weight").hover()
+    expect(told).to_have_text(re.compile(r"^body\.0\.weight: 24 bytes, \d+%$"))
+    page.get_by_label("Filter by name").fill("bias")
+    strip(page).get_by_role("option", name="head.weight").click()
+    expect(page.get_by_label("Filter by name")).to_have_value("")
+    assert active(page) == "weight, parameter, 2 × 3, float32"
+    assert lab.problems(page) == []
+
+
+def test_the_pieces_are_as_wide_as_their_bytes_and_reached_from_the_keyboard(lab, notebook):
+    page = notebook(WIDE)
+    box = strip(page).bounding_box()
+    widths = {
+        piece.get_attribute("aria-label").split(",")[0]: piece.bounding_box()["width"]
+        for piece in strip(page).get_by_role("option").all()
+    }
+    sizes = {"quiet": 1_200, "250.weight": 12_800, "251.weight": 1_440}
+    assert list(widths) == list(sizes)
+    total = sum(sizes.values()) + 250 * 24 + 160 + 36  # the small layers, and the two biases
+    for name, size in sizes.items():
+        assert widths[name] == pytest.approx(box["width"] * size / total, abs=1)
+    expect(strip(page)).to_contain_text("252 smaller")
+    strip(page).focus()
+    page.keyboard.press("End")
+    expect(details(page).locator("code").first).to_have_text("251.weight")
+    page.keyboard.press("Home")
+    expect(details(page)).to_contain_text("quiet")
+    page.keyboard.press("ArrowLeft")
+    assert lit(page).startswith("quiet, non-persistent buffer, 1,200 bytes")
+    page.keyboard.press("ArrowRight")  # its row is not here yet: three pages are asked for
+    expect(details(page).locator("code").first).to_have_text("250.weight")
+    assert lit(page).startswith("250.weight, parameter, 12.5 KiB, 59%")
+    assert lab.problems(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    try:
+        wide = "node => node.scrollWidth > node.clientWidth"
+        assert not page.locator(".inm-map").evaluate(wide)
+    finally:
+        page.set_viewport_size(jupyterlab.DESKTOP)
 
 
 def test_refresh_reads_the_model_again_and_keeps_what_is_open(notebook):

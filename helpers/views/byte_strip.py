@@ -1,0 +1,86 @@
+"""The strip over a map: each part of a model as wide as its bytes, in the colours of its kinds."""
+
+from __future__ import annotations
+
+from helpers.state.shares import Share
+from helpers.state.walk import NOT_SAVED
+from helpers.views.markup import SOFT, Markup, soft, tag
+from helpers.views.signs import GREY, SIGNS
+from helpers.views.words import bytes_in_words
+
+_NAMED = 8  # per cent: a narrower part has no name under it in the static face
+
+
+def strip_of(shares: list[Share], total: int) -> list[dict]:
+    """The pieces of the strip as the browser gets them; all that is measured is per cent of the
+    width. Each has its name within the piece that it is a part of."""
+    strip, around = [], [""]
+    for share in shares:
+        del around[share.level + 1 :]
+        strip.append(_as_json(share, total, around[-1]))
+        around.append(f"{share.path}.")
+    return strip
+
+
+def _as_json(share: Share, total: int, around: str) -> dict:
+    size = share.nbytes.total()
+    piece = {
+        "id": share.id,
+        "level": share.level,
+        "left": _percent(share.start, total),
+        "width": _percent(size, total),
+        "memory": f"{bytes_in_words(size)}, {_in_words(size, total)}",
+    }
+    if not share.kind:
+        return piece | {"smaller": share.smaller, "name": f"{share.smaller:,} smaller"}
+    path = share.path or "model"
+    piece |= {"name": path.removeprefix(around), "path": path, "kind": share.kind}
+    if share.divided:
+        return piece | {"divided": True}
+    return piece | {"fills": [[kind, _percent(held, size)] for kind, held in share.nbytes.items()]}
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 3)
+
+
+def _in_words(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if 100 * part >= whole else "under 1%"
+
+
+def strip_in_html(strip: list[dict]) -> Markup | str:
+    """The strip in a static face: one row of the parts that are not divided; "" if there is none.
+
+    The rest of each divided part is told in one, at the end."""
+    if not strip:
+        return ""
+    parts = [_part(piece) for piece in strip if "fills" in piece]
+    others = [piece for piece in strip if "smaller" in piece]
+    if others:
+        width = sum(piece["width"] for piece in others)
+        words = f"{sum(piece['smaller'] for piece in others):,} smaller"
+        parts.append(_column(width, words, words, [f"width:100%;background:{GREY}"]))
+    row = tag("div", *parts, style="display:flex;margin-bottom:0.6em")
+    return tag("div", soft("Each part of the model is as wide as its bytes:"), row)
+
+
+def _part(piece: dict) -> Markup:
+    fills = [_filling(kind, width) for kind, width in piece["fills"]]
+    told = f"{piece['path']}: {piece['memory']}"
+    return _column(piece["width"], piece["path"], told, fills)
+
+
+def _column(width: float, name: str, title: str, fills: list[str]) -> Markup:
+    bar = tag(
+        "div", *(tag("span", style=fill) for fill in fills), style="display:flex;height:1.5em"
+    )
+    words = "" if width < _NAMED else name
+    label = tag("div", words, style=f"{SOFT};font-size:0.85em;line-height:1.3")
+    style = f"box-sizing:border-box;width:{width}%;border-right:1px solid #8a8a8a"
+    return tag("div", bar, label, title=title, style=style)
+
+
+def _filling(kind: str, width: float) -> str:
+    colour = SIGNS[kind].colour
+    ground = f"border:2px solid {colour}" if kind == NOT_SAVED else f"background:{colour}"
+    return f"box-sizing:border-box;width:{width}%;{ground}"
