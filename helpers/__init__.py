@@ -6,6 +6,7 @@ from helpers.checkpoints.compare import compare_checkpoint
 from helpers.checkpoints.comparison import Advice, Comparison, Mismatch
 from helpers.exercises.feedback import check, quiz
 from helpers.exercises.placement import Placement
+from helpers.ranks import Ranks
 from helpers.state.findings import Finding
 from helpers.state.snapshot import Entry, Snapshot, snapshot
 from helpers.state.visibility import Sight, visibility
@@ -13,6 +14,7 @@ from helpers.tracing.parting import parting
 from helpers.tracing.trace import Step, Trace, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.findings_table import audit
+from helpers.views.memory_map import MemoryMap
 from helpers.views.parameter_ways import ParameterWays
 from helpers.views.playground import OutcomeTable, Playground
 from helpers.views.redraw import Redraw
@@ -26,11 +28,13 @@ __all__ = [
     "Comparison",
     "Entry",
     "Finding",
+    "MemoryMap",
     "Mismatch",
     "OutcomeTable",
     "ParameterWays",
     "Placement",
     "Playground",
+    "Ranks",
     "Redraw",
     "Sight",
     "Snapshot",

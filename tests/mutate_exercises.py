@@ -235,10 +235,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "6.7": {"line 3: backwards": "the order of the entries plays no part"},
     "5.2": {"line 2: backwards": "it goes on until nothing changes, in any order"},
     "5.5": {"line 13: drops weights_only=": "it is the default since torch 2.6"},
-    "7.3": {
-        "line 3: backwards": "a name has one home",
-        "line 10: backwards": "a name has one home",
-    },
+    "7.3": {"line 10: backwards": "a name has one home"},
     "7.4": {
         "line 5: drops if not isinstance(name, str):": "`in` and `hasattr` raise the same",
         "line 6: drops raise TypeError('a name is a text')": "`in` and `hasattr` raise the same",

@@ -27,7 +27,7 @@ from torch.nn.utils import prune
 
 from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
 from helpers.checkpoints import twin
-from helpers.views.checkpoint_table import STATES
+from helpers.views.checkpoint_wires import STATES
 from tests.html_page import Page
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
 
@@ -670,6 +670,10 @@ def faces(view: CheckpointTable) -> dict:
     return view._repr_mimebundle_()[0]
 
 
+def still_rows(found: Comparison) -> list[list[str]]:
+    return Page(faces(CheckpointTable(found))["text/html"]).rows
+
+
 def halfway() -> Comparison:
     """One key in each state but "refused", and advice."""
     state_dict = renamed(without(old_checkpoint(), "body.0.weight"), ("stem.", "first."))
@@ -691,26 +695,20 @@ def test_the_table_has_three_faces_the_same_every_time():
 
 def test_the_table_has_a_row_for_each_key_and_both_sides_of_it():
     found = halfway()
-    rows = CheckpointTable(found).table["rows"]
-    assert {row["key"] for row in rows} == {*found.expected, *found.found} and len(rows) == 13
-    order = [row["state"] for row in rows]
-    assert order == sorted(order, key=list(STATES).index) and order[0] == "mismatched"
-    there = {row["key"]: (row["state"], row["model"], row["checkpoint"]) for row in rows}
-    assert there["body.2.weight"] == ("mismatched", "4 × 5, float32", "9 × 9, float32")
-    assert there["stem.bias"] == ("missing", "3, float32", "–")
-    assert there["first.bias"] == ("unexpected", "–", "3, float32")
-    assert there["norm.num_batches_tracked"] == ("silent", "scalar, int64", "–")
-    assert there["scale"] == ("matched", "7, float32", "7, float16")
-    refused = CheckpointTable(
-        compare_checkpoint(nn.Linear(1, 1), {"weight": 3, "bias": torch.ones(1)})
-    ).table
-    assert refused["rows"][0] == {
-        "key": "weight",
-        "state": "refused",
-        "model": "1 × 1, float32",
-        "checkpoint": "int",
-    }
-    assert refused["notes"][0].startswith("torch says: While copying the parameter")
+    _, *rows = still_rows(found)
+    there = {key: facts for key, *facts in rows if key != "key"}
+    assert set(there) == {*found.expected, *found.found} and len(there) == 13
+    order = [facts[0][0] for facts in there.values()]
+    assert order == sorted(order, key=[sign.glyph for sign in STATES.values()].index)
+    assert there["body.2.weight"] == ["≠mismatched", "4 × 5, float32", "9 × 9, float32"]
+    assert there["stem.bias"] == ["−missing", "3, float32", "–"]
+    assert there["first.bias"] == ["+unexpected", "–", "3, float32"]
+    assert there["norm.num_batches_tracked"] == ["~passed over", "scalar, int64", "–"]
+    assert there["scale"] == ["✓matched", "7, float32", "7, float16"]
+    refused = compare_checkpoint(nn.Linear(1, 1), {"weight": 3, "bias": torch.ones(1)})
+    assert still_rows(refused)[1] == ["weight", "⚠refused", "1 × 1, float32", "int"]
+    notes = CheckpointTable(refused).fit["notes"][0]
+    assert notes[0].startswith("torch says: While copying the parameter")
 
 
 def test_the_static_face_is_a_table_with_the_advice_and_folds_what_matches():
@@ -751,7 +749,7 @@ def test_the_static_face_is_a_table_with_the_advice_and_folds_what_matches():
 def test_a_large_table_is_cut_and_counted():
     large = nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(1500)))
     view = CheckpointTable(compare_checkpoint(large, {}))
-    assert (len(view.table["rows"]), view.table["more"]) == (2000, 1000)
+    assert (len(view.fit["model"]), view.fit["more"]) == (1000, 2000)
     page = Page(faces(view)["text/html"])
     assert (
         len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 60
@@ -791,9 +789,127 @@ def test_neither_comparison_nor_table_keeps_anything_alive_and_only_data_is_sent
         "tooltip",
         "tabbable",
     }
-    assert sent == {"table", "signs"}
-    json.dumps(view.table)
-    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-fit " in view._css
+    assert sent == {"fit", "signs"}
+    json.dumps(view.fit)
+
+
+# --- what came of an advice, and the wires ------------------------------------------------------
+
+
+LISTS = ("matched", "missing", "unexpected", "mismatched", "refused", "silent", "loads", "doubts")
+
+
+def memory(value: object) -> set[int]:
+    """The addresses of all tensors in `value`."""
+    if isinstance(value, torch.Tensor):
+        return {value.data_ptr()}
+    value = value.state_dict() if isinstance(value, nn.Module) else value
+    inner = value.values() if isinstance(value, Mapping) else []
+    return set().union(*map(memory, inner))
+
+
+def lists(found: Comparison) -> list:
+    return [getattr(found, name) for name in LISTS]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_came_of_each_advice_is_what_comes_of_it(case):
+    """After each step for real: the same answer, and every tensor under the key that is told."""
+    make, saved, _ = CASES[case]
+    module, state_dict = make(), saved()
+    steps = compare_checkpoint(module, state_dict).advice
+    assert steps
+    for step in steps:
+        after = applied(module, state_dict, step.code)
+        assert lists(step.tried.fit) == lists(compare_checkpoint(module, after))
+        assert list(step.tried.fit.found) == list(after)
+        for key, value in after.items():
+            holders = [name for name, one in state_dict.items() if memory(value) & memory(one)]
+            assert not holders or step.tried.origins[key] in holders
+        state_dict = after
+    assert steps[-1].tried.fit.loads
+
+
+def test_of_a_remark_it_is_told_what_came_of_it_if_the_reader_says_yes():
+    module, state_dict = nn.Linear(2, 3), {"weight": torch.ones(3, 2), "offset": torch.ones(3)}
+    (step,) = compare_checkpoint(module, state_dict).advice
+    assert step.is_remark and not step.enough and step.tried.fit.loads
+    assert step.tried.origins == {"weight": "weight", "bias": "offset"}
+    code = "\n".join(line.removeprefix("# ") for line in step.code.splitlines())
+    assert list(applied(module, state_dict, code)) == list(step.tried.fit.found)
+    optimizer = torch.optim.SGD(module.parameters())
+    (other,) = compare_checkpoint(module, optimizer.state_dict()).advice
+    assert other.is_remark and other.tried is None
+
+
+def wires(found: Comparison) -> list[dict[str, tuple[str, str]]]:
+    """For each stage of the picture {key of the model: (what stands at the other end of its line,
+    and which line it is)}."""
+    fit = CheckpointTable(found).fit
+    told = []
+    for stage in fit["stages"]:
+        ends = [
+            ("could", could) if wire < 0 else ("wire", wire)
+            for wire, could in zip(stage["wire"], stage["could"], strict=True)
+        ]
+        told.append(
+            {
+                key: (fit["file"][end][0], kind)
+                for (key, _), (kind, end) in zip(fit["model"], ends, strict=True)
+                if end >= 0
+            }
+        )
+    return told
+
+
+def test_a_line_joins_what_fits_and_a_broken_one_what_an_advice_joins():
+    prefixed = renamed(old_checkpoint(), ("", "module."))
+    before, after = wires(compare_checkpoint(mixed(), prefixed))
+    assert before == {key: (f"module.{key}", "could") for key in old_checkpoint()}
+    assert after == {key: (f"module.{key}", "wire") for key in old_checkpoint()}
+    half = renamed(old_checkpoint(), ("stem.bias", "stem.offset"))
+    before, after = wires(compare_checkpoint(mixed(), half))
+    assert before.pop("stem.bias") == ("stem.offset", "could")
+    assert after.pop("stem.bias") == ("stem.offset", "wire")
+    assert before == after == {key: (key, "wire") for key in before}
+    sizes = old_checkpoint() | {"scale": torch.zeros(9)}
+    (only,) = wires(compare_checkpoint(mixed(), sizes))
+    assert only["scale"] == ("scale", "wire")
+
+
+def test_a_whole_checkpoint_comes_apart_into_its_keys():
+    first, inside, last = wires(
+        compare_checkpoint(
+            mixed(), {"model": renamed(old_checkpoint(), ("", "module.")), "step": 3}
+        )
+    )
+    assert set(first.values()) == {("model", "could")} and set(first) == set(old_checkpoint())
+    assert inside == {key: (f"module.{key}", "could") for key in first}
+    assert last == {key: (f"module.{key}", "wire") for key in first}
+
+
+def test_what_a_step_gives_the_module_or_turns_has_its_new_shape_in_the_picture():
+    turned = old_checkpoint()
+    turned["stem.weight"] = turned["stem.weight"].t()
+    fit = CheckpointTable(compare_checkpoint(mixed(), turned)).fit
+    at = [key for key, _ in fit["file"]].index("stem.weight")
+    assert fit["file"][at] == ["stem.weight", "2 × 3, float32"]
+    assert fit["stages"][1]["words"][1] == {at: "3 × 2, float32"}
+    slot = nn.Linear(2, 3, bias=False)
+    found = compare_checkpoint(slot, nn.Linear(2, 3).state_dict())
+    assert [step.kind for step in found.advice] == ["empty slot"]
+    fit = CheckpointTable(found).fit
+    assert [key for key, _ in fit["model"]] == ["weight", "bias"]
+    assert [stage["model"][1] >= 0 for stage in fit["stages"]] == [False, True]
+    assert list(slot.state_dict()) == ["weight"]  # nothing was given to the real one
+
+
+def test_the_payload_of_a_large_pair_stays_small():
+    large = nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(5_000)))
+    given = {f"module.{key}": value for key, value in large.state_dict().items()}
+    view = CheckpointTable(compare_checkpoint(large, given))
+    assert len(json.dumps(view.fit)) < 150_000 and view.fit["more"] == 18_000
+    assert wires(compare_checkpoint(large, given))[1]["0.weight"] == ("module.0.weight", "wire")
 
 
 @pytest.mark.parametrize("value", [nn.Linear(1, 1), {}, None])
@@ -899,13 +1015,13 @@ def test_the_note_of_one_module_says_nothing_of_another():
 
 
 def test_a_model_on_meta_is_told_that_a_load_copies_nothing_into_it():
-    told = CheckpointTable(compare_checkpoint(on_meta(mixed), old_checkpoint())).table["notes"]
-    assert any("With assign=True" in note for note in told)
+    told = CheckpointTable(compare_checkpoint(on_meta(mixed), old_checkpoint())).fit["notes"]
+    assert any("With assign=True" in note for note in told[0])
     for module, state_dict in (
         (mixed(), old_checkpoint()),
         (on_meta(mixed), on_meta(old_checkpoint)),
     ):
-        assert CheckpointTable(compare_checkpoint(module, state_dict)).table["notes"] == []
+        assert CheckpointTable(compare_checkpoint(module, state_dict)).fit["notes"] == [[]]
 
 
 @pytest.mark.parametrize("state_dict", [{}, {"a": [old_checkpoint()]}, {"scal": 3}])
@@ -972,7 +1088,9 @@ def reword(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_words(found: Comparison) -> tuple:
-    return replace(found, errors=[]), len(found.errors)
+    fits = [step.tried and without_words(step.tried.fit) for step in found.advice]
+    advice = [step._replace(tried=None) for step in found.advice]
+    return replace(found, errors=[], advice=advice), len(found.errors), fits
 
 
 def refusing() -> nn.Module:
@@ -1915,7 +2033,8 @@ def test_an_optimizer_with_a_step_of_its_own_cannot_be_foretold_and_does_not_run
     state = stepped(MADE["Adam"](params)).state_dict()
     found = compare_checkpoint(Own(sizes(*TWO)), state)
     assert found.loads is None and found.doubts == ["Own has step of its own"]
-    assert CheckpointTable(found).table["title"].startswith("Own: cannot be foretold, because Own")
+    (said,) = CheckpointTable(found).fit["said"]
+    assert said.startswith("Own: cannot be foretold, because Own")
 
 
 # --- where each tensor of a file goes ------------------------------------------------------------

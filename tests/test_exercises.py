@@ -552,7 +552,8 @@ def test_a_hook_that_the_learner_has_left_is_still_there_after_a_check():
 
 def test_the_same_attempt_gets_the_same_feedback():
     for key, name, _, answer in MISTAKES[::5]:
-        if name in ("remembers", "dict-reused"):  # which are other answers the second time
+        # Which are other answers the second time.
+        if name in ("remembers", "dict-reused", "shared-names"):
             continue
         feedback._shown.clear()
         first = check(key, answer)
@@ -647,6 +648,16 @@ def test_the_menagerie_has_what_its_names_say():
     assert {p.dtype for p in models["half precision"].parameters()} == {torch.float16}
     assert names["a wrapped model"][0].startswith("module.")
     assert names["a compiled model"][0].startswith("_orig_mod.")
+    buffers = models["a buffer under two names"]
+    assert buffers.first.running_mean is buffers.second.running_mean is not buffers.own.running_mean
+    assert len({p.dtype for p in models["several dtypes"].parameters()}) == 3
+    grads = {n: p.grad for n, p in models["a layer that nobody used"].named_parameters()}
+    assert [n for n, grad in grads.items() if grad is None] == ["spare.weight", "spare.bias"]
+    modes = [part.training for part in models["eval mode but for a part"].modules()]
+    assert not modes[0] and any(modes)
+    strided = models["a transposed weight, and a slice"]
+    assert not strided.body.weight.is_contiguous()
+    assert strided.rows.untyped_storage().nbytes() > strided.rows.nbytes
     depths = [key.count(".") for key in names["three levels"]]
     assert depths != sorted(depths) and max(depths) == 3
 

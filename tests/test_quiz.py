@@ -25,6 +25,7 @@ NAMES = {
     "05": "suffix whole refused shape unseen assign resume",
     "06": "depth dict new-head assign list tied renamed grows roll best mask taken super",
     "07": "recursion foreign hasattr method seen copy new-parameter twin",
+    "08": "buffers sharded load failed",
 }
 KEYS = [f"{lesson}-{name}" for lesson, names in NAMES.items() for name in names.split()]
 

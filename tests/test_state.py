@@ -16,7 +16,7 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
-from helpers import ParameterWays, VisibilityTable
+from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import tree, walk
 from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
 from helpers.state.snapshot import Entry, snapshot
@@ -531,10 +531,36 @@ def test_opened_step_by_step_the_tree_has_every_entry_of_the_snapshot(module):
 @given(modules())
 def test_opened_at_once_the_tree_is_the_same_as_step_by_step(module):
     found = tree.opened(module, 100_000, 100_000)
-    assert found.whole and found.totals == snapshot(module).totals
+    assert found.whole and totals(module) == snapshot(module).totals
     rows = sorted(found.rows, key=lambda row: row.positions)
     # Facts of one tensor may differ in identity, as symbolic sizes do: their words tell.
     assert repr(rows) == repr(every_row(module))
+
+
+def test_without_the_repeats_each_tensor_is_there_once_as_what_it_is_registered():
+    model, layer = nn.Module(), nn.Linear(2, 2, bias=False)
+    model.note = [layer.weight]
+    model.register_buffer("seen", layer.weight.detach())
+    model.register_buffer("again", model.seen)
+    model.cache = {"a": torch.zeros(3)}
+    model.cache["b"] = model.cache["a"]
+    model.layer = layer
+    model.register_buffer("early", layer.weight)  # before it, and still it is a parameter
+    found = snapshot(model)
+    kept = [e.path for i, e in enumerate(found.entries) if e.numel and i not in found.repeats]
+    assert kept == ["seen", "cache['a']", "layer.weight"]
+    kinds = {e.path: e.slot_kind for e in found.entries}
+    assert kinds["seen"] == "buffer" and kinds["note[0]"] == "plain tensor"
+    model.register_buffer("quiet", torch.zeros(1), persistent=False)
+    assert snapshot(model).entries[4].slot_kind == "non-persistent buffer"
+
+
+def test_a_buffer_that_a_hook_keeps_from_the_file_is_a_buffer_among_the_ways():
+    model = nn.BatchNorm1d(2)
+    model.register_buffer("quiet", torch.zeros(5), persistent=False)
+    model.register_state_dict_post_hook(lambda _, saved, *__: saved.__delitem__("running_mean"))
+    kinds = [row["kind"] for row in ways(model).rows]
+    assert kinds == ["parameter"] * 2 + ["buffer"] * 3 + ["non-persistent buffer"]
 
 
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
@@ -580,9 +606,8 @@ def test_each_module_of_a_small_model_is_read_once_to_show_its_map(monkeypatch):
         return original(module)
 
     monkeypatch.setattr(walk, "instance_dict", counted)
-    found = tree.opened(model, 100_000, 100_000)
-    assert found.whole and found.totals.modules == len(list(model.modules()))
-    assert set(reads.values()) == {1} and len(reads) == found.totals.modules
+    StateMap(model).close()
+    assert set(reads.values()) == {1} and set(reads) == set(map(id, model.modules()))
 
 
 def test_a_row_that_no_longer_fits_the_module_is_stale():
@@ -1113,6 +1138,26 @@ def test_hostile_names_stay_text_in_the_table():
     assert page.attributes <= {"class", "style", "scope", "title"}
     assert any("<img src=x onerror=boom>" in row[0] for row in page.rows)
     assert len(table._repr_html_()) < 40_000 and len(repr(table).splitlines()) == 1
+
+
+def test_the_question_has_the_answers_of_the_table_and_keeps_them_in_a_fold():
+    table = VisibilityTable(Five())
+    asked = table.predict()
+    assert asked.grid["answers"] == [list(sight[2:]) for sight in visibility(Five())]
+    assert [name for name, _ in asked.grid["tensors"]] == [
+        sight.path for sight in visibility(Five())
+    ]
+    assert asked.grid["tensors"][3] == ["scratch", "non-persistent buffer"]
+    shown = asked._repr_mimebundle_()[0]
+    assert set(shown) == {"text/plain", "text/html", WIDGET}
+    assert shown["text/plain"] == ("Who sees the tensors of Five: 5 tensors, 5 calls, to predict")
+    page = Page(shown["text/html"])
+    (fold,) = [attributes for tag, attributes in page.tags if tag == "details"]
+    assert "open" not in fold and str(table.static_face()) in shown["text/html"]
+    sent = {name for name in asked.get_state() if not name.startswith("_")}
+    assert sent - {"layout", "tooltip", "tabbable"} == {"grid", "signs"}
+    many = VisibilityTable(nn.ParameterList([torch.ones(1) for _ in range(1_234)])).predict()
+    assert (len(many.grid["tensors"]), many.grid["more"]) == (60, 1_174)
 
 
 # --- the ways to read parameters ---

@@ -75,8 +75,8 @@ def test_a_long_trace_is_cut_and_counted_in_every_face(layers):
     assert len(view.film["steps"]) + view.film["more"] == len(steps)
     assert (view.film["more"] > 0) == (layers == 300)
     page = assert_safe(view.face)
-    assert sum(tag == "tr" for tag, _ in page.tags) == 41 + 6
-    assert "more such lines" in page.words and len(view.face) < 40_000
+    assert sum(tag == "tr" for tag, _ in page.tags) == 41 + 6 + 5  # of the assignments 4
+    assert "more such lines" in page.words and len(view.face) < 42_000
 
 
 def test_a_very_long_name_is_shown_by_its_ends():
@@ -240,12 +240,54 @@ def test_comparing_says_where_the_paths_part_and_opens_both_there():
     both, place = compare(left, right), parting(left, right)
     decided = "isinstance(value, Parameter): True in the first, False in the second"
     assert both.words == f"The paths part in Module.__setattr__ at {decided}."
-    assert [player.start for player in both.players] == [place.step] * 2
+    assert both.moments[both.start] == (place.step - 1, place.step - 1)  # the test that decided
     shown = faces(both)
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"] == f"Comparison of two traces: {both.words}"
     page = assert_safe(shown["text/html"])
     assert both.words in page.words and page.words.count("before") == 2
+    assert sum(row[:1] == ["name"] for row in page.rows) == 1  # one table of the questions of both
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (lambda: assigned(parameter()), lambda: assigned(parameter(), "gain")),
+        (lambda: assigned(parameter()), lambda: assigned(torch.ones(3), "weight")),
+        (lambda: assigned(7), lambda: built(3)),
+        (lambda: built(2), lambda: built(3)),
+    ],
+    ids=["another home", "refused", "different functions", "a longer loop"],
+)
+def test_two_traces_step_together_where_they_run_the_same_lines_and_one_by_one_elsewhere(
+    left, right
+):
+    traces = left(), right()
+    both = compare(*traces)
+    before, alone = (-1, -1), []
+    for moment in both.moments:
+        steps = [now - then for now, then in zip(moment, before, strict=True)]
+        assert steps in ([1, 1], [1, 0], [0, 1])
+        if steps == [1, 1]:
+            first, second = (one[at] for one, at in zip(traces, moment, strict=True))
+            assert (first.line, first.stack) == (second.line, second.stack)
+        else:
+            alone.append(moment)
+        before = moment
+    assert before == (len(traces[0]) - 1, len(traces[1]) - 1)
+    assert 0 < len(alone) < len(traces[0]) + len(traces[1])
+
+
+def test_two_films_share_their_listings():
+    refused = assigned(torch.ones(3), "weight")
+    with pytest.raises(ZeroDivisionError), trace(nn.Linear(1, 1)) as steps:
+        1 / 0  # noqa: B018
+    both = compare(refused, steps)
+    names = [listing.name for listing in both.film["listings"]]
+    assert names == ["Module.__setattr__", "the block"] and "listings" not in both.other
+    assert {frame.listing for frame in both.other["steps"]} == {1}
+    both = compare(assigned(parameter()), assigned(parameter(), "gain"))
+    assert len(json.dumps(both.other)) < len(json.dumps(both.film)) / 3
 
 
 def test_comparing_tells_equal_paths_empty_ones_and_one_that_ends_first():
@@ -262,7 +304,8 @@ def test_comparing_tells_equal_paths_empty_ones_and_one_that_ends_first():
     both, step = compare(one, two), f"{len(one) + 1}"
     follows = "the first block ends, the second runs Module.__setattr__"
     assert both.words == f"The paths part at step {step}: {follows}."
-    assert [player.start for player in both.players] == [len(one) - 1, len(one)]
+    assert both.moments[both.start] == (len(one) - 1, len(one) - 1)
+    assert both.moments[-1] == (len(one) - 1, len(two) - 1) and compare(none, none).moments == []
 
 
 @pytest.mark.parametrize(
@@ -296,6 +339,39 @@ def test_what_is_no_trace_is_a_type_error_that_says_what_to_do(value, words):
         TracePlayer(steps, start=-3).start == 0
         and TracePlayer(steps, start=10**6).start == len(steps) - 1
     )
+
+
+# --- the questions of an assignment ---------------------------------------------------------------
+
+
+def test_the_still_face_has_the_questions_across_and_an_assignment_a_line():
+    left, right = assigned(parameter(), "gain"), assigned(torch.ones(3), "gain")
+    heads, first = assert_safe(TracePlayer(left).face).rows[:2]
+    assert heads[0] == "name" and heads[-1] == "else"
+    asked = list(dict.fromkeys(one.condition for one in right.decisions))
+    page = Page(TracePlayer(right).face)
+    titles = [attributes.get("title") for tag, attributes in page.tags if tag == "span"]
+    assert [title for title in titles if title in asked] == asked  # in full, as torch has them
+    assert first == ["'gain'", "True register_parameter", *["–"] * (len(asked))]
+    _, *lines = [row for row in assert_safe(compare(left, right).face).rows if len(row) == 7][:3]
+    assert lines[0][1:] == first[1:]
+    assert lines[1] == ["second", *["False"] * len(asked), "super().__setattr__"]
+
+
+def test_the_line_of_text_tells_the_way_of_one_assignment():
+    refused = TracePlayer(assigned(torch.ones(3), "weight"))
+    words = "value is a Parameter? False → name in params? True → ⚠ TypeError"
+    assert repr(refused).endswith(f". {words}")
+    assert "→" not in repr(TracePlayer(built(3)))
+
+
+def test_a_trace_without_an_assignment_has_no_river():
+    layer = nn.Linear(1, 1)
+    with trace(layer) as steps:
+        layer.weight  # noqa: B018
+    view = TracePlayer(steps)
+    assert view.film["river"] == {"ways": [], "courses": [], "turns": []}
+    assert "asks" not in view.face
 
 
 def test_only_data_is_sent_and_the_script_parses_nothing():

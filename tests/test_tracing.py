@@ -31,6 +31,7 @@ from torch.overrides import TorchFunctionMode
 
 from helpers import Step, Trace, parting, trace
 from helpers.tracing.listing import listings_of
+from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import film, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
@@ -1182,6 +1183,11 @@ def boxes_of_the_film(found: dict, state: int) -> dict:
     }
 
 
+def text_of(line: str) -> str:
+    """A listed line without the classes of its tokens."""
+    return "".join(line.split("\t")[1::2])
+
+
 @pytest.mark.parametrize(
     "value", [parameter(), torch.ones(3), nn.ReLU(), None, 7, nn.Buffer(torch.ones(3))]
 )
@@ -1191,7 +1197,7 @@ def test_every_step_has_a_frame_with_its_line_calls_names_and_containers(value):
     assert len(found["steps"]) == len(steps) > 5
     for step, frame in zip(steps, found["steps"], strict=True):
         listing = found["listings"][frame.listing]
-        assert "".join(listing.tokens[frame.line - listing.first][1::2]).strip() == step.source
+        assert text_of(listing.tokens[frame.line - listing.first]).strip() == step.source
         assert step.function == listing.name or step.function.startswith(
             f"{listing.name}.<locals>."
         )
@@ -1209,17 +1215,25 @@ def test_every_step_has_a_frame_with_its_line_calls_names_and_containers(value):
 
 def test_the_listed_source_is_the_installed_one_token_by_token():
     for listing in listings_of(built(1)):
-        lines = ["".join(runs[1::2]) for runs in listing.tokens]
+        lines = [text_of(line) for line in listing.tokens]
         assert len(lines) == len(listing.statements)
         installed = source_lines()[listing.first - 1 : listing.first - 1 + len(lines)]
         assert "\n".join(lines) == textwrap.dedent("\n".join(installed))
-        assert {kind for runs in listing.tokens for kind in runs[::2]} <= {"c", "s", "k", "f", ""}
+        assert {kind for line in listing.tokens for kind in line.split("\t")[::2]} <= {
+            "c",
+            "s",
+            "k",
+            "f",
+            "",
+        }
 
 
 def test_keywords_strings_comments_and_names_of_functions_are_told_apart():
     runs = set()
     for line in listings_of(assigned(parameter()))[0].tokens:
-        runs |= {(words.strip(), kind) for kind, words in zip(line[::2], line[1::2], strict=True)}
+        parts = line.split("\t")
+        pairs = zip(parts[::2], parts[1::2], strict=False)  # an empty line has one part
+        runs |= {(words.strip(), kind) for kind, words in pairs}
     assert {("def", "k"), ("__setattr__", "f"), ('"_parameters"', "s"), ("not in", "k")} <= runs
     assert any(kind == "c" and words.startswith("# ") for words, kind in runs)
 
@@ -1231,7 +1245,7 @@ def reached(found: dict, visit: int = 0) -> set[str]:
     listing = found["listings"][place]
     ran = {listing.statements[frame.line - listing.first] for frame in frames}
     lines = zip(listing.tokens, listing.statements, strict=True)
-    return {"".join(runs[1::2]).strip() for runs, one in lines if one in ran}
+    return {text_of(line).strip() for line, one in lines if one in ran}
 
 
 def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
@@ -1249,7 +1263,7 @@ def test_every_line_that_ran_belongs_to_a_statement():
     for frame in found["steps"]:
         listing = found["listings"][frame.listing]
         at = frame.line - listing.first
-        passed = "".join(listing.tokens[at][1::2]).strip() == '"""'  # a text in __init__
+        passed = text_of(listing.tokens[at]).strip() == '"""'  # a text in __init__
         last = listing.first + len(listing.tokens)
         assert passed or listing.first < listing.statements[at] <= frame.line <= last
 
@@ -1311,7 +1325,7 @@ def test_an_error_of_the_block_itself_has_a_listing_of_its_own():
     frame = found["steps"][-1]
     assert found["stacks"][frame.stack] == ("the block",)
     listing = found["listings"][frame.listing]
-    assert listing == ("the block", frame.line, [["", "1 / 0  # noqa: B018"]], [0], [])
+    assert listing == ("the block", frame.line, ["\t1 / 0  # noqa: B018"], [0], [])
     assert found["notes"][-1][3:] == ("error", "ZeroDivisionError: division by zero")
 
 
@@ -1567,3 +1581,126 @@ def test_what_is_no_text_is_a_type_error(place, wrong):
     arguments[place] = wrong
     with pytest.raises(TypeError, match=f"is a text, such as .*; got {type(wrong).__name__}$"):
         run(*arguments)
+
+
+# --- the river ------------------------------------------------------------------------------------
+
+
+def course(steps: Trace) -> str:
+    """The way of the one assignment of a trace, as a line of words."""
+    found = film(steps)["river"]
+    (one,) = found["courses"]
+    return course_in_words(found["ways"], one)
+
+
+def test_the_ways_are_the_tests_of_the_installed_source_in_order():
+    tree = ast.parse(textwrap.dedent(inspect.getsource(nn.Module.__setattr__)))
+    asked = [bed.way.condition for bed in beds() if bed.way.condition]
+    tests = [ast.unparse(node.test) for node in ast.walk(tree) if isinstance(node, ast.If)]
+    assert len(asked) == 5 and [test for test in tests if test in asked] == asked
+    for bed in beds():
+        lines = [source_lines()[number - 1].strip() for one in bed.ends for number in one]
+        assert lines and all(bed.way.act in line for line in lines)
+        raised = [source_lines()[one.stop - 1] for one in bed.checks]
+        assert all("raise" in line for line in raised) and bool(raised) == bool(bed.way.error)
+
+
+def test_the_ways_follow_a_source_that_asks_something_else():
+    text = """
+        def __setattr__(self, name, value):
+            if isinstance(value, (Parameter, Buffer)):
+                if self.frozen:
+                    raise FrozenError
+                self.store(name, value)
+                return
+            if self.slots is not None and name in self.slots or name == "x":
+                if value:
+                    self.slots[name] = value
+                else:
+                    self.forget(name)
+    """
+    ways = [bed.way for bed in beds_of(text.strip("\n"), 1)]
+    assert [(way.words, way.act, way.error) for way in ways] == [
+        ("value is a (Parameter, Buffer)?", "return", "FrozenError"),
+        ("name in self.slots or name == 'x'?", "self.slots[name] = value", ""),
+    ]
+
+
+def test_a_torch_that_asks_one_thing_less_has_it_in_no_way():
+    text = inspect.getsource(nn.Module.__setattr__)
+    older = text.replace("isinstance(value, Buffer) or ", "")
+    (now, *_), (then, *_) = (beds_of(one, 1)[4].way for one in (text, older))
+    assert now == "value is a Buffer or name in buffers?" and then == "name in buffers?"
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_the_way_of_an_assignment_is_what_the_trace_decided(name):
+    module = made()
+    with contextlib.suppress(Exception), trace(module) as steps:
+        STATEMENTS[name](module)
+    found = film(steps)["river"]
+    asked = [one.condition for one in found["ways"] if one.condition]
+    marks = [mark for one in found["courses"] for mark in one.marks if mark.kind == "asked"]
+    decided = [
+        (one.step, one.condition, str(one.outcome))
+        for one in steps.decisions
+        if one.function == "Module.__setattr__" and one.condition in asked
+    ]
+    assert sorted((mark.at, asked[mark.way], mark.words) for mark in marks) == decided
+    assert len(found["courses"]) == sum(
+        step.source.startswith("params = self.__dict__.get") for step in steps
+    )
+
+
+def test_each_assignment_of_the_playground_ends_where_its_way_says():
+    for one in grid():
+        if one.route not in ("setattr", "before Module.__init__"):
+            assert film(one.steps)["river"]["courses"] == []
+            continue
+        found = film(one.steps)["river"]
+        ways, (taken,) = found["ways"], found["courses"]
+        last = taken.marks[-1]
+        assert (last.kind == "error") == bool(one.error)
+        assert last.words == one.error
+        if not one.error:
+            acts = {"register_parameter": "parameter", "modules[name] = value": "submodule"}
+            assert acts.get(ways[last.way].act, one.after) == one.after
+            assert (ways[last.way].act == "super().__setattr__") == (one.after == "plain")
+
+
+def test_nothing_of_a_way_is_known_before_its_line_has_run():
+    module = nn.Module()
+    with trace(module) as steps:
+        module.scale = torch.ones(2)
+    ((_, marks),) = film(steps)["river"]["courses"]
+    for mark in marks:
+        assert steps[mark.at].line in beds()[mark.way].asked or mark.kind == "act"
+    assert [mark.way for mark in marks] == list(range(6))
+    assert [mark.at for mark in marks] == sorted({mark.at for mark in marks})
+
+
+def test_each_assignment_has_a_course_of_its_own_and_the_inner_one_is_under_way():
+    class Pair(nn.Module):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "first":
+                self.second = value
+
+    pair = Pair()
+    with trace(pair) as steps:
+        pair.first = 1
+        pair.third = torch.ones(1)
+    found = film(steps)["river"]
+    assert [one.name for one in found["courses"]] == ["'first'", "'second'", "'third'"]
+    assert [number for _, number in found["turns"]] == [0, 1, 2]
+    assert steps[found["turns"][2][0]].values["name"].words == "'third'"
+
+
+def test_the_way_goes_on_after_a_test_that_calls_torch_and_an_error_stands_where_it_was_raised():
+    module = nn.Module()
+    module.mean = torch.zeros(1)
+    with pytest.raises(KeyError), trace(module) as steps:
+        module.mean = nn.Buffer(torch.ones(1))
+    words = course(steps)
+    assert words.endswith("True → register_buffer → ⚠ KeyError")
+    assert course(steps).count("False") == 4

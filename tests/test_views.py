@@ -13,6 +13,7 @@ from torch import nn
 
 from helpers import (
     CheckpointTable,
+    MemoryMap,
     OutcomeTable,
     ParameterWays,
     Placement,
@@ -56,8 +57,19 @@ def redraw() -> Redraw:
     return Redraw(line, label="height", values=[1, 2, 3], start=1)
 
 
+def memory_map() -> MemoryMap:
+    torch.manual_seed(0)
+    model = reader()
+    film = MemoryMap(model=model, saved=model.state_dict())
+    with torch.no_grad():
+        model.norm.weight.fill_(2)
+    film.note("written")
+    return film
+
+
 VIEWS: dict[str, Callable[[], object]] = {
     "CheckpointTable": lambda: CheckpointTable(compare_checkpoint(reader(), {"a": torch.ones(1)})),
+    "MemoryMap": memory_map,
     "OutcomeTable": lambda: OutcomeTable(grid()),
     "ParameterWays": lambda: ParameterWays(reader()),
     "Placement": Placement,

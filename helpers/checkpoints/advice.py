@@ -10,22 +10,38 @@ from torch import nn
 
 from helpers.checkpoints import lacking, naming, shaping, surplus
 from helpers.checkpoints.case import Case, Proposal
-from helpers.checkpoints.comparison import Advice
+from helpers.checkpoints.comparison import Advice, Comparison, Tried
 from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
 from helpers.checkpoints.reparametrized import conversions, parametrized
+from helpers.checkpoints.telling import tried
 from helpers.checkpoints.verdict import verdict
 
 
-def advise(case: Case) -> list[Advice]:
-    """The steps for a case: each kind in its turn, on what those before it made."""
+def advise(case: Case, fit: Comparison) -> list[Advice]:
+    """The steps for a case, about which torch says `fit`: each kind in its turn, on what those
+    before it made."""
     steps = []
     for find in KINDS:
         for proposal in find(case) if any(case.report.trouble) else ():
-            after = case if proposal.is_remark else case.after(proposal)
-            if after is not None:
-                case = after
-                steps.append(Advice(*proposal, enough=verdict(case.model, case.report)))
+            came = None
+            if proposal.is_remark:
+                came = _supposed(case, proposal, fit)
+            else:
+                after = case.after(proposal.code)
+                if after is None:
+                    continue
+                came = tried(case, after, fit)
+                case, fit = after, came.fit
+            enough = verdict(case.model, case.report)
+            steps.append(Advice(proposal.kind, proposal.words, proposal.code, enough, came))
     return steps
+
+
+def _supposed(case: Case, remark: Proposal, fit: Comparison) -> Tried | None:
+    """What would come of a remark if the reader says yes. The case stays as it is."""
+    with case.unchanged():
+        after = case.after(remark.if_so) if remark.if_so else None
+        return after and tried(case, after, fit)
 
 
 _OTHERS = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from helpers.checkpoints.comparison import is_remark
 from helpers.checkpoints.names import (
     NO_CHANGE,
     Keys,
@@ -28,16 +30,17 @@ from helpers.state.torch_private import BUFFERS, PARAMETERS
 
 
 class Proposal(NamedTuple):
-    """An advice that has not been tried: its kind, what was seen, and lines of Python."""
+    """An advice that has not been tried: its kind, what was seen, and lines of Python. `if_so`: the
+    same lines where they are commented, as only the reader can decide to run them."""
 
     kind: str
     words: str
     code: str
+    if_so: str = ""
 
     @property
     def is_remark(self) -> bool:
-        """Do all the lines say what only the reader can decide, and do nothing?"""
-        return all(line.startswith("#") for line in self.code.splitlines())
+        return is_remark(self.code)
 
 
 @dataclass(frozen=True)
@@ -101,13 +104,13 @@ class Case:
         drop a few keys helps nobody."""
         return any(key in self.model.expected for key in self.file.shapes)
 
-    def after(self, proposal: Proposal) -> Case | None:
-        """The case once the code of `proposal` has run; None where that makes nothing better."""
+    def after(self, code: str) -> Case | None:
+        """The case once these lines have run; None where that makes nothing better."""
         before = _slots_of(self.model.twin)
         space = {"state_dict": self.given, "module": self.model.twin}
         try:
             with torch.device("meta"), torch.no_grad():
-                exec(proposal.code, space)  # every name in it is a repr
+                exec(code, space)  # every name in it is a repr
             report = rehearse(self.model, space["state_dict"])
         except Exception:  # the code does not run for this file: it is not given
             report = None
@@ -116,16 +119,27 @@ class Case:
             better = report.trouble < self.report.trouble or made.fitting > self.fitting
             if better or made.promise > self.promise:
                 return made
-        for slots, content in before:
-            slots.clear()
-            slots.update(content)
+        _put_back(before)
         return None
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What is tried in the block leaves the module as it was."""
+        before = _slots_of(self.model.twin)
+        yield
+        _put_back(before)
 
 
 def _slots_of(twin: nn.Module) -> list[tuple[dict, dict]]:
     """The slots of all modules, and a copy of each: the code of a proposal may change them."""
     slots = [vars(one)[name] for one in twin.modules() for name in (PARAMETERS, BUFFERS)]
     return [(one, dict(one)) for one in slots]
+
+
+def _put_back(before: list[tuple[dict, dict]]) -> None:
+    for slots, content in before:
+        slots.clear()
+        slots.update(content)
 
 
 def listed(keys: Iterable[str], one: str, many: str) -> str:

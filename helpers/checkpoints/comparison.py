@@ -27,6 +27,11 @@ class Mismatch(NamedTuple):
     found: Any
 
 
+def is_remark(code: str) -> bool:
+    """Do all the lines say what only the reader can decide, and do nothing?"""
+    return all(line.startswith("#") for line in code.splitlines())
+
+
 class Advice(NamedTuple):
     """One step towards a state_dict that fits: `words` say what was seen, `code` does something
     about it.
@@ -35,12 +40,28 @@ class Advice(NamedTuple):
     It binds `state_dict` to a new dict and leaves the old one alone; where the words say so, it
     changes the module. Where only the reader can decide, all its lines are comments. The steps of a
     comparison follow one another. `enough`: after this one, and those before it,
-    `module.load_state_dict(state_dict)` loads strictly; None where that cannot be foretold."""
+    `module.load_state_dict(state_dict)` loads strictly; None where that cannot be foretold.
+    `tried`: what came of it on a stand-in; of lines that are comments, if the reader says yes. None
+    where nothing can be tried."""
 
     kind: str
     words: str
     code: str
     enough: bool | None
+    tried: Tried | None = None
+
+    @property
+    def is_remark(self) -> bool:
+        return is_remark(self.code)
+
+
+class Tried(NamedTuple):
+    """What came of an advice: `fit` is the comparison after it, without further advice; `origins`
+    says of the keys of the state_dict then under which key each stood before. What is not there
+    was given by the module, or computed from several."""
+
+    fit: Comparison
+    origins: dict[str, str]
 
 
 @dataclass(frozen=True, repr=False)

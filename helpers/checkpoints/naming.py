@@ -123,4 +123,5 @@ def alike(case: Case) -> Iterator[Proposal]:
         old, new = next(iter(names.items()))
         words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."
         words += " Whether they mean the same, only you can say. If they do:"
-        yield Proposal("alike", words, as_comment(renaming(names)))
+        code = renaming(names)
+        yield Proposal("alike", words, as_comment(code), if_so=code)

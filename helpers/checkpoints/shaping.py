@@ -84,7 +84,8 @@ def computed(case: Case) -> Iterator[Proposal]:
             words = listed(some, "is a buffer of another size", "are buffers of another size")
             words += ". What is computed from the size of the input, as a mask or an index is, is"
             words += " right as the model has it: keep that."
-            yield Proposal("table", words, keeping(some) if sure else as_comment(keeping(some)))
+            code = keeping(some)
+            yield Proposal("table", words, code if sure else as_comment(code), if_so=code)
 
 
 def learned_table(case: Case) -> Iterator[Proposal]:

@@ -40,17 +40,20 @@ FILLINGS = {
     "p": ("parameter", "other", "frozen", "twin"),
     "b": ("buffer", "hidden", "cache"),
     "t": ("parameter", "other", "tensor", "buffer", "count"),
-    "v": "parameter other frozen tensor count buffer hidden result None None 3 'text'".split(),
-    "any": ("'x'", "'y'", "'z'", "'x'", "'y'", "'training'", "'children'", "'x.y'", "''", "3"),
-    "odd": ("x.y", "", "x"),
-    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x"),
-    "prefix": ("", "net"),
+    "v": "parameter other frozen tensor count flag buffer hidden result None None 3".split()
+    + ["'text'"],
+    "any": "'x' 'y' 'z' 'x' 'y' 'training' 'children' 'x.y' '' 3 '0' 'lambda'".split(),
+    "odd": ("x.y", "", "x", "0", "lambda"),
+    "near": ("x_", "_x", "X", "x.y", "0", "w", "__x__"),
+    "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x", "0", "children.__self__")
+    + (" x", "x.y.z.w"),
+    "prefix": ("", "net", "net.", "a.b.c.d.e.f.g.h.i"),
     "yes": ("True", "False"),
     "once": ("True", "True", "False"),
-    "spoilt": ("", "less", "more", "longer", "stretched", "turned", "double", "all"),
-    "to": "torch.float64 torch.float64 torch.float32 torch.complex64 torch.int64 torch.bool 'cpu'"
-    " torch.device('cpu')".split(),
-    "fn": ("torch.floor", "torch.Tensor.double"),
+    "spoilt": "less more longer stretched turned double wanting all".split() + [""],
+    "to": "torch.float64 torch.float64 torch.float32 torch.float16 torch.bfloat16 torch.complex64"
+    " torch.int64 torch.bool 'cpu' torch.device('cpu')".split(),
+    "fn": ("torch.Tensor.double", "torch.zeros_like"),
 }
 BUILD = ("{m}.{n} = {p}", "{m}.{n} = {b}", "{m}.{n} = {below}", "{m}.{n} = {p}")
 BUILD += ("{m}.register_buffer('{n}', count)", "{m}.register_buffer('{n}', None)")
@@ -59,15 +62,20 @@ TREE = ("m.y = child", "child.x = second", "m.z = last")  # what a walk goes thr
 # Lines that change something, by step, and lines that do not.
 WRITE = {
     1: ["{m}._parameters['{n}'] = {p}", "{m}._buffers['{n}'] = {b}", "{m}.training = False"]
-    + ["{m}._modules['{n}'] = {below}", "{m}._non_persistent_buffers_set.add('{n}')"],
+    + ["{m}._modules['{n}'] = {below}", "{m}._non_persistent_buffers_set.add('{n}')"]
+    + ["{m}.__init__()", "{m}.x = 3"],
     2: ["{m}.{n} = {v}", "{m}.{n} = {v}", "{m}.{n} = {below}", "{m}.{n} = {p}", "{m}.{n} = {b}"]
-    + ["second.half = 3", "early.{n} = {v}", "early.{n} = child"],
-    3: ["del {m}.{n}", "del {m}.{n}", "{m}.{n} += 1", "del early.w", "{m}.{n} = None"],
+    + ["second.half = 3", "early.{n} = {v}", "early.{n} = child", "{m}.training = 3"],
+    3: ["del {m}.{n}", "del {m}.{n}", "{m}.{n} += 1", "del early.w", "{m}.{n} = None"]
+    + ["second.half = 3", "del second.half"],
     4: ["{m}.register_parameter({any}, {p})", "{m}.register_parameter({any}, {v})"]
     + ["{m}.register_buffer({any}, {b})", "{m}.register_buffer({any}, {v}, persistent={yes})"]
     + ["{m}.{n} = result", "setattr({m}, '{odd}', parameter)"]
-    + ["early.register_parameter('x', {p})", "early.register_buffer('x', {b})"],
-    5: ["{m}.add_module({any}, {below})", "{m}.add_module({any}, {v})", "{m}.{n} = {below}"],
+    + ["early.register_parameter({any}, {p})", "early.register_buffer({any}, {b})"]
+    + ["{m}.register_parameter(name={any}, param={p})"]
+    + ["{m}.register_buffer(name={any}, tensor={b}, persistent={yes})"],
+    5: ["{m}.add_module({any}, {below})", "{m}.add_module({any}, {v})", "{m}.{n} = {below}"]
+    + ["{m}.add_module('{n}', None)", "{m}.add_module(name={any}, module={below})"],
     6: ["{m}.{n} = {below}", "{m}.{n} = {p}", "{m}.{n} = {b}", "{m}.{n} = None"],
     7: ["{m}.{n} = {below}", "{t}.data.fill_(7)"],
     8: ["{t}.data.fill_(7)", "[sorted(keys) for keys in {m}.load_state_dict(changed({m}))]"]
@@ -75,21 +83,28 @@ WRITE = {
     + ["[sorted(keys) for keys in {m}.load_state_dict(changed({m}, '{spoilt}'), strict=False)]"]
     + ["{m}.load_state_dict(ChainMap(changed({m}))) and None"]
     + ["{m}.load_state_dict([*changed({m}).items()])", "{m}.load_state_dict(3)"]
+    + ["{m}.load_state_dict(nn.ParameterDict())"]
+    + ["[type(keys) is list for keys in {m}.load_state_dict(changed({m}), strict=False)]"]
     + ["named_in_error({m}, changed({m}, '{spoilt}'), strict={yes})"] * 2,
     9: ["{m}.to({to}) is {m}", "{m}.to({to}) is {m}", "{m}._apply({fn}) is {m}"]
     + ["{m}.train() is {m}", "{m}.eval() is {m}", "{m}.train({yes}) is {m}"]
     + ["{m}.{n}.sum().backward()", "{p}.requires_grad_({yes}) is {p}"]
-    + ["({p} * 0).sum().backward()"],
+    + ["({p} * 0).sum().backward()", "{m}._apply(fn={fn}) is {m}"],
 }
 READ = {
-    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES] + [f"type({{m}}.{HIDDEN}) is set"],
+    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES]
+    + [f"type({{m}}.{HIDDEN}) is set"]
+    + [f"{{m}}.{box}['gone']" for box in BOXES]
+    + ["type(m)(3)"],
     2: [],
     3: ["[{m}.{n}]", "[{m}.{n}]", "hasattr({m}, '{n}')", "getattr({m}, '{n}', 5)", "early.{n}"]
-    + ["hasattr(early, '_parameters')", "[copy.copy({m}).{n}]"],
+    + ["hasattr(early, '_parameters')", "[copy.copy({m}).{n}]", "hasattr({m}, '{near}')"],
     4: ["[{m}.{n}]"],
-    5: ["list({m}.named_children())", "list({m}.children())", "{m}.get_submodule('{path}')"],
+    5: ["list({m}.named_children())", "list({m}.children())", "{m}.get_submodule('{path}')"]
+    + ["{m}.get_submodule(target='{path}')"],
     6: ["list({m}.named_modules())", "list({m}.modules())", "list({m}.parameters())"]
     + ["list({m}.named_modules(prefix='{prefix}', remove_duplicate={once}))"]
+    + ["[[list({m}.named_modules(seen)), len(seen)] for seen in [set(), {{{below}}}]]"]
     + [
         f"list({{m}}.named_{what}s('{{prefix}}', recurse={{yes}}, remove_duplicate={{once}}))"
         for what in THINGS[1:]
@@ -105,26 +120,87 @@ READ = {
 _TENSORS = ("second.x = parameter", "child.z = buffer", "second.y = hidden", "last.y = buffer")
 _WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
 FIRST = {
+    1: [
+        ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
+        + ("m._modules['z'] = child", f"m.{HIDDEN}.add('y')", "m.__init__()"),
+    ],
     2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
+    + [("last.x = hidden", "last.x = 3", "last.x = tensor")]
     + [
         (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
         for one, other in (("parameter", "other"), ("child", "second"), ("hidden", "buffer"))
     ],
+    3: [
+        ("m._modules['x'] = child", "[m.x]", "m._buffers['x'] = buffer", "[m.x]")
+        + ("m._parameters['x'] = parameter", "[m.x]"),
+        ("second.half = 3", "del second.half", "del second.half"),
+        *[
+            (f"m.{name} = parameter", f"hasattr(m, '{near}')")
+            for name, near in (("x", "x_"), ("x", "X"), ("x_", "x"))
+        ],
+        ("m.x = child", "child.y = parameter", "hasattr(m, 'x.y')", "hasattr(m, 'y')"),
+        ("m.x = second", "second.half = 3", "hasattr(m, 'whole')"),
+        ("m._x = parameter", "[m._x]", "m.__y__ = child", "[m.__y__]", "del m._x", "del m.__y__"),
+    ],
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
+    + [("early.register_parameter(3, parameter)",), ("early.register_buffer('', buffer)",)]
+    + [("m.register_parameter('x')",), ("m.register_parameter('0', parameter)",)]
+    + [("m.register_parameter(' ', parameter)", "m.register_buffer('a b/c', buffer)")]
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
-    5: [("m.add_module('x', kin)",)]
+    5: [("m.add_module('x', kin)",), ("m.add_module('a b/c', child)",)]
+    + [("early.add_module('x', child)",)]
+    + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
+    + [("m.add_module('x', None)", "m.get_submodule('x')", "m.get_submodule(' x')")]
+    + [("m.x = child", "m.get_submodule('x')", "m.x = second", "m.get_submodule('x')")]
+    + [("m.x = m", "list(m.children())", "m.get_submodule('x.x.x.x.x')")]
+    + [("m.x = child", "m.get_submodule('0')", "m.get_submodule('children.__self__')")]
     + [("m.x = child", "m.get_submodule('.x')", "m.y = second")]
     + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
     + [("m.x = child", "child.y = second", "m.get_submodule('x.y')", "m.get_submodule('')")],
     6: [
         _WALK + tuple(f"list(m.named_{what}s())" for what in THINGS),
         ("m.x = child", "m.y = parameter", "child.back = m", "list(m.named_modules())")
-        + ("list(m.named_parameters())", "list(child.named_buffers())"),
+        + ("list(m.named_parameters())", "list(child.named_buffers())")
+        + ("list(m.named_modules(prefix='net'))",),
+        ("m.x = parameter", "m.register_buffer('y', parameter)", "list(m.named_parameters())")
+        + ("list(m.named_buffers())",),
+        ("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.named_parameters())"),
+        ("m.x = child", "child.y = other", "list(m.named_parameters())", "m.x = second")
+        + ("list(m.named_parameters())", "list(m.named_modules())"),
+        (*TREE, "second.y = last", "last.w = parameter", "list(m.named_parameters())")
+        + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],
-    7: [(*_WALK, "list(m.state_dict())")],
+    7: [(*_WALK, "list(m.state_dict())"), ("m.register_buffer('x', flag)", "m.state_dict()")]
+    + [("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.state_dict())")]
+    + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
+    + [("m.register_buffer('x', result)", "m.state_dict()")]
+    + [("m.x = parameter", "m.state_dict()", "m.y = other", "m.x = None", "m.state_dict()")]
+    + [("m.x = child", "m.y = child", "child.x = other", "m.state_dict(keep_vars=True)")],
+    8: [
+        ("m.x = parameter", "(m.x * 3).sum().backward()")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
+        ("m.x = parameter", "m.y = buffer", "m.register_buffer('z', flag)")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'wanting'))]",),
+        ("m.load_state_dict(nn.ParameterDict())",),
+        ("m.x = hidden", "m.y = buffer", "m.training = False")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'more'), strict=False)]",),
+        ("m.register_buffer('x', tensor)", "m.register_buffer('y', count)")
+        + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
+    ],
     9: [
+        ("m.register_buffer('x', tensor)", "m.register_buffer('y', tensor)")
+        + ("m.to(torch.float32) is m",),
+        ("m.x = child", "m.y = child", "child.x = parameter", "child.y = buffer")
+        + ("m._apply(lambda one: one + 1) is m",),
+        ("m.x = child", "child.y = second", "second.z = other", "second.x = buffer")
+        + ("m._apply(lambda one: one + 1) is m",),
+        ("m.x = parameter", "(m.x * 3).sum().backward()")
+        + ("parameter.requires_grad_(False) is parameter", "m.to(torch.float64) is m"),
+        ("m.x = other", "m.register_buffer('y', count)", "m.to(torch.float16) is m"),
+        ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
+        ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
         ("m.x = parameter", "(m.x * 0).sum().backward()", "m.to(torch.float64) is m"),
@@ -203,6 +279,7 @@ class Scene:
         tensors = _tensors()
         self.modules = {name: one for name, one in modules.items() if name != "kin"}
         self.tensors = tensors
+        self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
         tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
         tools |= {"changed": self._changed, "named_in_error": named_in_error}
@@ -232,6 +309,7 @@ class Scene:
             own = vars(module)
             for box in BOXES:
                 seen[f"`{name}.{box}` is"] = self.shown(own.get(box))
+            seen[f"the containers of `{name}` are"] = self._replaced(name, own)
             hidden = own.get(HIDDEN)
             names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
             seen[f"`{name}.{HIDDEN}` is"] = f"{names}"
@@ -244,6 +322,13 @@ class Scene:
             seen |= {f"`{name}` is": self._tensor(one) for name, one in self.tensors.items()}
             seen["the last dictionary that `changed` gave is"] = self.shown(self.state)
         return seen
+
+    def _replaced(self, name: str, own: Mapping[str, object]) -> str:
+        """Whether its containers are the objects that they were when last looked at."""
+        now = {(name, box): own.get(box) for box in (*BOXES, HIDDEN)}
+        before = {key: self.boxes.get(key, one) for key, one in now.items()}
+        self.boxes |= now
+        return "those of before" if all(before[key] is now[key] for key in now) else "other objects"
 
     def shown(self, value: object) -> str:
         """`value` in words that are equal for two classes if the values are."""
@@ -293,6 +378,10 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
         def half(self, value):
             self.whole = 2 * value
 
+        @half.deleter
+        def half(self):
+            del self.whole
+
         def __init__(self):
             super().__init__()
 
@@ -316,16 +405,21 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
     return {**made, "early": kind.__new__(kind), "kin": family()}
 
 
+class Special(nn.Parameter):
+    """A class made from `nn.Parameter`, whose instances are parameters as well."""
+
+
 def _tensors() -> dict[str, torch.Tensor]:
     leaf = nn.Parameter(torch.zeros(2), requires_grad=False)
     parameter = nn.Parameter(torch.tensor([1.5, 2.5]))
     return {
         "parameter": parameter,
-        "other": nn.Parameter(torch.tensor([3.5, 4.5, 5.5])),
+        "other": Special(torch.tensor([3.5, 4.5, 5.5])),
         "twin": nn.Parameter(parameter.data),
         "frozen": nn.Parameter(torch.tensor([6.5, 7.5]), requires_grad=False),
-        "tensor": torch.tensor([8.5, 9.5]),
+        "tensor": torch.tensor([8.5, 9.5], dtype=torch.float64),
         "count": torch.tensor([3, 4]),
+        "flag": torch.tensor(True),
         "buffer": nn.Buffer(torch.tensor([0.5, -1.5])),
         "hidden": nn.Buffer(torch.tensor([-2.5, -3.5]), persistent=False),
         "cache": nn.Buffer(torch.tensor([[-2.5, -3.5]]), persistent=False),
@@ -333,23 +427,30 @@ def _tensors() -> dict[str, torch.Tensor]:
     }
 
 
+# Numbers that no shorter dtype can hold.
+_EXACT = {torch.float64: 2 + 1e-12, torch.int64: 2**24 + 1}
+
+
 def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
     """The state of `module` with other numbers; a key less, some more, another shape."""
     state = {
-        key: torch.full_like(value, place + 2)
+        key: torch.full_like(value, place + _EXACT.get(value.dtype, 2))
         for place, (key, value) in enumerate(module.state_dict().items())
     }
     keys = [*state] or ["x"]
+    sized = [key for key in state if state[key].dim()] or ["x"]  # torch forgives one number
     if how in ("less", "all"):
         state.pop(keys[-1], None)
     if how in ("more", "all"):
         state |= {f"{key}.more": torch.ones(1) for key in state} | {"x": torch.full((2,), 9.0)}
     if how in ("longer", "all"):
-        state[keys[0]] = torch.ones(5)
+        state[sized[0]] = torch.ones(5)
     if how == "stretched":
-        state[keys[0]] = torch.ones(1)
-    if how == "turned" and state:
-        state[keys[0]] = state[keys[0]].unsqueeze(0)
+        state[sized[0]] = torch.ones(1)
+    if how == "turned" and sized[0] in state:
+        state[sized[0]] = state[sized[0]].unsqueeze(0)
+    if how == "wanting":
+        state = {key: one.requires_grad_(one.is_floating_point()) for key, one in state.items()}
     if how == "double":
         state = {key: value.double() for key, value in state.items()}
     return state

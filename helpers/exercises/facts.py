@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral, Real
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -30,6 +31,11 @@ _HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
 _SLOTS = {"parameters": "_parameters", "buffers": "_buffers", "submodules": "_modules"}
 
 
+# How far apart equal numbers may be, and those of a computation in double precision from its
+# beginning.
+NEAR, FINE = 1e-5, 1e-9
+
+
 class Unsolved(BaseException):
     """The answer is still the stub: it has given `...`."""
 
@@ -40,6 +46,7 @@ class Numbers:
 
     values: tuple[float, ...]
     alone: bool = False  # a float, which stands in no tensor
+    near: float = NEAR  # how far apart equal ones may be
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Numbers) or self.alone != other.alone:
@@ -51,19 +58,22 @@ class Numbers:
     def differ_at(self, other: Numbers) -> int:
         """The first position where two of a length differ; the length, if none does."""
         pairs = enumerate(zip(self.values, other.values, strict=False))
-        return next((i for i, pair in pairs if not _near(*pair)), len(self.values))
+        far = max(self.near, other.near)
+        return next((i for i, pair in pairs if not _near(*pair, far)), len(self.values))
 
     def text(self, start: int = 0) -> str:
         """Six numbers from `start`, where a reader shall look."""
         if self.alone:
             return f"`{self.values[0]!r}`"
-        some = ", ".join(f"{value:g}" for value in self.values[start : start + 6])
+        digits = 12 if self.near < NEAR else 6
+        some = ", ".join(f"{value:.{digits}g}" for value in self.values[start : start + 6])
         left, right = "… " * (start > 0), " …" * (len(self.values) > start + 6)
         return f"`[{left}{some}{right}]`"
 
 
-def _near(left: float, right: float) -> bool:
-    return math.isclose(left, right, rel_tol=1e-5, abs_tol=1e-6) or left != left and right != right
+def _near(left: float, right: float, far: float) -> bool:
+    same = math.isclose(left, right, rel_tol=far, abs_tol=far / 10)
+    return same or left != left and right != right
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +192,9 @@ class _Reader:
             yield from self._module(path, value)
         elif is_a(value, (Mapping, list, tuple, torch.optim.Optimizer)):
             yield from self._container(path, value)
+        elif type(value) is numpy.ndarray:
+            yield f"`{path}` is", f"an array `{value.dtype}` of shape `{value.shape}`"
+            yield f"the numbers of `{path}` are", _numbers_in(value)
         else:
             yield f"`{path}` is", plain(value)
         for name, item in self._items(path, value):
@@ -246,7 +259,8 @@ class _Reader:
         if is_a(value, torch.optim.Optimizer):
             yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
         elif is_a(value, Mapping):
-            yield f"`{path}` is", "a dict"
+            plain_one = is_a(value, dict)
+            yield f"`{path}` is", "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
             keys = [self._key(key) for key in islice(value, _MOST)]
             keys = sorted(keys) if "order" in self.free else keys
             yield f"the keys of `{path}` are", ", ".join(f"`{key}`" for key in keys) or "none"
@@ -281,8 +295,16 @@ def numbers(tensor: torch.Tensor) -> Numbers | str:
     try:
         flat = torch.atleast_1d(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
         flat = flat.detach().flatten()[:_MOST].to("cpu", torch.float64)
-        return Numbers(tuple(flat.tolist()))
+        rounding = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0
+        return Numbers(tuple(flat.tolist()), near=max(NEAR, 8 * rounding))
     except (RuntimeError, TypeError, NotImplementedError):
+        return "numbers that cannot be read"
+
+
+def _numbers_in(array: numpy.ndarray) -> Numbers | str:
+    try:
+        return numbers(torch.from_numpy(array))
+    except (TypeError, ValueError):
         return "numbers that cannot be read"
 
 
@@ -296,17 +318,18 @@ def plain(value: object) -> str | Numbers:
 def plain_text(value: object) -> str:
     """`value` in a few words, with no address and without running code of its class."""
     kind = type(value)
-    if kind in (bool, str, bytes, type(None)):
+    if kind in (bool, str, bytes, bytearray, type(None)):
         return f"`{_SHORT.repr(value)}`" if kind is not str else f"`{value!r}`"
     if is_a(value, Integral):
         return f"`{int.__index__(value) if is_a(value, int) else int(value)}`"
     if kind in (torch.dtype, torch.device, torch.Size, float):
         return f"`{value!r}`"
+    if kind in (set, frozenset):
+        return f"a {kind.__name__} of {', '.join(sorted(map(plain_text, value))) or 'nothing'}"
     if is_a(value, torch.Tensor):
         return f"a `{value.dtype}` tensor of shape `{tuple(value.shape)}`"
-    if is_a(value, type):
-        return f"the class `{value.__name__}`"
-    return f"an object of type `{kind.__name__}`"
+    is_class = is_a(value, type)
+    return f"the class `{value.__name__}`" if is_class else f"an object of type `{kind.__name__}`"
 
 
 def listed(names: Iterable[object]) -> str:

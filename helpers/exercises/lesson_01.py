@@ -71,7 +71,7 @@ def keep_best(model):
 
 
 def _kept(answer: Callable, model: nn.Module) -> Facts:
-    """What is kept at once, after training, and after a second call."""
+    """What is kept at once, after training, and after a second call; and what that one gives."""
     kept, free = [], ("grad", "order", "metadata", "among")
 
     def keeping(model: nn.Module) -> object:
@@ -83,14 +83,15 @@ def _kept(answer: Callable, model: nn.Module) -> Facts:
         return seen
     train_on(model)
     seen |= facts("result after training", kept[0], free=(*free, "identity"))
-    answer(model)
+    seen |= facts("result of a second call", answer(model), free=(*free, "identity"))
     return seen | facts("result after a second call", kept[0], free=(*free, "identity"))
 
 
 KEEP_BEST = Exercise(
     "1.2",
     keep_best,
-    on_models("keep_best(model)", _kept, without=("a lazy layer",)),
+    # A file that is read with `weights_only` brings no array.
+    on_models("keep_best(model)", _kept, without=("a lazy layer", "an array as extra state")),
     """
     `keep_best(model)` returns the state as it is now, whatever training does later
 
@@ -105,6 +106,10 @@ KEEP_BEST = Exercise(
     - dict-reused: Each call has to return a dict of its own. Yours fills the same one again.
         (model): → (model, kept={}):
         copy.deepcopy(model.state_dict()) → kept.update(copy.deepcopy(model.state_dict())) or kept
+    - kept-for-good: A second call keeps the state of its own time, not of the first.
+        (model): → (model, kept={}):
+        return copy → return kept[model] if model in kept else kept.setdefault(model, copy
+        (model.state_dict()) → (model.state_dict()))
     - missing: Parameters are not the whole state. Begin with `model.state_dict()`.
         return {name: one.detach().clone() for name, one in model.named_parameters()}
     - extra: A non-persistent buffer is not saved. Begin with `model.state_dict()`.
@@ -112,6 +117,9 @@ KEEP_BEST = Exercise(
         return {name: one.detach().clone() for name, one in named}
     - not-a-tensor: An entry may be no tensor, such as an `_extra_state`. `copy.deepcopy` takes it.
         return {key: value.clone() for key, value in model.state_dict().items()}
+    - inside: An entry may hold lists in lists, and tensors. `copy.deepcopy` takes all of it.
+        state = model.state_dict().items()
+        return {key: one.clone() if torch.is_tensor(one) else copy.copy(one) for key, one in state}
     - model-changed: Only read from the model: leave its mode as it is.
         model.state_dict() → model.eval().state_dict()
     """,
@@ -132,16 +140,25 @@ _LOOK_AT_SCALED = {
     "module.scale.numel()": lambda module: module.scale.numel(),
     "isinstance(module.inner, nn.Linear)": lambda module: isinstance(module.inner, nn.Linear),
     "module.inner.weight.shape": lambda module: module.inner.weight.shape,
+    "module.inner.bias": lambda module: module.inner.bias,
 }
+_SCALED = partial(
+    living,
+    "Scaled",
+    look=_LOOK_AT_SCALED,
+    beside=lambda kind: kind(factor=3.0),
+    free=("shape",),
+)
 
 SCALED = Exercise(
     "1.3",
     Scaled,
     in_turn(
-        living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),
-        living("Scaled", factor=0.5, look=_LOOK_AT_SCALED, free=("shape",)),
-        living("Scaled", factor=0.0, look=_LOOK_AT_SCALED, free=("shape",)),
-        living("Scaled", look=_LOOK_AT_SCALED, free=("shape",)),  # and not what came before
+        _SCALED(),
+        _SCALED(factor=0.5),
+        _SCALED(factor=0.0),
+        _SCALED(factor=-0.125),
+        _SCALED(),  # and not what came before
     ),
     """
     `Scaled().state_dict()` has exactly the keys `scale` (a parameter with one element) and
@@ -165,6 +182,8 @@ SCALED = Exercise(
         torch.ones(1) → torch.ones(3)
     - in-a-list: A plain list hides its modules from the state_dict. Assign the module.
         nn.Linear(3, 3, bias=False) → [nn.Linear(3, 3, bias=False)]
+    - of-the-class: What stands in the class is the same for all instances. Write `self.factor`.
+        self.factor = factor → Scaled.factor = factor
     - shared: A default is made only once, for all instances. Make the tensor inside `__init__`.
         factor=2.0 → factor=2.0, one=torch.ones(1)
         nn.Parameter(torch.ones(1)) → nn.Parameter(one)
@@ -181,10 +200,7 @@ def state_bytes(model):
 STATE_BYTES = Exercise(
     "1.4",
     state_bytes,
-    on_models(
-        "state_bytes(model)",
-        without=("two parameters in one memory", "a model on meta", "a lazy layer"),
-    ),
+    on_models("state_bytes(model)", without=("a lazy layer",)),
     """
     `state_bytes(model)` returns the bytes of the tensors in the state_dict, each counted once
 
@@ -207,6 +223,18 @@ STATE_BYTES = Exercise(
         keep_vars=True →
     - not-a-tensor: An entry can be no tensor, such as an `_extra_state`: `isinstance(value, ...)`.
         if isinstance(value, torch.Tensor) →
+    - parameters-once: A buffer can have two names as well. Compare all tensors by their `id`.
+        values = model.state_dict(keep_vars=True).values()
+        buffers = [one for one in values if type(one) is torch.Tensor]
+        return sum(one.nbytes for one in [*model.parameters(), *buffers])
+    - any-bytes: A NumPy array has `nbytes` too, and is no tensor: `isinstance(value, ...)`.
+        isinstance(value, torch.Tensor) → hasattr(value, "nbytes")
+    - by-memory: Two tensors can begin at one place in memory, and on meta there is no place at all.
+      Compare the objects, by `id`.
+        values = [one for one in model.state_dict().values() if isinstance(one, torch.Tensor)]
+        return sum({one.data_ptr(): one.nbytes for one in values}.values())
+    - by-storage: A tensor can be a part of a larger memory. Take its own `nbytes`.
+        value.nbytes → value.untyped_storage().nbytes()
     - remembers: A default such as `seen={}` is made only once: make it inside the function.
         (model): → (model, distinct={}):
         distinct = { → distinct |= {
@@ -222,16 +250,19 @@ def momentum_of(model, optimizer, name):
 
 
 def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-    """Each name of each trained parameter, in every model that Adam takes."""
+    """Each name of each trained parameter, in every model that Adam takes.
+
+    With no learning rate equal parameters stay equal. Their first gradients were not, and those
+    that they have now are."""
     for words, model in menagerie(without=("an empty model", "a model on meta", "a lazy layer")):
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
         optimizer.step()
-        for name, one in model.named_parameters():
-            one.grad = numbers_for(f"another {name}", one) if one.requires_grad else None
+        for one in model.parameters():
+            one.grad = numbers_for("the same for all", one) if one.requires_grad else None
         optimizer.step()
         given = {"model": model, "optimizer": optimizer}
         for name, one in model.named_parameters(remove_duplicate=False):
-            if one.requires_grad:
+            if one in optimizer.state:
                 yield (
                     f'`momentum_of(model, optimizer, "{name}")` for {words}',
                     partial(called, answer, **given, name=name, free=("identity",)),
@@ -265,6 +296,10 @@ MOMENTUM_OF = Exercise(
     - second-name: `named_parameters()` has one name of a tie. Look for the object.
         names = [name for name, one in model.named_parameters()]
         return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
+    - same-shape: Many parameters have this shape. Look for the object, with `is`.
+        parameter is wanted → parameter.shape == wanted.shape
+    - equal-numbers: Two parameters can hold equal numbers. Look for the object, with `is`.
+        parameter is wanted → torch.equal(parameter, wanted)
     - state-changed: Only look the tensor up, and leave state, groups and gradients alone.
         wanted = → optimizer.zero_grad(); wanted =
     """,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -10,7 +11,7 @@ from torch.optim import SGD
 
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Facts, called
-from helpers.exercises.menagerie import made, menagerie, on_models
+from helpers.exercises.menagerie import made, menagerie, on_models, train_on
 
 
 def trainable_bytes(model):
@@ -60,19 +61,28 @@ def missed(model, optimizer):
 def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
     """The experiment that asks a function of a model and an optimizer, which has a state.
 
-    It holds all parameters in another order, or a half of them and a tensor that is none."""
+    It holds all parameters in another order, or a half of them and a tensor that is none, or those
+    of a trained copy, under the same names. Each group has a learning rate of its own."""
 
     def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         for words, model in menagerie(without=("a lazy layer", "an empty model")):
             own, strange = list(model.parameters())[::-1], [*model.buffers(), nn.Parameter()][:1]
+            twin = copy.deepcopy(model)
+            train_on(twin)
+            twins = dict(twin.named_parameters())
             for holds, groups in {
                 "all, from the last to the first": [own],
                 "all, in three groups": [own[2:], own[:1], own[1:2]],
                 "a half, and what is no parameter": [strange, own[: len(own) // 2]],
                 "the other half": [strange, own[len(own) // 2 :]],
+                "those of a copy": [list(twins.values())],
             }.items():
                 optimizer = SGD([{"params": group} for group in groups], lr=0.0, momentum=0.9)
                 optimizer.step()
+                for group, rate in zip(optimizer.param_groups, (0.0, 0.2, 0.1), strict=False):
+                    group["lr"] = rate
+                if holds == "those of a copy":
+                    optimizer.param_groups[0]["param_names"] = list(twins)
                 ask = partial(called, answer, model=model, optimizer=optimizer, free=free)
                 yield f"`{call}` for {words}; the optimizer holds {holds}", ask
 
@@ -102,6 +112,14 @@ MISSED = Exercise(
     - equal-values: Equal numbers do not make the same parameter. Compare by `is` or `id`.
         id(parameter) for → str(parameter.tolist()) for
         id(parameter) not → str(parameter.tolist()) not
+    - by-name: Another parameter can have this name. Compare the objects, by `is` or `id`.
+        held = {name for group in optimizer.param_groups for name in group.get("param_names", ())}
+        named = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
+        ours = {one for group in optimizer.param_groups for one in group["params"]}
+        return [name for name, one in named if name not in held and one not in ours]
+    - by-state: A parameter that has no gradient yet has no state, and is held. Read the groups.
+        named = model.named_parameters()
+        return [name for name, one in named if one.requires_grad and one not in optimizer.state]
     - every-name: A parameter has one name here, the one that `model.named_parameters()` gives.
         named_parameters() → named_parameters(remove_duplicate=False)
     - optimizer-changed: Only look: leave model and optimizer as they are.
@@ -122,12 +140,14 @@ def freeze(model, prefix):
 
 
 def _prefixes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-    """The first step of each name with its dot, each name cut short, and none, on fresh models."""
+    """The first step of each name with its dot, each name cut short, none, a pattern that is no
+    name, and what comes after the first dot of the first name, on fresh models."""
     for words, model in menagerie(without=("a lazy layer",)):
         names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
         parts = [f"{name.partition('.')[0]}." for name in names]
         cut = [name[:-1] for name in names]
-        for prefix in dict.fromkeys(["none.", *parts, *cut, ""]):
+        later = [name.partition(".")[2] for name in names[:1]]
+        for prefix in dict.fromkeys(["none.", "[a-z]", *parts, *cut, "", *later]):
             ask = partial(called, answer, model=made(words), prefix=prefix)
             yield f'`freeze(model, "{prefix}")` for {words}', ask
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.facts import Facts, facts, is_a, listed, plain_text, solved
+from helpers.exercises.facts import Facts, Known, facts, is_a, listed, plain_text, solved
 from helpers.exercises.life import in_turn, living
-from helpers.exercises.menagerie import holding, menagerie, numbers_for
+from helpers.exercises.menagerie import holding, menagerie, numbers_for, tensors_of
 
 KEYS = ["scale", "offset", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"]
 
@@ -79,7 +79,17 @@ class Positions(nn.Module):
         return x + self.table[: x.shape[-2]]
 
 
-_OLD_FILE = {"module.load_state_dict({})": lambda module: str(module.load_state_dict({}))}
+def _of_dtype(dtype: torch.dtype, module: nn.Module) -> torch.Tensor:
+    return module(torch.ones(2, 4, dtype=dtype, device=module.table.device)).detach()
+
+
+_LOOK_AT_POSITIONS = {
+    "module.load_state_dict({})": lambda module: str(module.load_state_dict({})),
+    **{
+        f"module(torch.ones(2, 4, dtype={dtype}))": partial(_of_dtype, dtype)
+        for dtype in (torch.float16, torch.float64, torch.int64)
+    },
+}
 # Events that would give other numbers to a table that is saved, which nobody forbids.
 _NEW_NUMBERS = ("its numbers set", "load_state_dict(assign=True)", "saved and loaded at last")
 
@@ -90,9 +100,10 @@ POSITIONS = Exercise(
         "Positions",
         6,
         4,
-        calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),)),
+        calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),)),
         begins=("table",),
-        look=_OLD_FILE,
+        look=_LOOK_AT_POSITIONS,
+        beside=lambda kind: kind(3, 2),
         free=("keys", *_NEW_NUMBERS),
     ),
     """
@@ -116,8 +127,11 @@ POSITIONS = Exercise(
         self.table[: → self.table.flatten(1)[:
     - all-rows: `x` may have fewer steps than the table has rows.
         [: x.shape[-2]] →
-    - one-dtype: The output has another dtype than the module. Add the rows as they are.
+    - one-dtype: The sum has another dtype than torch would give it. Add the rows as they are.
         x + self.table[: x.shape[-2]] → (x + self.table[: x.shape[-2]]).float()
+    - dtype-of-x: Cut to the dtype of `x`, the rows lose digits, and an integer `x` loses them all.
+      Add them as they are, and torch finds the dtype of the sum.
+        [: x.shape[-2]] → [: x.shape[-2]].to(x.dtype)
     - alias: `forward` reads a second attribute, which does not travel. Read `self.table`.
         self.register → self.rows = [table]; self.register
         self.table[: → self.rows[0][:
@@ -138,10 +152,15 @@ class Memory(nn.Module):
 # In the first two rows both columns are negative.
 _ROWS = torch.tensor([[-1.0, -5.0], [-3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
 
+_MEMORY = partial(living, "Memory", 2, begins=("seen",), beside=lambda kind: kind(3))
+
 MEMORY = Exercise(
     "3.3",
     Memory,
-    living("Memory", 2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],)), begins=("seen",)),
+    in_turn(
+        _MEMORY(calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
+        _MEMORY(calls=((_ROWS[2:3],), (_ROWS[:2],))),
+    ),
     """
     `Memory(width)` keeps every row in the buffer `seen`, which moves, is not saved and has no graph
 
@@ -165,6 +184,10 @@ MEMORY = Exercise(
         amax(0) → amax(1)
     - holds-the-graph: The rows carry a history into the buffer. Keep `rows.detach()`.
         rows.detach() → rows
+    - the-input: The first rows are the learner's own tensor, who may change it. Copy it, as
+      `torch.cat` does.
+        return self.seen → self.seen = rows.detach() if len(self.seen) == len(rows) else self.seen
+        .amax(0) → ; return self.seen.amax(0)
     - alias: A list of rows does not travel with the module. Keep them in `self.seen` alone.
         persistent=False) → persistent=False); self.rows = []
         self.seen = torch.cat([self.seen, → self.rows.append(
@@ -188,33 +211,45 @@ class Scaler(nn.Module):
         return (x - self.low) / (self.high - self.low)
 
 
+_ONE_ROW = (torch.tensor([[7.0, -9.0]]),)
 _BATCHES = ((torch.tensor([[1.0, 4.0], [5.0, -8.0]]),), (torch.tensor([[2.0, 2.0], [3.0, 9.0]]),))
 
 
-def _told_plainly(module: nn.Module) -> list[str]:
-    """What a copy gives that has seen batches without a graph, and then, in eval mode, a file."""
+def _told_plainly(module: nn.Module) -> torch.Tensor | None:
+    """What a copy gives that has seen batches without a graph, and then, in eval mode, a file.
+
+    In the last column of this file `low` and `high` are equal, and else `low` is the larger."""
     twin = copy.deepcopy(module).train()
     batch = torch.full_like(twin.low, 5.0).expand(2, -1)
     if batch.is_meta:
-        return []
+        return None
     twin(batch)
     with torch.no_grad():
         twin(-batch)
-    learned = [*twin.low.tolist(), *twin.high.tolist()]
-    file = {"low": torch.zeros_like(twin.low), "high": torch.full_like(twin.high, 4.0)}
+    learned = torch.cat([twin.low, twin.high])
+    file = {"low": torch.full_like(twin.low, 4.0), "high": torch.zeros_like(twin.high)}
+    file["low"][-1] = 0.0
     twin.eval().load_state_dict(file)
-    return [f"{number:.2f}" for number in learned + twin(batch).flatten().tolist()]
+    return torch.cat([learned, *twin(batch)]).detach()
 
 
 _ASK_PLAINLY = {"what a copy learns of a plain batch, and gives after a load": _told_plainly}
+
+_SCALER = partial(
+    living,
+    "Scaler",
+    2,
+    begins=("low", "high"),
+    beside=lambda kind: kind(3, momentum=0.5),
+)
 
 SCALER = Exercise(
     "3.4",
     Scaler,
     in_turn(
-        living("Scaler", 2, calls=_BATCHES, begins=("low", "high"), look=_ASK_PLAINLY),
-        living("Scaler", 2, momentum=0.25, calls=_BATCHES),
-        living("Scaler", 2, momentum=0.0, calls=_BATCHES),
+        _SCALER(calls=_BATCHES, look=_ASK_PLAINLY),
+        _SCALER(calls=(*_BATCHES, _ONE_ROW), momentum=0.25),
+        _SCALER(calls=_BATCHES, momentum=0.0),
     ),
     """
     `Scaler(width)` scales as `Forgetful` does, and its `low` and `high` survive a reload
@@ -236,6 +271,10 @@ SCALER = Exercise(
         if self.training: → if False:
     - updates-in-eval: In eval mode they are used and not changed. `forward` asks `self.training`.
         if self.training: → if True:
+    - by-gradients: Whether autograd is on is another matter. `forward` asks `self.training`.
+        if self.training: → if self.training and torch.is_grad_enabled():
+    - guarded: The range is divided by as it is, as `Forgetful` does: without a guard.
+        (self.high - self.low) → (self.high - self.low).clamp_min(1e-5)
     - momentum-fixed: Use the `momentum` that was given.
         = momentum → = 0.1
     - holds-the-graph: What is remembered carries the history of `x`. Take `x.detach()`.
@@ -256,34 +295,74 @@ def freeze_statistics(model):
 _NORMS = {nn.BatchNorm1d: (8, 3), nn.BatchNorm2d: (4, 3, 2, 2), nn.BatchNorm3d: (4, 3, 2, 2, 2)}
 
 
+class _OwnNorm(nn.BatchNorm1d):
+    pass
+
+
 def _with_norms() -> Iterator[tuple[str, nn.Module]]:
-    yield from menagerie(without=("a model on meta", "a lazy layer"))
+    without = "a model on meta", "a lazy layer", "eval mode but for a part"
+    yield from menagerie(without=without)
     for kind in _NORMS:
-        inner = nn.Sequential(kind(3), nn.Dropout(), nn.InstanceNorm2d(3, affine=True))
-        model = nn.Sequential(nn.Dropout(), kind(3), holding(a=inner, b=holding(c=kind(3))))
+        other = nn.InstanceNorm2d(3, affine=True, track_running_stats=True)
+        inner = nn.Sequential(kind(3), nn.Dropout(), other)
+        model = nn.Sequential(nn.Dropout(), kind(3), holding(a=inner, b=nn.Sequential(kind(3))))
         yield f"three `{kind.__name__}`, and others in between", model
+    bare = nn.BatchNorm1d(3, affine=False)
+    yield (
+        "norms without parameters, or without buffers",
+        nn.Sequential(bare, nn.BatchNorm2d(3, track_running_stats=False), nn.Dropout()),
+    )
+    yield "a norm of a class made from `BatchNorm1d`", nn.Sequential(_OwnNorm(3), nn.Dropout())
 
 
-def _after_a_batch(answer: Callable, model: nn.Module) -> Facts:
-    """What each batch norm does with a batch, each on its own, and the modes of all others."""
+def _batch_for(norm: nn.Module, words: str) -> torch.Tensor:
+    shape = next(shape for kind, shape in _NORMS.items() if isinstance(norm, kind))
+    x = numbers_for(words, torch.empty(shape[0], norm.num_features, *shape[2:]))
+    own = [*norm.parameters(), *norm.buffers()]
+    return x.to(own[0].dtype) if own else x
+
+
+def _after_batches(answer: Callable, model: nn.Module) -> Facts:
+    """What each batch norm does with two batches, each on its own, and the modes of all others.
+
+    Between the two an optimizer's step changes the parameters."""
+    known = Known()
+    known.add(model=tensors_of(model))
     result = solved(answer(model))
     seen = {"`result` is": "the model" if result is model else plain_text(result)}
+    norms = {name: one for name, one in model.named_modules() if isinstance(one, tuple(_NORMS))}
     for name, part in model.named_modules():
-        shape = next((shape for kind, shape in _NORMS.items() if isinstance(part, kind)), None)
-        if shape is None:
+        if name not in norms:
             seen[f"training mode of `model.{name}` is"] = plain_text(part.training)
-        else:
-            x = numbers_for("x", torch.empty(shape[0], part.num_features, *shape[2:]))
-            part(x.to(part.weight))
     for name, one in model.named_parameters():
         seen[f"`model.{name}.requires_grad` is"] = plain_text(one.requires_grad)
-    return seen | facts("model.state_dict()", model.state_dict(), free=("identity", "grad"))
+    for words in ("a batch", "another batch"):
+        seen |= _after_a_batch(words, model, list(norms.values()))
+    seen["the parameters of `model` are"] = listed(name for name, _ in model.named_parameters())
+    seen["the buffers of `model` are"] = listed(name for name, _ in model.named_buffers())
+    seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "grad"))
+    return seen | facts("model", tensors_of(model), known, free=("grad",))
+
+
+def _after_a_batch(words: str, model: nn.Module, norms: list[nn.Module]) -> Facts:
+    """Which parameters get a gradient from a batch through each norm; then all of them change."""
+    model.zero_grad()
+    for norm in norms:
+        y = norm(_batch_for(norm, words))
+        (y * y).sum().backward() if y.requires_grad else None
+    seen = {}
+    for name, one in model.named_parameters():
+        found = "no gradient" if one.grad is None else "a gradient"
+        seen[f"after {words} `model.{name}` has"] = found
+        one.data.add_(1)
+    model.zero_grad()
+    return seen
 
 
 def _statistics(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, model in _with_norms():
-        ask = partial(_after_a_batch, answer, model)
-        yield f"`freeze_statistics(model)` for {words}, then a batch", ask
+        ask = partial(_after_batches, answer, model)
+        yield f"`freeze_statistics(model)` for {words}, then two batches", ask
 
 
 FREEZE_STATISTICS = Exercise(
@@ -312,6 +391,16 @@ FREEZE_STATISTICS = Exercise(
         model.modules() → model.children()
     - not-the-root: The model itself may be a batch norm. `modules()` lists it too.
         model.modules() → list(model.modules())[1:]
+    - any-norm: An `nn.InstanceNorm2d` can have running statistics too, and is no batch norm. Ask
+      `isinstance` for the three classes.
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)): → if any(
+        module.eval() → [*module.buffers(recurse=False)]): module.eval()
+    - exact-class: A class made from `nn.BatchNorm1d` is a batch norm as well: `isinstance`.
+        isinstance(module, (nn.BatchNorm1d, → type(module) in (nn.BatchNorm1d,
+        nn.BatchNorm3d)): → nn.BatchNorm3d):
+    - replaced: The optimizer holds the parameters of before, so keep the modules: `module.eval()`.
+        for module in model.modules(): → for module in [*model.modules()]:
+        module.eval() → module.eval(); module._parameters = copy.deepcopy(module._parameters)
     - one-class: There are three classes of batch norm.
         , nn.BatchNorm2d, nn.BatchNorm3d → ,
     """,

@@ -99,6 +99,28 @@ class Twice(nn.Module):
         self.fixed = nn.Parameter(torch.ones(2), requires_grad=False)
 
 
+def _stepped() -> nn.Module:
+    """A model that takes a step while it is built."""
+    model = nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    return model
+
+
+def _hooked() -> nn.Module:
+    """A model whose maker leaves a hook behind."""
+    register_module_parameter_registration_hook(lambda *found: None)
+    return nn.Linear(2, 2)
+
+
+def _of_a_local_class() -> nn.Module:
+    class Local(nn.Linear):
+        def _get_name(self) -> str:
+            return "another name"
+
+    return Local(2, 2)
+
+
 class Refusal(Exception):
     pass
 
@@ -116,6 +138,9 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     """What builds a model, in words. A part of one is there before, and one part is thrown away."""
     yield "a name that is registered twice", Twice
     yield from ((words, make) for words, make in KINDS.items() if words != "a lazy layer")
+    yield "a step that is taken meanwhile", _stepped
+    yield "a class that is made in a function", _of_a_local_class
+    yield "a `build` that leaves a hook of its own", _hooked
     ready = nn.Linear(4, 4)
     yield "a part that was there before", lambda: nn.Sequential(ready, nn.Linear(1, 1))
     yield "a part that is thrown away", lambda: [nn.Linear(1, 2), nn.Linear(2, 3)][1]
@@ -143,11 +168,13 @@ def _observed() -> Iterator[tuple[list, dict]]:
 
 def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
     """What `answer` returns, and what became of the model and of the hooks of others."""
-    built, methods = [], dict(vars(nn.Module))
+    built, own, methods = [], set(), dict(vars(nn.Module))
 
     def build() -> nn.Module:
+        there = {*hooks}
         built.append(None)
         built[-1] = make()
+        own.update({*hooks} - there)
         return built[-1]
 
     with _observed() as (given, hooks):
@@ -156,8 +183,8 @@ def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
             seen = facts("result", answer(build), free=("identity",))
         except (Refusal, Stop) as error:
             seen = {"the call": Raised.of(error)}
-        seen["hooks of others that are gone:"] = plain_text(len(before - {*hooks}))
-        seen["hooks that are left:"] = plain_text(len({*hooks} - before))
+        seen["hooks of others that are gone:"] = plain_text(len((before | own) - {*hooks}))
+        seen["hooks that are left:"] = plain_text(len({*hooks} - before - own))
         changed = [key for key, value in methods.items() if vars(nn.Module)[key] is not value]
     seen["methods of `nn.Module` that are changed:"] = listed(changed)
     seen["`build` is called"] = f"{len(built)} times"
@@ -236,6 +263,7 @@ FOUND = Exercise(
         look={"module.names": lambda module: module.names},
         lines=(
             "module.factor = 3",
+            "module._factor = 3",
             "new = nn.Parameter(torch.zeros(2)); module.scale = new",
             "module.act = nn.ReLU()",
             "module.factor = 4",
@@ -244,6 +272,7 @@ FOUND = Exercise(
             "new = torch.ones(2); module.mean = new",
             "module.scale = 3.0",
             "module.act = None",
+            "setattr(module, 'a.b', nn.Parameter(torch.ones(1)))",
             "module.register_buffer('seen', torch.zeros(2))",
             "del module.mean",
             "del module.factor",
@@ -316,6 +345,7 @@ SEALED = Exercise(
                 "module.weight = nn.Parameter(torch.zeros(3))",
                 "module.weight = torch.zeros(3)",
                 "module.weight = None",
+                "module.weight = 3.0",
                 "module.weight = nn.ReLU()",
                 "module.weight = nn.Buffer(torch.zeros(3))",
                 "module.weight = module.weight",
@@ -374,10 +404,10 @@ def _turned(answer: Callable, model: nn.Module, path: str, name: str) -> Facts:
     """What becomes of the model whose submodule at `path` has the parameter, and of all in it."""
     module = model.get_submodule(path)
     before = getattr(module, name)
-    seen, wanted = called(answer, module=module, name=name), before.requires_grad
-    seen["the parameter of before is"] = (
-        "as it was" if before.requires_grad == wanted else "changed"
-    )
+    was = facts("old", before)
+    seen = called(answer, module=module, name=name)
+    same = facts("old", before) == was
+    seen["the parameter of before is"] = "as it was" if same else "changed"
     return seen | facts("model", model)
 
 
@@ -429,6 +459,8 @@ TO_BUFFER = Exercise(
         detach() → detach().clone()
     - not-the-buffer: Return the new buffer itself, the object that the module holds.
         return value → return value.detach()
+    - parameter-changed: Others may still hold the parameter: leave it as it is.
+        value = getattr(module, name).detach() → value = getattr(module, name).detach_()
     - changed: Leave all else as it is: the other parameters, and the mode.
         return value → module.eval(); return value
     """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,17 @@ import torch
 from torch import nn
 
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, plain, solved
+from helpers.exercises.facts import (
+    Facts,
+    Known,
+    Raised,
+    called,
+    facts,
+    is_a,
+    listed,
+    plain,
+    solved,
+)
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import holding, made, menagerie, train_on
 
@@ -49,7 +60,7 @@ def _two_lists(answer: object) -> Iterator[tuple[str, Callable[[], Facts]]]:
 
 def _is_a_list_of_texts(value: object) -> bool:
     kinds = (list, tuple, set, frozenset)
-    return is_a(value, kinds) and all(is_a(key, str) for key in value)
+    return is_a(value, kinds) and all(type(key) is str for key in value)
 
 
 def _some(there_are: bool) -> str:
@@ -112,15 +123,26 @@ _NEARLY = [
 ]
 
 
+def _behind(prefix: str, state: dict) -> dict:
+    """`state` with the prefix before each key, and with its notes if it has them."""
+    given = OrderedDict((prefix + key, value) for key, value in state.items())
+    if hasattr(state, "_metadata"):
+        given._metadata = copy.deepcopy(state._metadata)
+    return given
+
+
+_PREFIXES = ("", "module.", "_orig_mod.module.", "module._orig_mod.", "module." * 3)
+_PREFIXES += ("_orig_mod.module." * 3,)
+
+
 def _wrapped(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """The state of each model behind no prefix, one, and several in any order."""
     states = [(f"a state_dict of {words}", model.state_dict()) for words, model in menagerie()]
     states += [(f"the keys {listed(keys)}", dict.fromkeys(keys, torch.ones(1))) for keys in _NEARLY]
-    for prefix in ("", "module.", "_orig_mod.module.", "module._orig_mod.", "module." * 3):
+    for prefix in _PREFIXES:
         for words, state in states:
-            given = {prefix + key: value for key, value in state.items()}
             behind = f" behind `{prefix}`" * bool(prefix)
-            ask = partial(called, answer, state_dict=given, free=("metadata",))
+            ask = partial(called, answer, state_dict=_behind(prefix, state), free=("metadata",))
             yield f"`unwrapped(state_dict)` for {words}{behind}", ask
 
 
@@ -184,6 +206,12 @@ def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
     every = {**dict(twin.named_buffers()), **state}
     in_double = {key: one.double() for key, one in every.items() if is_a(one, torch.Tensor)}
     yield "its whole state, and all buffers", {**every, **in_double}
+    yield "its state with `keep_vars=True`", twin.state_dict(keep_vars=True)
+    swapped = {
+        key: one.tolist() if is_a(one, torch.Tensor) and not one.is_meta else torch.ones(2)
+        for key, one in state.items()
+    }
+    yield "lists for tensors, and tensors for what is none", swapped
     for start in range(3):
         part = {}
         for number, (key, value) in enumerate(state.items(), start):
@@ -237,6 +265,9 @@ LOAD_WHAT_FITS = Exercise(
         [key for key in wanted if key not in fitting] → kept
     - no-tensor: An entry may be no tensor, such as an extra state. It has no shape.
         wanted[key] == getattr(value, "shape", None) → wanted[key] == value.shape
+    - other-sort: What is no tensor fits only where the model's own entry is none either.
+        wanted[key] == getattr(value, "shape", None) → wanted[key] == \
+getattr(value, "shape", wanted[key])
     - shapes: Keys of the dictionary that were not used: those with another shape belong to them.
         for key in state_dict if key not in fitting → for key in state_dict if key not in wanted
     - given-changed: The dictionary that was given has changed. Build a new one.
@@ -260,35 +291,57 @@ class Gain(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _loaded(answer: type, path: str, names: tuple[str, ...], strict: bool, width: int) -> Facts:
-    """What a load of these names does where a Gain stands at `path`, beside others."""
+class _File(NamedTuple):
+    """What is loaded: names under the path of a Gain, how many numbers, and how."""
+
+    names: tuple[str, ...]
+    strict: bool = True
+    width: int = 2
+    notes: bool = False  # whether it has those of a class without versions
+
+
+def _loaded(answer: type, path: str, file: _File) -> Facts:
+    """What a load of this file does where a Gain stands at `path`, beside others."""
     gain = model = answer(2)
     for name in path.split(".")[-2::-1]:
         model = holding(**{name: model, "other": answer(2)})
-    state = {key: torch.tensor([7.0, 8.0]) for key in model.state_dict() if "other" in key}
-    state |= {path + name: torch.arange(width) + (5.0 if strict else len(name)) for name in names}
+    others = [key for key in model.state_dict() if "other" in key]
+    state = OrderedDict((key, torch.tensor([7.0, 8.0])) for key in others)
+    for name in file.names:
+        state[path + name] = torch.arange(file.width) + (5.0 if file.strict else len(name))
+    if file.notes:
+        state._metadata = {name: {"version": 1} for name, _ in model.named_modules()}
+    held = dict(model.named_parameters())
 
     def load(state_dict: dict) -> dict:
-        missing, unexpected = model.load_state_dict(state_dict, strict=strict)
+        missing, unexpected = model.load_state_dict(state_dict, strict=file.strict)
         return {"missing_keys": sorted(missing), "unexpected_keys": sorted(unexpected)}
 
-    seen = called(load, state_dict=state)
+    seen = called(load, state_dict=state, again=True)
     seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "metadata"))
+    for name, one in model.named_parameters():
+        kept = held.get(name) is one
+        seen[f"as an object `{name}` is"] = "the one of before" if kept else "another one"
     return seen | facts("gain(x)", gain(torch.tensor([3.0, 4.0])), free=("identity",))
 
 
 _NAMES = [("gain",), ("scale",), (), ("gain", "scale"), ("scale", "offset"), ("rescale",)]
+_NAMES += [("gain", "sub.scale")]
 
 
 def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Old and new files, and some that are neither, for a Gain alone and two levels deep."""
-    for path in ("", "inner.", "outer.inner."):
-        for names in _NAMES:
-            for strict, width in ((True, 2), (False, 2), (True, 3)):
-                keys = listed(path + name for name in names)
-                words = f"`load_state_dict(..., strict={strict})` with the keys {keys}"
-                words += " and three numbers" * (width == 3)
-                yield words, partial(_loaded, answer, path, names, strict, width)
+    files = [_File(names, strict) for names in _NAMES for strict in (True, False)]
+    files += [_File(names, width=3) for names in _NAMES]
+    files += [_File((name,), strict, 1) for name in ("gain", "scale") for strict in (True, False)]
+    files += [_File((name,), notes=True) for name in ("gain", "scale")]
+    for path in ("", "inner.", "outer.scale."):
+        for file in files:
+            keys = listed(path + name for name in file.names)
+            words = f"`load_state_dict(..., strict={file.strict})` with the keys {keys}"
+            words += {1: " and one number", 3: " and three numbers"}.get(file.width, "")
+            words += " and notes in `_metadata`" * file.notes
+            yield words, partial(_loaded, answer, path, file)
 
 
 GAIN = Exercise(
@@ -319,10 +372,20 @@ GAIN = Exercise(
         state_dict.pop(old) → state_dict[old]
     - no-prefix: As a part of a larger model it does not load: there the keys have a prefix.
         prefix + "scale", prefix + "gain" → "scale", "gain"
+    - in-the-path: The path may contain `scale` itself. Only the last name is another one.
+        prefix + "gain" → (prefix + "scale").replace("scale", "gain")
+    - by-its-notes: Old files have no notes, or those of a class without versions. Look at the keys.
+        if old in state_dict and → if rest[0].get("version") is None and old in state_dict and
     - always-moved: A file may say `gain`, or neither. Ask whether the old name is there.
         if old in state_dict and new not in state_dict: → if True:
     - both: A file with both names is refused, as one with a key too many. Leave it as it is.
         and new not in state_dict →
+    - once: A model may load more than once. Do the same each time.
+        if old in state_dict and → if "done" not in vars(self) and old in state_dict and
+        super()._load → self.done = True; super()._load
+    - another-parameter: The parameter is another object now, which no optimizer holds. Let
+      `super()` copy the numbers into it.
+        super()._load → self.gain = nn.Parameter(self.gain.detach().clone()); super()._load
     - too-kind: A file with neither name has to be refused, as always.
         super()._load → state_dict.setdefault(new, self.gain); super()._load
     """,
@@ -349,6 +412,22 @@ def resume_from(path, model, optimizer, generator):
     return saved["step"]
 
 
+class _Counting(nn.Linear):
+    """A layer whose calls are counted, in an extra state, and play a part."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(x) / self.calls
+
+    def get_extra_state(self) -> int:
+        return self.calls
+
+    def set_extra_state(self, state: int) -> None:
+        self.calls = state
+
+
 class _Run(NamedTuple):
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -362,14 +441,19 @@ _OPTIMIZERS = {
         lr=0.02,
         momentum=0.9,
     ),
+    "RMSprop in double precision": lambda model: torch.optim.RMSprop(model.parameters()),
 }
 
 
 def _new_run(kind: str, seed: int) -> _Run:
+    """A run from its start; the one in double precision has a norm in eval and an extra state."""
     torch.default_generator.manual_seed(seed)
-    layers = nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 3)
-    model = nn.Sequential(*layers)
+    double = "double" in kind
+    last = (_Counting if double else nn.Linear)(4, 3)
+    model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), last)
     model[4].bias.requires_grad_(False)
+    if double:
+        model.double()[1].eval()
     return _Run(model, _OPTIMIZERS[kind](model), torch.Generator().manual_seed(seed))
 
 
@@ -377,13 +461,14 @@ def _train(run: _Run, steps: int) -> list[torch.Tensor]:
     """The losses: batches from the run's generator, dropout from torch's own random numbers."""
     losses = []
     for _ in range(steps):
-        x = torch.randn(8, 2, generator=run.generator)
+        x = torch.randn(8, 2, generator=run.generator).to(run.model[0].weight.dtype)
         loss = nn.functional.cross_entropy(run.model(x), (x[:, 0] > 0).long())
         run.optimizer.zero_grad()
         loss.backward()
         run.optimizer.step()
         for group in run.optimizer.param_groups:
             group["lr"] *= 0.8
+            group["weight_decay"] += 0.01
         losses.append(loss.detach())
     return losses
 
@@ -439,9 +524,12 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
     with tempfile.TemporaryDirectory() as folder:
         path, moved = Path(folder) / "checkpoint.pt", Path(folder) / "moved.pt"
         save(path, *_new_run(kind, 1), 9)  # which the next one overwrites
-        run = _new_run(kind, 0)
+        run, known = _new_run(kind, 0), Known()
         _train(run, steps)
+        known.add(model=run.model)
+        before = facts("model", run.model, known)
         save(path, *run, steps)
+        left_alone = facts("model", run.model, known) == before
         if not path.is_file():
             with suppress(Exception):
                 solved(resume(path, *run))
@@ -452,8 +540,11 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
         run = _new_run(kind, 2)
         seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))
+        seen["after `resume_from` the file is"] = "there" if moved.is_file() else "gone"
     for part, resumed in _state(run).items():
         seen[f"after `resume_from` the {part} is"] = _bit_for_bit(state[part], resumed)
+    gradients = "as they were" if left_alone else "changed"
+    seen["after `save_checkpoint` the model, its modes and gradients are"] = gradients
     seen["the run that goes on after `save_checkpoint` is"] = _bit_for_bit(whole[steps:], rest)
     seen["the run that resumes is"] = _bit_for_bit(whole[steps:], _train(run, 3))
     return seen
@@ -498,6 +589,10 @@ CHECKPOINT = Exercise(
         return saved["step"] → return 0
     - model-lost: The model is not where it was: parameters or buffers have other numbers.
         model.load_state_dict(saved["model"]) →
+    - rate-alone: A loop may change other options of a group than the learning rate. Load them all.
+        optimizer.load_state_dict(saved["optimizer"]) → saved["optimizer"]["param_groups"] = [ \
+{**now, "lr": old["lr"]} for now, old in zip(optimizer.state_dict()["param_groups"], \
+saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer"])
     - optimizer-lost: The optimizer has forgotten its moments and its learning rate.
         optimizer.load_state_dict(saved["optimizer"]) →
     - generator-lost: The batches are others: the generator has `get_state()` and `set_state(...)`.
@@ -506,5 +601,12 @@ CHECKPOINT = Exercise(
         torch.set_rng_state(saved["random"]) →
     - eval-mode: Going on means training: leave the model in the mode that it had.
         model.load_state_dict( → model.eval().load_state_dict(
+    - train-mode: A part of a model may be in eval mode while the rest is trained. Leave the modes.
+        model.load_state_dict( → model.train().load_state_dict(
+    - tensors-alone: Save `model.state_dict()`: it has more than the named tensors, an extra state.
+        model.state_dict() → dict([*model.named_parameters(), *model.named_buffers()])
+        load_state_dict(saved["model"]) → load_state_dict(saved["model"], strict=False)
+    - gradients-lost: The run that is saved goes on: its gradients have to stay.
+        torch.save(saved, path) → torch.save(saved, path); optimizer.zero_grad()
     """,
 )

@@ -78,6 +78,8 @@ CONTAINERS = _step(
     - shared: The containers of two modules are one. Make them in `__init__`, not in the class.
         (self): → (self, made={}):
         own["_parameters"] = {} → own["_parameters"] = made
+    - kept: `__init__` may run again, and makes new containers then. Yours keeps the old ones.
+        own["_parameters"] = {} → own.setdefault("_parameters", {})
     - runs-setattr: `self._parameters = ...` calls the `__setattr__` of the class. Write into
       `vars(self)`.
         own["_parameters"] = {} → self._parameters = {}
@@ -157,6 +159,8 @@ FIVE_QUESTIONS = _step(
     - kin: `kin` is made from `Base`, but not from your class. Ask `isinstance(value, Base)`. The
       name `Module` means another class in the next step.
         elif isinstance(value, Base) → elif isinstance(value, Given1)
+    - exact-class: The class of `other` is made from `nn.Parameter`. `isinstance` knows it.
+        isinstance(value, nn.Parameter) → type(value) is nn.Parameter
     - to-the-end: A name that is assigned again keeps its place in its container. Leave it there.
         self._leave_all_but("_parameters", name) → self._leave_all_but("", name)
     - one-home: A name has one home. Take it out of the `__dict__` and the other containers first,
@@ -289,6 +293,9 @@ REGISTER = _step(
 persistent or self._non_persistent_buffers_set.add(name)
     - dotted: A name with a dot is a `KeyError`.
         name == "" or "." in name → name == ""
+    - odd-name: A name may be `0` or `lambda`: an `nn.Sequential` has layers called `0`. Only the
+      empty name and a dot are refused.
+        name == "" or "." in name → not name.isidentifier()
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
         hasattr(self, name) → name in vars(self)
     - again: What is in the very container may be registered again.
@@ -352,6 +359,8 @@ CHILDREN = _step(
         module is not None and → True and
     - twice: The same child under two names is one child, under its first name.
         seen.add(module) → pass
+    - not-itself: A module may hold itself, and is its own child then.
+        module is not None and → module is not None and module is not self and
     - one-level: The children are those of this module. Their children are not.
         yield name, module → yield name, module; yield from module.named_children()
     - no-module: What the path meets has to be a module: anything else is an `AttributeError`.
@@ -434,6 +443,8 @@ sorted(self.named_modules(None, prefix, remove_duplicate), key=lambda one: one[0
 name not in module._non_persistent_buffers_set and
     - not-recursive: With `recurse=False` only the module's own names are given.
         everywhere if recurse else [(prefix, self)] → everywhere
+    - other-memo: A set that was handed in is the memory, also if it is empty. Ask `memo is None`.
+        set() if memo is None else memo → memo or set()
     - memory: A module under two names, or in a circle, is given once, and what is in it, too. The
       memory is one for the whole walk: hand `memo` down.
         named_modules(memo, → named_modules(None,
@@ -482,6 +493,8 @@ else value.detach()
         value if keep_vars else value.detach() → value
     - copied: The values share the memory of the module: `detach()`, and no `clone()`.
         value.detach() → value.detach().clone()
+    - counters: A buffer of integers or booleans, or of one number, is saved like any other.
+        if value is not None and name → if value is not None and value.dim() and name
     - keep-vars: With `keep_vars=True` the values are the objects themselves, in the children, too.
         name + ".", keep_vars → name + "."
     - tied: Each name is a key, also if two names have one tensor, or two children are one module.
@@ -541,6 +554,8 @@ errors += [f"another shape under {key}"] * strict
         errors.append(f"another shape under {key}") → raise RuntimeError(key)
     - collected: The error names every key that is missing, unexpected, or of another shape.
         "; ".join(errors) → errors[0]
+    - gradients: A load changes numbers. The gradients stay.
+        own[key].copy_(state_dict[key]) → own[key].copy_(state_dict[key]); own[key].grad = None
     - dict-changed: The dictionary keeps all its keys: its owner may still need it.
         own[key].copy_(state_dict[key]) → own[key].copy_(state_dict.pop(key))
     """,
@@ -621,6 +636,10 @@ self._parameters.items() if one is parameter]
 parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.data
     - own-only: `_apply` reaches every parameter and buffer of every module in the tree.
         module._apply(fn) → pass
+    - two-names: A buffer under two names is replaced under both.
+        self._buffers.items(): → [*self.named_buffers(recurse=False)]:
+    - twice: A child under two names is one child: `fn` is for each of its tensors once.
+        for module in self.children(): → for module in filter(None, self._modules.values()):
     - gradient: A gradient goes along with its parameter.
         parameter.grad is not None → False
     - integers: A dtype is for floating point and complex tensors. Integers stay what they are.
@@ -630,6 +649,9 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
     - refused: An integer dtype is a `TypeError`.
         raise TypeError("a module is converted to floating point or complex dtypes only") → \
 return self
+    - booleans: A dtype is for floating point and complex tensors. Booleans stay what they are.
+        tensor.is_floating_point() or tensor.is_complex() → tensor.is_floating_point() or \
+tensor.is_complex() or tensor.dtype == torch.bool
     - complex: A complex dtype is allowed.
         if to_dtype and not (target.is_floating_point or target.is_complex): → \
 if to_dtype and not target.is_floating_point:

@@ -13,14 +13,17 @@ import io
 import pickle
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
 from helpers.exercises.exercise import Experiment
-from helpers.exercises.facts import FREE, Facts, Known, Raised, facts, numbers
-from helpers.exercises.menagerie import fill, numbers_for, train_on
+from helpers.exercises.facts import FINE, FREE, NEAR, Facts, Known, Numbers, Raised, facts, numbers
+from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
+
+_SEED = 12345  # of the random numbers, where a module is made
 
 
 class Life:
@@ -32,14 +35,26 @@ class Life:
         look: Mapping[str, Callable],
         begins: tuple[str, ...],
         own: Collection[str] | None,
+        beside: Callable[[], object],
     ) -> None:
         self.make, self.look, self.begins, self.own = make, look, begins, own
-        self.module = self.twin = None
+        self.beside = beside
+        self.module = self.twin = self.kept = self.old = None
+        self.replaced: list[str] = []  # the parameters that the last load has put others for
+
+    def begin(self, event: str) -> None:
+        if self.kept is not None:
+            self.module, self.kept = self.kept, None
+        {**EVENTS, **LAST}[event](self)
 
     def made(self) -> None:
+        torch.default_generator.manual_seed(_SEED)
         self.twin, self.module = self.make(), self.make()
+        self.seeds = torch.initial_seed() != _SEED
+        self.beside()
 
     def filled(self) -> None:
+        self.module.train()
         fill(self.module, self.own)
 
     def used(self) -> None:
@@ -55,8 +70,9 @@ class Life:
             torch.optim.SGD(trained, lr=0.1).step()
 
     def copied(self) -> None:
-        old, self.module = self.module, copy.deepcopy(self.module)
-        train_on(old)
+        self.old, self.module = self.module, copy.deepcopy(self.module)
+        train_on(self.old)
+        self._of_old = self._all_of(self.old)
 
     def pickled(self) -> None:
         old, file = self.module, io.BytesIO()
@@ -73,7 +89,11 @@ class Life:
         torch.save(self.module.state_dict(), file)
         file.seek(0)
         self.module = self.make()
+        held = dict(self.module.named_parameters())
         self.module.load_state_dict(torch.load(file, weights_only=True))
+        now = dict(self.module.named_parameters())
+        mine = held if self.own is None else held.keys() & self.own
+        self.replaced = [name for name in mine if now.get(name) is not held[name]]
 
     def assigned(self) -> None:
         state = self.module.state_dict()
@@ -84,8 +104,16 @@ class Life:
     def as_float64(self) -> None:
         self.module.to(torch.float64)
 
+    def in_both_modes(self) -> None:
+        self.module.eval()
+        self.module.train()
+
     def as_float32(self) -> None:
         self.module.to(torch.float32)
+
+    def copied_to_float16(self) -> None:
+        """For one event: what was rounded would not be the same again in `float32`."""
+        self.kept, self.module = self.module, copy.deepcopy(self.module).to(torch.float16)
 
     def on_meta(self) -> None:
         self.module.to("meta")
@@ -94,38 +122,55 @@ class Life:
         self.module.to_empty(device="cpu")
         fill(self.module, self.own)
 
+    def in_double(self) -> None:
+        self.module = self.make()
+        names = tensors_of(self.module) if self.own is None else self.own
+        self.module.to(torch.float64)
+        fill(self.module, {*names} - {*self.begins})
+
     def seen(self, event: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `event`, and after a call with the inputs `given`, if any."""
         if event == "made":
             known = Known()
             known.add(second=_face(self.twin))
             seen = {f"`{name}` is kept as": _home(self.module, name) for name in self.begins}
+            seed = "set anew" if self.seeds else "left alone"
+            seen["the seed of torch's random numbers is"] = seed
             seen |= self._facts({*free, "numbers"}, known)
             for name in self.begins:
                 tensor = _face(self.module).get(name)
                 if tensor is not None:
                     seen[f"at first the numbers of `{name}` are"] = numbers(tensor)
             fill(self.twin, self.own)
-            self._twin = self._all_of_the_twin()
+            self._of_twin = self._all_of(self.twin)
             return seen | self._looked(self.module)
-        seen = self._call(given, free) if given else {}
-        return seen | self._facts(free) | self._looked(self.module) | self._others()
+        how = "alone" if event == "called again" else "a leaf"
+        how = "in a graph" if self.module.training and how != "alone" else how
+        if event == "eval() at once" and not self.begins:
+            free = {*free, "numbers"}  # the first ones, which nobody asks for
+        seen = self._call(given, free, how) if given else {}
+        seen |= self._facts(free) | self._looked(self.module) | self._others()
+        if event.startswith("saved"):
+            seen["the parameters that the load has replaced are"] = _names(self.replaced)
+        if event in LAST:
+            seen = {words: _finely(one) for words, one in seen.items()}
+        return seen
 
     def after(self, line: str, given: tuple, free: Collection[str]) -> Facts:
         """What can be seen after `line` of code, and after a call with the inputs `given`."""
         known, space = Known(), {}
         known.add(before=_face(self.module))
         try:
-            exec(line, {"torch": torch, "nn": nn, "module": self.module}, space)
+            exec(line, {"torch": torch, "nn": nn, "copy": copy, "module": self.module}, space)
             seen = {f"`{line}`": "raises nothing"}
         except Exception as error:
             seen = {f"`{line}`": Raised.of(error)}
         known.add(**space)
         for name in re.findall(r"module\.(\w+)", line)[:1]:
             seen[f"`{name}` is kept as"] = _home(self.module, name)
-        seen |= self._facts(free, known) | self._looked(self.module)
+        seen |= self._facts(free, known) | self._looked(self.module) | self._others()
         try:
-            return seen | self._call(given, free)
+            return seen | self._call(given, free, "in a graph")
         except Exception as error:
             return {**seen, "the call after it": Raised.of(error)}
 
@@ -133,12 +178,17 @@ class Life:
         return _facts_of(self.module, free, known, self.own)
 
     def _others(self) -> Facts:
-        """Whether another instance, which nobody has used, is as it was."""
-        same = self._all_of_the_twin() == self._twin
-        return {"another one, which nobody has used, is": "as it was" if same else "changed"}
+        """Whether another instance, which nobody has used, and the one that was copied are as they
+        were."""
+        same = self._all_of(self.twin) == self._of_twin
+        seen = {"another one, which nobody has used, is": "as it was" if same else "changed"}
+        if self.old is not None:
+            same = self._all_of(self.old) == self._of_old
+            seen["the one from which it was copied is"] = "as it was" if same else "changed"
+        return seen
 
-    def _all_of_the_twin(self) -> Facts:
-        return _facts_of(self.twin, ()) | self._looked(self.twin)
+    def _all_of(self, module: nn.Module) -> Facts:
+        return _facts_of(module, ()) | self._looked(module)
 
     def _looked(self, module: nn.Module) -> Facts:
         seen = {}
@@ -149,10 +199,10 @@ class Life:
                 seen[f"`{path}` is"] = Raised.of(error)
         return seen
 
-    def _call(self, given: tuple, free: Collection[str]) -> Facts:
-        inputs = [_like(self.module, value, self.module.training) for value in given]
+    def _call(self, given: tuple, free: Collection[str], how: str) -> Facts:
+        inputs = [_like(self.module, value, how) for value in given]
         tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
-        before = [numbers(value) for value in tensors]
+        before = [(numbers(value), value.requires_grad) for value in tensors]
         known = Known()
         known.add(x=tensors, module=_face(self.module))
         self.module.zero_grad()
@@ -162,16 +212,31 @@ class Life:
             (result * numbers_for("result", result)).sum().backward()
         for i, value in enumerate(tensors):
             seen[f"after the call the input `x[{i}]` is"] = (
-                "as it was" if numbers(value) == before[i] else "changed"
+                "as it was" if (numbers(value), value.requires_grad) == before[i] else "changed"
             )
             if value.grad is not None and not value.is_meta:
                 seen[f"the gradient of the input `x[{i}]` is"] = numbers(value.grad)
+        return seen if "memory" in free else seen | self._shared(tensors, result)
+
+    def _shared(self, inputs: list[torch.Tensor], result: object) -> Facts:
+        """Which tensors of the module lie in the memory of an input, or of the result.
+
+        Who changes that one in place would change the module with it."""
+        others = {f"the input `x[{i}]`": value for i, value in enumerate(inputs)}
+        others["the result"] = result
+        places = {words: _storage(value) for words, value in others.items()}
+        seen = {}
+        for name, tensor in _face(self.module).items():
+            if self.own is None or name in self.own:
+                found = [words for words, place in places.items() if place == _storage(tensor) != 0]
+                seen[f"after the call `{name}` shares memory with"] = " and ".join(found) or "none"
         return seen
 
 
 # The events in their order, each with the words for it.
 EVENTS = {
     "made": Life.made,
+    "eval() at once": Life.in_eval,
     "its numbers set": Life.filled,
     "saved and loaded into a fresh one": Life.reloaded,
     "called in training mode": Life.used,
@@ -184,11 +249,15 @@ EVENTS = {
     "saved and loaded again": Life.reloaded,
     "load_state_dict(assign=True)": Life.assigned,
     ".to(torch.float64)": Life.as_float64,
+    "eval() and train()": Life.in_both_modes,
     ".to(torch.float32)": Life.as_float32,
+    "a copy in torch.float16": Life.copied_to_float16,
     '.to("meta")': Life.on_meta,
     "to_empty and new numbers": Life.emptied,
     "saved and loaded at last": Life.reloaded,
 }
+# After all others, for a module without a past.
+LAST = {"a new one, `.to(torch.float64)`": Life.in_double}
 
 
 def living(
@@ -199,6 +268,7 @@ def living(
     begins: tuple[str, ...] = (),
     lines: tuple[str, ...] = (),
     own: Collection[str] | None = None,
+    beside: Callable[[type], object] = lambda kind: None,
     free: Collection[str] = (),
     **named: object,
 ) -> Experiment:
@@ -208,31 +278,38 @@ def living(
     of the module at each event: words, and a function. `lines` of code, such as `module.scale = 3`,
     are more events, at the end, for a copy; what they assign to names of their own is known under
     these. `own` are the tensors that the docstring names, where the others are the learner's
-    affair: nobody sets these, or asks for them. `free` says what nobody asked for: names of
+    affair: nobody sets these, or asks for them. `beside` makes one more of the class, from other
+    arguments, of which the first should not hear. `free` says what nobody asked for: names of
     `facts.FREE`, "keys" (of the state_dict), and events that are left out."""
-    assert set(free) <= {*FREE, "keys", *EVENTS}, free
+    assert set(free) <= {*FREE, "keys", *EVENTS, *LAST}, free
     given = [*map(repr, args), *(f"{key}={one!r}" for key, one in named.items())]
     words = f"{name}({', '.join(given)})"
 
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
-        life = Life(partial(_made, answer, args, named), look or {}, begins, own)
+        make = partial(_made, answer, args, named)
+        life = Life(make, look or {}, begins, own, partial(beside, answer))
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
-                EVENTS[event](life)
+                life.begin(event)
             given = calls[number] if number < len(calls) else ()
             return life.seen(event, given, free)
 
-        for event in EVENTS:
+        def cases(event: str) -> Iterator[tuple[str, Callable[[], Facts]]]:
             often = 1 if event == "made" else max(1, len(calls))
             for number in range(often if event not in free else 0):
                 which = f", call {number + 1}" * (often > 1)
                 yield f"`{words}`, {event}{which}", partial(case, event, number)
+
+        for event in EVENTS:
+            yield from cases(event)
         if lines:
             yield f"`{words}`, copied once more", partial(case, "copy.deepcopy", 0)
         for line in lines:
             ask = partial(life.after, line, calls[0] if calls else (), free)
             yield f"`{words}`, after `{line}`", ask
+        for event in LAST:
+            yield from cases(event)
 
     return experiment
 
@@ -285,7 +362,10 @@ def _facts_of(
     known, seen = known or Known(), {}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     if "keys" not in free:
-        seen["the keys of the `state_dict` are"] = _names(module.state_dict())
+        state = module.state_dict()
+        seen["the keys of the `state_dict` are"] = _names(state)
+        noted = "" in getattr(state, "_metadata", ())
+        seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():
         if tensor is not None and (own is None or name in own):
@@ -293,20 +373,38 @@ def _facts_of(
     return seen
 
 
+def _finely(value: object) -> object:
+    """`value`; numbers that a computation in double precision gave are compared as finely."""
+    is_numbers = isinstance(value, Numbers) and value.near == NEAR
+    return replace(value, near=FINE) if is_numbers else value
+
+
 def _names(names: Collection[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names)) or "none"
 
 
-def _like(module: nn.Module, value: object, wants_grad: bool) -> object:
-    """A fresh input, with the dtype and on the device of the module's own tensors."""
+def _storage(value: object) -> int:
+    """Where the memory of a tensor begins; 0 where there is none."""
+    if not isinstance(value, torch.Tensor) or value.is_meta or not value.numel():
+        return 0
+    return value.untyped_storage().data_ptr()
+
+
+def _like(module: nn.Module, value: object, how: str) -> object:
+    """A fresh input, with the dtype and on the device of the module's own tensors.
+
+    `how` says whether autograd knows it: "in a graph", "a leaf", or "alone"."""
     if not isinstance(value, torch.Tensor):
         return value
     own = [one for one in _face(module).values() if one.is_floating_point()]
     if own and value.is_floating_point():
         value = value.to(own[0].device, own[0].dtype)
     value = value.detach().clone()
-    if wants_grad and value.is_floating_point():
-        value = value.requires_grad_() * 1  # who keeps it keeps a graph
+    if how == "alone" or not value.is_floating_point():
+        return value
+    value.requires_grad_()
+    if how == "in a graph":
+        value = value * 1  # who keeps it keeps a graph
         value.retain_grad()
     return value
 

@@ -6,10 +6,12 @@ exercise leaves out the kinds of which its docstring says nothing.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from zlib import crc32
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -30,8 +32,17 @@ def _with(module: nn.Module, **values: object) -> nn.Module:
 
 
 def _tied() -> nn.Module:
-    model = holding(embed=nn.Embedding(5, 4), body=nn.Linear(4, 4), head=nn.Linear(4, 5, False))
+    """The table of `types`, which comes first, has the shape of the weight that is tied."""
+    model = holding(types=nn.Embedding(5, 4), embed=nn.Embedding(5, 4), body=nn.Linear(4, 4))
+    model.head = nn.Linear(4, 5, False)
     model.head.weight = model.embed.weight
+    return model
+
+
+def _tied_buffers() -> nn.Module:
+    model = holding(first=nn.BatchNorm1d(2), second=nn.BatchNorm1d(2), own=nn.BatchNorm1d(2))
+    for name in ("running_mean", "num_batches_tracked"):
+        model.second.register_buffer(name, model.first.get_buffer(name))
     return model
 
 
@@ -83,6 +94,28 @@ class Noted(nn.Linear):
         self.note["steps"][:] = state["steps"]
 
 
+class Recorded(Noted):
+    """A layer whose extra state holds much, some of it deep, and a tensor among it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        best = ({"losses": [0.5]}, [1])
+        self.note = {"runs": [{"best": best}], "seen": {1}, "raw": bytearray(b"a")}
+        self.note["mean"] = [torch.tensor([3.0, 4.0])]
+
+    def set_extra_state(self, state: object) -> None:
+        if state is not self.note:
+            self.note = copy.deepcopy(state)
+
+
+class Tabled(Recorded):
+    """A layer with an extra state that is an array, and no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note = numpy.array([3.0, 4.0])
+
+
 class Counted(Noted):
     """A layer with an extra state that is a tensor."""
 
@@ -110,6 +143,8 @@ def _look_alikes() -> nn.Module:
 def _equal() -> nn.Module:
     model = holding(first=nn.Linear(2, 2), second=nn.Linear(2, 2))
     model.second.load_state_dict(model.first.state_dict())
+    model.third = nn.Linear(2, 2)
+    model.third.weight = model.second.weight
     return model
 
 
@@ -118,11 +153,41 @@ def _one_memory() -> nn.Module:
     return _with(model, view=nn.Parameter(model.first.weight.data[0]))
 
 
+def _many_dtypes() -> nn.Module:
+    model = holding(first=nn.Linear(2, 3), exact=nn.Linear(2, 2).double())
+    model.short = nn.Linear(2, 2).bfloat16()
+    return model
+
+
+def _not_used() -> nn.Module:
+    return holding(spare=nn.Linear(2, 2), body=nn.Linear(2, 2))
+
+
+def _two_modes() -> nn.Module:
+    model = holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2), drop=nn.Dropout()).eval()
+    model.norm.train()
+    return model
+
+
+def _other_strides() -> nn.Module:
+    """A transposed weight, and a buffer that is a part of a larger tensor."""
+    model = holding(body=nn.Linear(3, 2))
+    model.body.weight = nn.Parameter(torch.ones(3, 2).t())
+    return _with(model, rows=nn.Buffer(torch.ones(4, 2)[1:3]))
+
+
 def _deep() -> nn.Module:
     """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`."""
     a = holding(x=holding(deep=nn.Linear(2, 2)), y=nn.Linear(2, 2))
     model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=holding(deep=nn.Linear(2, 1))))
     return _with(model, own=nn.Parameter(torch.tensor(1.0)))
+
+
+def _double() -> nn.Module:
+    """Numbers that no other dtype can hold."""
+    model = nn.Linear(2, 2).double()
+    model.load_state_dict({key: 1e60 * one for key, one in model.state_dict().items()})
+    return model
 
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
@@ -143,14 +208,23 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "two parameters in one memory": _one_memory,
     "three levels": _deep,
     "half precision": lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).half(),
+    "double precision": _double,
     "a model on meta": lambda: holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2)).to("meta"),
     "a lazy layer": lambda: nn.Sequential(nn.LazyLinear(2), nn.Linear(2, 1)),
     "a wrapped model": lambda: holding(module=holding(body=nn.Linear(2, 2))),
     "a batch norm": lambda: nn.BatchNorm1d(3),
     "a compiled model": lambda: holding(_orig_mod=holding(body=nn.Linear(2, 2))),
+    "a buffer under two names": _tied_buffers,
+    "an extra state with much in it": lambda: holding(body=Recorded(), head=nn.Linear(2, 1)),
+    "an array as extra state": lambda: holding(body=Tabled(), head=nn.Linear(2, 1)),
+    "several dtypes": _many_dtypes,
+    "a layer that nobody used": _not_used,
+    "eval mode but for a part": _two_modes,
+    "a transposed weight, and a slice": _other_strides,
 }
-_KEPT = {"equal tensors"}  # whose numbers are the point of it
-_UNTRAINED = {"a batch norm"}  # without gradients
+_KEPT = {"equal tensors", "double precision"}  # whose numbers are the point of it
+# Kinds with parameters that have no gradient, and how the names of these begin.
+_UNTRAINED = {"a batch norm": "", "a layer that nobody used": "spare."}
 
 
 def made(words: str) -> nn.Module:
@@ -159,7 +233,8 @@ def made(words: str) -> nn.Module:
     if words not in _KEPT:
         fill(model)
     for name, one in model.named_parameters():
-        if one.requires_grad and not is_lazy(one) and words not in _UNTRAINED:
+        unused = words in _UNTRAINED and name.startswith(_UNTRAINED[words])
+        if one.requires_grad and not is_lazy(one) and not unused:
             one.grad = numbers_for(f"the gradient of {name}", one)
     return model
 
@@ -197,10 +272,22 @@ def train_on(model: nn.Module) -> None:
     for tensor in tensors_of(model).values():
         tensor.logical_not_() if tensor.dtype == torch.bool else tensor.add_(1)
     for part in model.modules():
-        if isinstance(part, Counted):
-            part.note.add_(1)
-        elif isinstance(part, Noted):
-            part.note["steps"].append(3)
+        if isinstance(part, Noted):
+            _grow(part.note)
+
+
+def _grow(value: object) -> None:
+    """Change `value` in place, and all that is in it."""
+    if isinstance(value, (torch.Tensor, numpy.ndarray)):
+        value += 1
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            _grow(item)
+        value.append(3) if isinstance(value, list) else None
+    elif isinstance(value, set):
+        value.add(3)
+    elif isinstance(value, bytearray):
+        value.append(3)
 
 
 def on_models(

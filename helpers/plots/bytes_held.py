@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from helpers.plots.figure import INK, figure_of, shade, shown
 from helpers.state.snapshot import Entry, Snapshot
 from helpers.views.signs import SIGNS
-from helpers.views.words import bytes_in_words
+from helpers.views.words import bytes_in_words, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Beside the colours of `SIGNS`, so that the kinds stay apart in grey.
 _HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "", "plain tensor": "xx"}
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class Bar(NamedTuple):
@@ -81,32 +80,19 @@ def bars_of(state: Snapshot, most: int) -> list[Bar]:
 
 
 def _once_each(state: Snapshot) -> list[Entry]:
-    """The tensors with a byte in them, each under the first of its names that is registered."""
-    listed = [
+    """The tensors with a byte in them, each under one of its names."""
+    return [
         entry
         for place, entry in enumerate(state.entries)
         if entry.nbytes and entry.kind in _HATCHES and place not in state.repeats
     ]
-    # Two things may share a path, so only plain tensors, which can be told from what is registered,
-    # are looked up by it.
-    registered = {entry.path for entry in listed if entry.kind != "plain tensor"}
-    again = set()
-    for names in state.shared:
-        first = next((name for name in names if name in registered), names[0])
-        again.update(name for name in names if name != first)
-    return [entry for entry in listed if entry.kind != "plain tensor" or entry.path not in again]
-
-
-def _kind(entry: Entry) -> str:
-    transient = entry.kind == "buffer" and not entry.persistent
-    return "non-persistent buffer" if transient else entry.kind
 
 
 def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:
     bars: dict[str, Bar] = {}
     for label, entry in labelled:
         bar = bars.setdefault(label, Bar(label, Counter()))
-        bar.nbytes[_kind(entry)] += entry.nbytes
+        bar.nbytes[entry.slot_kind] += entry.nbytes
     return list(bars.values())
 
 
@@ -127,20 +113,20 @@ def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
     from matplotlib.patches import Patch
 
     longest, total = max(bar.total for bar in bars), sum(bar.total for bar in bars)
-    power = 0 if longest < 10_000 else min((longest.bit_length() - 1) // 10, len(_UNITS) - 1)
+    unit, size = unit_of(longest)
     kinds = [kind for kind in _HATCHES if any(kind in bar.nbytes for bar in bars)]
     for row, bar in enumerate(bars):
         left = 0.0
         for kind in filter(bar.nbytes.get, kinds):
-            width = bar.nbytes[kind] / 1024**power
+            width = bar.nbytes[kind] / size
             axes.barh(row, width, 0.72, left, **_filling(kind, coloured=bar in counted))
             left += width
         share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
         axes.text(left, row, f" {bytes_in_words(bar.total)}  ({share})", va="center", fontsize=11)
     axes.set_yticks(range(len(bars)), [shown(bar.label) for bar in bars], parse_math=False)
-    axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.25 * longest / 1024**power))
+    axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.25 * longest / size))
     what = SIGNS[kinds[0]].label if len(kinds) == 1 else "tensor"
-    axes.set_xlabel(f"size of the {what}s ({_UNITS[power]})")
+    axes.set_xlabel(f"size of the {what}s ({unit})")
     axes.set_ylabel("part of the module", labelpad=12)
     if len(kinds) > 1:
         # A bar of the kind may be grey everywhere, so the legend has its own.

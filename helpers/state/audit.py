@@ -44,7 +44,7 @@ _RULES = (
     audit_plain.plain_left_on_meta,
     audit_plain.plain_tensor,
     audit_modules.class_attribute,
-    audit_modules.own_rules,
+    audit_modules.uncalled_methods,
     audit_registered.mixed_device,
     audit_registered.mixed_dtype,
 )

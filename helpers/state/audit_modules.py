@@ -219,7 +219,7 @@ _UNCALLED = (
 
 
 @rule("own-rules", "info", "module")
-def own_rules(model: Holders) -> Iterator[Symptom]:
+def uncalled_methods(model: Holders) -> Iterator[Symptom]:
     """Told once for the class that has them, and of moves only where there is something to move."""
     told = set()
     own = {kind: facts.methods for kind, (_, facts) in model.kinds.items() if facts.methods}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.state.objects import COLLECTIONS, attributes, bases, class_dict, class_name, from_torch
-from helpers.state.torch_private import FORWARD_PRE_HOOKS, STATE_DICT_HOOKS
+from helpers.state.torch_private import CONTAINERS, FORWARD_PRE_HOOKS, STATE_DICT_HOOKS
 from helpers.state.walk import Part
 
 # Methods that move the module on which they are called. Of its parts torch calls _apply alone.
@@ -20,7 +20,7 @@ MOVING = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "type")
 SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
 _METHODS = {*MOVING, *SAVING, "_apply", "load_state_dict"}
 # A property that reads the containers by name knows what is registered there.
-_CONTAINERS = {"_parameters", "_buffers", "_modules", "__dict__", "__getattr__"}
+_CONTAINERS = {*CONTAINERS, "__dict__", "__getattr__"}
 
 
 class ClassAttribute(NamedTuple):
@@ -121,7 +121,7 @@ def kept_by_torch(part: Part, name: str, value: Any) -> bool:
     private one, or that of a container on a module whose class is torch's, as the lists of buffers
     in DistributedDataParallel."""
     kind = type(part.module)
-    if f"{type.__getattribute__(kind, '__module__')}.".startswith("torch.distributed."):
+    if from_torch(kind, "torch.distributed"):
         return True  # its functions stand outside of its classes
     torchs_container = from_torch(kind) and issubclass(type(value), COLLECTIONS)
     if (name.startswith("_") or torchs_container) and _mentioned(kind, name):

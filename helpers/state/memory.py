@@ -45,16 +45,41 @@ def span_of(tensor: torch.Tensor) -> Span | None:
     sparse tensor, a wrapper subclass that refuses."""
     try:
         storage, numel, item = storage_of(tensor), numel_of(tensor), element_size_of(tensor)
+        steps = steps_of(tensor)
         # The distance, in elements, from the first to the last.
-        steps = zip(shape_of(tensor), stride_of(tensor), strict=True)
-        reach = sum((size - 1) * stride for size, stride in steps) + 1
+        reach = sum((count - 1) * distance for distance, count in steps) + 1
         first = offset_of(tensor) * item
         if not numel or is_lazy(tensor):
             return None
         last = first + reach * item - 1
-        return Span(storage._cdata, first, last, numel >= reach, numel > reach, storage.nbytes())
+        repeats = numel > reach or any(not distance for distance, _ in steps)
+        return Span(storage._cdata, first, last, _no_gap(steps), repeats, storage.nbytes())
     except Exception:
         return None
+
+
+def steps_of(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:
+    """(distance, count) of the steps through memory that lead to every element of a tensor, the
+    shortest first. From one place the same steps lead to the same elements, in whatever order:
+    `w`, `w.t()` and `w.flatten()` have one answer, the columns of `w` another."""
+    steps: list[tuple[int, int]] = []
+    sizes = zip(stride_of(tensor), shape_of(tensor), strict=True)
+    for distance, count in sorted(step for step in sizes if step[1] != 1):
+        if steps and steps[-1][0] * steps[-1][1] == distance:
+            distance, count = steps[-1][0], steps.pop()[1] * count
+        steps.append((distance, count))
+    return tuple(steps)
+
+
+def _no_gap(steps: tuple[tuple[int, int], ...]) -> bool:
+    """Do these steps lead to every element up to the last? Each must be no longer than what the
+    shorter ones cover."""
+    covered = 1
+    for distance, count in steps:
+        if distance > covered:
+            return False
+        covered += (count - 1) * distance
+    return True
 
 
 def overlap(one: Span, other: Span) -> bool:

@@ -21,6 +21,7 @@ from helpers.state.torch_private import (
     is_lazy,
     nbytes_of,
     numel_of,
+    piece_of,
     requires_grad_of,
     shape_of,
     without_torch_function,
@@ -62,9 +63,9 @@ def require_module(module: object, caller: str) -> None:
     raise TypeError(f"{caller}() takes an nn.Module instance, {advice}.")
 
 
-def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def inside(value: Any, path: str, longest: int = 60) -> Iterator[tuple[str, Any]]:
     """`value` at `path`; if it is a container, then the tensors and modules in it, as
-    `cache['k'][0]`, any depth.
+    `cache['k'][0]`, any depth. Of a key `longest` characters are shown.
     """
     pending, entered = [(path, value)], set()
     while pending:
@@ -77,7 +78,8 @@ def inside(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         if not container or id(value) in entered:
             continue
         entered.add(id(value))
-        pending.extend((f"{path}[{brief(key)}]", item) for key, item in reversed(contents(value)))
+        items = reversed(contents(value))
+        pending.extend((f"{path}[{brief(key, longest)}]", item) for key, item in items)
 
 
 def contents(container: Any, *, lasting_order: bool = True) -> list[tuple[object, Any]]:
@@ -185,10 +187,10 @@ def clip(words: str, limit: int = 300) -> str:
     return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
-def from_torch(kind: type) -> bool:
+def from_torch(kind: type, package: str = "torch") -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     module = type.__getattribute__(kind, "__module__")
-    return type(module) is str and f"{module}.".startswith("torch.")
+    return type(module) is str and f"{module}.".startswith(f"{package}.")
 
 
 def _guarded(read: Any, tensor: torch.Tensor) -> Any:
@@ -255,6 +257,11 @@ def shape_in_words(shape: Iterable[int] | None) -> str:
     return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
 
 
+def dtype_in_words(dtype: torch.dtype | None) -> str:
+    """The dtype of a tensor as a reader sees it: "float32"."""
+    return str(dtype).removeprefix("torch.")
+
+
 def message_of(error: BaseException) -> str:
     """The first line of an exception's text, without addresses, even if its `__str__` raises."""
     try:
@@ -265,21 +272,30 @@ def message_of(error: BaseException) -> str:
         return f"(its message could not be read: {type_name(second)})"
 
 
-def preview(tensor: torch.Tensor) -> str:
-    """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
-
-    Says why where there are none to show: a lazy, meta, empty or sparse tensor, or one of a class
-    of its own."""
+def why_no_numbers(tensor: torch.Tensor) -> str:
+    """Why there are no numbers to show: a lazy, meta or empty tensor, or one of a class of its own.
+    "" if there are some."""
     if is_lazy(tensor):
         return "no numbers yet: the tensor is lazy"
     if not (issubclass(type(tensor), torch.Tensor) and from_torch(type(tensor))):
         return f"no preview for the class {type_name(tensor)[:60]}"
+    with without_torch_function():
+        if tensor.device.type == "meta":
+            return "no numbers: the tensor is on the meta device"
+        return "" if tensor.numel() else "no numbers: the tensor is empty"
+
+
+def preview(tensor: torch.Tensor) -> str:
+    """The first numbers of `tensor` as text: at most 3 × 6 of its first matrix, four digits each.
+    Of a tensor that is laid out over several processes, those of the piece that is here.
+
+    Says why where there are none to show."""
     try:
+        if words := why_no_numbers(tensor):
+            return words
         with without_torch_function(), torch.no_grad():
-            if tensor.device.type == "meta":
-                return "no numbers: the tensor is on the meta device"
-            if tensor.numel() == 0:
-                return "no numbers: the tensor is empty"
+            piece = piece_of(tensor)
+            tensor = tensor if piece is None else piece  # the others would have to be asked
             part = tensor.detach()
             while part.dim() > 2:
                 part = part[0]
@@ -290,6 +306,17 @@ def preview(tensor: torch.Tensor) -> str:
     return "\n".join("  ".join(_number(number) for number in line) for line in lines) + (
         "  …" if cut else ""
     )
+
+
+def first_numbers(tensor: torch.Tensor, most: int) -> tuple[str, ...]:
+    """At most the first `most` numbers of `tensor`, as `preview` writes them; a large one is not
+    copied. Raises what torch raises where there are none."""
+    with without_torch_function(), torch.no_grad():
+        part = tensor.detach()
+        while part.dim() > 1 and part[0].numel() >= most:
+            part = part[0]
+        part = part[:most] if part.dim() else part
+        return tuple(map(_number, part.reshape(-1)[:most].tolist()))
 
 
 def _number(value: object) -> str:

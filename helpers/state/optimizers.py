@@ -44,8 +44,8 @@ class Optimizers:
     def __init__(self, given: tuple) -> None:
         self.read = [_with_groups(one, at) for at, one in enumerate(given) if one is not None]
         self.held: dict[int, list[Position]] = {}  # id of a tensor -> its positions
-        for number, optimizer in enumerate(self.read):
-            for position, tensor in _positions(number, optimizer.own["param_groups"]):
+        for number in range(len(self.read)):
+            for position, tensor in self.tensors(number):
                 self.held.setdefault(id(tensor), []).append(position)
 
     def name(self, number: int) -> str:
@@ -54,6 +54,10 @@ class Optimizers:
     def names(self) -> str:
         """All of them, as the arguments of a call."""
         return ", ".join(map(self.name, range(len(self.read))))
+
+    def tensors(self, number: int) -> Iterator[tuple[Position, torch.Tensor]]:
+        """The tensors that an optimizer was given, in the order of its groups."""
+        return _positions(number, self.read[number].own["param_groups"])
 
     def path(self, position: Position) -> str:
         """As it is written in code after `optimizer.`, or in full where there are several."""

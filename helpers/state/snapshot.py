@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, sums
-from helpers.state.walk import KINDS, Part, Slot, walk
+from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, walk
 
 
 class Entry(NamedTuple):
@@ -38,6 +38,12 @@ class Entry(NamedTuple):
     nbytes: int | None
     owner: str | None
 
+    @property
+    def slot_kind(self) -> str:
+        """`kind`, but "non-persistent buffer" for a buffer that is not saved: one of `walk.KINDS`,
+        each of which has a sign."""
+        return NOT_SAVED if self.persistent is False else self.kind
+
 
 class EmptySlot(NamedTuple):
     """A registered name that holds None, as the bias of `nn.Linear(2, 3, bias=False)`; `kind` as in
@@ -56,8 +62,9 @@ class Snapshot:
 
     `entries` stand in torch's order: a module, its parameters, its buffers, its plain attributes,
     then its submodules one by one. `shared` groups the paths that are one and the same tensor,
-    `empty` lists the None slots, and `repeats` holds the positions in `entries` of registered
-    tensors and modules that were listed before."""
+    `empty` lists the None slots, and `repeats` holds the positions in `entries` to leave out, so
+    that each tensor and each module is there once: a tensor as a parameter if it is one under any
+    of its names, else as a buffer if it is one."""
 
     entries: tuple[Entry, ...]
     shared: tuple[tuple[str, ...], ...]
@@ -86,8 +93,11 @@ _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a 
 _KINDS = {kind: (kind, None) for kind in KINDS} | {
     "parameter": ("parameter", True),
     "buffer": ("buffer", True),
-    "non-persistent buffer": ("buffer", False),
+    NOT_SAVED: ("buffer", False),
 }
+
+# Of a tensor that is several of these, the first counts.
+_PRECEDENCE = {"parameter": 0, "buffer": 1, "plain tensor": 2}
 
 
 def snapshot(module: nn.Module) -> Snapshot:
@@ -127,32 +137,65 @@ class _Listing:
 
     def add(self, part: Part) -> None:
         """List one module with what it holds itself."""
-        entries, paths = self.entries, self._paths
+        paths = self._paths
         owner = paths[part.owner] if paths else None
         path = f"{owner}.{part.name}" if owner else part.name
         paths.append(path)
         if part.met:
-            self.met_again.append(len(entries))
-        entries.append(_valueless(path, "module", owner))
+            self.met_again.append(len(self.entries))
+        self.entries.append(
+            _new(Entry, (path, "module", None, None, None, None, None, None, None, owner))
+        )
         prefix = f"{path}." if path else ""
-        if part.parameters:
-            held = list(part.parameters.items())
-            quick = _ordinary(held, prefix, path)
-            if quick:
-                entries += quick
-                self.tensors += [tensor for _, tensor in held]
-            else:
-                self._add_slots(part.parameter_slots(), prefix, path)
+        if part.parameters and not self._add_ordinary(part.parameters, prefix, path):
+            self._add_slots(part.parameter_slots(), prefix, path)
         if part.buffers:
             self._add_slots(part.buffer_slots(), prefix, path)
-        keys = part.plain_keys()
-        quick = _simple(keys, part.own, prefix, path)
-        if len(quick) == len(keys):
-            entries += quick
-        else:
+        if not self._add_simple(part, prefix, path):
             self._add_slots(part.plain_slots(), prefix, path)
         if part.modules:
             self._add_slots(part.missing_modules(), prefix, path)
+
+    def _add_ordinary(self, parameters: dict, prefix: str, owner: str) -> bool:
+        """List the parameters at once, as most modules have them. False, and nothing is listed, if
+        one is not `nn.Parameter` itself or cannot tell a fact: a sparse one has no nbytes, a nested
+        one no shape."""
+        entries, first = self.entries, len(self.entries)
+        held = list(parameters.items())
+        try:
+            for name, tensor in held:
+                if type(tensor) is not nn.Parameter or type(name) is not str:
+                    raise TypeError
+                told = (
+                    prefix + name,
+                    "parameter",
+                    tensor.shape,
+                    tensor.dtype,
+                    tensor.device,
+                    tensor.requires_grad,
+                    True,
+                    tensor.numel(),
+                    tensor.nbytes,
+                    owner,
+                )
+                entries.append(_new(Entry, told))
+        except Exception:
+            del entries[first:]
+            return False
+        self.tensors += [tensor for _, tensor in held]
+        return True
+
+    def _add_simple(self, part: Part, prefix: str, owner: str) -> bool:
+        """List the plain attributes at once, if all of them are numbers, texts and the like. False,
+        and nothing is listed, if one is not."""
+        entries, first, get = self.entries, len(self.entries), part.own.get
+        for key in part.plain_keys():
+            if type(get(key)) not in ATOMS or type(key) is not str:
+                del entries[first:]
+                return False
+            told = (prefix + key, "plain value", None, None, None, None, None, None, None, owner)
+            entries.append(_new(Entry, told))
+        return True
 
     def _add_slots(self, slots: Iterable[Slot], prefix: str, owner: str) -> None:
         for slot in slots:
@@ -167,7 +210,7 @@ class _Listing:
             self.entries.append(Entry(path, kind, *told[:4], persistent, *told[4:], owner))
 
     def same_tensors(self) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
-        """`Snapshot.shared`, and the positions of registered tensors that were listed before."""
+        """`Snapshot.shared`, and what tensors add to `Snapshot.repeats`."""
         if len(set(map(id, self.tensors))) == len(self.tensors):
             return (), frozenset()  # no tensor stands twice, as in most models
         entries = self.entries
@@ -179,54 +222,6 @@ class _Listing:
         for group in places.values():
             if len(group) > 1:
                 shared.append(tuple(entries[position].path for position in group))
-            # A tensor counts as a parameter, if it is one under any of its names.
-            registered = [place for place in group if entries[place].persistent is not None]
-            registered.sort(key=lambda place: entries[place].kind != "parameter")
-            repeats.update(registered[1:])
+                group.sort(key=lambda place: _PRECEDENCE[entries[place].kind])
+                repeats.update(group[1:])
         return tuple(shared), frozenset(repeats)
-
-
-def _valueless(path: str, kind: str, owner: str | None) -> Entry:
-    """The entry of what is no tensor."""
-    return _new(Entry, (path, kind, None, None, None, None, None, None, None, owner))
-
-
-def _ordinary(held: list[tuple[str, Any]], prefix: str, owner: str) -> list[Entry] | None:
-    """The entries of parameters, if all of them are `nn.Parameter` itself and tell their facts: a
-    sparse one has no nbytes, a nested one no shape."""
-    try:
-        found = [
-            _new(
-                Entry,
-                (
-                    prefix + name,
-                    "parameter",
-                    tensor.shape,
-                    tensor.dtype,
-                    tensor.device,
-                    tensor.requires_grad,
-                    True,
-                    tensor.numel(),
-                    tensor.nbytes,
-                    owner,
-                ),
-            )
-            for name, tensor in held
-            if type(tensor) is nn.Parameter and type(name) is str
-        ]
-    except Exception:
-        return None
-    return found if len(found) == len(held) else None
-
-
-def _simple(keys: list, own: dict, prefix: str, owner: str) -> list[Entry]:
-    """The entries of those attributes that are numbers, texts and the like."""
-    get = own.get
-    return [
-        _new(
-            Entry,
-            (prefix + key, "plain value", None, None, None, None, None, None, None, owner),
-        )
-        for key in keys
-        if type(get(key)) in ATOMS and type(key) is str
-    ]

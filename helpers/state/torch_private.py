@@ -5,10 +5,12 @@ moves one of them, this file changes and no other."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin
 
 # --- a module
@@ -24,6 +26,10 @@ SCRIPTED = "_actual_script_module"
 # All that Module.__init__ makes, in order, as the installed torch has it: containers, hooks, modes.
 INIT_NAMES = tuple(vars(nn.Module()))
 INTERNAL = frozenset(INIT_NAMES) - {"training"}  # what is there before a learner writes anything
+
+# The functions that shard or replicate a module in place leave notes in it, under names that end
+# with a random number, and hooks beside them. Without this they count as plain values.
+RANDOM_NAME = "__composable_api_state_key_"
 
 # Where hooks stand. There are calls to add a hook and none to ask for those that are there. A name
 # that a release lacks is found in no module, and reads as "no hooks".
@@ -65,6 +71,33 @@ def storage_address(tensor: torch.Tensor) -> int | None:
         return None
 
 
+def weak_storage(tensor: torch.Tensor) -> StorageWeakRef:
+    """What tells later whether the memory of `tensor` was given back, and keeps it no longer for
+    that: as long as this is held, no other storage gets the same `storage_address`. torch shares
+    tensors between processes with it; there is no public class."""
+    return StorageWeakRef(storage_of(tensor))
+
+
+def memory_begins(tensor: torch.Tensor) -> int | None:
+    """The address at which the storage of `tensor` begins: two storages may lie over the same
+    bytes, as those of one NumPy array do. None where there are no bytes, or where asking for them
+    would copy them: a tensor that `torch._lazy_clone` made. Without the mark of these there are
+    none to spare."""
+    is_lazy_clone = getattr(torch._C, "_is_cow_tensor", lambda _: False)
+    return None if is_lazy_clone(tensor) else storage_of(tensor).data_ptr() or None
+
+
+def answers_for_itself(kind: type) -> bool:
+    """Does this class of tensors run code of its own in the place of torch's kernels, as DTensor
+    and FakeTensor do? Then its storage says nothing of where its numbers are."""
+    own = next(
+        vars(base)["__torch_dispatch__"]
+        for base in type.__dict__["__mro__"].__get__(kind)
+        if "__torch_dispatch__" in vars(base)
+    )
+    return own is not vars(torch.Tensor)["__torch_dispatch__"]
+
+
 def writes_into(tensor: torch.Tensor) -> int | None:
     """How many writes in place torch has counted for the memory of `tensor`; None where it counts
     none, as for an inference tensor. There is no public count. One through `.data` or NumPy, or by
@@ -79,6 +112,14 @@ def without_torch_function() -> object:
     """A context in which no `__torch_function__` of a tensor class or of a mode runs. There is no
     public way to ask for it. Where it is missing, such code of the learner may run."""
     return getattr(torch._C, "DisableTorchFunction", nullcontext)()
+
+
+def piece_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The piece that this process has of a tensor which is laid out over several; None of any
+    other. The public `to_local` goes through autograd, and calls itself where it is overridden.
+    Without it the whole shape is all that is told."""
+    laid_out = getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", None)
+    return tensor._local_tensor if laid_out is not None and type(tensor) is laid_out else None
 
 
 def leaf_of(node: object) -> torch.Tensor | None:

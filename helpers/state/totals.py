@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from helpers.state.objects import facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import each_once
+from helpers.state.walk import Part, held_by
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,30 @@ def totals(module: nn.Module) -> Totals:
     """
     require_module(module, "totals")
     parameters, buffers = [], []
-    parts = each_once(module)
-    for part in parts:
-        if part.parameters:
-            parameters += part.parameters.values()
-        if part.buffers:
-            buffers += part.buffers.values()
-    return totals_of(len(parts), parameters, buffers)
+    seen, pending = set(), [module]
+    while pending:  # in no order that matters, and without a `Part`: a large model has many
+        current = pending.pop()
+        key = id(current)
+        if key in seen or not issubclass(type(current), nn.Module):
+            continue
+        seen.add(key)
+        _, held, also_held, children = held_by(current)
+        if held:
+            parameters += held.values()
+        if also_held:
+            buffers += also_held.values()
+        if children:
+            pending += children.values()
+    return _over(len(seen), parameters, buffers)
 
 
-def totals_of(modules: int, parameters: Iterable, buffers: Iterable) -> Totals:
+def totals_of(parts: list[Part]) -> Totals:
+    """The same over modules that have been read, each once."""
+    parameters = [one for part in parts for one in part.parameters.values()]
+    return _over(len(parts), parameters, [one for part in parts for one in part.buffers.values()])
+
+
+def _over(modules: int, parameters: list, buffers: list) -> Totals:
     """The sums over `modules` modules and what their containers hold, None and repetitions too.
 
     By identity: the same tensor under another name counts once, as a parameter if it is one."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.state.objects import (
@@ -18,8 +19,8 @@ from helpers.state.objects import (
     preview,
     type_name,
 )
-from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, totals, totals_of
+from helpers.state.torch_private import piece_of, without_torch_function
+from helpers.state.totals import Totals, totals
 from helpers.state.visibility import Seen, registered_kinds, seen_by
 from helpers.state.walk import (
     REGISTERED,
@@ -41,7 +42,8 @@ class Row(NamedTuple):
     `id` has the positions from the root: "" for the root and "2.0" for the first member of its
     third member. `path` is dotted, as in `Entry`; `kind` is one of `walk.KINDS`; `type` is a class
     name. `empty`: the registered name holds None. `again`: a module inside itself, not entered.
-    `value` is the short text of a plain value. `tensor` has the facts of a tensor."""
+    `value` is the short text of a plain value. `tensor` has the facts of a tensor, and `piece` the
+    shape of what is here of one that is laid out over several processes."""
 
     id: str
     name: str
@@ -52,6 +54,7 @@ class Row(NamedTuple):
     again: bool = False
     value: str | None = None
     tensor: Facts | None = None
+    piece: torch.Size | None = None
 
     @property
     def enterable(self) -> bool:
@@ -72,7 +75,7 @@ class Member(NamedTuple):
     owner: Member | None
 
 
-class Inside(NamedTuple):
+class Children(NamedTuple):
     """The rows of one module from a position on, and how many more follow."""
 
     rows: list[Row]
@@ -88,17 +91,16 @@ class About(NamedTuple):
 
 @dataclass(frozen=True)
 class Opened:
-    """A module opened level by level, in one reading of each module that it has.
+    """A module opened level by level.
 
     `rows` has each row once, the root first; `children` has ids, and how many children are left
     out, for each row that was opened. `whole`: nothing is left out; then `about` tells of each
-    tensor, by the id of its row, and `totals` is known too."""
+    tensor, by the id of its row."""
 
     rows: list[Row]
     children: dict[str, tuple[list[str], int]]
     whole: bool
-    about: dict[str, About] = field(default_factory=dict)
-    totals: Totals | None = None
+    about: dict[str, About]
 
 
 class Stale(LookupError):
@@ -146,8 +148,14 @@ def _member(slot: Slot, position: int, owner: Member) -> Member:
         again=slot.kind == "module" and _stands_in_itself(slot.value, owner),
         value=brief(slot.value) if slot.kind == "plain value" and not known else None,
         tensor=tensor if known else None,
+        piece=_shape_here(slot.value) if known else None,
     )
     return Member(row, path, slot, owner)
+
+
+def _shape_here(tensor: torch.Tensor) -> torch.Size | None:
+    piece = piece_of(tensor)
+    return None if piece is None else piece.shape
 
 
 def _stands_in_itself(module: object, owner: Member | None) -> bool:
@@ -156,17 +164,16 @@ def _stands_in_itself(module: object, owner: Member | None) -> bool:
     return owner is not None
 
 
-def opened(module: nn.Module, budget: int, page: int) -> Opened:
+def opened(module: nn.Module, budget: int, page: int, parts: Iterable[Part] = ()) -> Opened:
     """The rows of `module` opened level by level until `budget` rows are out. No module gives more
-    than `page` children at a time."""
+    than `page` children at a time. `parts` are those of its modules that have been read."""
+    known = {id(part.module): part for part in parts}
     first = root(module)
-    found, children = [first], {}
-    parameters, buffers, whole = [], [], True
+    found, children, whole = [first], {}, True
     waiting = deque([first])
-    met: set[int] = set()
     while waiting:
         member = waiting.popleft()
-        part = read(member.slot.value)
+        part = known.get(id(member.slot.value)) or read(member.slot.value)
         inside, count = page_of(member, part, 0, page)
         if len(found) + len(inside) > budget and member is not first:
             whole = False
@@ -175,14 +182,8 @@ def opened(module: nn.Module, budget: int, page: int) -> Opened:
         whole = whole and len(inside) == count
         found += inside
         waiting.extend(one for one in inside if one.row.enterable)
-        met.add(id(member.slot.value))
-        parameters += part.parameters.values()
-        buffers += part.buffers.values()
     rows = [member.row for member in found]
-    if not whole:
-        return Opened(rows, children, whole)
-    sums = totals_of(len(met), parameters, buffers)
-    return Opened(rows, children, whole, _about_all(found), sums)
+    return Opened(rows, children, whole, _about_all(found) if whole else {})
 
 
 def _about_all(found: list[Member]) -> dict[str, About]:
@@ -203,7 +204,7 @@ def _about(slot: Slot, names: dict[int, list[str]], homes: dict[int, frozenset[s
     return About(several[:_NAMES], seen_by(slot, homes.get(key)))
 
 
-def children(module: nn.Module, address: str, path: str, start: int, count: int) -> Inside:
+def children(module: nn.Module, address: str, path: str, start: int, count: int) -> Children:
     """`count` rows from position `start` inside the module at `address`.
 
     Raises Stale if the module at `address` is not the one that had `path`.
@@ -214,7 +215,7 @@ def children(module: nn.Module, address: str, path: str, start: int, count: int)
     part = read(owner.slot.value)
     found = page_of(owner, part, start, start + count)
     rows = [member.row for member in found.members]
-    return Inside(rows, max(0, found.count - start - len(rows)))
+    return Children(rows, max(0, found.count - start - len(rows)))
 
 
 def find(module: nn.Module, address: str, path: str) -> Member:
@@ -251,12 +252,12 @@ def about(module: nn.Module, address: str, path: str) -> About | Totals | None:
         return _about(member.slot, {id(wanted): names}, {id(wanted): frozenset(kinds)})
 
 
-def numbers(module: nn.Module, address: str, path: str) -> str:
+def first_numbers(module: nn.Module, address: str, path: str) -> str:
     """A small preview of the tensor at `address`, as text."""
     return preview(find(module, address, path).slot.value)
 
 
-class Place(NamedTuple):
+class Indexed(NamedTuple):
     """Where something stands: its slot, its position among the members of its owner, and where the
     owner stands in the index; -1 for the root."""
 
@@ -265,7 +266,7 @@ class Place(NamedTuple):
     owner: int
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """What a filter finds: the rows of the matches, each after the rows it stands in; the ids of
     the matches; and how many further matches there are."""
 
@@ -280,7 +281,7 @@ class Index:
 
     def __init__(self, module: nn.Module) -> None:
         self._root = root(module)
-        self._places: list[Place] = []
+        self._places: list[Indexed] = []
         self._paths: list[str] = []
         with collector_paused(), without_torch_function():
             self._read(module)
@@ -293,29 +294,29 @@ class Index:
             position = next(children[part.owner]) if parts else 0
             here = len(self._places)
             parts.append(here)
-            self._add(Place(Slot(part.name, "module", part.module), position, owner))
+            self._add(Indexed(Slot(part.name, "module", part.module), position, owner))
             own = list(part.slots())
             for place, slot in enumerate(own):
-                self._add(Place(slot, place, here))
+                self._add(Indexed(slot, place, here))
             submodules = list(enumerate(part.submodules(), start=len(own)))
             children.append(iter([place for place, slot in submodules if is_module(slot.value)]))
             for place, slot in submodules:
                 if not is_module(slot.value):
-                    self._add(Place(slot, place, here))
+                    self._add(Indexed(slot, place, here))
 
-    def _add(self, place: Place) -> None:
+    def _add(self, place: Indexed) -> None:
         name = place.slot.name.lower()
         self._paths.append(dotted(self._paths[place.owner], name) if self._places else "")
         self._places.append(place)
 
-    def matches(self, wanted: str, limit: int) -> Found:
+    def matches(self, wanted: str, limit: int) -> Matches:
         """The rows whose path contains `wanted`, whatever the case; `limit` matches at most."""
         wanted = wanted.lower()
         hits = [position for position, path in enumerate(self._paths) if wanted in path]
         made: dict[int, Member] = {}
         matched = [self._make(position, made).row.id for position in hits[:limit]]
         rows = sorted((member.row for member in made.values()), key=lambda row: row.positions)
-        return Found(rows, matched, max(0, len(hits) - limit))
+        return Matches(rows, matched, max(0, len(hits) - limit))
 
     def _make(self, position: int, made: dict[int, Member]) -> Member:
         """The member at `position`, made after those it stands in; each once, in `made`."""

@@ -17,6 +17,7 @@ from helpers.state.objects import (
     class_dict,
     class_name,
     facts,
+    from_torch,
     instance_dict,
     require_module,
     type_name,
@@ -27,7 +28,7 @@ from helpers.state.torch_private import (
     retains_grad,
     without_torch_function,
 )
-from helpers.state.walk import Slot, walk, walk_with_paths
+from helpers.state.walk import NOT_SAVED, Slot, dotted, walk, walk_with_paths
 
 
 class Sight(NamedTuple):
@@ -60,6 +61,14 @@ class Seen(NamedTuple):
     held_by_optimizer: bool
 
 
+class SeenTensor(NamedTuple):
+    """A tensor under one of its names, with the kind that it has there."""
+
+    path: str
+    kind: str
+    seen: Seen
+
+
 class Situation(NamedTuple):
     """All that decides who sees a tensor under one of its names: the kind of this slot, the kinds
     of the registered slots that hold the same object, and what the tensor is to autograd."""
@@ -90,16 +99,24 @@ def visibility(module: nn.Module) -> list[Sight]:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "visibility")
+    return [
+        Sight(one.path, "buffer" if one.kind == NOT_SAVED else one.kind, *one.seen[:5])
+        for one in seen_tensors(module)
+    ]
+
+
+def seen_tensors(module: nn.Module) -> list[SeenTensor]:
+    """The same, with the kinds of `walk.KINDS` and all that the experiment answers."""
     with without_torch_function():
         tensors = [
-            (f"{path}.{slot.name}" if path else slot.name, slot)
+            (dotted(path, slot.name), slot)
             for path, part in walk_with_paths(module)
             for slot in part.slots()
             if issubclass(type(slot.value), torch.Tensor)
         ]
         homes = registered_kinds(slot for _, slot in tensors)
         return [
-            Sight(path, _kind_of_entry(slot), *seen_by(slot, homes.get(id(slot.value)))[:5])
+            SeenTensor(path, slot.kind, seen_by(slot, homes.get(id(slot.value))))
             for path, slot in tensors
         ]
 
@@ -126,10 +143,6 @@ def seen_by(slot: Slot, registered_as: frozenset[str] | None) -> Seen:
         retains_grad(tensor),
     )
     return experiment(situation)
-
-
-def _kind_of_entry(slot: Slot) -> str:
-    return "buffer" if slot.kind == "non-persistent buffer" else slot.kind
 
 
 @cache
@@ -216,8 +229,8 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     found = {}
     for part in walk(module, times=1):
         for kind in bases(type(part.module)):
-            space = class_dict(kind)
-            if not f"{space.get('__module__', '')}.".startswith("torch."):
+            if not from_torch(kind):
+                space = class_dict(kind)
                 found |= {(class_name(kind), call): None for call in _CALLS if call in space}
         own = instance_dict(part.module)
         for hook in STATE_DICT_HOOKS:

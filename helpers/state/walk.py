@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.objects import ATOMS, from_torch, inside, instance_dict, text
+from helpers.state.objects import (
+    ATOMS,
+    from_torch,
+    inside,
+    instance_dict,
+    text,
+)
 from helpers.state.torch_private import (
     BUFFERS,
+    FORWARD_PRE_HOOKS,
     INIT_NAMES,
     INTERNAL,
     MODULES,
     NON_PERSISTENT,
     PARAMETERS,
+    RANDOM_NAME,
     SCRIPTED,
 )
 
@@ -31,6 +40,7 @@ KINDS = (
     "plain value",
     "module",
 )
+NOT_SAVED = KINDS[2]
 REGISTERED = frozenset(KINDS) - {"plain tensor", "plain value"}
 _INIT_NAMES, _INIT_COUNT = list(INIT_NAMES), len(INIT_NAMES)
 _new = tuple.__new__  # Slot(...) takes twice as long, and a large model has a million
@@ -80,11 +90,10 @@ class Part(NamedTuple):
         return [Slot(name, "parameter", value) for name, value in _pairs(self.parameters)]
 
     def buffer_slots(self) -> list[Slot]:
-        """The buffers. Here alone is decided which of them are not saved."""
+        """The buffers, those that are not saved told apart."""
         transient = _transient_names(self.own) if self.buffers else ()
         return [
-            Slot(name, "non-persistent buffer" if name in transient else "buffer", value)
-            for name, value in _pairs(self.buffers)
+            Slot(name, buffer_kind(name, transient), value) for name, value in _pairs(self.buffers)
         ]
 
     def plain_slots(self) -> list[Slot]:
@@ -107,8 +116,12 @@ class Part(NamedTuple):
         # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
         if keys[:_INIT_COUNT] == _INIT_NAMES:
             keys[:_INIT_COUNT] = ["training"]
-            return keys
-        return [key for key in keys if type(key) is not str or key not in INTERNAL]
+        else:
+            keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
+        hooks = self.own.get(FORWARD_PRE_HOOKS)  # as every module has that is sharded in place
+        if issubclass(type(hooks), dict) and dict.__len__(hooks):
+            keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
+        return keys
 
     def registers(self, name: str) -> bool:
         """Is there a tensor, a module or a None of this name in the containers?"""
@@ -167,20 +180,9 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
             levels.pop()
 
 
-def each_once(root: nn.Module, *, most: int | None = None) -> list[Part]:
-    """Each module of a tree once, `most` of them at most, in no order that matters: the quick way
-    for whoever only adds up."""
-    found, seen, pending = [], set(), [root]
-    while pending and len(found) != most:
-        module = pending.pop()
-        key = id(module)
-        if key not in seen and is_module(module):
-            seen.add(key)
-            part = read(module)
-            found.append(part)
-            if part.modules:
-                pending += part.modules.values()
-    return found
+def each_once(root: nn.Module, *, most: int) -> list[Part]:
+    """`most` modules of a tree at most, each once, as `walk(root, times=1)` finds them."""
+    return list(islice(walk(root, times=1), most))
 
 
 def walk_with_paths(root: nn.Module) -> Iterator[tuple[str, Part]]:
@@ -196,6 +198,11 @@ def dotted(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def buffer_kind(name: str, transient: Collection[str]) -> str:
+    """The kind of the buffer `name`, in a module that does not save those in `transient`."""
+    return NOT_SAVED if name in transient else "buffer"
+
+
 def is_module(value: object) -> bool:
     """isinstance(), without running a property `__class__` of the guest."""
     return issubclass(type(value), nn.Module)
@@ -203,6 +210,12 @@ def is_module(value: object) -> bool:
 
 def read(module: nn.Module, name: str = "", owner: int = -1, met: bool = False) -> Part:
     """One module by itself, as the root of a walk would be: what it holds, and nothing below it."""
+    own, parameters, buffers, modules = held_by(module)
+    return _new(Part, (name, owner, module, met, False, own, parameters, buffers, modules))
+
+
+def held_by(module: nn.Module) -> tuple[dict, dict, dict, dict]:
+    """The last four fields of a `Part`: the instance dictionary and the three containers."""
     own = instance_dict(module)
     if type(own) is not dict:
         own = dict(dict.items(own))
@@ -212,7 +225,7 @@ def read(module: nn.Module, name: str = "", owner: int = -1, met: bool = False) 
     parameters, buffers, modules = get(PARAMETERS), get(BUFFERS), get(MODULES)
     if not type(parameters) is type(buffers) is type(modules) is dict:
         parameters, buffers, modules = map(_as_dict, (parameters, buffers, modules))
-    return _new(Part, (name, owner, module, met, False, own, parameters, buffers, modules))
+    return own, parameters, buffers, modules
 
 
 def _as_dict(container: object) -> dict:

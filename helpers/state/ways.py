@@ -11,7 +11,17 @@ from itertools import product
 
 from torch import nn
 
-from helpers.state.objects import clip, facts, require_module, shape_in_words, text, type_name
+from helpers.state.objects import (
+    clip,
+    dtype_in_words,
+    facts,
+    require_module,
+    shape_in_words,
+    text,
+    type_name,
+)
+from helpers.state.visibility import registered_kinds
+from helpers.state.walk import NOT_SAVED, walk
 
 WAYS = ("_parameters", "named_parameters", "parameters", "state_dict")
 _NAMES = 8  # of one tensor in one cell
@@ -90,14 +100,15 @@ def _rows(
     """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
     rows: dict[int, dict] = {}
     held: list[object] = []
-    kept = {id(value) for value in saved.values()}
+    slots = (slot for part in walk(module, times=1) for slot in part.buffer_slots())
+    kinds = registered_kinds(slots)
     for _, part in module.named_modules(remove_duplicate=False):
         for _, tensor in part.named_parameters(recurse=False, remove_duplicate=False):
             held.append(tensor)
             rows.setdefault(id(tensor), _row("parameter", tensor))
         for _, tensor in part.named_buffers(recurse=False, remove_duplicate=False):
             held.append(tensor)
-            kind = "buffer" if id(tensor) in kept else "non-persistent buffer"
+            kind = "buffer" if "buffer" in kinds.get(id(tensor), ()) else NOT_SAVED
             rows.setdefault(id(tensor), _row(kind, tensor))
     for _, value in first:
         rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
@@ -112,7 +123,7 @@ def _row(kind: str, value: object) -> dict:
     row = {"kind": kind, "type": clip(type_name(value)), "grad": known.requires_grad}
     if known.dtype is not None:
         row["shape"] = shape_in_words(known.shape)
-        row["dtype"] = str(known.dtype).removeprefix("torch.")
+        row["dtype"] = dtype_in_words(known.dtype)
     return row
 
 

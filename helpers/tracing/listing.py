@@ -9,7 +9,9 @@ from typing import NamedTuple
 from pygments.lexers.python import PythonLexer
 from pygments.token import Token
 
-from helpers.tracing.trace import Trace
+from helpers.tracing.trace import Step, Trace
+
+BLOCK = "the block"
 
 _CLASSES = {
     Token.Comment: "c",
@@ -34,28 +36,34 @@ class Block(NamedTuple):
 
 class Listing(NamedTuple):
     """The source of one function: its name, the number of its first line, of each line the tokens,
-    as [class, text, class, text, …], and the number of the line at which its statement begins; 0
-    for a line that does not run. `blocks`: outer ones before those inside."""
+    as class, text, class, text, … with tabs between, and the number of the line at which its
+    statement begins; 0 for a line that does not run. `blocks`: outer ones before those inside."""
 
     name: str
     first: int
-    tokens: list[list[str]]
+    tokens: list[str]
     statements: list[int]
     blocks: list[Block]
 
 
-def listings_of(steps: Trace) -> list[Listing]:
+def listings_of(*traces: Trace) -> list[Listing]:
     """The sources that are shown: of each function that ran, unless it stands in that of another,
-    and at the end the line of the block that raised."""
-    functions = steps.functions()
+    and at the end the lines of the blocks that raised."""
+    functions: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for steps in traces:
+        functions |= steps.functions()
     ranges = [range(first, first + len(text)) for first, text in functions.values()]
     found = []
     for name, (first, text) in functions.items():
         if sum(first in one for one in ranges) == 1:
             found.append(_listing(name, first, text))
-    if len(steps) and not steps[-1].stack:
-        found.append(Listing("the block", steps[-1].line, [["", steps[-1].source]], [0], []))
-    return found
+    blocks = [listing_of_block(steps[-1]) for steps in traces if steps and not steps[-1].stack]
+    return found + [one for at, one in enumerate(blocks) if one not in blocks[:at]]
+
+
+def listing_of_block(step: Step) -> Listing:
+    """The line of the block itself that raised."""
+    return Listing(BLOCK, step.line, [_joined(["", step.source])], [0], [])
 
 
 @lru_cache(maxsize=64)  # the same few functions run in trace after trace
@@ -77,7 +85,7 @@ def _blocks(tree: ast.Module) -> list[Block]:
     return found
 
 
-def _tokens(lines: list[str]) -> list[list[str]]:
+def _tokens(lines: list[str]) -> list[str]:
     found: list[list[str]] = [[] for _ in lines]
     at = 0
     for kind, words in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
@@ -89,7 +97,11 @@ def _tokens(lines: list[str]) -> list[list[str]]:
                 line[-1] += part
             elif part:
                 line += [name, part]
-    return found
+    return [_joined(line) for line in found]
+
+
+def _joined(tokens: list[str]) -> str:
+    return "\t".join(one.replace("\t", " ") for one in tokens)
 
 
 def _statements(tree: ast.Module, lines: list[str], first: int) -> list[int]:

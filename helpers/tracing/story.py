@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from helpers.state.objects import message_of, type_name
-from helpers.state.torch_private import NON_PERSISTENT
-from helpers.tracing.listing import listings_of
+from helpers.state.table import Table
+from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
+from helpers.state.walk import buffer_kind
+from helpers.tracing.listing import BLOCK, Listing, listing_of_block, listings_of
 from helpers.tracing.recorder import Line
+from helpers.tracing.river import river, setattr_lines
 from helpers.tracing.trace import Step, Trace
 from helpers.tracing.watch import BOXES, Change, State
 
-_MOST_STEPS, _MOST_NAMES, _MOST_VALUES = 10_000, 40, 8
+MOST_STEPS = 10_000
+_MOST_NAMES, _MOST_VALUES = 40, 8
 
 
 class Entry(NamedTuple):
@@ -56,40 +60,42 @@ class Note(NamedTuple):
     words: str
 
 
-class _Table(dict):
-    """Distinct rows, numbered in the order in which they came."""
-
-    def __missing__(self, row: object) -> int:
-        return self.setdefault(row, len(self))
-
-
 def film(steps: Trace) -> dict[str, Any]:
     """The film as the browser gets it, cut at 10,000 steps with the rest counted."""
-    return _Film(steps).tables()
+    return films(steps)[0]
+
+
+def films(*traces: Trace) -> list[dict[str, Any]]:
+    """A film of each trace, which all refer to the same listings: those of the first."""
+    listings = listings_of(*traces)
+    found = [_Film(steps, listings).tables() for steps in traces]
+    return [{**found[0], "listings": listings}, *found[1:]]
 
 
 class _Film:
     """Makes a film. The tables that its frames refer to fill as the frames are made."""
 
-    def __init__(self, steps: Trace) -> None:
-        self.trace, self.steps = steps, steps[:_MOST_STEPS]
+    def __init__(self, steps: Trace, listings: list[Listing]) -> None:
+        self.trace, self.steps = steps, steps[:MOST_STEPS]
         self.history = steps.recording.history
-        self.listings = listings_of(steps)
+        self.listings = listings
         self.touched = {(change.container, change.name) for change in steps.changes}
-        self.stacks, self.entries, self.values = _Table(), _Table(), _Table()
+        self.stacks, self.entries, self.values = Table(), Table(), Table()
 
     def tables(self) -> dict[str, Any]:
         frames = list(self._frames())
+        visits = [frame.visit for frame in frames]
+        told = list(self._told(visits))
         states = [self._boxes(state) for state in self.history.states or [{}]]
         changes = list(self._changes())
         return {
-            "listings": self.listings,
             "steps": frames,
             "stacks": list(self.stacks),
             "states": states,
             "entries": list(self.entries),
             "values": list(self.values),
-            "notes": list(self._notes([frame.visit for frame in frames])),
+            "notes": [self._note(at, since, visits[at]) for at, since in told],
+            "river": river(self.steps, self._assignments(), told)._asdict(),
             "changes": changes,
             "containers": BOXES,
             "more": len(self.trace) - len(self.steps),
@@ -100,13 +106,13 @@ class _Film:
         places: dict[int, int] = {}
         for place, listing in enumerate(self.listings):
             lines = range(listing.first, listing.first + len(listing.tokens))
-            places |= dict.fromkeys(lines, place)
-        visits = _Table()
+            places |= dict.fromkeys(lines if listing.name != BLOCK else (), place)
+        visits = Table()
         for step, line in zip(self.steps, self.trace.recording.lines, strict=False):
-            # The line of the block is in another file, and listed last.
-            place = places[step.line] if step.stack else len(self.listings) - 1
+            # The line of the block is in another file.
+            place = places[step.line] if step.stack else self.listings.index(listing_of_block(step))
             call = _listed_call(line, self.listings[place].first)
-            stack = tuple(map(short_name, step.stack)) or ("the block",)
+            stack = tuple(map(short_name, step.stack)) or (BLOCK,)
             values = [(name, one.words) for name, one in step.values.items() if name != "self"]
             yield Frame(
                 place,
@@ -116,6 +122,11 @@ class _Film:
                 self._state_of(step, line),
                 self.values[tuple(values[:_MOST_VALUES])],
             )
+
+    def _assignments(self) -> list[int]:
+        """Of each step the innermost call of `__setattr__` that is under way; 0 for none."""
+        lines = self.trace.recording.lines[: len(self.steps)]
+        return [_innermost(line, setattr_lines().start) for line in lines]
 
     def _state_of(self, step: Step, line: Line) -> int:
         if step is self.trace[-1]:
@@ -132,14 +143,18 @@ class _Film:
             found.append((box in state, entries, more))
         return found
 
-    def _notes(self, visits: list[int]) -> Iterator[Note]:
-        ends = _ends(self.steps)
-        for at, (step, end, visit) in enumerate(zip(self.steps, ends, visits, strict=True)):
-            when = at if end == at + 1 else min(end, len(ends) - 1)
-            if step.error is not None:
-                yield Note(when, visit, step.line, "error", error_in_words(step.error))
-            elif step.outcome is not None and not self._same_test(at, end, visits):
-                yield Note(when, visit, step.line, "test", str(step.outcome))
+    def _told(self, visits: list[int]) -> Iterator[tuple[int, int]]:
+        """Of each step that decided or raised its position, and that from which on it is known."""
+        for at, (step, end) in enumerate(zip(self.steps, _ends(self.steps), strict=True)):
+            tested = step.outcome is not None and not self._same_test(at, end, visits)
+            if step.error is not None or tested:
+                yield at, at if end == at + 1 else min(end, len(visits) - 1)
+
+    def _note(self, at: int, since: int, visit: int) -> Note:
+        step = self.steps[at]
+        if step.error is not None:
+            return Note(since, visit, step.line, "error", error_in_words(step.error))
+        return Note(since, visit, step.line, "test", str(step.outcome))
 
     def _same_test(self, at: int, end: int, visits: list[int]) -> bool:
         """Whether the step at `end` is of the test at `at`: the last line of a test tells."""
@@ -162,9 +177,13 @@ class _Film:
 def _listed_call(line: Line, first: int) -> int:
     """The call of the function that is listed from line `first` on: a comprehension, a lambda and a
     function inside belong to the call around them."""
+    return _innermost(line, first) or line.call
+
+
+def _innermost(line: Line, first: int) -> int:
+    """The innermost call under way of the function that begins at line `first`; 0 for none."""
     calls = zip(line.calls, line.stack, strict=True)
-    around = [call for call, begin in calls if begin == first]
-    return around[-1] if around else line.call
+    return next((call for call, begin in reversed(list(calls)) if begin == first), 0)
 
 
 def _ends(steps: list[Step]) -> list[int]:
@@ -221,8 +240,9 @@ def _verb(change: Change) -> str:
 def entry_of(box: str, name: str, state: State) -> Entry:
     """What a container holds under `name`, with the sign of its kind."""
     kind, words = state[box][name][:2]
-    silent = box == NON_PERSISTENT or (box == "_buffers" and name in state.get(NON_PERSISTENT, ()))
-    return Entry(_short(name), "non-persistent buffer" if silent else kind, words)
+    if box in (BUFFERS, NON_PERSISTENT):
+        kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
+    return Entry(_short(name), kind, words)
 
 
 def _short(name: str) -> str:

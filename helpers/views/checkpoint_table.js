@@ -1,82 +1,119 @@
-// Model and checkpoint side by side. All rows came with the view; filtering and folding happen
-// here.
+// How a checkpoint fits a model. All stages came with the view: to apply an advice, to filter and
+// to fold asks for nothing.
 
-import { mark, node } from "./dom.js";
+import { Wires } from "./checkpoint_wires.js";
+import { node } from "./dom.js";
 import { enter } from "./life.js";
 import { count } from "./words.js";
 
-function lineOf(row, sign) {
-  const line = node(
-    "tr",
-    "",
-    node("th", { scope: "row" }, node("code", "", row.key)),
-    node("td", "", mark(sign), sign.label),
-    node("td", "", row.model),
-    node("td", "", row.checkpoint),
-  );
-  return { line, state: row.state, text: `${row.key} ${sign.label}`.toLowerCase() };
+// An advice, with a button where something came of it. Of several the code is folded, so that the
+// lines stay in sight.
+function stepOf({ words, code, enough, stage }, _, all) {
+  const about = { class: "inm-button", type: "button", "data-stage": stage };
+  const button = stage ? node("button", about) : "";
+  const lines = node("pre", "inm-fit-code", node("code", "", code));
+  const isOpen = all.length === 1;
+  const fold = node("details", { open: isOpen }, node("summary", "", "code"), lines);
+  const said = [words, enough].filter(Boolean).map((one) => node("div", "inm-prose", one));
+  return node("div", "inm-fit-step", button, node("div", "", said[0], fold, ...said.slice(1)));
 }
 
-function stepOf({ words, code, enough }) {
-  return node(
-    "div",
-    "inm-fit-step",
-    node("div", "inm-prose", words),
-    node("pre", "inm-fit-code", node("code", "", code)),
-    node("div", "inm-prose", enough),
-  );
-}
-
-function render({ model, el }) {
-  const { title, advice, notes, rows, more, matched, heads } = model.get("table");
-  const signs = model.get("signs");
-  const lines = rows.map((row) => lineOf(row, signs[row.state]));
-
-  const filter = node("input", {
+class Table {
+  said = node("div", { class: "inm-fit-title inm-prose", role: "status" });
+  notes = node("div");
+  found = node("div", { role: "status" });
+  filter = node("input", {
     class: "inm-field",
     type: "text",
     spellcheck: "false",
     autocomplete: "off",
   });
-  const fold = node("input", { type: "checkbox", disabled: !matched });
-  const bar = node(
-    "div",
-    "inm-bar",
-    node("label", "inm-switch", "filter", filter),
-    node("label", "inm-switch", fold, `show what matched: ${count(matched)}`),
-  );
-  const head = node("tr", "", ...heads.map((one) => node("th", { scope: "col" }, one)));
-  const body = node("tbody");
-  const table = node("table", "inm-table", node("thead", "", head), body);
-  const about = { role: "region", "aria-label": "Keys of the model and of the checkpoint" };
-  const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, table);
-  const status = node("div", { class: "inm-status", role: "status" });
 
-  // A filter looks into what is folded too: who types a name wants to see it.
-  function show() {
-    const wanted = filter.value.trim().toLowerCase();
-    const unfolded = ({ state }) => fold.checked || state !== "matched";
-    const seen = lines.filter(wanted ? ({ text }) => text.includes(wanted) : unfolded);
-    body.replaceChildren(...seen.map(({ line }) => line));
-    table.hidden = !seen.length;
-    const rest = more ? `; ${count(more)} more are not listed` : "";
-    status.textContent = `${count(seen.length)} of ${count(lines.length + more)} keys shown${rest}`;
+  constructor(fit, signs) {
+    this.fit = fit;
+    this.wires = new Wires(fit, signs);
+    const steps = fit.advice.map(stepOf);
+    const about = { role: "group", "aria-label": "How the keys fit" };
+    const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, this.wires.element);
+    const label = node("label", "inm-switch", "filter", this.filter);
+    const bar = node("div", "inm-bar", label, this.found);
+    const parts = [this.said, ...steps, this.notes, scroll, bar];
+    this.root = node("div", "inm inm-fit", ...parts);
+    this.buttons = [...this.root.querySelectorAll("[data-stage]")];
   }
 
-  function onKey(event) {
-    if (event.key !== "Escape" || !filter.value) return;
-    filter.value = "";
-    show();
+  // The stages that stand behind the one that is shown, itself first.
+  under(at = this.wires.at) {
+    const found = [];
+    for (let one = at; one > 0; one = this.fit.stages[one].base) found.push(one);
+    return found;
   }
 
-  const said = notes.map((one) => node("div", "inm-soft inm-prose", one));
-  const words = [node("div", "inm-fit-title inm-prose", title), ...advice.map(stepOf), ...said];
-  const root = node("div", "inm inm-fit", ...words, bar, scroll, status);
-  const { on, leave } = enter(el, root);
-  for (const input of [filter, fold]) on(input, "input", show);
-  on(root, "keydown", onKey);
-  show();
-  return leave;
+  go(at) {
+    this.wires.show(at);
+    const on = this.under();
+    const { advice, said, notes } = this.fit;
+    const numbers = advice.flatMap(({ stage }, i) => (on.includes(stage) && stage ? [i + 1] : []));
+    const isSupposed = advice.some(({ stage, asks }) => stage === at && asks);
+    const which = advice.length > 1 ? ` ${numbers.join(", ")}` : "";
+    const lead = at ? `${isSupposed ? "Supposed" : "Applied"}${which}: ` : "";
+    this.said.textContent = lead + said[at];
+    this.notes.replaceChildren(...notes[at].map((one) => node("div", "inm-soft inm-prose", one)));
+    for (const button of this.buttons) {
+      const stage = Number(button.dataset.stage);
+      const place = advice.findIndex((one) => one.stage === stage);
+      const act = advice[place].asks ? "Suppose so" : "Apply";
+      button.textContent = on.includes(stage) ? "Take back" : act;
+      if (which || advice.length > 1) {
+        button.setAttribute("aria-label", `${button.textContent}: advice ${place + 1}`);
+      }
+    }
+  }
+
+  press(button) {
+    const stage = Number(button.dataset.stage);
+    this.go(this.under().includes(stage) ? this.fit.stages[stage].base : stage);
+  }
+
+  find() {
+    this.wires.wanted = this.filter.value.trim().toLowerCase();
+    this.wires.show(this.wires.at);
+    const { more } = this.fit;
+    const rest = more ? `${count(more)} more keys are not listed.` : "";
+    const rows = `${count(this.wires.rows.length)} rows found. `;
+    this.found.textContent = (this.wires.wanted ? rows : "") + rest;
+  }
+
+  onClick(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.fold) this.wires.open(button.dataset.fold);
+    else this.press(button);
+  }
+
+  onKey(event) {
+    if (event.key !== "Escape" || !this.filter.value) return;
+    this.filter.value = "";
+    this.find();
+  }
+}
+
+function render({ model, el }) {
+  const table = new Table(model.get("fit"), model.get("signs"));
+  const { on, leave } = enter(el, table.root);
+  on(table.filter, "input", () => table.find());
+  on(table.root, "click", (event) => table.onClick(event));
+  on(table.root, "keydown", (event) => table.onKey(event));
+  table.go(0);
+  table.find();
+  // Its cells have other heights.
+  const resized = new ResizeObserver(() => table.wires.draw());
+  resized.observe(table.wires.body);
+  return () => {
+    table.wires.stop();
+    resized.disconnect();
+    leave();
+  };
 }
 
 export default { render };

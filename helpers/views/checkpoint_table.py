@@ -1,4 +1,4 @@
-"""Model and checkpoint side by side, a row for each key; filtered and folded in the browser."""
+"""How a checkpoint fits a model: the keys of both, wired; an advice is applied in the browser."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import asdict
 
 import anywidget
-from traitlets import Dict
+from traitlets import Dict, List
 
-from helpers.checkpoints.comparison import Comparison, Outline
-from helpers.state.objects import clip, shape_in_words, type_name
+from helpers.checkpoints.comparison import Advice, Comparison
+from helpers.state.objects import clip, type_name
 from helpers.views import ThreeFaces, front_end
+from helpers.views.checkpoint_wires import STATES, Wires, states_of, words_of
 from helpers.views.markup import (
     CODE,
     Markup,
@@ -23,34 +24,25 @@ from helpers.views.markup import (
     soft,
     tag,
 )
-from helpers.views.signs import Sign
 
-# Colours belong to kinds of state; what a load says has the colour of the words beside it.
-STATES: dict[str, Sign] = {
-    "mismatched": Sign("≠", "currentColor", "mismatched"),
-    "refused": Sign("⚠", "currentColor", "refused"),
-    "missing": Sign("−", "currentColor", "missing"),
-    "unexpected": Sign("+", "currentColor", "unexpected"),
-    "silent": Sign("~", "currentColor", "passed over"),
-    "matched": Sign("✓", "currentColor", "matched"),
-}
-_LIVE_ROWS, _STATIC_ROWS, _CODE = 2_000, 60, 3_000
+_ROWS, _CODE = 60, 3_000
 _PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
 _HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
 
 class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
-    """What a load would do with each key: the model's tensor beside that of the checkpoint, and the
-    advice.
+    """What a load would do with each key: the model's keys and those of the checkpoint, a line
+    between what fits or could fit, and advice that can be applied.
 
     `comparison` is what `compare_checkpoint(module, state_dict)` returned; TypeError for anything
-    else. What needs attention comes first, what matches is folded; a filter finds keys. The view
-    keeps text and numbers only."""
+    else. What comes of an advice was tried on a stand-in: to apply it shows that, and loads
+    nothing. In a large model what fits is folded; a filter finds keys. The view keeps text and
+    numbers only. Where nothing runs it is a table, what needs attention first."""
 
     _esm, _css = front_end("checkpoint_table")
 
-    table = Dict().tag(sync=True)
-    signs = Dict({state: asdict(sign) for state, sign in STATES.items()}).tag(sync=True)
+    fit = Dict().tag(sync=True)
+    signs = List([asdict(sign) for sign in STATES.values()]).tag(sync=True)
 
     def __init__(self, comparison: Comparison) -> None:
         if not isinstance(comparison, Comparison):
@@ -58,27 +50,44 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
             raise TypeError(
                 f"CheckpointTable() takes a Comparison, got {type_name(comparison)}; {advice}."
             )
-        super().__init__(table=_table(comparison))
+        self._found, wires = comparison, Wires(comparison)
+        steps = zip(comparison.advice, wires.steps, strict=True)
+        made = {
+            **wires.as_json(),
+            "said": [_said(stage.fit) for stage in wires.stages],
+            "notes": [_notes(stage.fit) for stage in wires.stages],
+            "advice": [_advice(step, stage) for step, stage in steps],
+        }
+        super().__init__(fit=made)
 
     def title(self) -> str:
-        return f"CheckpointTable: {self.table['title']}"
+        return f"CheckpointTable: {_said(self._found)}"
 
     def static_face(self) -> Markup:
         """The rows that need attention, and in a fold those that match, each cut with the rest
         counted.
         """
-        rows, matched = self.table["rows"], self.table["matched"]
-        trouble = [row for row in rows if row["state"] != "matched"]
-        fits = [row for row in rows if row["state"] == "matched"]
-        known = len(rows) + self.table["more"] - matched
+        states = states_of(self._found)
+        fits = [key for key, state in states.items() if state == "matched"]
+        trouble = [key for key, state in states.items() if state != "matched"]
+        matched = fold(f"{len(fits):,} matched", self._rows(fits, states)) if fits else ""
         return face(
             "fit",
-            tag("div", self.table["title"], style="font-weight:600"),
-            *map(_step, self.table["advice"]),
-            *map(soft, self.table["notes"]),
-            _rows(trouble, known) if trouble else "",
-            fold(f"{matched:,} matched", _rows(fits, matched)) if fits else "",
+            tag("div", _said(self._found), style="font-weight:600"),
+            *(_step(_advice(step, 0)) for step in self._found.advice),
+            *map(soft, _notes(self._found)),
+            self._rows(trouble, states) if trouble else "",
+            matched,
         )
+
+    def _rows(self, keys: list[str], states: dict[str, str]) -> Markup:
+        rows = []
+        for key in keys[:_ROWS]:
+            sign, sides = STATES[states[key]], (self._found.expected, self._found.found)
+            said = join([mark(sign), sign.label])
+            rows.append([tag("span", clip(key), style=CODE), said])
+            rows[-1] += [words_of(side.get(key)) for side in sides]
+        return join([grid(_HEADS, rows), rest(len(keys) - _ROWS, "keys")])
 
 
 def _step(advice: dict) -> Markup:
@@ -86,49 +95,28 @@ def _step(advice: dict) -> Markup:
     return tag("div", advice["words"], code, advice["enough"], style="margin-top:0.6em")
 
 
-def _table(found: Comparison) -> dict:
-    """The comparison as JSON: `title`, `rows` as {key, state, model, checkpoint}, how many are left
-    out, and words."""
-    states = _states(found)
-    totals = Counter(states.values())
+def _said(found: Comparison) -> str:
+    """The verdict, and how many keys are in each state."""
+    totals = Counter(states_of(found).values())
     counts = [f"{totals[one]:,} {sign.label}" for one, sign in STATES.items() if totals[one]]
-    title = [f"{clip(found.type, 80)}: {clip(found.verdict, 400)}"]
-    title.append(", ".join(counts) or "no key on either side")
-    rows = [
-        {
-            "key": clip(key),
-            "state": state,
-            "model": _words(found.expected.get(key)),
-            "checkpoint": _words(found.found.get(key)),
-        }
-        for key, state in states.items()
-    ]
+    verdict = f"{clip(found.type, 80)}: {clip(found.verdict, 400)}"
+    return f"{verdict}; {', '.join(counts) or 'no key on either side'}."
+
+
+def _advice(step: Advice, stage: int) -> dict:
+    """An advice as JSON; `stage`: the one after it, 0 where there is none. If it `asks`, its lines
+    are comments, for the reader to decide."""
     return {
-        "title": "; ".join(title) + ".",
-        "advice": [
-            {"words": step.words, "code": _cut(step.code), "enough": _ENOUGH[step.enough]}
-            for step in found.advice
-        ],
-        "notes": [clip(note, 600) for note in _notes(found)],
-        "rows": rows[:_LIVE_ROWS],
-        "more": max(0, len(rows) - _LIVE_ROWS),
-        "matched": totals["matched"],
-        "heads": list(_HEADS),
+        "words": step.words,
+        "code": _cut(step.code),
+        "enough": _ENOUGH[step.enough],
+        "stage": stage,
+        "asks": step.is_remark,
     }
 
 
-def _states(found: Comparison) -> dict[str, str]:
-    """What a load says of each key, what needs attention first."""
-    states = dict.fromkeys(found.unexpected, "unexpected")
-    states |= dict.fromkeys(found.silent, "silent") | dict.fromkeys(found.matched, "matched")
-    states |= dict.fromkeys(found.missing, "missing")
-    states |= {key: "mismatched" for key, *_ in found.mismatched}
-    states |= {key: "refused" for key in {**found.expected, **found.found} if key not in states}
-    order = list(STATES)
-    return dict(sorted(states.items(), key=lambda pair: order.index(pair[1])))
-
-
 def _notes(found: Comparison) -> list[str]:
+    """Clipped sentences on what the keys alone do not show."""
     notes = [f"torch says: {one}" for one in found.errors]
     if found.dtypes or found.devices:
         changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
@@ -138,7 +126,7 @@ def _notes(found: Comparison) -> list[str]:
         notes[-1] += " With assign=True it takes these tensors."
     if found.doubts:
         notes.append(f"Not asked, and may decide otherwise: {'; '.join(found.doubts)}.")
-    return notes
+    return [clip(note, 600) for note in notes]
 
 
 def _cut(code: str) -> str:
@@ -151,22 +139,3 @@ _ENOUGH = {
     None: "Then it loads strictly, unless a rule that was not asked decides otherwise.",
     False: "",
 }
-
-
-def _words(held: Outline | None) -> str:
-    """What stands on one side; "–" for nothing."""
-    if held is None or held.dtype is None:
-        return "–" if held is None else clip(held.type, 80)
-    device = "" if held.device is None or held.device.type == "cpu" else f", {held.device}"
-    return f"{shape_in_words(held.shape)}, {held.dtype}{device}".replace("torch.", "")
-
-
-def _rows(rows: list[dict], known: int) -> Markup:
-    shown = rows[:_STATIC_ROWS]
-    return join([grid(_HEADS, map(_row, shown)), rest(known - len(shown), "keys")])
-
-
-def _row(row: dict) -> list[Markup | str]:
-    sign = STATES[row["state"]]
-    key = tag("span", row["key"], style=CODE)
-    return [key, join([mark(sign), sign.label]), row["model"], row["checkpoint"]]

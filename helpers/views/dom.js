@@ -13,10 +13,15 @@ export function node(name, attributes, ...children) {
   return element;
 }
 
+// The colours of a sign, as a style.
+export function shades({ colour, light, dark }) {
+  return `--inm-on-light:${light || colour};--inm-on-dark:${dark || colour}`;
+}
+
 // The glyph of a sign; what it stands for is told in words beside it.
-export function mark({ glyph, colour, label, light, dark }) {
-  const style = `--inm-on-light:${light || colour};--inm-on-dark:${dark || colour}`;
-  return node("span", { class: "inm-sign", style, title: label, "aria-hidden": "true" }, glyph);
+export function mark(sign) {
+  const about = { style: shades(sign), title: sign.label, "aria-hidden": "true" };
+  return node("span", { class: "inm-sign", ...about }, sign.glyph);
 }
 
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.

@@ -8,16 +8,13 @@ from __future__ import annotations
 from helpers.state.audit import audit
 from helpers.state.findings import CODES, SEVERITIES, Finding, Findings
 from helpers.state.objects import clip
-from helpers.views.markup import MONO, SOFT, Markup, grid, join, mark, rest, tag
+from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, tag
 from helpers.views.signs import SIGNS
 
 __all__ = ["audit", "findings_table"]
 
 _MOST, _LONGEST = 60, 160
-_CELL = (
-    "border:0;border-bottom:1px solid #8a8a8a;padding:0.3em 0.9em;text-align:left;"
-    "vertical-align:top;background:none;font-weight:400;max-width:54em"
-)
+_CELL = f"{RULED};max-width:54em"
 # A name breaks only where it would be wider than its place, so that a short one stays whole in a
 # narrow table.
 _NAME = f"{MONO};overflow-wrap:break-word"

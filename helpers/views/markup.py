@@ -25,6 +25,11 @@ CELL = (
     "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
     "font-weight:400;background:none"
 )
+# A cell with a line under it and no frame.
+RULED = (
+    "border:0;border-bottom:1px solid #8a8a8a;padding:0.3em 0.9em;text-align:left;"
+    "vertical-align:top;font-weight:400;background:none"
+)
 # After trust, when the ground of the page is known.
 _STAYS = "position:sticky;left:0;background:var(--jp-layout-color0,#ffffff)"
 MONO = "font-family:monospace"

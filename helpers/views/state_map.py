@@ -13,8 +13,8 @@ from torch import nn
 from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
-from helpers.state.objects import Facts, require_module, shape_in_words, type_name
-from helpers.state.totals import Totals, totals
+from helpers.state.objects import Facts, dtype_in_words, require_module, shape_in_words, type_name
+from helpers.state.totals import Totals, totals, totals_of
 from helpers.state.tree import About, Row
 from helpers.state.walk import each_once
 from helpers.views import ThreeFaces, front_end, page
@@ -121,7 +121,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         return _about_as_json(known) if known else {"names": []}
 
     def _preview(self, request: dict) -> dict:
-        return {"text": tree.numbers(self._module, request["id"], request["path"])}
+        return {"text": tree.first_numbers(self._module, request["id"], request["path"])}
 
     def _refresh(self, request: dict) -> dict:
         self.refresh()
@@ -183,10 +183,12 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
 def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
     """The traits that depend on the module: `rows`, `whole` and `totals`; of `budget` rows, and
     `at_a_time` of one module, where that is given."""
+    parts = each_once(module, most=_WHOLE_MODULES + 1)
+    small = len(parts) <= _WHOLE_MODULES
     if not budget:
-        small = _is_small(module)
         budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
-    found = tree.opened(module, budget, at_a_time)
+    found = tree.opened(module, budget, at_a_time, parts)
+    sums = totals_of(parts) if small else totals(module)
     rows = []
     for row in found.rows:
         sent = _as_json(row)
@@ -197,12 +199,7 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
         if row.id in found.about:  # then it needs no trip either
             sent |= _about_as_json(found.about[row.id])
         rows.append(sent)
-    sums = _totals_as_json(found.totals or totals(module))
-    return {"rows": rows, "whole": found.whole, "totals": sums}
-
-
-def _is_small(module: nn.Module) -> bool:
-    return len(each_once(module, most=_WHOLE_MODULES + 1)) <= _WHOLE_MODULES
+    return {"rows": rows, "whole": found.whole, "totals": _totals_as_json(sums)}
 
 
 def _as_json(row: Row) -> dict:
@@ -216,6 +213,8 @@ def _as_json(row: Row) -> dict:
         sent["value"] = row.value
     if row.tensor is not None:
         sent |= _tensor_as_json(row.tensor)
+    if row.piece is not None:
+        sent["here"] = shape_in_words(row.piece)
     return sent
 
 
@@ -225,7 +224,7 @@ def _tensor_as_json(tensor: Facts) -> dict:
     nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
     return {
         "shape": shape_in_words(tensor.shape),
-        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "dtype": dtype_in_words(tensor.dtype),
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
@@ -283,11 +282,13 @@ def _about(row: dict) -> str:
 
 
 def note(row: dict) -> str:
-    """Shape and dtype of a tensor, "frozen" where it is; the short text of a plain value."""
+    """Shape and dtype of a tensor, "frozen" where it is, and the shape of what is here where it is
+    laid out over several processes; the short text of a plain value."""
     if "dtype" not in row:
         return row.get("value") or row["type"]
     frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
-    return f"{row['shape']}, {row['dtype']}{frozen}"
+    here = f", here {row['here']}" if "here" in row else ""
+    return f"{row['shape']}, {row['dtype']}{frozen}{here}"
 
 
 def _legend() -> Markup:

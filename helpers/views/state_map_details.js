@@ -15,6 +15,7 @@ function sumsOf({ parameters, trainable, buffers, memory }) {
 function tensorFacts(row) {
   return [
     ["shape", row.shape],
+    ["shape here", row.here ?? null],
     ["dtype", row.dtype],
     ["device", row.device],
     ["elements", row.numel === null ? null : count(row.numel)],
@@ -33,7 +34,7 @@ function factsOf(row) {
 function namesOf({ names }) {
   if (!names?.length) return "";
   const lines = names.map((name) => node("li", "", node("code", "", name)));
-  const head = node("h4", "", "One tensor, several names");
+  const head = node("div", "inm-map-subhead", "One tensor, several names");
   return node("div", "inm-map-names", head, node("ul", "", ...lines));
 }
 
@@ -50,7 +51,7 @@ function seenLine(yes, [words, otherwise]) {
 export class Details {
   constructor({ signs, sees }, ask) {
     Object.assign(this, { signs, sees, ask });
-    const about = { role: "region", "aria-label": "Details of what is selected" };
+    const about = { role: "group", "aria-label": "Details of what is selected" };
     this.element = node("div", { class: "inm-map-details", tabindex: 0, ...about });
   }
 
@@ -86,7 +87,7 @@ export class Details {
   seersOf(row) {
     if (!row.seen) return [];
     const lines = row.seen.map((yes, place) => seenLine(yes, this.sees[place]));
-    return [node("h4", "", "Who sees it"), node("ul", "inm-map-sees", ...lines)];
+    return [node("div", "inm-map-subhead", "Who sees it"), node("ul", "inm-map-sees", ...lines)];
   }
 
   previewOf(row) {

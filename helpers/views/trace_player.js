@@ -1,191 +1,139 @@
-// The lines of a trace, one step after the other. The whole film came with the view, so nothing
-// asks the kernel.
+// The lines of a trace, or of two, one step after the other. The whole film came with the view, so
+// nothing asks the kernel.
 
 import { node } from "./dom.js";
 import { enter } from "./life.js";
+import { Bar } from "./trace_player_bar.js";
 import { Film } from "./trace_player_film.js";
+import { River } from "./trace_player_river.js";
 import { Source } from "./trace_player_source.js";
 import { State } from "./trace_player_state.js";
 import { count } from "./words.js";
 
-const KEYS = {
-  ArrowLeft: "back",
-  ArrowUp: "back",
-  ArrowRight: "forward",
-  ArrowDown: "forward",
-  Home: "first",
-  End: "last",
-  " ": "play",
-};
-const PACE = 550; // ms for a step that is played; a step that changes something stays longer
+const NAMES = ["first", "second"];
 
-function button(action, label, ...words) {
-  const about = { "data-action": action, title: label, "aria-label": label };
-  return node("button", { type: "button", class: "inm-button", ...about }, ...words);
-}
-
-// A word that a narrow page leaves out.
-const word = (words) => node("span", "inm-player-word", words);
-
-function legendOf({ more, remarks }) {
+function legendOf(films) {
+  const more = Math.max(...films.map((film) => film.more));
+  const two = films.length > 1;
   const words = [
-    "▶ runs now · ✓ has run · – passed over by a test",
-    "Containers: as the line leaves them; what it calls comes with its own lines.",
+    `▶ runs now · ✓ has run · – passed over by a test${two ? " · ▷ waits" : ""}`,
+    "Tick on the slider: a change.",
+    "Containers: as the line itself leaves them.",
     ...(more ? [`${count(more)} more steps are not shown.`] : []),
-    ...remarks.map((one) => `${one}.`),
+    ...new Set(films.flatMap(({ remarks }) => remarks.map((one) => `${one}.`))),
   ];
   const parts = words.map((one) => node("div", "inm-prose", one));
   return node("div", "inm-player-legend inm-soft", ...parts);
 }
 
 class Player {
-  timer = null;
-  playing = button("play", "", "Play");
-  counter = node("span", "inm-player-count");
   path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
+  course = node("div", "inm-player-course inm-soft");
   status = node("div", {
     class: "inm-player-status inm-prose",
     role: "status",
     "aria-live": "polite",
   });
-  actions = {
-    first: () => this.go(0),
-    back: () => this.go(this.position - 1),
-    play: () => this.play(),
-    forward: () => this.go(this.position + 1),
-    last: () => this.go(this.film.last),
-    previous: () => this.jump(-1),
-    next: () => this.jump(1),
-  };
 
-  constructor(film, signs, start) {
-    Object.assign(this, { film, position: start });
-    this.source = new Source(film);
-    this.state = new State(film, signs);
-    const range = { type: "range", min: 0, max: film.last, "aria-label": "Step" };
-    this.slider = node("input", range);
-    const body = node("div", "inm-player-body", this.source.element, this.state.element);
-    const parts = [this.controls(), this.path, body, this.status, legendOf(film)];
-    this.root = node("div", "inm inm-player", ...parts);
+  // `moments`: of each step the positions in all films.
+  constructor({ films, moments, signs, start, words }) {
+    Object.assign(this, { films, moments });
+    const two = films.length > 1;
+    this.source = new Source(films);
+    this.river = new River(films);
+    this.states = films.map((film, k) => new State(film, signs, two ? NAMES[k] : ""));
+    const show = (position, said) => this.show(position, said);
+    const { status } = this;
+    this.bar = new Bar({ last: moments.length - 1, changes: this.changes(), show, status, start });
+    const states = this.states.map(({ element }) => element);
+    const river = this.river.isThere ? [this.river.element] : [];
+    const about = { class: "inm-player-body", "data-river": river.length > 0 };
+    const body = node("div", about, ...river, this.source.element, ...states);
+    const head = two ? [node("div", "inm-player-words inm-prose", words)] : [];
+    const where = node("div", "inm-player-where", two ? "" : this.path, this.course);
+    const parts = [...head, this.bar.element, where, body, status, legendOf(films)];
+    this.root = node("div", { class: "inm inm-player", "data-runs": films.length }, ...parts);
   }
 
-  controls() {
-    this.bar = node(
-      "div",
-      { class: "inm-player-bar", role: "group", "aria-label": "Steps" },
-      button("first", "First step", "|◀"),
-      button("back", "Back", "◀"),
-      this.playing,
-      button("forward", "Forward", "▶"),
-      button("last", "Last step", "▶|"),
-      this.slider,
-      this.counter,
-      button("previous", "Previous change", "◁", word(" Previous change")),
-      button("next", "Next change", word("Next change "), "▷"),
-    );
-    return this.bar;
+  // Which of the films a moment has moved.
+  movedAt(moment) {
+    const before = this.moments[moment - 1];
+    return this.moments[moment].map((place, k) => place !== (before?.[k] ?? -1));
   }
 
-  // Shows the step at `to`, or the nearest there is; `words` are added to what is said of it.
-  go(to, words = "") {
-    const { film } = this;
-    this.position = Math.max(0, Math.min(film.last, to));
-    const { text, note } = this.source.show(this.position);
-    this.state.show(this.position, text);
-    const { stack, line } = film.steps[this.position];
+  changes() {
+    const found = this.moments.map((places, moment) => {
+      const moved = this.movedAt(moment);
+      const changed = places.map((place, k) => moved[k] && this.films[k].changesAt(place).length);
+      return [moment, [...places.keys()].filter((k) => changed[k])];
+    });
+    return new Map(found.filter(([, runs]) => runs.length));
+  }
+
+  show(moment, words) {
+    const [places, moved] = [this.moments[moment], this.movedAt(moment)];
+    const lead = Math.max(0, moved.indexOf(true));
+    const film = this.films[lead];
+    const notes = this.source.show(places, moved, lead);
+    this.states.forEach((state, k) => state.show(places[k]));
+    this.course.textContent = this.river.show(places);
+    const { stack, line } = film.stepAt(places[lead]);
     const calls = film.stacks[stack];
     const path = calls.flatMap((name, i) => [i ? " › " : "", node("code", "", name)]);
     this.path.replaceChildren(...path);
-    const place = [this.position + 1, film.last + 1];
-    this.slider.value = this.position;
-    this.slider.setAttribute("aria-valuetext", `step ${place[0]} of ${place[1]}`);
-    this.counter.textContent = place.map(count).join(" / ");
-    const said = this.said(note, words);
+    const said = this.said(places, moved, notes);
+    const parts = [said, words].filter((one) => one).join("; ");
     const where = `${calls.at(-1)}, line ${line}: `;
-    this.status.replaceChildren(where, node("code", "", text), said ? ` → ${said}` : "");
+    const code = node("code", "", film.textAt(places[lead]));
+    this.status.replaceChildren(this.who(moved), where, code, parts ? ` → ${parts}` : "");
   }
 
-  // What came of the line: how its test went or what it raised, and what it changed.
-  said(note, words) {
-    const parts = this.film.changesAt(this.position).map((change) => change.words);
-    if (note) parts.unshift(`${note.kind === "test" ? "is" : "raises"} ${note.words}`);
-    if (words) parts.push(words);
-    return parts.join("; ");
+  // Of two films those that this step is of.
+  who(moved) {
+    if (moved.length === 1) return "";
+    if (moved.every((one) => one)) return "Both: ";
+    return moved[0] ? "First: " : "Second: ";
   }
 
-  jump(way) {
-    const to = this.film.changeFrom(this.position, way);
-    if (to !== null) this.go(to);
-    else this.go(this.position, way > 0 ? "no later change" : "no earlier change");
-  }
-
-  play() {
-    if (this.timer !== null) {
-      this.stop();
-      return;
-    }
-    if (this.position === this.film.last) this.go(0);
-    this.status.setAttribute("aria-live", "off"); // read out step by step it would never end
-    this.playing.textContent = "Pause";
-    this.wait();
-  }
-
-  wait() {
-    const pace = this.film.changesAt(this.position).length ? 3 * PACE : PACE;
-    this.timer = setTimeout(() => {
-      this.go(this.position + 1);
-      if (this.position === this.film.last) this.stop();
-      else this.wait();
-    }, pace);
-  }
-
-  stop() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.status.setAttribute("aria-live", "polite");
-    this.playing.textContent = "Play";
-  }
-
-  act(action) {
-    if (action !== "play") this.stop();
-    this.actions[action]();
-  }
-
-  slide() {
-    this.stop();
-    this.go(Number(this.slider.value));
-  }
-
-  onKey(event) {
-    const held = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
-    const action = held ? undefined : KEYS[event.key];
-    const space = event.key === " ";
-    const onButton = event.target.closest("button") && space;
-    const onSlider = event.target === this.slider && !space;
-    if (!action || onButton || onSlider) return;
-    event.preventDefault();
-    this.act(action);
+  // What came of the line, in each film that it ran in: how its test went or what it raised, and
+  // what it changed.
+  said(places, moved, notes) {
+    const told = this.films.map((film, k) => {
+      const parts = moved[k] ? film.changesAt(places[k]).map((change) => change.words) : [];
+      const note = moved[k] && notes[k];
+      if (note) parts.unshift(`${note.kind === "test" ? "is" : "raises"} ${note.words}`);
+      return parts.join("; ");
+    });
+    const distinct = new Set(told.filter((_, k) => moved[k]));
+    if (distinct.size < 2) return [...distinct].join("");
+    return told.map((words, k) => `${words || "nothing"} in the ${NAMES[k]}`).join(", ");
   }
 }
 
+function filmsOf(model) {
+  const [film, other] = [model.get("film"), model.get("other")];
+  const found = [film, ...(other ? [{ ...other, listings: film.listings }] : [])];
+  return found.map((one, run) => new Film(one, run));
+}
+
 function render({ model, el }) {
-  const film = new Film(model.get("film"));
-  if (film.last < 0) {
-    return enter(el, node("div", "inm inm-player", model.get("nothing"))).leave;
+  const films = filmsOf(model);
+  const words = model.get("words") ?? "";
+  const moments = model.get("moments") ?? films[0].steps.map((_, at) => [at]);
+  if (!moments.length) {
+    return enter(el, node("div", "inm inm-player", words, " ", model.get("nothing"))).leave;
   }
-  const player = new Player(film, model.get("signs"), model.get("start"));
-  const { on, leave } = enter(el, player.root);
-  for (const one of player.bar.querySelectorAll("button")) {
-    on(one, "click", () => player.act(one.dataset.action));
-  }
-  on(player.slider, "input", () => player.slide());
-  on(player.root, "keydown", (event) => player.onKey(event));
+  const [signs, start] = [model.get("signs"), model.get("start")];
+  const player = new Player({ films, moments, signs, start, words });
+  const { bar, root } = player;
+  const { on, leave } = enter(el, root);
+  bar.listen(on, root);
   // Its lines wrap anew.
-  const resized = new ResizeObserver(() => player.source.show(player.position));
-  player.go(player.position);
+  const resized = new ResizeObserver(() => player.source.showAgain());
+  bar.go(bar.position);
   resized.observe(player.source.element);
   return () => {
-    player.stop();
+    bar.stop();
     resized.disconnect();
     leave();
   };

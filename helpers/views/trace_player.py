@@ -3,20 +3,22 @@ other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import anywidget
-import ipywidgets as widgets
-from traitlets import Dict, Int, Unicode
+from traitlets import Dict, Int, List, Unicode
 
 from helpers.state.objects import brief
+from helpers.tracing.alongside import moments
 from helpers.tracing.parting import parting
+from helpers.tracing.river import course_in_words
 from helpers.tracing.story import (
+    MOST_STEPS,
     entry_of,
     error_in_words,
-    film,
+    films,
     moves_of,
     names_of,
     short_name,
@@ -25,9 +27,11 @@ from helpers.tracing.trace import Trace
 from helpers.tracing.watch import BOXES, State
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, MONO, SOFT, Markup, face, grid, join, mark, rest, soft, tag
+from helpers.views.river import river_table
 from helpers.views.signs import AS_JSON, SIGNS
 
 _STATIC_ROWS, _STATIC_NAMES = 40, 12
+_NO_RIVER = {"ways": [], "courses": []}
 _NOTHING = (
     "No line of torch ran. Either the block has not run yet, or what it did is not written in "
     "torch's module.py: Python itself finds a plain attribute, and the forward of a layer is in a "
@@ -35,14 +39,8 @@ _NOTHING = (
 )
 
 
-class TracePlayer(ThreeFaces, anywidget.AnyWidget):
-    """The lines of a trace, stepped through in the browser: source, path of calls, local names and
-    containers.
-
-    `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is
-    shown first, an int; TypeError for anything else. A line that changes a container is shown with
-    its change made; what a line calls comes with lines of its own. Grey are the lines that a test
-    has passed over, from that test on. The view keeps text and numbers alone."""
+class _Player(ThreeFaces, anywidget.AnyWidget):
+    """What is shown of one trace and of two: the same source, under the same controls."""
 
     _esm, _css = front_end("trace_player")
 
@@ -51,13 +49,27 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
     start = Int().tag(sync=True)
     nothing = Unicode().tag(sync=True)
 
+
+class TracePlayer(_Player):
+    """The lines of a trace, stepped through in the browser: source, path of calls, local names and
+    containers; of an assignment, the questions of `__setattr__` as they are answered.
+
+    `steps` is what `with trace(module) as steps` gave, `start` the position of the step that is
+    shown first, an int; TypeError for anything else. A line that changes a container is shown with
+    its change made; what a line calls comes with lines of its own. Grey are the lines that a test
+    has passed over, from that test on. The view keeps text and numbers alone."""
+
     def __init__(self, steps: Trace, *, start: int = 0) -> None:
         _require_trace(steps, "TracePlayer")
         if not isinstance(start, int):
             advice = f"the position of a step as start, such as 0; got {brief(start)}"
             raise TypeError(f"TracePlayer() takes {advice}.")
-        self._words, self.face = repr(steps), static_face(steps)
-        super().__init__(**shown(steps, start))
+        traits = shown(steps, start)
+        river = traits["film"]["river"]
+        self._words, self.face = repr(steps), static_face(steps, river)
+        if len(river["courses"]) == 1:
+            self._words += f". {course_in_words(river['ways'], river['courses'][0])}"
+        super().__init__(**traits)
 
     def title(self) -> str:
         return f"TracePlayer, {self._words}"
@@ -69,38 +81,62 @@ class TracePlayer(ThreeFaces, anywidget.AnyWidget):
 def shown(steps: Trace, start: int = 0) -> dict:
     """The traits of a player that depend on what it shows."""
     return {
-        "film": film(steps),
+        "film": films(steps)[0],
         "start": max(0, min(start, len(steps) - 1)),
         "nothing": " ".join([_NOTHING, *(f"{remark}." for remark in steps.remarks)]),
     }
 
 
-class TracePair(ThreeFaces, widgets.VBox):
-    """What `compare` makes: `words`, which say where two paths part, and two `players`, side by
-    side where they fit."""
+class TracePair(_Player):
+    """What `compare` makes: `words`, which say where two paths part, over one source with a gutter
+    for each trace, and the containers of both, side by side.
+
+    `moments`: the positions of both as the reader steps; `other`: the film of the second trace,
+    which refers to the listings of the first."""
+
+    other = Dict().tag(sync=True)
+    moments = List().tag(sync=True)
+    words = Unicode().tag(sync=True)
 
     def __init__(self, left: Trace, right: Trace) -> None:
-        place = parting(left, right)
-        self.words = _parting_in_words(left, right)
-        start = place.step if place else 0
-        self.players = [TracePlayer(steps, start=start) for steps in (left, right)]
-        for player in self.players:
-            player.layout = widgets.Layout(flex="1 1 26em", min_width="0")
-        layout = widgets.Layout(flex_flow="row wrap", grid_gap="0.8em")
-        row = widgets.HBox(self.players, layout=layout)
-        super().__init__([widgets.HTML(tag("b", self.words)), row])
+        place, both = parting(left, right), films(left, right)
+        self.face = _pair_face((left, right), [film["river"] for film in both])
+        super().__init__(
+            film=both[0],
+            other=both[1],
+            moments=moments(left, right, MOST_STEPS),
+            words=_parting_in_words(left, right),
+            start=max(0, place.step - 1) if place else 0,
+            nothing=_NOTHING,
+        )
 
     def title(self) -> str:
         return f"Comparison of two traces: {self.words}"
 
     def static_face(self) -> Markup:
-        faces = [tag("div", player.face, style="margin-top:0.8em") for player in self.players]
-        return tag("div", tag("b", self.words), *faces)
+        return tag("div", tag("b", self.words), self.face)
+
+
+def _pair_face(traces: Sequence[Trace], rivers: Sequence[dict]) -> Markup:
+    """The ways of both in one table where each made one assignment, and the face of each."""
+    both = [river["courses"] for river in rivers]
+    if all(len(courses) == 1 for courses in both):
+        first, second = both
+        ways = rivers[0]["ways"]
+        table = river_table(ways, [*first, *second], ("first", "second"))
+        rivers = [_NO_RIVER, _NO_RIVER]
+    else:
+        table = join([])
+    faces = (static_face(*one) for one in zip(traces, rivers, strict=True))
+    return join([table, *(tag("div", one, style="margin-top:0.8em") for one in faces)])
 
 
 def compare(left: Trace, right: Trace) -> TracePair:
-    """Two traces side by side: a line that says where their paths part and why, and two players
-    that are opened there.
+    """Two traces side by side: a line that says where their paths part and why, and one player of
+    both, opened there.
+
+    They step together where they run the same lines. Where they do not, the first goes its way,
+    then the second. A gutter for each says which lines it took.
 
     `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything
     else."""
@@ -151,8 +187,9 @@ def _events(steps: Trace) -> Iterator[_Event]:
             yield _Event(at, step.function, step.source, f"raised {error_in_words(step.error)}")
 
 
-def static_face(steps: Trace) -> Markup:
-    """The lines that decided, changed or raised, as a table; the containers before and after."""
+def static_face(steps: Trace, river: dict) -> Markup:
+    """The questions of each assignment; the lines that decided, changed or raised, as a table; the
+    containers before and after."""
     events = sorted(_events(steps), key=lambda event: event.at)
     if not steps and not events:
         return face("player", f"{steps!r}. {_NOTHING}")
@@ -161,6 +198,7 @@ def static_face(steps: Trace) -> Markup:
     return face(
         "player",
         soft(repr(steps)),
+        river_table(river["ways"], river["courses"]),
         grid(("in", "line that decided", "what came of it"), rows[:_STATIC_ROWS]),
         rest(len(rows) - _STATIC_ROWS, "such lines"),
         _before_and_after(steps),

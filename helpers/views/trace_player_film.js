@@ -1,37 +1,43 @@
 // The film as it came from Python, tables whose rows refer to each other by place, read by name.
 
-const asStep = ([place, line, stack, visit, held, values]) => {
-  return { place, line, stack, visit, held, values };
-};
-const asChange = ([at, box, verb, entry, words, origin]) => ({
-  at,
-  box,
-  verb,
-  entry,
-  words,
-  origin,
-});
-const asNote = ([at, visit, line, kind, words]) => ({ at, visit, line, kind, words });
-const asEntry = ([name, kind, about]) => ({ name, kind, about });
-const asBox = ([there, entries, more]) => ({ there, entries, more });
-const asBlock = ([head, first, last, other, end]) => ({ head, first, last, other, end });
-const asListing = ([name, first, lines, statements, blocks]) => {
-  return { name, first, lines, statements, blocks: blocks.map(asBlock) };
-};
+// Makes an object of a row: its values under these names.
+const named = (names) => (row) =>
+  Object.fromEntries(names.split(" ").map((name, i) => [name, row[i]]));
+
+const asStep = named("place line stack visit held values");
+const asChange = named("at box verb entry words origin");
+const asNote = named("at visit line kind words");
+const asEntry = named("name kind about");
+const asBox = named("there entries more");
+const asBlock = named("head first last other end");
+const asListing = named("name first lines statements blocks");
+const asWay = named("words condition act error");
+const asCourse = named("name marks");
+const asMark = named("at way kind words");
 
 export class Film {
   changes = new Map(); // position -> the changes made there
   carried = []; // what an assignment took out of a container: {entry, name, from, until, lost}
   visits = []; // of each call of a function: {reached: statement -> its first step, last, notes}
 
-  constructor(film) {
+  // `run` is its place among the films that are shown.
+  constructor(film, run) {
+    this.run = run;
     this.steps = film.steps.map(asStep);
     this.listings = film.listings.map(asListing);
+    for (const one of this.listings) {
+      one.lines = one.lines.map((line) => line.split("\t"));
+      one.blocks = one.blocks.map(asBlock);
+    }
     this.entries = film.entries.map(asEntry);
     this.states = film.states.map((state) => state.map(asBox));
     const { stacks, values, containers, more, remarks = [] } = film;
     Object.assign(this, { stacks, values, containers, more, remarks });
     this.last = this.steps.length - 1;
+    this.ways = film.river.ways.map(asWay);
+    this.courses = film.river.courses.map(asCourse);
+    for (const one of this.courses) one.marks = one.marks.map(asMark);
+    this.turns = film.river.turns;
     for (const change of film.changes.map(asChange)) {
       this.changes.set(change.at, [...this.changesAt(change.at), change]);
     }
@@ -65,11 +71,45 @@ export class Film {
     return this.carried.filter(({ from, until }) => from <= position && position < until);
   }
 
-  // What is known of the call at `position`, and nothing of what comes: its notes in the order in
-  // which they were made, and whether each statement "ran", is passed over ("never"), or neither.
-  knownAt(position) {
-    const { place, visit } = this.steps[position];
-    const { reached, last, notes } = this.visits[visit];
+  // The step at `position`; where there is none, as before the first one, a step of nothing.
+  stepAt(position) {
+    return this.steps[position] ?? { place: -1, line: 0, stack: -1, held: 0, values: -1 };
+  }
+
+  // The text of the line that runs at `position`.
+  textAt(position) {
+    const { place, line } = this.stepAt(position);
+    if (place < 0) return "";
+    const { first, lines } = this.listings[place];
+    return lines[line - first]
+      .filter((_, i) => i % 2)
+      .join("")
+      .trim();
+  }
+
+  // The assignment that is under way at `position`, or was last: its number, and the marks that are
+  // known of it by then.
+  courseAt(position) {
+    const turn = this.turns.findLast(([at]) => at <= position);
+    const number = (turn ?? this.turns[0])[1];
+    const { name, marks } = this.courses[number];
+    return { number, name, begun: !!turn, marks: marks.filter(({ at }) => at <= position) };
+  }
+
+  // The last call by `position` of the function that is listed at `place`.
+  visitAt(position, place) {
+    let at = position;
+    while (at >= 0 && this.steps[at].place !== place) at -= 1;
+    return at < 0 ? null : this.visits[this.steps[at].visit];
+  }
+
+  // What is known at `position` of the last call of the function at `place`, and nothing of what
+  // comes: its notes in the order in which they were made, and whether each statement "ran", is
+  // passed over ("never"), or neither. Nothing is known of a function that was not called.
+  knownAt(position, place) {
+    const visit = this.visitAt(position, place);
+    if (!visit) return { told: [], fate: () => "" };
+    const { reached, last, notes } = visit;
     const { statements, first, blocks } = this.listings[place];
     const told = notes.filter(({ at }) => at <= position).sort((a, b) => a.at - b.at);
     const tests = told.filter(({ kind }) => kind === "test");
@@ -96,12 +136,5 @@ export class Film {
 
   changesAt(position) {
     return this.changes.get(position) ?? [];
-  }
-
-  // The next position with a change, one way (1) or the other (-1); null where there is none.
-  changeFrom(position, way) {
-    let to = position + way;
-    while (to >= 0 && to <= this.last && !this.changes.has(to)) to += way;
-    return this.changes.has(to) ? to : null;
   }
 }

@@ -1,5 +1,5 @@
 // The source on the left of the player. The source of a function is built once, and a step changes
-// marks in it.
+// marks in it: in a gutter for each film, and in notes beside the lines.
 
 import { node } from "./dom.js";
 
@@ -8,51 +8,64 @@ const MARGIN = 40; // px between the line that runs and the edge of what is in s
 
 // A line that is too long goes on below its own beginning.
 function codeOf(runs) {
-  const indent = `${4 + (runs[1]?.search(/\S|$/) ?? 0)}ch`;
-  const style = `padding-left:${indent};text-indent:-${indent}`;
+  const spaces = runs[1]?.match(/^ */)[0] ?? "";
+  const style = `--inm-indent:calc(4ch + ${spaces.length} * var(--inm-space))`;
   const code = node("code", { class: "inm-player-code", style });
-  for (let k = 0; k < runs.length; k += 2) {
-    code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, runs[k + 1]));
+  code.append(node("span", "inm-player-indent", spaces));
+  for (let k = 0; k + 1 < runs.length; k += 2) {
+    const text = k ? runs[k + 1] : runs[1].slice(spaces.length);
+    code.append(node("span", runs[k] && `inm-tok-${runs[k]}`, text));
   }
   return code;
 }
 
-function listingOf({ name, first, lines, statements }) {
+function listingOf({ name, first, lines, statements }, films) {
   const rows = lines.map((runs, i) => {
+    const gutters = films.map(() => node("span", "inm-player-gutter"));
     const number = node("code", "inm-player-number", String(first + i));
-    const code = codeOf(runs);
-    const note = node("span", "inm-player-note");
-    const row = node("div", "inm-player-line", number, code, note);
-    const text = code.textContent.trim();
-    return { row, note, line: first + i, statement: statements[i], text };
+    const notes = films.map(() => node("span", "inm-player-note"));
+    const row = node("div", "inm-player-line", ...gutters, number, codeOf(runs), ...notes);
+    return { row, gutters, notes, line: first + i, statement: statements[i] };
   });
   const about = { "aria-label": name, role: "group" };
   return { first, rows, element: node("div", about, ...rows.map(({ row }) => row)) };
 }
 
-function setSign(one, sign) {
-  if (one.sign === sign) return;
-  one.sign = sign;
-  one.row.dataset.sign = sign;
-  if (sign === "now") one.row.setAttribute("aria-current", "step");
+function setSigns(one, signs) {
+  const all = signs.join(" ");
+  if (one.signs === all) return;
+  one.signs = all;
+  one.gutters.forEach((gutter, k) => (gutter.dataset.sign = signs[k]));
+  const known = signs.filter((sign) => sign);
+  const isNow = signs.includes("now");
+  one.row.toggleAttribute("data-now", isNow);
+  one.row.toggleAttribute("data-never", known.length && known.every((sign) => sign === "never"));
+  if (isNow) one.row.setAttribute("aria-current", "step");
   else one.row.removeAttribute("aria-current");
 }
 
-function setNote({ note }, { words, kind } = { words: "", kind: "" }) {
-  if (note.textContent === words) return;
-  note.textContent = words;
-  note.dataset.kind = kind === "test" ? words : kind;
+// What the films have noted at a line, said once where all say the same.
+function setNotes({ notes }, noted) {
+  const isSame = noted.every((note) => note && note.words === noted[0]?.words);
+  for (const [k, element] of notes.entries()) {
+    const note = isSame && k ? undefined : noted[k];
+    const told = note?.words ?? "";
+    const words = told && !isSame && noted.length > 1 ? `${k + 1} ${told}` : told;
+    if (element.textContent === words) continue;
+    element.textContent = words;
+    element.dataset.kind = note?.kind === "test" ? told : (note?.kind ?? "");
+  }
 }
 
-// Where a bracket stands, in px, that goes from the outcome of a test around the block of `rows`.
-function around(test, rows, width) {
+// Where a bracket stands, in px, that goes from `note`, the outcome of a test, around `rows`.
+function around(note, rows, width) {
   const right = ({ offsetLeft, offsetWidth }) => offsetLeft + offsetWidth;
-  const left = right(test.note);
+  const left = right(note);
   const widest = Math.max(
     left,
     ...rows.map(({ row }) => right(row.querySelector(".inm-player-code"))),
   );
-  const top = test.note.offsetTop + test.note.offsetHeight / 2;
+  const top = note.offsetTop + note.offsetHeight / 2;
   const end = rows.at(-1).row;
   const size = { width: Math.min(widest + REACH, width) - left, left };
   return { ...size, top, height: end.offsetTop + end.offsetHeight - top };
@@ -62,36 +75,58 @@ export class Source {
   listings = []; // of each place, once it was shown
   bracket = node("div", { class: "inm-player-bracket", "aria-hidden": "true" });
 
-  constructor(film) {
-    this.film = film;
-    const about = { role: "region", "aria-label": "Source" };
+  constructor(films) {
+    this.films = films;
+    const about = { role: "group", "aria-label": "Source" };
     this.element = node("div", { class: "inm-player-source", tabindex: 0, ...about });
   }
 
-  // Shows the step at `position`; gives back the text of its line and the note beside it.
-  show(position) {
-    const { place, line } = this.film.steps[position];
-    const listing = (this.listings[place] ??= listingOf(this.film.listings[place]));
+  // Shows the line that the film `lead` is at, with what each film knows of its function. Of each
+  // film `places` has the position, and `moved` whether this step brought it there. Gives back what
+  // each has noted at that line.
+  show(places, moved, lead) {
+    this.shown = [places, moved, lead];
+    const { place, line } = this.films[lead].stepAt(places[lead]);
+    const listing = (this.listings[place] ??= listingOf(
+      this.films[lead].listings[place],
+      this.films,
+    ));
     const { first, rows, element } = listing;
     if (this.element.firstChild !== element) this.element.replaceChildren(element, this.bracket);
-    const { told, fate, test, block } = this.film.knownAt(position);
-    const noted = new Map(told.map((note) => [note.line, note]));
+    const known = this.films.map((film, k) => film.knownAt(places[k], place));
+    const noted = known.map(({ told }) => new Map(told.map((note) => [note.line, note])));
+    const now = this.films.map((film, k) => film.stepAt(places[k]));
+    const signOf = (k, one) => {
+      const isHere = now[k].place === place && now[k].line === one.line;
+      if (isHere) return moved[k] ? "now" : "waits";
+      return known[k].fate(one.statement);
+    };
     for (const one of rows) {
-      setSign(one, one.line === line ? "now" : fate(one.statement));
-      setNote(one, noted.get(one.line));
+      setSigns(
+        one,
+        now.map((_, k) => signOf(k, one)),
+      );
+      setNotes(
+        one,
+        noted.map((notes) => notes.get(one.line)),
+      );
     }
-    this.drawBracket(listing, test, block);
-    const { row, text } = rows[line - first];
-    this.keepInSight(row);
-    return { text, note: noted.get(line) };
+    this.drawBracket(listing, known[lead]);
+    this.keepInSight(rows[line - first].row);
+    return noted.map((notes) => notes.get(line));
+  }
+
+  showAgain() {
+    this.show(...this.shown);
   }
 
   // From the test that was decided last to what it guards.
-  drawBracket({ first, rows }, test, block) {
+  drawBracket({ first, rows }, { test, block }) {
     this.bracket.hidden = !block;
     if (!block) return;
     const guarded = rows.slice(block.first - first, block.last - first + 1);
-    const place = around(rows[test.line - first], guarded, this.element.clientWidth - 4);
+    const last = rows[test.line - first].notes.findLast((note) => note.textContent);
+    const place = around(last, guarded, this.element.clientWidth - 4);
     for (const [side, px] of Object.entries(place)) this.bracket.style[side] = `${px}px`;
     this.bracket.dataset.outcome = test.words;
   }

@@ -16,21 +16,25 @@ export class State {
   locals = node("table", "inm-player-locals");
   boxes = node("div");
 
-  constructor(film, signs) {
-    Object.assign(this, { film, signs });
-    const about = { role: "region", "aria-label": "Local names and containers" };
-    const names = node("div", "inm-player-names", this.locals);
-    const own = { class: "inm-player-state", tabindex: 0, ...about };
+  // `name` tells it from that of the other film, if there are two.
+  constructor(film, signs, name) {
+    Object.assign(this, { film, signs, name });
+    const label = `Local names and containers${name && ` of the ${name} trace`}`;
+    const side = name && node("div", "inm-player-side", `${film.run + 1} · ${name}`);
+    const names = node("div", "inm-player-names", side, this.locals);
+    const own = { class: "inm-player-state", tabindex: 0, role: "group", "aria-label": label };
     this.element = node("div", own, names, this.boxes);
   }
 
-  // Shows the step at `position`, whose line reads `text`.
-  show(position, text) {
-    const { held, values } = this.film.steps[position];
-    const locals = this.film.values[values];
-    this.locals.replaceChildren(...locals.map(nameOf));
-    this.draw(position, held);
+  // Shows the step at `position`.
+  show(position) {
+    const { held, values } = this.film.stepAt(position);
+    const locals = this.film.values[values] ?? [];
+    const text = this.film.textAt(position);
     const spoken = locals.filter(([name]) => text.match(/\w+/g)?.includes(name));
+    // Where there are two, there is room for what the line speaks of.
+    this.locals.replaceChildren(...(this.name ? spoken : locals).map(nameOf));
+    this.draw(position, held);
     const lit = spoken.map(([, words]) => words); // a container stands there by its name
     for (const box of this.boxes.children) {
       box.toggleAttribute("data-lit", lit.includes(box.dataset.box));
@@ -67,7 +71,7 @@ export class State {
     });
     const list = items.length ? node("ul", "", ...items) : node("span", "inm-soft", "nothing");
     const about = { class: "inm-player-tray", "data-box": TRAY };
-    return { element: node("div", about, node("h4", "", "in hand"), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", "in hand"), list), came };
   }
 
   // One container with its `changes`, and of what came in the items and where they came from.
@@ -88,7 +92,7 @@ export class State {
     const none = node("span", "inm-soft", there ? "empty" : "not there");
     const list = items.length ? node("ul", "", ...items) : none;
     const about = { class: "inm-player-box", "data-box": name };
-    return { element: node("div", about, node("h4", "", name), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", name), list), came };
   }
 
   itemOf(entry, change, words) {

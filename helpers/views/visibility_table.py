@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.state.objects import clip, require_module, type_name
-from helpers.state.visibility import own_rules, visibility
+from helpers.state.visibility import own_rules, seen_tensors
 from helpers.views import TwoFaces
-from helpers.views.markup import MONO, SOFT, Markup, grid, join, mark, rest, soft, tag
+from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
+from helpers.views.visibility_grid import VisibilityGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,10 +25,6 @@ _COLUMNS = {
     "gets_gradient": "gets a gradient",
 }
 _MOST, _LONGEST = 60, 80
-_CELL = (
-    "border:0;border-bottom:1px solid #8a8a8a;padding:0.25em 0.9em;text-align:left;"
-    "font-weight:400;background:none"
-)
 _WHOLE = "line-height:1.5;overflow-wrap:anywhere"
 
 
@@ -39,16 +36,17 @@ class VisibilityTable(TwoFaces):
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
     own: {words over the column: {path of a tensor: True or False}}. The table keeps text alone, and
     is the same before and after it is run. Raises TypeError if `module` is not an `nn.Module`
-    instance, ValueError if a column leaves a tensor out."""
+    instance, ValueError if a column leaves a tensor out. `predict()` asks before it tells."""
 
     def __init__(
         self, module: nn.Module, outcomes: Mapping[str, Mapping[str, bool]] | None = None
     ) -> None:
         require_module(module, "VisibilityTable")
-        found = visibility(module)
+        found = seen_tensors(module)
         if outcomes is None:
             outcomes = {
-                words: {s.path: getattr(s, name) for s in found} for name, words in _COLUMNS.items()
+                words: {one.path: getattr(one.seen, name) for one in found}
+                for name, words in _COLUMNS.items()
             }
         for call, answers in outcomes.items():
             missing = [sight.path for sight in found if sight.path not in answers]
@@ -56,17 +54,24 @@ class VisibilityTable(TwoFaces):
                 raise ValueError(
                     f"the column {call!r} says nothing about the tensor {missing[0]!r}"
                 )
-        silent = {s.path for s in found if s.in_buffers and not s.in_state_dict}
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
         self.calls = list(outcomes)
-        self.tensors = [
-            (s.path, "non-persistent buffer" if s.path in silent else s.kind) for s in found
-        ]
+        self.tensors = [(one.path, one.kind) for one in found]
         self.answers = [[bool(outcomes[call][sight.path]) for call in outcomes] for sight in found]
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     def title(self) -> str:
         return f"{self.heading}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
+
+    def predict(self) -> VisibilityGrid:
+        """The same as a question: the reader marks who sees what, and then the truth is shown."""
+        grid = {
+            "tensors": [[clip(path, _LONGEST), kind] for path, kind in self.tensors[:_MOST]],
+            "calls": [clip(call, _LONGEST) for call in self.calls],
+            "answers": self.answers[:_MOST],
+            "more": max(0, len(self.tensors) - _MOST),
+        }
+        return VisibilityGrid(self.heading, self.static_face(), grid)
 
     def static_face(self) -> Markup:
         """Tensors down and calls across; the other way round where the calls outnumber the tensors
@@ -81,7 +86,7 @@ class VisibilityTable(TwoFaces):
         rows = ([first, *line] for first, line in zip(side, marks, strict=True))
         heads = [tag("span", corner, style=SOFT), *top]
         caption = tag("span", self.heading, style=SOFT)
-        drawn = grid(heads, rows, _CELL, caption=caption)
+        drawn = grid(heads, rows, RULED, caption=caption)
         return tag("div", drawn, *self._notes(), class_="inm-visibility", style=_WHOLE)
 
     def _notes(self) -> Iterator[Markup | str]:

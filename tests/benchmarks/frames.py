@@ -33,6 +33,17 @@ from helpers import TracePlayer, trace
 with trace() as steps:
     nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(13)))
 TracePlayer(steps)"""
+# A checkpoint of 1,000 keys with a prefix too many: its advice applied and taken back.
+CHECKPOINT = """\
+from torch import nn
+from helpers import CheckpointTable, compare_checkpoint
+model = nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(500)))
+saved = {f"module.{key}": value for key, value in model.state_dict().items()}
+CheckpointTable(compare_checkpoint(model, saved))"""
+QUESTION = """\
+from torch import nn
+from helpers import VisibilityTable
+VisibilityTable(nn.Sequential(*(nn.BatchNorm1d(1) for _ in range(12)))).predict()"""
 FRAME_MS = 1000 / 60
 
 # Every step is timed from the key to the end of the layout that it forces.
@@ -46,6 +57,14 @@ TIMED = """(root, {taker, asked, keys}) => {
         element.querySelector(asked).getBoundingClientRect();
         return performance.now() - start;
     }); }"""
+
+# The same for a button that is pressed; the page wants no motion, so its end is shown at once.
+PRESSED = """(root, [button, times]) => Array.from({length: times}, () => {
+    const start = performance.now();
+    root.querySelector(button).click();
+    root.getBoundingClientRect();
+    return performance.now() - start;
+})"""
 
 
 class Steps(NamedTuple):
@@ -73,7 +92,14 @@ def show(page: Page, lab: Lab, source: str) -> None:
 
 
 def measure(page: Page, name: str, steps: Steps) -> None:
-    times = page.locator(".inm").evaluate(TIMED, steps._asdict())
+    tell(name, page.locator(".inm").evaluate(TIMED, steps._asdict()))
+
+
+def press(page: Page, name: str, button: str, times: int = 200) -> None:
+    tell(name, page.locator(".inm").evaluate(PRESSED, [button, times]))
+
+
+def tell(name: str, times: list[float]) -> None:
     middle, late = percentile(times, 0.5), percentile(times, 0.95)
     print(f"  {name:8} median {middle:5.1f} ms   95th percentile {late:5.1f} ms", end="")
     print(f"   slowest {max(times):5.1f} ms   (a frame: {FRAME_MS:.1f} ms)")
@@ -97,6 +123,13 @@ def main() -> None:
             last = int(page.locator(".inm input").first.get_attribute("max"))
             keys = [*last * ["ArrowRight"], *last * ["ArrowLeft"]]
             measure(page, "step", Steps(".inm-player-source", "[aria-current]", keys))
+            print("a checkpoint of 1,000 keys, and a grid of 60 tensors and 5 calls")
+            show(page, lab, CHECKPOINT)
+            press(page, "apply", "[data-stage]")
+            press(page, "fold", "[data-fold]")
+            show(page, lab, QUESTION)
+            press(page, "mark", ".inm-grid-cell")
+            press(page, "reveal", ".inm-bar button")
         finally:
             lab.stop()
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
-from tests.browser.exported import Pages
+from helpers.views.page import WANTED
+from tests.browser.exported import Decks, Pages, Reader
 from tests.browser.jupyterlab import (
     Lab,
     chromium,
@@ -59,10 +61,19 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     made.close()
 
 
+@pytest.fixture
+def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setenv(WANTED, "1")
+    reading = Reader(browser, tmp_path)
+    yield reading
+    reading.close()
+    assert (reading.asked, reading.problems) == ([], [])
+
+
 @pytest.fixture(scope="package")
-def decks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def decks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decks]:
     """All lessons as slides."""
-    made = Pages(tmp_path_factory.mktemp("slides"), "slides")
+    made = Decks(tmp_path_factory.mktemp("slides"))
     yield made
     made.close()
 

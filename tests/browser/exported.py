@@ -1,16 +1,21 @@
-"""nbconvert as the course sets it up, from this checkout, and what an environment has of it."""
+"""nbconvert as the course sets it up, from this checkout, what an environment has of it, and a
+reader of pages.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from playwright.sync_api import Browser, Page
 from traitlets.config import Config
 
+from helpers.views.page import KIND
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 
@@ -18,7 +23,6 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
 EXPORTED = ROOT / "helpers" / "views" / "exported"
-SETTINGS = "jupyter_nbconvert_config.json"
 
 
 def exporter(kind: str, *, ours: bool = True) -> HTMLExporter:
@@ -27,10 +31,9 @@ def exporter(kind: str, *, ours: bool = True) -> HTMLExporter:
     """
     from nbconvert import get_exporter  # a second that the other browser tests need not spend
 
-    settings = Config(json.loads((EXPORTED / SETTINGS).read_text())) if ours else Config()
-    settings.TemplateExporter.extra_template_basedirs = [str(EXPORTED)]
-    settings.TemplateExporter.extra_template_paths = [str(EXPORTED)]  # what templates include
-    return get_exporter(kind)(config=settings)
+    from helpers.site import settings
+
+    return get_exporter(kind)(config=settings() if ours else Config())
 
 
 def installed_differently() -> list[str]:
@@ -48,36 +51,146 @@ def installed_differently() -> list[str]:
     ]
 
 
+def of_this_checkout(**more: object) -> dict[str, str]:
+    """The environment for a command that runs lessons with the helpers of this checkout."""
+    named = {"PYTHONPATH": ROOT, **more}
+    return os.environ | {name: str(value) for name, value in named.items()}
+
+
 class Pages:
-    """All lessons as pages of a `kind`, "html" or "slides": executed and written to `folder` by the
-    command that the README gives, with the settings and templates of this checkout.
+    """The whole course as pages, executed and written to `folder` by the command that the README
+    gives.
     """
 
-    def __init__(self, folder: Path, kind: str = "html") -> None:
-        self.folder = folder / "pages"
-        self._ending = "html" if kind == "html" else f"{kind}.html"
-        templates = folder / "data" / "nbconvert" / "templates"
-        templates.parent.mkdir(parents=True)
-        templates.symlink_to(EXPORTED)
-        here = {"JUPYTER_CONFIG_PATH": EXPORTED, "JUPYTER_PATH": folder / "data"}
-        environment = os.environ | {name: str(path) for name, path in here.items()}
-        environment["PYTHONPATH"] = str(ROOT)
-        command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
-        self._log = (folder / "nbconvert.log").open("w+")
+    def __init__(self, folder: Path) -> None:
+        self._whole, self.folder = folder, folder / "site"
+        self._log = (folder / "site.log").open("w+")
         self._run = subprocess.Popen(
-            [*command, "--output-dir", self.folder, *lessons()],
+            [sys.executable, "-m", "helpers.site", self.folder],
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=of_this_checkout(),
+            cwd=ROOT,
         )
 
-    def page(self, lesson: str) -> Path:
-        """The page of `lesson`, once all are made."""
+    def page(self, name: str) -> Path:
+        """The page of a lesson, or another of the site, once all are made."""
         if self._run.wait(timeout=900):
-            raise AssertionError(Path(self._log.name).read_text())
-        return self.folder / f"{lesson}.{self._ending}"
+            raise AssertionError(self.told)
+        return self.folder / f"{name}.html"
+
+    @property
+    def told(self) -> str:
+        """What the command printed."""
+        return Path(self._log.name).read_text()
+
+    def alone(self, lesson: Path) -> Path:
+        """The page of one lesson, made by the standard command with the settings and templates of
+        this checkout.
+        """
+        path = self._whole / "alone" / f"{lesson.stem}.html"
+        if path.exists():
+            return path
+        templates = self._whole / "data" / "nbconvert" / "templates"
+        templates.parent.mkdir(parents=True)
+        templates.symlink_to(EXPORTED)
+        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute"]
+        subprocess.run(
+            [*command, "--output-dir", path.parent, lesson],
+            env=of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=self._whole / "data"),
+            capture_output=True,
+            check=True,
+        )
+        return path
 
     def close(self) -> None:
         self._run.kill()
         self._run.wait()
         self._log.close()
+
+
+class Decks:
+    """All lessons as slides, executed and written to `folder` by the command that the README gives,
+    with the settings and templates of this checkout.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "slides"
+        templates = folder / "data" / "nbconvert" / "templates"
+        templates.parent.mkdir(parents=True)
+        templates.symlink_to(EXPORTED)
+        command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--execute"]
+        self._log = (folder / "nbconvert.log").open("w+")
+        self._run = subprocess.Popen(
+            [*command, "--output-dir", self.folder, *lessons()],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data"),
+        )
+
+    def page(self, lesson: str) -> Path:
+        """The slides of `lesson`, once all are made."""
+        if self._run.wait(timeout=900):
+            raise AssertionError(Path(self._log.name).read_text())
+        return self.folder / f"{lesson}.slides.html"
+
+    def close(self) -> None:
+        self._run.kill()
+        self._run.wait()
+        self._log.close()
+
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver(list => {
+    for (const one of list.getEntries())
+        if (!one.hadRecentInput) window.shifts.push(one.value);
+}).observe({type: 'layout-shift', buffered: true});"""
+
+
+class Reader:
+    """A browser without a network: `asked` has what a page asked for beside itself, `problems` what
+    went wrong.
+    """
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.problems: list[str] = []
+        self._browser, self._folder, self._contexts = browser, folder, []
+
+    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
+        window = {"width": width, "height": 900}
+        context = self._browser.new_context(viewport=window, offline=True, **settings)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
+        page.on("request", lambda request: self._note(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    def show(self, *views: object, **settings: object) -> Page:
+        """A page with these views alone."""
+        path = self._folder / "page.html"
+        path.write_text(page_of(*views), encoding="utf-8")
+        return self.open(path, **settings)
+
+    def _note(self, address: str) -> None:
+        if not address.startswith(("file:", "blob:", "data:")):
+            self.asked.append(address)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+def page_of(*views: object) -> str:
+    """The page that nbconvert makes of a notebook with these outputs."""
+    cells = []
+    for view in views:
+        shown = view._repr_mimebundle_()
+        data = dict(shown[0] if isinstance(shown, tuple) else shown)
+        assert KIND in data
+        output = new_output("display_data", data=nbformat.from_dict(data))
+        cells.append(new_code_cell("...", outputs=[output]))
+    return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]

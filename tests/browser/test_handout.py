@@ -19,7 +19,7 @@ from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
 
 # Made as the README says; of the others the saved outputs are taken.
-EXECUTED = "01_state_dict"
+EXECUTED = ROOT / "notebooks" / "00_start_here.ipynb"
 PAPER = {"width": 698, "height": 1000}  # A4 in pixels, less the margins that nbconvert asks for
 
 # All that is seen: html outputs without their style sheets, and the elements that leave the paper
@@ -89,7 +89,7 @@ def handout(request, pages, paper, tmp_path_factory) -> tuple[Path, Handout]:
 
 @pytest.fixture(scope="module")
 def executed(pages, paper) -> Handout:
-    page = pages.page(EXECUTED)
+    page = pages.alone(EXECUTED)
     return look(paper, page, page.read_bytes())
 
 
@@ -118,7 +118,7 @@ def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
     """Where nbconvert runs the lesson, it would put a live view without a kernel in the place of
     each face.
     """
-    assert_complete(executed, ROOT / "notebooks" / f"{EXECUTED}.ipynb")
+    assert_complete(executed, EXECUTED)
     assert executed.cut == []
 
 

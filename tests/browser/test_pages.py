@@ -1,20 +1,16 @@
 """The lessons as pages: opened from disk in a browser without a network, and used to the end.
 
-The lessons are those that the README's command makes. A view alone is put onto a page by the same
-templates, from what it gives while nbconvert runs."""
+The lessons are pages of the site that the README's command makes. A view alone is put onto a page
+by the same templates, from what it gives while nbconvert runs."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from torch import nn
 
 from helpers import (
@@ -25,6 +21,7 @@ from helpers import (
     Redraw,
     StateMap,
     TracePlayer,
+    VisibilityTable,
     check,
     compare,
     compare_checkpoint,
@@ -36,9 +33,7 @@ from helpers.exercises.engine import all_exercises
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
 from helpers.tracing.trials import run
-from helpers.views.page import KIND, WANTED
 from helpers.views.playground import outcome_in_words
-from tests.browser.exported import exporter
 from tests.browser.jupyterlab import STRUCK
 from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
@@ -51,11 +46,6 @@ MOST_SHIFTED = 0.1  # the sum of layout shifts that browsers' makers call good
 QUESTION = "01-live-view"
 HOSTILE = STRUCK + "<!--<script>\u2028"
 
-SHIFTS = """window.shifts = [];
-new PerformanceObserver(list => {
-    for (const one of list.getEntries())
-        if (!one.hadRecentInput) window.shifts.push(one.value);
-}).observe({type: 'layout-shift', buffered: true});"""
 # Scrolls through the page, as a reader does, until every view was in sight.
 READ = """async () => {
     const pause = ms => new Promise(done => setTimeout(done, ms));
@@ -75,64 +65,6 @@ READ = """async () => {
         shifted: window.shifts.reduce((sum, one) => sum + one, 0),
     };
 }"""
-
-
-class Reader:
-    """A browser without a network: `asked` has what a page asked for beside itself, `problems` what
-    went wrong.
-    """
-
-    def __init__(self, browser: Browser, folder: Path) -> None:
-        self.asked: list[str] = []
-        self.problems: list[str] = []
-        self._browser, self._folder, self._contexts = browser, folder, []
-
-    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
-        window = {"width": width, "height": 900}
-        context = self._browser.new_context(viewport=window, offline=True, **settings)
-        self._contexts.append(context)
-        page = context.new_page()
-        page.add_init_script(SHIFTS)
-        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
-        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
-        page.on("request", lambda request: self._note(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    def show(self, *views: object, **settings: object) -> Page:
-        """A page with these views alone."""
-        path = self._folder / "page.html"
-        path.write_text(page_of(*views), encoding="utf-8")
-        return self.open(path, **settings)
-
-    def _note(self, address: str) -> None:
-        if not address.startswith(("file:", "blob:", "data:")):
-            self.asked.append(address)
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-
-def page_of(*views: object) -> str:
-    """The page that nbconvert makes of a notebook with these outputs."""
-    cells = []
-    for view in views:
-        shown = view._repr_mimebundle_()
-        data = dict(shown[0] if isinstance(shown, tuple) else shown)
-        assert KIND in data
-        output = new_output("display_data", data=nbformat.from_dict(data))
-        cells.append(new_code_cell("...", outputs=[output]))
-    return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]
-
-
-@pytest.fixture
-def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    monkeypatch.setenv(WANTED, "1")
-    reading = Reader(browser, tmp_path)
-    yield reading
-    reading.close()
-    assert (reading.asked, reading.problems) == ([], [])
 
 
 def faults(page: Page) -> list[str]:
@@ -312,15 +244,22 @@ def test_two_traces_stand_under_the_words_that_part_them(reader):
     assert page.locator(".inm-alive .inm-player").count() >= 1
 
 
-def test_the_checkpoint_table_filters(reader):
+def test_an_advice_is_applied_and_the_filter_finds_without_a_kernel(reader):
     model = nn.Linear(2, 2)
-    page = reader.show(CheckpointTable(compare_checkpoint(model, {"weight": torch.ones(2, 2)})))
-    rows = page.locator(".inm-fit tbody tr")
-    expect(rows).to_have_count(1)
-    page.get_by_label("show what matched: 1").check()
-    expect(rows).to_have_count(2)
+    saved = {f"module.{key}": value for key, value in model.state_dict().items()}
+    page = reader.show(CheckpointTable(compare_checkpoint(model, saved)))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".inm-fit-title")).to_contain_text("loads strictly; 2 matched")
+    expect(page.locator(".inm-fit del")).to_have_text(["module.", "module."])
     page.get_by_label("filter").fill("bias")
-    expect(rows).to_have_count(1)
+    expect(page.locator(".inm-fit-body .inm-fit-row")).to_have_count(1)
+
+
+def test_who_sees_what_is_asked_and_told_without_a_kernel(reader):
+    page = reader.show(VisibilityTable(nn.Linear(2, 2)).predict())
+    page.get_by_role("button", name="weight, parameters()").click()
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.locator(".inm-grid .inm-status")).to_contain_text("10 right")
 
 
 def test_the_playground_tells_what_python_tells_and_shows_its_film(reader, tmp_path):

@@ -57,7 +57,7 @@ def row(page: Page, name: str, place: int = 0):
 
 
 def details(page: Page):
-    return page.get_by_role("region", name="Details of what is selected")
+    return page.get_by_role("group", name="Details of what is selected")
 
 
 def tree(page: Page):

@@ -176,7 +176,7 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     cells = page.locator(".jp-Notebook-cell").count()
     page.keyboard.press("ArrowRight")  # the focus is elsewhere
     assert place(page) == 0
-    page.get_by_role("region", name="Source").focus()
+    page.get_by_role("group", name="Source").focus()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key, position in (
         ("ArrowRight", 1),
@@ -220,7 +220,8 @@ def signs(page: Page) -> dict[str, str]:
         """() => Object.fromEntries(
             [...document.querySelectorAll('.inm-player-line')].reverse().map(line => [
             line.querySelector('.inm-player-code').textContent.trim(),
-            getComputedStyle(line, '::before').content.replaceAll('"', '').replace('none', '')]))"""
+            getComputedStyle(line.querySelector('.inm-player-gutter'), '::before').content
+            .replaceAll('"', '').replace('none', '')]))"""
     )
 
 
@@ -440,50 +441,229 @@ def test_no_step_sends_a_message_to_the_kernel(notebook):
     assert "execute_request" in page.evaluate("() => window.sent")  # it would have been seen
 
 
-def test_compared_traces_are_opened_where_their_paths_part(lab, notebook):
+GUTTERS = """() => [...document.querySelectorAll('.inm-player-line')].map(line => [
+    line.querySelector('.inm-player-code').textContent.trim(),
+    [...line.querySelectorAll('.inm-player-gutter')].map(one =>
+        getComputedStyle(one, '::before').content.replaceAll('"', '').replace('none', '')).join(' ')
+    ])"""
+
+
+def gutters(page: Page) -> dict[str, str]:
+    """What both gutters say of each line; of lines with one text the first."""
+    return dict(reversed(page.evaluate(GUTTERS)))
+
+
+def test_two_traces_share_one_source_and_one_bar_and_are_opened_where_their_paths_part(
+    lab, notebook
+):
     page = notebook(COMPARE)
-    players = page.locator(".inm-player")
-    expect(players).to_have_count(2)
-    expect(page.locator(".widget-html b")).to_have_text(
-        "The paths part in Module.__setattr__ at isinstance(value, Parameter): "
-        "True in the first, False in the second."
+    for one in (".inm-player", ".inm-player-source", ".inm-player-bar", "input[type=range]"):
+        expect(page.locator(one)).to_have_count(1)
+    words = "isinstance(value, Parameter): True in the first, False in the second."
+    expect(page.locator(".inm-player-words")).to_have_text(
+        f"The paths part in Module.__setattr__ at {words}"
     )
-    for player, outcome in zip(players.all(), ("True", "False"), strict=True):
-        test = player.locator(".inm-player-line", has_text="isinstance(value, Parameter)")
-        expect(test.locator(".inm-player-note")).to_have_text(outcome)
-        expect(player.locator(".inm-player-count")).to_contain_text("4 / ")
-    boxes = [player.bounding_box() for player in players.all()]
+    expect(now(page)).to_contain_text("if isinstance(value, Parameter)")
+    expect(now(page).locator(".inm-player-note")).to_have_text(["1 True", "2 False"])
+    expect(page.get_by_role("status")).to_contain_text("is True in the first, is False in the seco")
+    found = gutters(page)
+    assert found["if isinstance(value, Parameter):"] == "▶ ▶"
+    assert found['params = self.__dict__.get("_parameters")'] == "✓ ✓"
+    assert found["remove_from("] == " –"  # no way of the second
+    assert found["super().__setattr__(name, value)"] == "– "
+    press(page, "Forward")
+    assert gutters(page)["if isinstance(value, Parameter):"] == "✓ ▷"  # the second one waits
+    expect(page.get_by_role("status")).to_contain_text("First: Module.__setattr__")
+    press(page, "Last step")
+    found = gutters(page)
+    assert found["super().__setattr__(name, value)"] == "– ▶" and found["remove_from("] == "✓ –"
+    states = page.locator(".inm-player-state")
+    homes = [
+        state.locator("li[data-change=came]").locator("xpath=../..").get_attribute("data-box")
+        for state in states.all()
+    ]
+    assert homes == ["_parameters", "__dict__"]
+    boxes = [state.bounding_box() for state in states.all()]
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
-    players.first.get_by_role("button", name="Last step").click()
-    expect(players.last.locator(".inm-player-count")).to_contain_text("4 / ")
-    page.set_viewport_size({"width": 700, "height": 1400})
-    jupyterlab.wait_until_drawn(page)
-    boxes = [player.bounding_box() for player in players.all()]
-    page.set_viewport_size(jupyterlab.DESKTOP)
-    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
     assert lab.problems(page) == []
 
 
-def test_on_a_projector_both_sources_and_all_containers_of_a_comparison_are_in_sight(notebook):
+def test_the_keys_step_both_traces_and_a_tick_stands_on_the_side_of_its_trace(notebook):
+    page = notebook(COMPARE)
+    page.get_by_role("group", name="Source").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert list(gutters(page).values()).count("▶ ▶") == 1
+    page.keyboard.press("End")
+    last = int(page.get_by_role("slider", name="Step").input_value())
+    assert place(page) == last > 40
+    ticks = page.locator(".inm-player-ticks span")
+    assert ticks.evaluate_all("all => all.map(one => one.dataset.run)") == ["0", "0", "0", "1"]
+    middle = page.get_by_role("slider", name="Step").bounding_box()
+    sides = [one.bounding_box()["y"] < middle["y"] + middle["height"] / 2 for one in ticks.all()]
+    assert sides == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        ("layer.weight", "layer.gain = 1", "the first block runs Module.__getattr__"),
+        ("pass", "layer.gain = 1", "the first block ends, the second runs Module.__setattr__"),
+        ("layer.gain = 1", "1 / 0", "the second raises ZeroDivisionError"),
+        ("pass", "pass", "Neither runs a line of torch."),
+    ],
+)
+def test_traces_of_different_functions_are_told_one_after_the_other(
+    lab, notebook, left, right, words
+):
+    record = "try:\n    with trace(layer) as {}:\n        {}\nexcept ZeroDivisionError:\n    pass\n"
+    cell = RECORD + record.format("one", left) + record.format("two", right)
+    page = notebook(f"{cell}compare(one, two)")
+    expect(page.locator(".inm-player")).to_contain_text(words)
+    if left != right:
+        press(page, "Last step")
+        expect(page.get_by_role("status")).to_contain_text("Second: ")
+        press(page, "First step")
+    assert jupyterlab.accessibility_faults(page, ".inm-player") == []
+    assert lab.problems(page) == []
+
+
+def test_on_a_projector_source_river_and_all_containers_of_a_comparison_are_in_sight(notebook):
     page = notebook(COMPARE.replace("nn.Linear(2, 3)", "nn.Module()"))
+    jupyterlab.projector_screenshots(page, SCREENSHOTS, "compare")
     page.set_viewport_size(jupyterlab.PROJECTOR)
-    page.locator(".widget-html b").evaluate("node => node.scrollIntoView({block: 'start'})")
-    for player in page.locator(".inm-player").all():
-        player.get_by_role("button", name="Last step").click()
-        state = player.locator(".inm-player-state")
-        names, boxes = state.locator("> :first-child"), state.locator("> :last-child")
-        assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
-        assert names.bounding_box()["x"] < boxes.bounding_box()["x"]
-        area = state.bounding_box()
-        assert (
-            area["y"] + area["height"] < jupyterlab.PROJECTOR["height"] - 30
-        )  # the bar at the bottom of the window
+    page.locator(".inm-player-words").evaluate("node => node.scrollIntoView({block: 'start'})")
+    for action in ("First step", "Last step"):
+        press(page, action)
+        for state in page.locator(".inm-player-state").all():
+            assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
+            area = state.bounding_box()
+            # the bar at the bottom of the window
+            assert area["y"] + area["height"] < jupyterlab.PROJECTOR["height"] - 30
     page.set_viewport_size(jupyterlab.DESKTOP)
+
+
+# --- the river ------------------------------------------------------------------------------------
+
+LOOK = """() => [...document.querySelectorAll('.inm-river-row')].slice(1).map(row =>
+    [...row.querySelectorAll('.inm-river-way')].map(way => {
+        const style = getComputedStyle(way);
+        const lit = [style.borderTopStyle, style.borderLeftStyle].map(one => one === 'solid');
+        const pill = way.querySelector('.inm-player-note').textContent;
+        const ends = [...way.querySelectorAll('[data-state=lit]')].map(one => one.textContent);
+        return [pill, 'on' in way.dataset && lit[0], lit[1], ...ends].join(' '); }))"""
+PLACES = """() => [...document.querySelectorAll('.inm-river, .inm-river *')].filter(one =>
+    !one.closest('.inm-player-note, code') || one.tagName === 'CODE').map(one => {
+        const box = one.getBoundingClientRect();
+        return one.localName === 'wbr' ? '' : [box.x, box.y].map(Math.round).join(' '); })"""
+
+
+def test_the_river_fills_as_the_tests_run_and_its_geometry_never_changes(lab, notebook):
+    page = notebook(SHOW.replace("nn.Parameter(torch.ones(3))", "torch.ones(3)"))
+    places, seen = page.evaluate(PLACES), []
+    last = int(page.get_by_role("slider", name="Step").get_attribute("max"))
+    for _ in range(last + 1):
+        (lane,) = page.evaluate(LOOK)
+        if not seen or seen[-1] != lane:
+            seen.append(lane)
+        assert page.evaluate(PLACES) == places
+        press(page, "Forward")
+    dashed, off = " false false", "False true false"
+    assert seen[0] == [dashed] * 6  # nothing is given away
+    for answered in range(1, 5):
+        assert seen[answered] == [off] * answered + [dashed] * (6 - answered)
+    assert seen[5] == [*[off] * 4, "True false true", dashed]
+    assert seen[6] == [*[off] * 4, "True false true register_buffer", dashed]
+    assert len(seen) == 7
+    assert lab.problems(page) == []
+
+
+def test_the_way_not_asked_looks_like_what_is_to_come_until_an_answer_is_true(notebook):
+    page = notebook(SHOW)
+    colours = "all => [...new Set(all.map(one => getComputedStyle(one).color))]"
+    ends = page.locator(".inm-river-act, .inm-river-error")
+    for _ in range(2):
+        assert len(ends.evaluate_all(colours)) == 1
+        press(page, "Forward")
+    assert len(ends.evaluate_all(colours)) == 2  # decided, and so dimmed
+    filled = "node => getComputedStyle(node).backgroundColor"
+    pill = page.locator(".inm-river-way .inm-player-note", has_text="True")
+    assert pill.evaluate(filled) == now(page).locator(".inm-player-note").evaluate(filled)
+
+
+def test_an_error_has_its_sign_at_the_end_of_its_way(notebook):
+    page = notebook(REFUSED, LOST)
+    first, second = page.locator(".inm-player").all()
+    for player, words in ((first, "⚠ TypeError"), (second, "⚠ ValueError")):
+        player.get_by_role("button", name="Last step").click()
+        expect(player.locator(".inm-river-error[data-state=lit]")).to_have_text(words)
+    expect(first.locator(".inm-river-act[data-state=lit]")).to_have_count(0)
+    expect(second.locator(".inm-river-act[data-state=lit]")).to_have_text("register_parameter")
+
+
+def test_two_assignments_stand_in_two_lanes_of_one_river(notebook):
+    page = notebook(COMPARE)
+    expect(page.locator(".inm-river")).to_have_count(1)
+    press(page, "Last step")
+    first, second = page.evaluate(LOOK)
+    assert first == ["True false true register_parameter", *[" false false"] * 5]
+    assert second == [*["False true false"] * 5, " false true super().__setattr__"]
+    table = page.get_by_role("table", name="What __setattr__ asks")
+    assert table.get_by_role("columnheader").count() == 7
+    assert table.get_by_role("rowheader").all_inner_texts() == ["1", "2"]
+
+
+def test_each_assignment_of_a_block_has_the_river_to_itself(notebook):
+    page = notebook(RECORD + "with trace() as steps:\n    nn.Linear(2, 3)\nTracePlayer(steps)")
+    slider, told = page.get_by_role("slider", name="Step"), []
+    for at in range(int(slider.get_attribute("max")) + 1):
+        slider.fill(str(at))
+        words = page.locator(".inm-player-course").inner_text()
+        told += [words] if words not in told else []
+    names = ("in_features", "out_features", "weight", "bias")
+    assert told == [f"assignment {i} of 4: '{name}'" for i, name in enumerate(names, 1)]
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+def test_the_river_fits_at_any_width(notebook, width):
+    page = notebook(COMPARE)
+    page.set_viewport_size({"width": width, "height": 1400})
+    jupyterlab.wait_until_drawn(page)
+    page.get_by_role("group", name="Source").press("End")
+    inside = page.locator(".inm-river").evaluate(
+        "node => [node, ...node.querySelectorAll('*')].every(one =>"
+        " one.getBoundingClientRect().right <= node.parentNode.getBoundingClientRect().right + 1)"
+    )
+    jupyterlab.screenshots(page, SCREENSHOTS, f"compare-{width}")
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    assert inside
+
+
+def test_a_reader_who_wants_no_motion_sees_none_in_the_river(notebook):
+    page = notebook(SHOW)
+    duration = "node => getComputedStyle(node).transitionDuration"
+    way = page.locator(".inm-river-way").first
+    assert way.evaluate(duration) == "0s"
+    page.emulate_media(reduced_motion="no-preference")
+    assert way.evaluate(duration) != "0s"
+    page.emulate_media(reduced_motion="reduce")
+
+
+def test_each_change_is_a_tick_on_the_slider(notebook):
+    page, steps = notebook(SHOW), recorded()
+    slider = page.get_by_role("slider", name="Step")
+    ticks = page.locator(".inm-player-ticks span")
+    changed = [position for position, step in enumerate(steps) if step.changes]
+    assert ticks.count() == len(changed) == 3
+    track, last = slider.bounding_box(), len(steps) - 1
+    for tick, position in zip(ticks.all(), changed, strict=True):
+        middle = track["x"] + 8 + (track["width"] - 16) * position / last  # of the thumb
+        assert tick.bounding_box()["x"] + 1 == pytest.approx(middle, abs=2)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
-    page = notebook(SHOW, REFUSED, theme=theme)
+    page = notebook(SHOW, REFUSED, COMPARE, theme=theme)
     views = page.locator(".inm-player")
     for action in ("Next change", "Last step"):
         for view in views.all():
@@ -503,11 +683,13 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
     page = notebook(SHOW)
     page.set_viewport_size(jupyterlab.PROJECTOR)
     press(page, "Next change")
-    view, source, state = (
-        page.locator(one) for one in (".inm-player", ".inm-player-source", ".inm-player-state")
+    view, river, source, state = (
+        page.locator(f".inm-{one}") for one in ("player", "river", "player-source", "player-state")
     )
     a, b, whole = source.bounding_box(), state.bounding_box(), view.bounding_box()
-    assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and whole["height"] < 600
+    assert a["x"] + a["width"] < b["x"] and whole["height"] < 600
+    assert river.bounding_box()["y"] == b["y"]
+    assert a["y"] + a["height"] == pytest.approx(b["y"] + b["height"], abs=1)
     assert state.evaluate("node => node.scrollHeight <= node.clientHeight")
     page.set_viewport_size({"width": 600, "height": 1400})
     jupyterlab.wait_until_drawn(page)
@@ -550,7 +732,8 @@ def test_hostile_names_and_values_stay_text(lab, notebook, still, form):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still, theme):
     page = still(TracePlayer(recorded()).face, theme=theme)
-    decided, boxes = page.locator(".jp-RenderedHTML table").all()
+    river, decided, boxes = page.locator(".jp-RenderedHTML table").all()
+    expect(river.locator("tbody tr")).to_contain_text(["True register_parameter"])
     expect(decided.locator("tbody tr").first).to_contain_text("isinstance(value, Parameter)")
     expect(decided.locator("tbody tr").last).to_contain_text("scale came into _parameters")
     expect(boxes.locator("thead th")).to_have_text(["container", "before", "after"])

@@ -1,14 +1,17 @@
-"""The table of who sees what, and the slider over a figure, in a real JupyterLab."""
+"""The table of who sees what, the question before it, and the slider over a figure, in a real
+JupyterLab.
+"""
 
 from __future__ import annotations
 
 import pytest
 from nbformat.v4 import new_code_cell, new_output
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
 from helpers import VisibilityTable
 from helpers.state.visibility import visibility
+from helpers.views.signs import SIGNS
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
 from tests.lesson_kernel import ROOT
@@ -25,6 +28,20 @@ evil = {STRUCK!r}
 model = type(evil, (nn.Module,), {{}})()
 vars(model)["_buffers"][evil] = torch.ones(1)
 VisibilityTable(model)"""
+ASK = f"""\
+import torch
+from torch import nn
+from helpers import VisibilityTable
+model = nn.Module()
+model.learned, model.plain = nn.Parameter(torch.ones(1)), torch.ones(1)
+model.register_buffer("kept", torch.ones(1))
+said = {{
+    "never": [], "some": ["learned"], {STRUCK!r}: ["learned", "kept"],
+    "always": ["learned", "kept", "plain"],
+}}
+names = ["learned", "kept", "plain"]
+answers = {{call: {{name: name in yes for name in names}} for call, yes in said.items()}}
+VisibilityTable(model, answers).predict()"""
 SLIDER = """\
 from helpers import Redraw, plots
 def draw(value):
@@ -113,3 +130,149 @@ def test_axe_finds_nothing_in_the_slider(notebook):
     page = notebook(SLIDER)
     expect(page.get_by_alt_text("Up to 1", exact=True)).to_be_visible()
     assert jupyterlab.accessibility_faults(page, ".inm-redraw") == []
+
+
+# --- predict, then reveal ---
+
+
+def cell(page: Page, tensor: str, call: str) -> Locator:
+    return page.locator(".inm-grid").get_by_role("button", name=f"{tensor}, {call}")
+
+
+def order(page: Page) -> list[str]:
+    return page.locator(".inm-grid tbody th").all_inner_texts()
+
+
+def seen(page: Page) -> list[str]:
+    """The rows as they look: y for a yes, n for a no, a capital for what is ringed."""
+    return page.locator(".inm-grid tbody tr").evaluate_all(
+        """rows => rows.map(row => [...row.querySelectorAll('button')].map(one => {
+            const told = {yes: 'y', no: 'n'}[one.dataset.told] ?? '.';
+            return 'miss' in one.dataset ? told.toUpperCase() : told; }).join(''))"""
+    )
+
+
+def test_the_truth_is_on_the_page_only_after_the_reader_asks(lab, notebook):
+    page = notebook(ASK)
+    expect(cell(page, "learned", "some")).to_have_attribute("aria-pressed", "false")
+    assert seen(page) == ["..."] * 4
+    assert order(page)[:2] == ["never", "some"]
+    labels = page.locator(".inm-grid button").evaluate_all(
+        "all => all.map(one => one.getAttribute('aria-label') ?? one.textContent)"
+    )
+    assert not any(": yes" in label or ": no" in label for label in labels)
+    cell(page, "learned", "some").click()
+    cell(page, "plain", "some").click()
+    expect(page.locator(".inm-grid .inm-status")).to_have_text("2 of 12 marked.")
+    page.get_by_role("button", name="Reveal").click()
+    assert order(page)[0] == "always" and order(page)[2:] == ["some", "never"]
+    assert seen(page) == ["YYY", "YYn", "ynN", "nnn"]  # a staircase
+    expect(page.locator(".inm-grid .inm-status")).to_have_text(
+        "6 of 12 right. 6 misses, ringed: 5 yes that you did not mark, 1 no that you marked."
+    )
+    missed = "plain, some: no, missed: you said yes"
+    expect(page.get_by_role("button", name=missed)).to_have_attribute("aria-disabled", "true")
+    page.get_by_role("button", name="Start again").click()
+    assert seen(page) == ["..."] * 4 and order(page)[:2] == ["never", "some"]
+    assert lab.problems(page) == []
+
+
+def test_the_truth_has_the_colour_of_its_tensor(notebook):
+    for theme, shade in (("light", "light"), ("dark", "dark")):
+        page = notebook(ASK, theme=theme)
+        page.get_by_role("button", name="Reveal").click()
+        colours = (
+            page.locator(".inm-grid tbody tr")
+            .first.locator("button")
+            .evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
+        )
+        kinds = [SIGNS[kind] for kind in ("parameter", "buffer", "plain tensor")]
+        wanted = [getattr(sign, shade) or sign.colour for sign in kinds]
+        parts = [[str(int(one[i : i + 2], 16)) for i in (1, 3, 5)] for one in wanted]
+        assert colours == [f"rgb({', '.join(one)})" for one in parts]
+
+
+def test_the_grid_is_walked_by_arrows_and_marked_by_space(lab, notebook):
+    page = notebook(ASK)
+    cells = page.locator(".jp-Notebook-cell").count()
+    stops = page.locator('.inm-grid-cell[tabindex="0"]')
+    expect(stops).to_have_count(1)
+    stops.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    expect(cell(page, "plain", "some")).to_be_focused()
+    expect(cell(page, "plain", "some")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Home")
+    expect(cell(page, "learned", "some")).to_be_focused()
+    page.keyboard.press("Control+End")
+    expect(cell(page, "plain", "always")).to_be_focused()
+    for key in ("ArrowUp", "ArrowLeft", "End", "Control+Home", "ArrowUp"):
+        page.keyboard.press(key)
+    expect(cell(page, "learned", "never")).to_be_focused()
+    expect(stops).to_have_count(1)
+    for key in "adx":  # commands of JupyterLab for cells
+        page.keyboard.press(key)
+    assert page.locator(".jp-Notebook-cell").count() == cells
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Reveal")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert seen(page)[0] == "YYY"
+    expect(page.get_by_role("button", name="Start again")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")  # what is told cannot be marked any more
+    assert seen(page)[0] == "YYY"
+    assert lab.problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_grid_before_and_after(notebook, theme):
+    page = notebook(ASK, theme=theme)
+    cell(page, "learned", "some").click()
+    assert jupyterlab.accessibility_faults(page, ".inm-grid") == []
+    jupyterlab.projector_screenshots(page, SCREENSHOTS, f"asked-{theme}")
+    page.get_by_role("button", name="Reveal").click()
+    assert jupyterlab.accessibility_faults(page, ".inm-grid") == []
+    jupyterlab.projector_screenshots(page, SCREENSHOTS, f"told-{theme}")
+    page.set_viewport_size({"width": 390, "height": 900})
+    jupyterlab.wait_until_drawn(page)
+    wide = page.locator(".inm-grid").evaluate("one => one.scrollWidth > one.clientWidth")
+    small = page.locator(".inm-grid button").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect())"
+        ".filter(({width, height}) => Math.min(width, height) < 24).length"
+    )
+    page.set_viewport_size(jupyterlab.DESKTOP)
+    assert not wide and small == 0
+
+
+@pytest.mark.parametrize("form", ["live", "static"])
+def test_hostile_words_stay_text_in_the_grid(lab, notebook, still, form):
+    if form == "live":
+        page = notebook(ASK)
+        view = page.locator(".inm-grid")
+    else:
+        space = {}
+        exec(ASK.rsplit("\n", 1)[0], space)
+        table = VisibilityTable(space["model"], space["answers"])
+        page = still(table.predict().static_face())
+        view = page.locator(".inm-visibility-asked")
+        expect(view.locator("table")).to_be_hidden()  # the truth is in a fold
+        view.locator("summary").click()
+        expect(view.locator("table")).to_be_visible()
+    assert jupyterlab.stays_text(lab, view)
+
+
+def test_the_rows_move_to_their_places_for_who_wants_motion(notebook):
+    page = notebook(ASK)
+    page.emulate_media(reduced_motion="no-preference")
+    moves = """button => new Promise(done => {
+        const seen = new Set(); button.click();
+        const look = () => {
+            seen.add(document.querySelector('.inm-grid tbody tr').style.transform);
+            if (performance.now() - start < 900) requestAnimationFrame(look);
+            else done([...seen]);
+        };
+        const start = performance.now(); look(); })"""
+    moved = page.get_by_role("button", name="Reveal").evaluate(moves)
+    page.emulate_media(reduced_motion="reduce")
+    assert len(moved) > 2 and moved[-1] == ""
+    assert page.get_by_role("button", name="Start again").evaluate(moves) == [""]

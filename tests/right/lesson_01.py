@@ -54,10 +54,6 @@ SCALE = "self.scale = nn.Parameter(torch.ones(1))"
 INNER = "self.inner = nn.Linear(3, 3, bias=False)"
 
 
-def tensors_of(model):
-    return [value for value in model.state_dict().values() if isinstance(value, torch.Tensor)]
-
-
 def by_identity(model):
     seen, total = set(), 0
     for value in model.state_dict(keep_vars=True).values():
@@ -67,9 +63,19 @@ def by_identity(model):
     return total
 
 
-def by_storage(model):
-    storages = [value.untyped_storage() for value in tensors_of(model)]
-    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+def by_hash(model):
+    state = model.state_dict(keep_vars=True).values()
+    distinct = {value for value in state if type(value).__hash__ is torch.Tensor.__hash__}
+    return sum(value.numel() * value.dtype.itemsize for value in distinct)
+
+
+def without_keep_vars(model):
+    """Tensors of a state_dict without `keep_vars` are other objects; their names are not."""
+    values, saved = model.state_dict(), [*model.parameters()]
+    for name, one in model.named_buffers():
+        saved += [one] if name in values else []
+    extra = [one for key, one in values.items() if key.split(".")[-1] == "_extra_state"]
+    return sum(one.nbytes for one in saved + [one for one in extra if torch.is_tensor(one)])
 
 
 def by_search(model, optimizer, name):
@@ -125,8 +131,8 @@ RIGHT = {
     ],
     "1.4": [
         by_identity,
-        by_storage,
-        lambda model: sum({v.data_ptr(): v.nbytes for v in tensors_of(model)}.values()),
+        by_hash,
+        without_keep_vars,
     ],
     "1.5": [by_search, by_names, lambda m, o, name: o.state[m.get_parameter(name)]["exp_avg"]],
 }

@@ -63,7 +63,7 @@ RIGHT = {
         edited(
             Positions, (REGISTER, f"{REGISTER}; self.more = nn.Buffer(rates, persistent=False)")
         ),
-        edited(Positions, ("x + self.table[: x.shape[-2]]", "self.table[: x.size(-2)].to(x) + x")),
+        edited(Positions, ("x + self.table[: x.shape[-2]]", "self.table[: x.size(-2)] + x")),
     ],
     "3.3": [
         edited(Memory, (CAT, "torch.cat([self.seen, rows]).detach()")),

@@ -39,7 +39,7 @@ def by_first_key(state_dict):
 
 def by_torch(state_dict):
     result = dict(state_dict)
-    for prefix in PREFIXES * 4:
+    for prefix in PREFIXES * max(map(len, result), default=0):
         if all(key.startswith(prefix) for key in result):
             nn.modules.utils.consume_prefix_in_state_dict_if_present(result, prefix)
     return result
@@ -50,7 +50,7 @@ def fitting(model, state_dict):
     return {
         key: value
         for key, value in state_dict.items()
-        if key in own and (not isinstance(value, torch.Tensor) or own[key].shape == value.shape)
+        if key in own and getattr(own[key], "shape", "none") == getattr(value, "shape", "none")
     }
 
 

@@ -22,6 +22,8 @@ MODULE = (
 def in_place(model, optimizer, head):
     model.head = head
     own = {id(one) for one in model.parameters()}
+    for gone in [one for one in optimizer.state if id(one) not in own]:
+        del optimizer.state[gone]
     for group in optimizer.param_groups:
         group["params"] = [one for one in group["params"] if id(one) in own]
         own -= {id(one) for one in group["params"]}
@@ -43,7 +45,8 @@ def all_options(model, optimizer, head):
 
 
 def emptied(model, state_dict, lr):
-    model.to_empty(device="cpu")
+    if any(one.is_meta for one in model.parameters()):
+        model.to_empty(device="cpu")
     model.load_state_dict(state_dict)
     return SGD([{"params": [one]} for one in model.parameters()], lr)
 
@@ -65,9 +68,8 @@ def other_way(model, state_dict):
     return model
 
 
-def one_key(model, state_dict):
-    rest = {key: value for key, value in state_dict.items() if key != "head.weight"}
-    model.load_state_dict(rest, strict=False, assign=True)
+def registered(model, state_dict):
+    model.load_state_dict(dict(state_dict), assign=True)
     model.head.register_parameter("weight", model.embed.weight)
     return model
 
@@ -140,11 +142,11 @@ RIGHT = {
     "6.3": [in_place, two_groups, all_options],
     "6.4": [emptied, handed_over],
     "6.5": [
-        edited(FilterBank, (NAMED, "list(self.buffers())")),
+        edited(FilterBank, (NAMED, "list(self._buffers.values())")),
         edited(FilterBank, (NAMED, "self.state_dict().values()")),
         edited(FilterBank, (STACK, "x.to(filters[0].dtype) @ torch.stack(filters, dim=1)")),
     ],
-    "6.6": [other_way, one_key, one_for_all],
+    "6.6": [other_way, registered, one_for_all],
     "6.7": [by_pattern, by_split],
     "6.8": [
         source(EXTRA, "Average"),

@@ -120,11 +120,11 @@ class Module(Step3):
 """,
     "7.6": """class Module(Values):
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
-        memo = {} if memo is None else memo
-        if id(self) in memo:
+        memo = set() if memo is None else memo
+        if self in memo:
             return []
         if remove_duplicate:
-            memo[id(self)] = self
+            memo |= {self}
         found = [(prefix, self)]
         for name, module in self._modules.items():
             if module is not None:
@@ -195,7 +195,7 @@ class Module(Step6):
         device, dtype, *_ = torch._C._nn._parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(dtype)
-        number = (torch.float16, torch.float32, torch.float64, torch.complex64)
+        number = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64)
         return self._apply(lambda one: one.to(device, dtype if one.dtype in number else None))
     def train(self, mode=True):
         for module in self.modules():
@@ -219,11 +219,10 @@ LIKE_TORCHS = """class Module(Step2):
     __getattr__ = nn.Module.__getattr__
 
     def __delattr__(self, name):
-        if name in vars(self):
-            vars(self).pop(name)
-            return
-        getattr(self, name)
-        [vars(self)[box].pop(name, None) for box in ("_parameters", "_buffers", "_modules")]
+        boxes = [self._parameters, self._buffers, self._modules]
+        if not any(name in box for box in boxes):
+            return object.__delattr__(self, name)
+        [box.pop(name, None) for box in boxes]
         self._non_persistent_buffers_set.discard(name)
 """
 ON_THE_WALK = """class Module(Step6):

@@ -33,6 +33,7 @@ LESSONS = (
     "05_save_and_load",
     "06_clinic",
     "07_build_your_own_module",
+    "08_many_processes",
 )
 
 

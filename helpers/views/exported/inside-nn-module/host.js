@@ -278,6 +278,14 @@ function follow(dark) {
   document.body.dataset.jpThemeLight = String(!dark.matches);
 }
 
+// A still table that is wider than its place is scrolled with the keyboard, too.
+function reachWideTables() {
+  for (const box of document.querySelectorAll(".jp-RenderedHTMLCommon :is(table, div)")) {
+    if (getComputedStyle(box).overflowX !== "auto" || box.closest(".inm")) continue;
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+
 // A view is mounted a screen before it comes in sight, and the others while the browser is idle: so
 // nothing moves under the eye. Until those of the first screen are there, the page waits; the line
 // of script in its head ends that after a second.
@@ -285,6 +293,7 @@ function begin() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", follow);
   follow(dark);
+  addEventListener("resize", reachWideTables);
   const waiting = new Set(document.querySelectorAll(".inm-live"));
   const mount = (element) => {
     if (!waiting.delete(element)) return undefined;
@@ -298,6 +307,7 @@ function begin() {
       await new Promise((go) => (window.requestIdleCallback ?? setTimeout)(go));
       await mount(element);
     }
+    reachWideTables();
   };
   let isFirst = true;
   const near = new IntersectionObserver(

@@ -1,0 +1,35 @@
+// The film as it came from Python, tables whose rows refer to each other by place, read by name.
+
+const asName = ([name, source]) => ({ name, source });
+const asView = ([kind, block, part, about, why]) => ({ kind, block, part, about, why });
+const asPart = ([numbers, changed, touched, more, why, words, bar]) => {
+  return { numbers, changed, touched, more, why, words, bar };
+};
+const asBlock = ([size, state, words, parts]) => {
+  return { size, state, words, parts: parts.map(asPart) };
+};
+
+export class MemoryFilm {
+  constructor({ names, letters, views, blocks, frames }) {
+    this.names = names.map(asName);
+    this.letters = letters;
+    const [told, held] = [views.map(asView), blocks.map(asBlock)];
+    // Of a frame, what each name and each letter has; undefined for what is not there.
+    this.frames = frames.map((frame) => ({
+      ...frame,
+      names: frame.names.map((place) => told[place]),
+      blocks: frame.blocks.map((place) => held[place]),
+    }));
+    this.last = frames.length - 1;
+  }
+
+  // Has the name at `row` been there in the frame at `position` or before?
+  came(row, position) {
+    return this.frames.slice(0, position + 1).some((frame) => frame.names[row]);
+  }
+
+  // What the name at `row` was when it was there last: its sign stays when it has gone.
+  known(row) {
+    return this.frames.findLast((frame) => frame.names[row]).names[row];
+  }
+}

@@ -1,0 +1,68 @@
+// Wires from names to what they reach. They are drawn over the gap between the two columns, and
+// move when a name comes to reach something else.
+
+import { node } from "./dom.js";
+import { drawn } from "./svg.js";
+
+const TIME = 600; // ms
+const shape = (from, to) => `M 0 ${from} C 45 ${from}, 55 ${to}, 100 ${to}`;
+const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+const eased = (part) => 1 - (1 - part) ** 3;
+
+export class Wires {
+  wires = new Map(); // row of a name -> {path, from, to}: heights in the picture
+  moving = false;
+  waiting = 0; // for the next picture
+
+  constructor() {
+    this.picture = drawn("svg", { preserveAspectRatio: "none" });
+    this.element = node("div", { class: "inm-memory-wires", "aria-hidden": "true" }, this.picture);
+  }
+
+  // Draws a wire for each of `ends`: {row, kind, sign, from, to}, from one element of the page to
+  // another. With `moving`, those that were there before move.
+  show(ends, moving) {
+    const { top, height } = this.element.getBoundingClientRect();
+    if (!height) return; // not on the page yet
+    const moves = moving || this.moving; // one that is under way goes on
+    this.stop();
+    this.picture.setAttribute("viewBox", `0 0 100 ${height}`);
+    const middle = (element) => {
+      const box = element.getBoundingClientRect();
+      return box.top + box.height / 2 - top;
+    };
+    const before = this.wires;
+    this.wires = new Map();
+    for (const { row, kind, sign, from, to } of ends) {
+      const start = before.get(row)?.now;
+      const path = drawn("path", { class: "inm-memory-wire", "data-kind": kind, "data-row": row });
+      path.style.setProperty("--inm-on-light", sign.light || sign.colour);
+      path.style.setProperty("--inm-on-dark", sign.dark || sign.colour);
+      const wire = { path, from: middle(from), to: middle(to) };
+      wire.start = moves && start !== undefined && !calm() ? start : wire.to;
+      this.wires.set(row, wire);
+    }
+    this.picture.replaceChildren(...[...this.wires.values()].map(({ path }) => path));
+    this.move();
+  }
+
+  move() {
+    const began = performance.now();
+    const step = (now) => {
+      const part = eased(Math.min(1, Math.max(0, now - began) / TIME));
+      let left = false;
+      for (const wire of this.wires.values()) {
+        wire.now = part < 1 ? wire.start + (wire.to - wire.start) * part : wire.to;
+        wire.path.setAttribute("d", shape(wire.from, wire.now));
+        left ||= wire.now !== wire.to;
+      }
+      this.moving = left;
+      if (left) this.waiting = requestAnimationFrame(step);
+    };
+    step(began);
+  }
+
+  stop() {
+    cancelAnimationFrame(this.waiting);
+  }
+}

@@ -1,0 +1,223 @@
+// A grid of tensors and calls: the reader marks who sees what, and then asks for the truth. It came
+// with the view, and is on the page only after that.
+
+import { mark, node, shades } from "./dom.js";
+import { enter } from "./life.js";
+import { between, run } from "./motion.js";
+import { count } from "./words.js";
+
+const many = (number, one, more) => `${count(number)} ${number === 1 ? one : more}`;
+
+// Tensors across and calls down, or the other way round: what there is more of goes down.
+function turned({ tensors, calls, answers }) {
+  const down = calls.length > tensors.length;
+  const across = tensors.map((_, at) => at);
+  if (!down) return { down, rows: across, columns: calls.map((_, at) => at), answers };
+  return {
+    down,
+    rows: calls.map((_, at) => at),
+    columns: across,
+    answers: calls.map((_, call) => across.map((at) => answers[at][call])),
+  };
+}
+
+// Their places, those with the most answers "yes" first.
+function sorted(places, yes) {
+  return [...places].sort((one, other) => yes(other) - yes(one));
+}
+
+class Grid {
+  isTold = false;
+  standing = [0, 0]; // row and column of the cell that Tab comes to, as they are seen
+  body = node("tbody", { role: "rowgroup" });
+  head = node("thead", { role: "rowgroup" });
+  status = node("div", { class: "inm-status", role: "status" });
+  button = node("button", { type: "button", class: "inm-button" });
+  stop = () => {};
+
+  constructor(grid, signs) {
+    Object.assign(this, { grid, signs, ...turned(grid) });
+    this.marked = this.answers.map((line) => line.map(() => false));
+    const label = "Who sees what: calls and tensors";
+    this.table = node("table", { role: "grid", "aria-label": label }, this.head, this.body);
+    const ask = "Who sees which tensor? Mark each cell where you expect a yes. Then reveal.";
+    const more = grid.more ? `… and ${many(grid.more, "more tensor", "more tensors")}` : "";
+    this.ask = node("div", "inm-grid-ask inm-prose", ask);
+    const scroll = node("div", "inm-scroll", this.table);
+    const rest = node("div", "inm-soft", more);
+    const bar = node("div", "inm-bar", this.button);
+    this.root = node("div", "inm inm-grid", this.ask, scroll, rest, bar, this.status);
+  }
+
+  tensorOf(row, column) {
+    return this.grid.tensors[this.down ? column : row];
+  }
+
+  callOf(row, column) {
+    return this.grid.calls[this.down ? row : column];
+  }
+
+  // The heads of rows and columns: a call, or a tensor with the sign of its kind.
+  headOf(isCall, place) {
+    if (isCall) return [this.grid.calls[place]];
+    const [name, kind] = this.grid.tensors[place];
+    const label = node("span", "inm-grid-kind inm-soft", this.signs[kind].label);
+    return [mark(this.signs[kind]), node("code", "", name), " ", label];
+  }
+
+  cell(row, column) {
+    const [name, kind] = this.tensorOf(row, column);
+    const isMarked = this.marked[row][column];
+    const said = `${name}, ${this.callOf(row, column)}`;
+    const style = shades(this.signs[kind]);
+    const about = { type: "button", class: "inm-grid-cell", tabindex: -1, style };
+    const button = node("button", { ...about, "aria-pressed": String(isMarked) });
+    Object.assign(button.dataset, { row, column });
+    button.setAttribute("aria-label", said);
+    if (this.isTold) this.tell(button, row, column, said);
+    return node("td", { role: "gridcell" }, button);
+  }
+
+  tell(button, row, column, said) {
+    const [yes, guess] = [this.answers[row][column], this.marked[row][column]];
+    const miss = yes === guess ? "" : `, missed: you said ${guess ? "yes" : "no"}`;
+    button.setAttribute("aria-label", `${said}: ${yes ? "yes" : "no"}${miss}`);
+    button.setAttribute("aria-disabled", "true");
+    Object.assign(button.dataset, { told: yes ? "yes" : "no" });
+    button.toggleAttribute("data-miss", yes !== guess);
+    button.textContent = yes ? "" : "–"; // what is seen is filled
+  }
+
+  // The order in which rows and columns stand.
+  order() {
+    if (!this.isTold) return { rows: this.rows, columns: this.columns };
+    const sum = (values) => values.filter(Boolean).length;
+    return {
+      rows: sorted(this.rows, (row) => sum(this.answers[row])),
+      columns: sorted(this.columns, (column) => sum(this.answers.map((line) => line[column]))),
+    };
+  }
+
+  show() {
+    const { rows, columns } = this.order();
+    const column = { role: "columnheader", scope: "col" };
+    const heads = columns.map((place) => node("th", column, ...this.headOf(!this.down, place)));
+    const corner = node("th", column, this.down ? "call" : "tensor");
+    this.head.replaceChildren(node("tr", { role: "row" }, corner, ...heads));
+    this.lines = rows.map((row) => {
+      const head = node("th", { role: "rowheader", scope: "row" }, ...this.headOf(this.down, row));
+      const cells = columns.map((place) => this.cell(row, place));
+      const line = node("tr", { role: "row" }, head, ...cells);
+      line.dataset.row = row;
+      return line;
+    });
+    this.body.replaceChildren(...this.lines);
+    this.button.textContent = this.isTold ? "Start again" : "Reveal";
+    this.root.toggleAttribute("data-told", this.isTold);
+    this.stand(...this.standing);
+    this.say();
+  }
+
+  say() {
+    const pairs = this.answers.flatMap((line, row) =>
+      line.map((yes, column) => [yes, this.marked[row][column]]),
+    );
+    if (!this.isTold) {
+      const marked = pairs.filter(([, guess]) => guess).length;
+      this.status.textContent = `${count(marked)} of ${count(pairs.length)} marked.`;
+      return;
+    }
+    const unseen = pairs.filter(([yes, guess]) => yes && !guess).length;
+    const wrong = pairs.filter(([yes, guess]) => !yes && guess).length;
+    const right = `${count(pairs.length - unseen - wrong)} of ${count(pairs.length)} right`;
+    const parts = [
+      unseen && `${count(unseen)} yes that you did not mark`,
+      wrong && `${count(wrong)} no that you marked`,
+    ].filter(Boolean);
+    const missed = many(unseen + wrong, "miss", "misses");
+    this.status.textContent = parts.length
+      ? `${right}. ${missed}, ringed: ${parts.join(", ")}.`
+      : `${right}. No miss.`;
+  }
+
+  // The cell that Tab comes to.
+  stand(row, column) {
+    this.at(...this.standing)?.setAttribute("tabindex", -1);
+    this.standing = [row, column];
+    this.at(row, column)?.setAttribute("tabindex", 0);
+  }
+
+  at(row, column) {
+    return this.lines[row]?.querySelectorAll("button")[column];
+  }
+
+  press(button) {
+    if (this.isTold) return;
+    const { row, column } = button.dataset;
+    this.marked[row][column] = !this.marked[row][column];
+    button.setAttribute("aria-pressed", String(this.marked[row][column]));
+    this.say();
+  }
+
+  // Shows the truth, and the rows move to their places; or begins anew.
+  turn() {
+    this.stop();
+    const tops = () => new Map(this.lines.map((line) => [line.dataset.row, line.offsetTop]));
+    const before = tops();
+    if (this.isTold) this.marked.forEach((line) => line.fill(false));
+    this.isTold = !this.isTold;
+    this.standing = [0, 0];
+    this.show();
+    const after = tops();
+    this.stop = run((share) => {
+      for (const line of this.lines) {
+        const to = after.get(line.dataset.row);
+        const gap = between(before.get(line.dataset.row), to, share) - to;
+        line.style.transform = share === 1 ? "" : `translateY(${gap}px)`;
+      }
+    });
+  }
+
+  onFocus(event) {
+    const button = event.target.closest(".inm-grid-cell");
+    if (!button) return;
+    const line = button.closest("tr");
+    const place = [...line.querySelectorAll("button")].indexOf(button);
+    this.stand(this.lines.indexOf(line), place);
+  }
+
+  onKey(event) {
+    const [row, column] = this.standing;
+    const last = [this.rows.length - 1, this.columns.length - 1];
+    const moves = {
+      ArrowUp: [row - 1, column],
+      ArrowDown: [row + 1, column],
+      ArrowLeft: [row, column - 1],
+      ArrowRight: [row, column + 1],
+      Home: [event.ctrlKey ? 0 : row, 0],
+      End: event.ctrlKey ? last : [row, last[1]],
+    };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    this.at(...moves[event.key])?.focus();
+  }
+}
+
+function render({ model, el }) {
+  const grid = new Grid(model.get("grid"), model.get("signs"));
+  const { on, leave } = enter(el, grid.root);
+  on(grid.body, "click", (event) => {
+    const button = event.target.closest("button");
+    if (button) grid.press(button);
+  });
+  on(grid.body, "focusin", (event) => grid.onFocus(event));
+  on(grid.body, "keydown", (event) => grid.onKey(event));
+  on(grid.button, "click", () => grid.turn());
+  grid.show();
+  return () => {
+    grid.stop();
+    leave();
+  };
+}
+
+export default { render };

@@ -1,0 +1,269 @@
+"""The course as a folder of pages: every link leads somewhere, every page to the next, and what is
+made is not made again. The whole folder is the one that test_pages.py reads.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urljoin
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import expect
+
+from helpers.site import build
+from tests.browser.exported import of_this_checkout
+from tests.browser.jupyterlab import picture
+from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, SCREENSHOTS
+from tests.lesson_kernel import ROOT
+from tests.notebook_files import lessons
+from tests.refresh_notebooks import METADATA
+
+STEMS = [path.stem for path in lessons()]
+DOCUMENTS = ["index", "TEACHING", "README"]
+SMALL = "00_start_here"
+
+# What axe-core calls a fault of any weight, one line a fault.
+FAULTS = {"resultTypes": ["violations"]}
+
+
+@pytest.fixture(scope="module")
+def folder(pages) -> Path:
+    return pages.page("index").parent
+
+
+def anchors(html: str) -> set[str]:
+    return {unquote(name) for name in re.findall(r'\bid="([^"]+)"', html)}
+
+
+def targets(html: str) -> list[str]:
+    """What the page's elements lead to or show; not what is written inside a script."""
+    seen = re.sub(r"<script.*?</script>|<style.*?</style>", "", html, flags=re.DOTALL)
+    return re.findall(r'<[^>]+?\s(?:href|src)="([^"]+)"', seen)
+
+
+def dead(folder: Path) -> list[str]:
+    """The links of all pages in `folder` that lead nowhere in it."""
+    html = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+    ids = {name: anchors(words) for name, words in html.items()}
+    found = []
+    for name, words in html.items():
+        for target in targets(words):
+            if target.startswith(("https://", "http://", "data:")):
+                continue
+            path, _, anchor = urljoin(name, unquote(target)).partition("#")
+            there = (folder / path).is_file() and (not anchor or anchor in ids.get(path, set()))
+            found += [] if there else [f"{name}: {target}"]
+    return found
+
+
+# --- the whole folder -----------------------------------------------------------------------------
+
+
+def test_no_link_of_the_built_folder_is_dead(folder, tmp_path):
+    assert {path.stem for path in folder.glob("*.html")} == {*STEMS, *DOCUMENTS}
+    assert dead(folder) == []
+    shutil.copytree(folder, tmp_path / "less")
+    (tmp_path / "less" / f"{STEMS[1]}.html").unlink()
+    assert dead(tmp_path / "less")
+
+
+def test_previous_and_next_lead_through_all_lessons_and_back(folder, reader):
+    page = reader.open(folder / "index.html")
+    for stem in STEMS:
+        page.locator("a[rel=next]").click()
+        page.wait_for_url(f"**/{stem}.html")
+        here = page.locator(".inm-top a[aria-current=page]")
+        expect(here).to_have_attribute("title", re.compile(rf"^{int(stem[:2])} · "))
+        expect(page.locator(".inm-foot code")).to_contain_text(f"lab notebooks/{stem}.ipynb")
+    expect(page.locator("a[rel=next]")).to_have_count(0)
+    for _ in STEMS:
+        page.locator("a[rel=prev]").click()
+    page.wait_for_url("**/index.html")
+    expect(page.locator("a[rel=prev]")).to_have_count(0)
+    page.get_by_role("link", name="Guide", exact=True).click()
+    expect(page.locator("h1")).to_have_text(re.compile("Teaching the course"))
+
+
+def test_the_sections_stand_at_the_side_and_fold_in_a_narrow_window(folder, reader):
+    path = folder / f"{STEMS[1]}.html"
+    page = reader.open(path)
+    sections = page.get_by_role("navigation", name="Sections").locator("a")
+    told = [" ".join(words.split()) for words in sections.all_text_contents()]
+    headings = page.locator("main h2").all_text_contents()
+    assert told == [" ".join(words.rstrip("¶").split()) for words in headings] and len(told) > 5
+    sections.nth(4).click()
+    expect(page.locator("main h2").nth(4)).to_be_in_viewport()
+    expect(page.locator("main h2").nth(0)).not_to_be_in_viewport()
+    page.set_viewport_size({"width": 390, "height": 900})
+    expect(sections.first).not_to_be_visible()
+    narrow = reader.open(path, 390, has_touch=True)
+    folded = narrow.get_by_role("navigation", name="Sections")
+    expect(folded.locator("a").first).not_to_be_visible()
+    folded.locator("summary").tap()
+    expect(folded.locator("a").first).to_be_visible()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_front_page_guide_and_readme_fit_every_width_and_stand_still(folder, reader, name):
+    path = folder / f"{name}.html"
+    assert path.stat().st_size < MOST_BYTES
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for width, theme in ((1280, "light"), (768, "dark"), (390, "light")):
+        page = reader.open(path, width, color_scheme=theme)
+        seen = page.evaluate(READ)
+        assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
+        assert seen["shifted"] < MOST_SHIFTED, seen
+        page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
+
+
+def test_the_player_of_the_front_page_plays(folder, reader):
+    page = reader.open(folder / "index.html")
+    player = page.locator(".inm-player")
+    player.get_by_role("button", name="Next change").click()
+    player.get_by_role("button", name="Next change").click()
+    expect(player.get_by_role("group", name="Local names")).to_contain_text("weight")
+    page.evaluate("scrollTo(0, 0)")
+    page.add_style_tag(content="html { height: 100vh; overflow: hidden; }")
+    picture(page.locator("html"), "site")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL, STEMS[4]])
+def test_axe_finds_nothing_of_any_weight(folder, reader, name, theme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = reader.open(folder / f"{name}.html", 390, color_scheme=theme)
+    page.evaluate(READ)
+    found = Axe().run(page, options=FAULTS).response["violations"]
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found] == []
+
+
+def without_navigation(html: str) -> str:
+    """A page of the site as it would be alone."""
+    for start, end in (
+        ('\n<meta name="inm-made-of"', ">"),
+        ("\n/* What a page of the whole course", "</style>"),
+        ('\n<header class="inm-around', "</header>"),
+        ('\n<footer class="inm-around', "</footer>"),
+    ):
+        before, found, rest = html.partition(start)
+        assert found, start
+        html = before + ("\n</style>" if end == "</style>" else "") + rest.partition(end)[2]
+    return html
+
+
+def test_a_page_made_alone_is_the_page_of_the_site_but_for_navigation(folder, pages):
+    alone = pages.alone(ROOT / "notebooks" / f"{SMALL}.ipynb").read_text(encoding="utf-8")
+    alone = alone.replace('"../README.md"', '"README.html"').replace('.md"', '.html"')
+    of_site = without_navigation((folder / f"{SMALL}.html").read_text(encoding="utf-8"))
+    assert of_site.split() == alone.split()
+
+
+def test_any_web_server_can_serve_the_folder(folder, browser):
+    handler = partial(QuietHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    here = f"http://127.0.0.1:{server.server_port}/"
+    asked: list[str] = []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(here)
+    expect(page.locator(".inm-player")).to_be_visible()
+    page.locator("a[rel=next]").click()
+    expect(page.locator(".inm-map").first).to_be_visible()
+    page.close()
+    server.shutdown()
+    server.server_close()
+    assert len(asked) > 1 and all(url.startswith((here, "blob:", "data:")) for url in asked)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.html")}
+
+
+def test_a_second_call_makes_nothing(folder, pages):
+    assert all(f"{stem}.html " in pages.told for stem in STEMS)
+    before = times(folder)
+    command = [sys.executable, "-m", "helpers.site", folder]
+    again = subprocess.run(
+        command, cwd=ROOT, env=of_this_checkout(), capture_output=True, text=True, check=True
+    )
+    assert again.stdout.count("unchanged") == len(STEMS) + len(DOCUMENTS)
+    assert times(folder) == before and again.stderr == ""
+
+
+# --- a small course -------------------------------------------------------------------------------
+
+
+def lesson(root: Path, name: str, code: str) -> None:
+    cells = [new_markdown_cell(f"# {name}", id="title"), new_code_cell(code, id="cell")]
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), root / "notebooks" / name)
+
+
+def made(root: Path, folder: Path) -> dict[str, str]:
+    """The first word of what is told of each page that is not unchanged."""
+    told = {name: words.split(",")[0].splitlines()[0] for name, words, _ in build(root, folder)}
+    return {name: words for name, words in told.items() if words != "unchanged"}
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """README and guide of this course, and two lessons of one cell."""
+    monkeypatch.setenv("INM_PAGE", "")  # put back afterwards
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    root = tmp_path / "course"
+    (root / "notebooks").mkdir(parents=True)
+    shutil.copy(ROOT / "README.md", root)
+    shutil.copy(ROOT / "notebooks" / "TEACHING.md", root / "notebooks")
+    lesson(root, "00_first.ipynb", "print(6 * 7)")
+    lesson(root, "01_second.ipynb", "print(6 * 8)")
+    return root
+
+
+def test_only_what_has_changed_is_made_again(course, tmp_path):
+    folder = tmp_path / "site"
+    ours = {"00_first.html": "run", "01_second.html": "run", "index.html": "run"}
+    assert made(course, folder) == ours | dict.fromkeys(["README.html", "TEACHING.html"], "written")
+    assert "42" in (folder / "00_first.html").read_text(encoding="utf-8")
+    assert made(course, folder) == {}
+
+    lesson(course, "01_second.ipynb", "print(6 * 9)")
+    before = times(folder)
+    assert made(course, folder) == {"01_second.html": "run"}
+    assert "54" in (folder / "01_second.html").read_text(encoding="utf-8")
+    assert {name for name, at in times(folder).items() if at != before[name]} == {"01_second.html"}
+
+    lesson(course, "01_second.ipynb", "raise ValueError('of no use')")
+    told = {name: (words, well) for name, words, well in build(course, folder)}
+    assert "ValueError: of no use" in told["01_second.html"][0] and not told["01_second.html"][1]
+    assert "54" in (folder / "01_second.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_lesson_that_is_no_more_goes_and_a_page_of_others_stays(course, tmp_path):
+    folder = tmp_path / "site"
+    made(course, folder)
+    (folder / "mine.html").write_text("<p>mine</p>")
+    (course / "notebooks" / "01_second.ipynb").unlink()
+    assert made(course, folder)["01_second.html"] == "removed"
+    assert not (folder / "01_second.html").exists() and (folder / "mine.html").exists()
+    assert "01_second" not in (folder / "00_first.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_without_lessons_is_refused(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    with pytest.raises(FileNotFoundError, match="no lesson in"):
+        list(build(tmp_path, tmp_path / "site"))
