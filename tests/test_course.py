@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -175,6 +176,8 @@ def test_the_readme_lists_every_name_of_the_package_once_and_no_other():
 # --- the clinic ---
 
 CLINIC = "06_clinic"
+VISITS = [*(f"p{number}" for number in range(1, 14)), *(f"v{number}" for number in range(1, 6))]
+VISITS.append("practice")
 CURES = {1: "ModuleList", 2: "ParameterDict", 3: "add_param_group", 4: "model.parameters(), lr=lr"}
 
 
@@ -215,11 +218,10 @@ def test_the_table_of_findings_has_every_code():
     assert set(told) >= set(CODES)
 
 
-@pytest.mark.parametrize("number", range(1, 14))
-def test_a_patient_can_be_read_without_the_others(number):
+@pytest.mark.parametrize(("first", "last"), list(pairwise(VISITS)))
+def test_a_patient_can_be_read_without_the_others(first, last):
     space: dict = {}
-    last = f"p{number + 1}" if number < 13 else "own"
-    for one in [cells(CLINIC)["setup"], *between(f"p{number}", last)]:
+    for one in [cells(CLINIC)["setup"], *between(first, last)]:
         if one["cell_type"] == "code":
             exec(text(one["source"]), space)
 

@@ -72,7 +72,7 @@ def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="package")
 def decks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decks]:
-    """All lessons as slides."""
+    """All lessons as slides. They are being made while other tests run."""
     made = Decks(tmp_path_factory.mktemp("slides"))
     yield made
     made.close()

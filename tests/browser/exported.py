@@ -57,6 +57,18 @@ def of_this_checkout(**more: object) -> dict[str, str]:
     return os.environ | {name: str(value) for name, value in named.items()}
 
 
+def standard_command(kind: str, folder: Path) -> dict:
+    """How `subprocess` runs `jupyter nbconvert --to kind --execute` into `folder`, with settings
+    and templates of this checkout; the lessons' paths come after its `args`.
+    """
+    templates = folder / "data" / "nbconvert" / "templates"
+    templates.parent.mkdir(parents=True)
+    templates.symlink_to(EXPORTED)
+    command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
+    environment = of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data")
+    return {"args": [*command, "--output-dir", folder / "made"], "env": environment}
+
+
 class Pages:
     """The whole course as pages, executed and written to `folder` by the command that the README
     gives.
@@ -88,20 +100,12 @@ class Pages:
         """The page of one lesson, made by the standard command with the settings and templates of
         this checkout.
         """
-        path = self._whole / "alone" / f"{lesson.stem}.html"
-        if path.exists():
-            return path
-        templates = self._whole / "data" / "nbconvert" / "templates"
-        templates.parent.mkdir(parents=True)
-        templates.symlink_to(EXPORTED)
-        command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute"]
-        subprocess.run(
-            [*command, "--output-dir", path.parent, lesson],
-            env=of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=self._whole / "data"),
-            capture_output=True,
-            check=True,
-        )
-        return path
+        folder = self._whole / "alone"
+        if not folder.exists():
+            command = standard_command("html", folder)
+            command["args"].append(lesson)
+            subprocess.run(**command, capture_output=True, check=True)
+        return folder / "made" / f"{lesson.stem}.html"
 
     def close(self) -> None:
         self._run.kill()
@@ -110,29 +114,21 @@ class Pages:
 
 
 class Decks:
-    """All lessons as slides, executed and written to `folder` by the command that the README gives,
-    with the settings and templates of this checkout.
+    """All lessons as slides, executed and written below `folder` by the command that the README
+    gives.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "slides"
-        templates = folder / "data" / "nbconvert" / "templates"
-        templates.parent.mkdir(parents=True)
-        templates.symlink_to(EXPORTED)
-        command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--execute"]
-        self._log = (folder / "nbconvert.log").open("w+")
-        self._run = subprocess.Popen(
-            [*command, "--output-dir", self.folder, *lessons()],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env=of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data"),
-        )
+        command = standard_command("slides", folder)
+        command["args"] += lessons()
+        self._made, self._log = folder / "made", (folder / "nbconvert.log").open("w+")
+        self._run = subprocess.Popen(**command, stdout=self._log, stderr=subprocess.STDOUT)
 
     def page(self, lesson: str) -> Path:
         """The slides of `lesson`, once all are made."""
         if self._run.wait(timeout=900):
             raise AssertionError(Path(self._log.name).read_text())
-        return self.folder / f"{lesson}.slides.html"
+        return self._made / f"{lesson}.slides.html"
 
     def close(self) -> None:
         self._run.kill()

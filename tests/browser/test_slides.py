@@ -232,7 +232,7 @@ def test_it_is_one_file_that_asks_no_network(walked, decks):
 
 
 def test_inside_a_view_keys_belong_to_the_view_and_escape_gives_them_back(decks, room):
-    page = room.show(decks.page("04_setattr"), "getattr-player-view")
+    page = room.show(decks.page("04_setattr"), "getattr-player")
     here, count = number(page), page.locator(f"{SHOWN} .inm-player-count")
     page.locator(SHOWN).get_by_role("button", name="Forward", exact=True).focus()
     press(page, "ArrowRight", "ArrowRight")
@@ -387,7 +387,7 @@ def test_axe_finds_nothing_on_slides_with_views(decks, room, theme):
     from axe_playwright_python.sync_playwright import Axe
 
     page = room.show(decks.page("04_setattr"), color_scheme=theme)
-    for cell in ("title", "where-quiz", "two-cell", "getattr-player-view", "grid-cell", "recap"):
+    for cell in ("title", "where-quiz", "two-cell", "getattr-player", "grid-cell", "recap"):
         page.evaluate(f"location.hash = 'cell-id={cell}'")
         page.evaluate(LOOK)
         found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]

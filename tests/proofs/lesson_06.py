@@ -227,9 +227,13 @@ def _taken() -> int:
 
 
 def _super() -> int:
-    class Scorer(nn.Module):
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = reached[0] = name
+
+    class Scorer(Named, nn.Module):
         def __init__(self, width: int) -> None:
-            self.width = reached[0] = width
+            super().__init__("scorer")
             self.offset = reached[1] = torch.zeros(width)
             self.layer = reached[2] = nn.Linear(width, 1)
             reached[3] = True
