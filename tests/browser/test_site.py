@@ -22,7 +22,7 @@ from playwright.sync_api import expect
 from helpers.site import build
 from tests.browser.exported import of_this_checkout
 from tests.browser.jupyterlab import picture
-from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, SCREENSHOTS
+from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 from tests.refresh_notebooks import METADATA
@@ -116,13 +116,11 @@ def test_the_sections_stand_at_the_side_and_fold_in_a_narrow_window(folder, read
 def test_front_page_guide_and_readme_fit_every_width_and_stand_still(folder, reader, name):
     path = folder / f"{name}.html"
     assert path.stat().st_size < MOST_BYTES
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for width, theme in ((1280, "light"), (768, "dark"), (390, "light")):
         page = reader.open(path, width, color_scheme=theme)
         seen = page.evaluate(READ)
         assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
         assert seen["shifted"] < MOST_SHIFTED, seen
-        page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
 
 
 def test_the_player_of_the_front_page_plays(folder, reader):
@@ -137,7 +135,7 @@ def test_the_player_of_the_front_page_plays(folder, reader):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL, STEMS[4]])
+@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL])
 def test_axe_finds_nothing_of_any_weight(folder, reader, name, theme):
     from axe_playwright_python.sync_playwright import Axe
 

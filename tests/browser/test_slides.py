@@ -17,7 +17,6 @@ from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, slide_type, text
 
-SCREENSHOTS = ROOT / ".screenshots" / "slides"
 MOST_BYTES = 1_500_000
 SMALLEST_CODE = 20  # pixels of 720
 SHOWN = ".inm-slide.is-shown"
@@ -129,8 +128,6 @@ def walked(request: pytest.FixtureRequest, browser: Browser, decks) -> Walk:
     page = showing.show(decks.page(path.stem))
     expect(page.locator(SHOWN)).to_have_count(1)
     total = page.locator(".inm-slide").count()
-    folder = SCREENSHOTS / path.stem
-    folder.mkdir(parents=True, exist_ok=True)
     slides = []
     for place in range(1, total + 1):
         for _ in range(40):
@@ -139,8 +136,6 @@ def walked(request: pytest.FixtureRequest, browser: Browser, decks) -> Walk:
             press(page, " ")
         assert number(page) == place
         slides.append(page.evaluate(LOOK))
-        if place % 6 == 1:
-            page.screenshot(path=folder / f"{place:03}.png")
         for _ in range(40):
             if place == total or number(page) > place:
                 break
