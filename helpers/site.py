@@ -41,7 +41,7 @@ HELPERS = Path(__file__).resolve().parent
 EXPORTED = HELPERS / "views" / "exported"
 AT_ONCE = 2
 FRONT = "index.html"
-_MADE_OF = re.compile(r'<meta name="inm-made-of" content="(\w+)">')
+_MADE_OF = re.compile(r'<meta content="(\w+)" name="inm-made-of" */?>')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 PLAYER_WORDS = """\

@@ -189,7 +189,10 @@ def clip(words: str, limit: int = 300) -> str:
 
 def from_torch(kind: type, package: str = "torch") -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
-    module = type.__getattribute__(kind, "__module__")
+    try:
+        module = type.__getattribute__(kind, "__module__")
+    except AttributeError:  # a class that `exec` has made among names without a `__name__`
+        return False
     return type(module) is str and f"{module}.".startswith(f"{package}.")
 
 

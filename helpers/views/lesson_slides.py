@@ -133,10 +133,16 @@ def input_of(cell: NotebookNode) -> str:
     """
     data = [output.get("data", {}) for output in cell.outputs]
     drawn = any("text/html" in one or "image/png" in one for one in data)
-    statements = ast.parse(cell.source).body if drawn else []
-    if not cell.source or [type(one) for one in statements] == [ast.Expr]:
+    if not cell.source or drawn and _is_one_expression(cell.source):
         return PICTURE
     return FOLDED if drawn else ""
+
+
+def _is_one_expression(source: str) -> bool:
+    try:
+        return [type(one) for one in ast.parse(source).body] == [ast.Expr]
+    except SyntaxError:  # a command of IPython
+        return False
 
 
 # --- speaker's notes ------------------------------------------------------------------------------

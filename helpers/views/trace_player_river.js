@@ -68,10 +68,11 @@ export class River {
     const ways = this.films[0]?.ways ?? [];
     this.lanes = this.films.map((film) => {
       const label = films.length > 1 ? String(films.indexOf(film) + 1) : "";
-      const source = node("div", { class: "inm-river-source", role: "rowheader" }, label);
+      const role = label ? "rowheader" : "cell"; // a header has words
+      const source = node("div", { class: "inm-river-source", role }, label);
       return { film, source, cells: ways.map(cellOf), shown: "" };
     });
-    const empty = node("div", { class: "inm-river-head", role: "columnheader" });
+    const empty = node("div", { class: "inm-river-head", role: "cell" });
     const rows = this.lanes.map(({ source, cells }) => [
       source,
       ...cells.map((one) => one.element),
