@@ -48,8 +48,8 @@ if any("ipykernel" in word for word in sys.orig_argv):
 # A sum that forgets the buffers. A map shows it in its static face, and nbval compares that.
 CHANGED_HELPER = """
 from dataclasses import replace as _replace
-_right = totals_of
-def totals_of(modules, parameters, buffers):
+_right = sums
+def sums(modules, parameters, buffers):
     return _replace(_right(modules, parameters, buffers), buffers=0)
 """
 
