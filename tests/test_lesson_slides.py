@@ -44,6 +44,7 @@ else:
         ("torch.testing.assert_close(a, b)", ""),
         (LOADED, LOADED[: LOADED.index("else")].strip()),
         ("%matplotlib inline\nassert x", "%matplotlib inline\nassert x"),
+        ("%%both\nprint(x)\nassert x", "%%both\nprint(x)"),
         ('print("""\nassert x\n""")', 'print("""\nassert x\n""")'),
     ],
 )
@@ -54,7 +55,8 @@ def test_what_only_asserts_is_left_out(source, left):
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_what_is_left_of_each_cell_is_python_and_prints_the_same_things(path):
     def printed(source: str) -> list[str]:
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        python = source.partition("\n")[2] if source.startswith("%%") else source
+        calls = [node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call)]
         return [ast.unparse(call) for call in calls if ast.unparse(call.func) == "print"]
 
     for _, cell in code_cells(read(path)):

@@ -84,6 +84,9 @@ def without_asserts(source: str) -> str:
 
     What consists of nothing else goes too: a loop, or an `else` that says what did not happen. An
     assert without which the rest would be no Python stays."""
+    if source.startswith("%%"):  # a command of IPython for the lines below it
+        command, _, below = source.partition("\n")
+        return f"{command}\n{without_asserts(below)}"
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a command of IPython
