@@ -609,7 +609,7 @@ def test_two_assignments_stand_in_two_lanes_of_one_river(notebook):
     assert first == ["True false true register_parameter", *[" false false"] * 5]
     assert second == [*["False true false"] * 5, " false true super().__setattr__"]
     table = page.get_by_role("table", name="What __setattr__ asks")
-    assert table.get_by_role("columnheader").count() == 7
+    assert table.get_by_role("columnheader").count() == 6
     assert table.get_by_role("rowheader").all_inner_texts() == ["1", "2"]
 
 
