@@ -17,7 +17,6 @@ from helpers.state.walk import (
     Part,
     buffer_kind,
     dotted,
-    read,
     transient_names,
 )
 
@@ -80,7 +79,7 @@ def shares_of(module: nn.Module, census: Census) -> list[Share]:
 class _Shares:
     def __init__(self, module: nn.Module, census: Census) -> None:
         self.found: list[Share] = []
-        self._place = dict(zip(census.waiting, range(len(census.held)), strict=True))
+        self._census = census
         self._waiting = list(census.waiting.values())
         self._sizes, self._firsts = _sizes(census), _firsts(census)
         # How many bytes of parameters and of buffers stand before each module, and of those of the
@@ -146,7 +145,7 @@ class _Shares:
 
     def _inside(self, span: _Span) -> tuple[list[_Span], int]:
         """The shares that the module of `span` holds itself, and how many parts with a byte."""
-        part = read(span.module)
+        part = self._census.part(span.module)
         own = part.slots()
         sizes = self._sizes_in(span, part)
         shares = [
@@ -180,9 +179,9 @@ class _Shares:
 
     def _entered(self, span: _Span, members: list) -> tuple[list[tuple[int, int, int]], list[int]]:
         """Of the submodules that come first here: the position and the span, and the bytes."""
-        waiting, start = self._waiting, span.first
+        waiting, start, place_of = self._waiting, span.first, self._census.places.get
         turns = range(waiting[start] + len(members) - 1, waiting[start] - 1, -1)
-        places = [self._place.get(id(member), start) for member in members]
+        places = [place_of(id(member), start) for member in members]
         met = [
             at for at, place in enumerate(places) if place > start and waiting[place] == turns[at]
         ]

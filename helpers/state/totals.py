@@ -12,7 +12,7 @@ from torch import nn
 
 from helpers.state.objects import collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import held_by
+from helpers.state.walk import Part, held_by
 
 _ORDINARY = {nn.Parameter, torch.Tensor}
 
@@ -53,6 +53,15 @@ class Census:
 
     waiting: dict[int, int]
     held: list[tuple[dict, dict, dict, dict]]
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Where each module stands in `held`, by its id."""
+        return dict(zip(self.waiting, range(len(self.held)), strict=True))
+
+    def part(self, module: nn.Module) -> Part:
+        """What `read(module)` would give, of a module that was counted, without another look."""
+        return Part("", -1, module, False, False, *self.held[self.places[id(module)]])
 
     @cached_property
     def tensors(self) -> tuple[list, list]:

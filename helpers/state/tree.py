@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -164,15 +164,17 @@ def _stands_in_itself(module: object, owner: Member | None) -> bool:
     return owner is not None
 
 
-def opened(module: nn.Module, budget: int, page: int) -> Opened:
+def opened(
+    module: nn.Module, budget: int, page: int, look: Callable[[nn.Module], Part] = read
+) -> Opened:
     """The rows of `module` opened level by level until `budget` rows are out. No module gives more
-    than `page` children at a time."""
+    than `page` children at a time. `look` says what a module holds, if that is known already."""
     first = root(module)
     found, children, whole = [first], {}, True
     waiting = deque([first])
     while waiting:
         member = waiting.popleft()
-        inside, count = page_of(member, read(member.slot.value), 0, page)
+        inside, count = page_of(member, look(member.slot.value), 0, page)
         if len(found) + len(inside) > budget and member is not first:
             whole = False
             break

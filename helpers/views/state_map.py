@@ -200,11 +200,11 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
     with collector_paused():  # it would walk the growing census, which is gone in a moment
         counted = census(module)
         sums, shares = counted.totals, shares_of(module, counted)
+        if not budget:
+            small = sums.modules <= _WHOLE_MODULES
+            budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
+        found = tree.opened(module, budget, at_a_time, counted.part)
         del counted
-    if not budget:
-        small = sums.modules <= _WHOLE_MODULES
-        budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
-    found = tree.opened(module, budget, at_a_time)
     rows = []
     for row in found.rows:
         sent = _as_json(row)
