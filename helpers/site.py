@@ -3,9 +3,10 @@ works opened from disk:
 
     python -m helpers.site [FOLDER]
 
-Without a name the folder is `site`. The lessons are run, two at a time, by the exporter that
-`jupyter nbconvert --to html --execute` uses; README and the teacher's guide become pages, too. A
-page says in its head what it was made of, so a second call makes only what has changed.
+Without a name the folder is `site`. Each lesson is run once, two of them at a time, and becomes a
+page and slides, by what `jupyter nbconvert --to html` and `--to slides` use; README and the
+teacher's guide become pages, too. A page says in its head what it was made of, so a second call
+makes only what has changed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -29,7 +31,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
+from nbconvert import Exporter, HTMLExporter, SlidesExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -88,20 +90,11 @@ class Execute(ExecutePreprocessor):
         return super().setup_kernel(stderr=subprocess.DEVNULL, **options)
 
 
-def exporter(runs: bool) -> HTMLExporter:
-    """What `jupyter nbconvert --to html` uses, with `--execute` where the page `runs`."""
-    wanted = settings()
-    usual = HTMLExporter.default_preprocessors.default()
-    ours = [Execute if name.endswith(".ExecutePreprocessor") else name for name in usual]
-    wanted.HTMLExporter.default_preprocessors = ours
-    wanted.ExecutePreprocessor.enabled = runs
-    return HTMLExporter(config=wanted)
-
-
 @dataclass(frozen=True)
 class Source:
     """What one page is made of. `short` is its name in the bar above; `runs`: it has cells to run;
-    `lesson` is the file that a reader opens to run it.
+    `lesson` is the file that a reader opens to run it; `slides` is the name of its slides, "" if it
+    has none.
     """
 
     href: str
@@ -109,6 +102,7 @@ class Source:
     notebook: NotebookNode
     runs: bool
     lesson: str
+    slides: str = ""
 
     @cached_property
     def title(self) -> str:
@@ -116,6 +110,12 @@ class Source:
         texts = (cell.source for cell in self.notebook.cells if cell.cell_type == "markdown")
         found = re.search(r"^# (.+)$", "\n".join(texts), re.MULTILINE)
         return found[1].replace("`", "") if found else self.href.removesuffix(".html")
+
+    @property
+    def made_by(self) -> dict[str, type[Exporter]]:
+        """The files that it becomes, each with what makes it."""
+        slides = {self.slides: SlidesExporter} if self.slides else {}
+        return {self.href: HTMLExporter, **slides}
 
     @property
     def link(self) -> dict[str, str]:
@@ -148,30 +148,38 @@ class Site:
         return sha256(whole.encode()).hexdigest()
 
     def is_made(self, source: Source) -> bool:
-        path = self.folder / source.href
-        return path.exists() and _made_of(path) == self.made_of(source)
+        paths = [self.folder / name for name in source.made_by]
+        return all(path.exists() and _made_of(path) == self.made_of(source) for path in paths)
 
     def make(self, source: Source) -> str:
-        """Run and write one page; what is told of it.
+        """Run and write one page, and its slides; what is told of it.
 
-        CellExecutionError, DeadKernelError: a cell failed, and the page is left as it was."""
+        CellExecutionError, DeadKernelError: a cell failed, and all is left as it was."""
         start = time.monotonic()
         place = {"name": source.href.removesuffix(".html"), "path": str(self.notebooks)}
         resources = {"metadata": place, "site": self._around(source)}
-        html, _ = exporter(source.runs).from_notebook_node(source.notebook, resources)
-        path = self.folder / source.href
-        beside = path.with_suffix(".part")
-        beside.write_text(html, encoding="utf-8")
-        beside.replace(path)
+        notebook = source.notebook
+        if source.runs:
+            run = Execute(enabled=True, config=settings())
+            notebook, _ = run(deepcopy(notebook), {"metadata": place})
+        made = {
+            name: kind(config=settings()).from_notebook_node(notebook, resources)[0]
+            for name, kind in source.made_by.items()
+        }
+        for name, html in made.items():
+            beside = self.folder / f"{name}.part"
+            beside.write_text(html, encoding="utf-8")
+            beside.replace(self.folder / name)
+        sizes = " and ".join(f"{len(html.encode()) / 1000:,.0f}" for html in made.values())
         done = "run" if source.runs else "written"
-        return f"{done}, {time.monotonic() - start:.0f} s, {path.stat().st_size / 1000:,.0f} KB"
+        return f"{done}, {time.monotonic() - start:.0f} s, {sizes} KB"
 
     def tidy(self) -> list[str]:
         """Copy the pictures, and take away the pages of lessons that are no more: their names."""
         pictures = self.notebooks / "images"
         if pictures.is_dir():
             shutil.copytree(pictures, self.folder / "images", dirs_exist_ok=True)
-        known = {source.href for source in self.pages}
+        known = {name for source in self.pages for name in source.made_by}
         gone = [path for path in self.folder.glob("*.html") if path.name not in known]
         gone = [path for path in gone if _made_of(path)]  # what is not ours stays
         for path in gone:
@@ -187,6 +195,7 @@ class Site:
             after = self.in_order[at + 1].link if at + 1 < len(self.in_order) else None
         return {
             "href": source.href,
+            "slides": source.slides,
             "lessons": [page.link for page in self.in_order[1:]],
             "others": [page.link for page in self.pages if page not in self.in_order],
             "previous": before,
@@ -198,7 +207,8 @@ class Site:
 
 def _lesson(path: Path) -> Source:
     short = path.stem.partition("_")[0].lstrip("0") or "0"
-    return Source(f"{path.stem}.html", short, nbformat.read(path, as_version=4), True, path.name)
+    notebook, slides = nbformat.read(path, as_version=4), f"{path.stem}.slides.html"
+    return Source(f"{path.stem}.html", short, notebook, True, path.name, slides)
 
 
 def _front(readme: str) -> NotebookNode:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import anywidget
 from traitlets import Dict
 
 from helpers.state.memory_blocks import Part
 from helpers.state.memory_film import Block, Frame, MemoryFilm, Reached
-from helpers.state.objects import brief, clip, shape_in_words
+from helpers.state.objects import brief, clip, dtype_in_words, shape_in_words
 from helpers.state.reach import require_source
 from helpers.state.table import Table
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, SOFT, Markup, face, grid, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
 from helpers.views.words import bytes_in_words
-
-if TYPE_CHECKING:
-    import torch
 
 _MOST_FRAMES, _MOST_COLUMNS, _LONGEST = 100, 6, 120
 _MOST_NAMES, _MOST_LETTERS = 2, 8  # in one line of words
@@ -94,7 +90,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
         self._film.sources.clear()
 
     def title(self) -> str:
-        shown, left_out = self._in_short()
+        shown, left_out = self._indtype_in_words()
         told = [f"{clip(self.frames[at].words, _LONGEST)}: {self._said(at)}" for at in shown]
         if left_out:
             told.insert(1, "…")
@@ -102,7 +98,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
 
     def static_face(self) -> Markup:
         """The frames as a table: a row for each name, in each frame its block and the numbers."""
-        shown, left_out = self._in_short()
+        shown, left_out = self._indtype_in_words()
         frames = [self.frames[at] for at in shown]
         heads = ["name", *(clip(frame.words, _LONGEST) for frame in frames)]
         rows = (
@@ -120,7 +116,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
             ),
         )
 
-    def _in_short(self) -> tuple[list[int], int]:
+    def _indtype_in_words(self) -> tuple[list[int], int]:
         """The first frame and the last ones, and how many are left out between them."""
         left_out = max(0, len(self.frames) - _MOST_COLUMNS)
         return [0, *range(left_out + 1, len(self.frames))], left_out
@@ -204,7 +200,7 @@ def _left_out(frame: Frame) -> list[str]:
 
 
 def _about(one: Reached) -> str:
-    return f"{shape_in_words(one.shape)}, {_short(one.dtype)}"
+    return f"{shape_in_words(one.shape)}, {dtype_in_words(one.dtype)}"
 
 
 def _place(part: Part, block: Block) -> str:
@@ -216,12 +212,8 @@ def _place(part: Part, block: Block) -> str:
     elif part.dense and part.last - part.first + 1 == block.nbytes:
         words = ""
     if len({one.dtype for one in block.parts}) > 1:
-        words = f"{words or 'all bytes'}, as {_short(part.dtype)}"
+        words = f"{words or 'all bytes'}, as {dtype_in_words(part.dtype)}"
     return words
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 # --- the static face ---

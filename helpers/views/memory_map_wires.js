@@ -2,17 +2,15 @@
 // move when a name comes to reach something else.
 
 import { node } from "./dom.js";
+import { between, run } from "./motion.js";
 import { drawn } from "./svg.js";
 
-const TIME = 600; // ms
 const shape = (from, to) => `M 0 ${from} C 45 ${from}, 55 ${to}, 100 ${to}`;
-const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-const eased = (part) => 1 - (1 - part) ** 3;
 
 export class Wires {
   wires = new Map(); // row of a name -> {path, from, to}: heights in the picture
   moving = false;
-  waiting = 0; // for the next picture
+  stop = () => {}; // leaves a movement where it is
 
   constructor() {
     this.picture = drawn("svg", { preserveAspectRatio: "none" });
@@ -39,7 +37,7 @@ export class Wires {
       path.style.setProperty("--inm-on-light", sign.light || sign.colour);
       path.style.setProperty("--inm-on-dark", sign.dark || sign.colour);
       const wire = { path, from: middle(from), to: middle(to) };
-      wire.start = moves && start !== undefined && !calm() ? start : wire.to;
+      wire.start = moves && start !== undefined ? start : wire.to;
       this.wires.set(row, wire);
     }
     this.picture.replaceChildren(...[...this.wires.values()].map(({ path }) => path));
@@ -47,22 +45,15 @@ export class Wires {
   }
 
   move() {
-    const began = performance.now();
-    const step = (now) => {
-      const part = eased(Math.min(1, Math.max(0, now - began) / TIME));
-      let left = false;
-      for (const wire of this.wires.values()) {
-        wire.now = part < 1 ? wire.start + (wire.to - wire.start) * part : wire.to;
+    const wires = [...this.wires.values()];
+    const draw = (share) => {
+      this.moving = share < 1;
+      for (const wire of wires) {
+        wire.now = between(wire.start, wire.to, share);
         wire.path.setAttribute("d", shape(wire.from, wire.now));
-        left ||= wire.now !== wire.to;
       }
-      this.moving = left;
-      if (left) this.waiting = requestAnimationFrame(step);
     };
-    step(began);
-  }
-
-  stop() {
-    cancelAnimationFrame(this.waiting);
+    if (wires.some(({ start, to }) => start !== to)) this.stop = run(draw);
+    else draw(1);
   }
 }

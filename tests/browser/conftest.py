@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page
 
 from helpers.views.page import WANTED
-from tests.browser.exported import Decks, Pages, Reader
+from tests.browser.exported import Pages, Reader
 from tests.browser.jupyterlab import (
     Lab,
     chromium,
@@ -68,14 +68,6 @@ def reader(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     yield reading
     reading.close()
     assert (reading.asked, reading.problems) == ([], [])
-
-
-@pytest.fixture(scope="package")
-def decks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decks]:
-    """All lessons as slides. They are being made while other tests run."""
-    made = Decks(tmp_path_factory.mktemp("slides"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="package")

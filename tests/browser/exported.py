@@ -5,6 +5,7 @@ reader of pages.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,6 @@ from traitlets.config import Config
 
 from helpers.views.page import KIND
 from tests.lesson_kernel import ROOT
-from tests.notebook_files import lessons
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -57,18 +57,6 @@ def of_this_checkout(**more: object) -> dict[str, str]:
     return os.environ | {name: str(value) for name, value in named.items()}
 
 
-def standard_command(kind: str, folder: Path) -> dict:
-    """How `subprocess` runs `jupyter nbconvert --to kind --execute` into `folder`, with settings
-    and templates of this checkout; the lessons' paths come after its `args`.
-    """
-    templates = folder / "data" / "nbconvert" / "templates"
-    templates.parent.mkdir(parents=True)
-    templates.symlink_to(EXPORTED)
-    command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
-    environment = of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data")
-    return {"args": [*command, "--output-dir", folder / "made"], "env": environment}
-
-
 class Pages:
     """The whole course as pages, executed and written to `folder` by the command that the README
     gives.
@@ -77,8 +65,9 @@ class Pages:
     def __init__(self, folder: Path) -> None:
         self._whole, self.folder = folder, folder / "site"
         self._log = (folder / "site.log").open("w+")
+        patient = ["nice"] if shutil.which("nice") else []  # other tests run beside it
         self._run = subprocess.Popen(
-            [sys.executable, "-m", "helpers.site", self.folder],
+            [*patient, sys.executable, "-m", "helpers.site", self.folder],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=of_this_checkout(),
@@ -96,39 +85,25 @@ class Pages:
         """What the command printed."""
         return Path(self._log.name).read_text()
 
-    def alone(self, lesson: Path) -> Path:
-        """The page of one lesson, made by the standard command with the settings and templates of
-        this checkout.
+    def slides(self, lesson: str) -> Path:
+        """The slides of a lesson, once all are made."""
+        return self.page(f"{lesson}.slides")
+
+    def alone(self, lesson: Path, kind: str = "html") -> Path:
+        """What the standard command makes of one lesson, with the settings and templates of this
+        checkout; `kind` is "html" or "slides".
         """
-        folder = self._whole / "alone"
+        folder = self._whole / kind
         if not folder.exists():
-            command = standard_command("html", folder)
-            command["args"].append(lesson)
-            subprocess.run(**command, capture_output=True, check=True)
-        return folder / "made" / f"{lesson.stem}.html"
-
-    def close(self) -> None:
-        self._run.kill()
-        self._run.wait()
-        self._log.close()
-
-
-class Decks:
-    """All lessons as slides, executed and written below `folder` by the command that the README
-    gives.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        command = standard_command("slides", folder)
-        command["args"] += lessons()
-        self._made, self._log = folder / "made", (folder / "nbconvert.log").open("w+")
-        self._run = subprocess.Popen(**command, stdout=self._log, stderr=subprocess.STDOUT)
-
-    def page(self, lesson: str) -> Path:
-        """The slides of `lesson`, once all are made."""
-        if self._run.wait(timeout=900):
-            raise AssertionError(Path(self._log.name).read_text())
-        return self._made / f"{lesson}.slides.html"
+            templates = folder / "data" / "nbconvert" / "templates"
+            templates.parent.mkdir(parents=True)
+            templates.symlink_to(EXPORTED)
+            here = of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data")
+            command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
+            command += ["--output-dir", folder / "made", lesson]
+            subprocess.run(command, env=here, capture_output=True, check=True)
+        ending = "html" if kind == "html" else f"{kind}.html"
+        return folder / "made" / f"{lesson.stem}.{ending}"
 
     def close(self) -> None:
         self._run.kill()
@@ -153,16 +128,17 @@ class Reader:
         self.problems: list[str] = []
         self._browser, self._folder, self._contexts = browser, folder, []
 
-    def open(self, path: Path, width: int = 1280, **settings: object) -> Page:
-        window = {"width": width, "height": 900}
-        context = self._browser.new_context(viewport=window, offline=True, **settings)
+    def open(self, path: Path, width: int = 1280, cell: str = "", **settings: object) -> Page:
+        """The page at `path`, at `cell` if that is given."""
+        settings = {"viewport": {"width": width, "height": 900}, **settings}
+        context = self._browser.new_context(offline=True, **settings)
         self._contexts.append(context)
         page = context.new_page()
         page.add_init_script(SHIFTS)
         page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
         page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
         page.on("request", lambda request: self._note(request.url))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + (f"#cell-id={cell}" if cell else ""))
         return page
 
     def show(self, *views: object, **settings: object) -> Page:

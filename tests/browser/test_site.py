@@ -69,7 +69,8 @@ def dead(folder: Path) -> list[str]:
 
 
 def test_no_link_of_the_built_folder_is_dead(folder, tmp_path):
-    assert {path.stem for path in folder.glob("*.html")} == {*STEMS, *DOCUMENTS}
+    slides = {f"{stem}.slides" for stem in STEMS}
+    assert {path.stem for path in folder.glob("*.html")} == {*STEMS, *slides, *DOCUMENTS}
     assert dead(folder) == []
     shutil.copytree(folder, tmp_path / "less")
     (tmp_path / "less" / f"{STEMS[1]}.html").unlink()
@@ -135,7 +136,7 @@ def test_the_player_of_the_front_page_plays(folder, reader):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL])
+@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL, STEMS[4]])
 def test_axe_finds_nothing_of_any_weight(folder, reader, name, theme):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -145,10 +146,15 @@ def test_axe_finds_nothing_of_any_weight(folder, reader, name, theme):
     assert [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found] == []
 
 
-def without_navigation(html: str) -> str:
-    """A page of the site as it would be alone."""
+def without_mark(html: str) -> str:
+    """What stands in the site without what it was made of."""
     html, found = re.subn(r"\n?<meta[^>]*inm-made-of[^>]*>", "", html)
     assert found == 1
+    return html
+
+
+def without_navigation(html: str) -> str:
+    """A page of the site, its mark taken away, as it would be alone."""
     for start, end in (
         ("\n/* What a page of the whole course", "</style>"),
         ('\n<header class="inm-around', "</header>"),
@@ -160,10 +166,13 @@ def without_navigation(html: str) -> str:
     return html
 
 
-def test_a_page_made_alone_is_the_page_of_the_site_but_for_navigation(folder, pages):
-    alone = pages.alone(ROOT / "notebooks" / f"{SMALL}.ipynb").read_text(encoding="utf-8")
+@pytest.mark.parametrize("kind", ["html", "slides"])
+def test_what_is_made_alone_is_what_the_site_has_but_for_navigation(pages, kind):
+    alone = pages.alone(ROOT / "notebooks" / f"{SMALL}.ipynb", kind).read_text(encoding="utf-8")
     alone = alone.replace('"../README.md"', '"README.html"').replace('.md"', '.html"')
-    of_site = without_navigation((folder / f"{SMALL}.html").read_text(encoding="utf-8"))
+    path = pages.page(SMALL) if kind == "html" else pages.slides(SMALL)
+    of_site = without_mark(path.read_text(encoding="utf-8"))
+    of_site = without_navigation(of_site) if kind == "html" else of_site
     number = r"-?\d+(\.\d+)?(e-?\d+)?"  # weights are drawn anew in each run
     assert re.sub(number, "#", of_site).split() == re.sub(number, "#", alone).split()
 
@@ -245,7 +254,8 @@ def test_only_what_has_changed_is_made_again(course, tmp_path):
     before = times(folder)
     assert made(course, folder) == {"01_second.html": "run"}
     assert "54" in (folder / "01_second.html").read_text(encoding="utf-8")
-    assert {name for name, at in times(folder).items() if at != before[name]} == {"01_second.html"}
+    changed = {name for name, at in times(folder).items() if at != before[name]}
+    assert changed == {"01_second.html", "01_second.slides.html"}
 
     lesson(course, "01_second.ipynb", "raise ValueError('of no use')")
     told = {name: (words, well) for name, words, well in build(course, folder)}
@@ -258,8 +268,10 @@ def test_the_page_of_a_lesson_that_is_no_more_goes_and_a_page_of_others_stays(co
     made(course, folder)
     (folder / "mine.html").write_text("<p>mine</p>")
     (course / "notebooks" / "01_second.ipynb").unlink()
-    assert made(course, folder)["01_second.html"] == "removed"
-    assert not (folder / "01_second.html").exists() and (folder / "mine.html").exists()
+    told = made(course, folder)
+    for name in ("01_second.html", "01_second.slides.html"):
+        assert told[name] == "removed" and not (folder / name).exists()
+    assert (folder / "mine.html").exists()
     assert "01_second" not in (folder / "00_first.html").read_text(encoding="utf-8")
 
 

@@ -240,10 +240,10 @@ class Alive {
   }
 
   offerToForget() {
-    if (this.element.querySelector(".inm-memory")) return;
+    if (this.element.querySelector(".inm-remembered")) return;
     const words = document.createElement("p");
     const button = document.createElement("button");
-    words.className = "inm-memory";
+    words.className = "inm-remembered";
     button.type = "button";
     button.textContent = "Forget my answers";
     button.addEventListener("click", forget);
@@ -252,7 +252,7 @@ class Alive {
   }
 
   forget() {
-    const line = this.element.querySelector(".inm-memory");
+    const line = this.element.querySelector(".inm-remembered");
     if (!line) return;
     const hadFocus = line.contains(document.activeElement);
     line.remove();

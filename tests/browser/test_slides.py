@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from helpers.exercises.questions import all_questions
 from helpers.views.lesson_slides import GUIDE, questions
+from tests.browser.exported import Reader
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, slide_type, text
@@ -60,46 +61,21 @@ LOOK = r"""async () => {
         still: live.filter(one => !one.matches('.inm-is-alive')).length,
         empty: [...slide.querySelectorAll('[data-inm-view]')]
             .filter(one => !one.querySelector('.inm')).length,
+        unseen: [...slide.querySelectorAll('[data-inm-view]')]
+            .filter(one => !one.closest('details:not([open])') && one.clientHeight < 20).length,
         faults: faults.slice(0, 3), small: small.slice(0, 3),
     };
 }"""
 
 
-class Room:
-    """A browser without a network: `asked` has what the slides asked for beside themselves,
-    `problems` what went wrong."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.asked: list[str] = []
-        self.problems: list[str] = []
-        self._browser, self._contexts = browser, []
-
-    def show(self, path: Path, cell: str = "", **settings: object) -> Page:
-        settings = {"viewport": PROJECTOR, **settings}
-        context = self._browser.new_context(offline=True, **settings)
-        self._contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
-        page.on("console", lambda said: said.type == "error" and self.problems.append(said.text))
-        page.on("request", lambda request: self._note(request.url))
-        page.goto(path.as_uri() + (f"#cell-id={cell}" if cell else ""))
-        return page
-
-    def _note(self, address: str) -> None:
-        if not address.startswith(("file:", "blob:", "data:")):
-            self.asked.append(address)
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-
 @pytest.fixture
-def room(browser: Browser) -> Iterator[Room]:
-    showing = Room(browser)
-    yield showing
-    showing.close()
-    assert (showing.asked, showing.problems) == ([], [])
+def room(reader: Reader) -> Callable[..., Page]:
+    """Shows a file of slides, at a cell if that is named, as large as a projector does."""
+
+    def show(path: Path, cell: str = "", **settings: object) -> Page:
+        return reader.open(path, cell=cell, **{"viewport": PROJECTOR, **settings})
+
+    return show
 
 
 @dataclass
@@ -122,10 +98,10 @@ def press(page: Page, *keys: str) -> None:
 
 
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def walked(request: pytest.FixtureRequest, browser: Browser, decks) -> Walk:
+def walked(request: pytest.FixtureRequest, browser: Browser, pages, tmp_path_factory) -> Walk:
     """Each slide of one lesson, reached by the key that shows all there is."""
-    path, showing = request.param, Room(browser)
-    page = showing.show(decks.page(path.stem))
+    path, showing = request.param, Reader(browser, tmp_path_factory.mktemp("walk"))
+    page = showing.open(pages.slides(path.stem), viewport=PROJECTOR)
     expect(page.locator(SHOWN)).to_have_count(1)
     total = page.locator(".inm-slide").count()
     slides = []
@@ -160,7 +136,8 @@ def test_nothing_runs_off_a_slide_or_is_cut_off_in_it(walked):
 
 
 def test_every_view_is_alive(walked):
-    assert sum(slide["still"] + slide["empty"] for slide in walked.slides) == 0
+    counts = ("still", "empty", "unseen")
+    assert sum(slide[name] for slide in walked.slides for name in counts) == 0
 
 
 def test_code_is_large_enough_for_the_last_row(walked):
@@ -215,8 +192,8 @@ def test_what_the_guide_says_to_a_cell_stands_in_the_notes(walked):
         assert plain in noted.replace("*", "")
 
 
-def test_it_is_one_file_that_asks_no_network(walked, decks):
-    page = decks.page(walked.path.stem)
+def test_it_is_one_file_that_asks_no_network(walked, pages):
+    page = pages.slides(walked.path.stem)
     assert page.stat().st_size < MOST_BYTES
     elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
     assert not re.search(elsewhere, page.read_text(encoding="utf-8"))
@@ -226,8 +203,8 @@ def test_it_is_one_file_that_asks_no_network(walked, decks):
 # --- keys, fingers, paper -------------------------------------------------------------------------
 
 
-def test_inside_a_view_keys_belong_to_the_view_and_escape_gives_them_back(decks, room):
-    page = room.show(decks.page("04_setattr"), "getattr-player")
+def test_inside_a_view_keys_belong_to_the_view_and_escape_gives_them_back(pages, room):
+    page = room(pages.slides("04_setattr"), "getattr-player")
     here, count = number(page), page.locator(f"{SHOWN} .inm-player-count")
     page.locator(SHOWN).get_by_role("button", name="Forward", exact=True).focus()
     press(page, "ArrowRight", "ArrowRight")
@@ -243,8 +220,8 @@ def test_inside_a_view_keys_belong_to_the_view_and_escape_gives_them_back(decks,
     expect(count).not_to_be_visible()
 
 
-def test_what_is_typed_into_a_view_is_no_key_of_the_deck(decks, room):
-    page = room.show(decks.page("01_state_dict"), "map-two-layer")
+def test_what_is_typed_into_a_view_is_no_key_of_the_deck(pages, room):
+    page = room(pages.slides("01_state_dict"), "map-two-layer")
     here = number(page)
     page.locator(SHOWN).get_by_label("Filter by name").click()
     page.keyboard.type("s bias")
@@ -258,8 +235,8 @@ def test_what_is_typed_into_a_view_is_no_key_of_the_deck(decks, room):
     expect(page.locator(".inm-contents")).to_be_visible()
 
 
-def test_a_question_is_answered_on_its_slide(decks, room):
-    page = room.show(decks.page("01_state_dict"), "keys-quiz")
+def test_a_question_is_answered_on_its_slide(pages, room):
+    page = room(pages.slides("01_state_dict"), "keys-quiz")
     here = number(page)
     page.locator(f"{SHOWN} .inm-quiz-option").nth(all_questions()["01-keys"].answer).click()
     press(page, "Enter")
@@ -267,15 +244,15 @@ def test_a_question_is_answered_on_its_slide(decks, room):
     assert number(page) == here
 
 
-def test_the_playground_plays_on_its_slide(decks, room):
-    page = room.show(decks.page("04_setattr"), "playground-cell")
+def test_the_playground_plays_on_its_slide(pages, room):
+    page = room(pages.slides("04_setattr"), "playground-cell")
     page.locator(SHOWN).get_by_label("value").select_option("number")
     page.locator(SHOWN).get_by_label("home").select_option("parameter")
     expect(page.locator(f"{SHOWN} .inm-outcome")).to_contain_text("TypeError")
 
 
-def test_the_keys_of_the_deck(decks, room):
-    page = room.show(decks.page("01_state_dict"))
+def test_the_keys_of_the_deck(pages, room):
+    page = room(pages.slides("01_state_dict"))
     total = page.locator(".inm-slide").count()
     press(page, "PageDown")
     assert number(page) == 2
@@ -298,10 +275,10 @@ def test_the_keys_of_the_deck(decks, room):
     assert number(page) == here
 
 
-def test_fragments_come_one_by_one_and_stay_when_one_goes_back(decks, room):
-    page = room.show(decks.page("01_state_dict"), "mixed-none")
+def test_fragments_come_one_by_one_and_stay_when_one_goes_back(pages, room):
+    page = room(pages.slides("01_state_dict"), "mixed-none")
     assert number(page) == 1  # no such cell
-    page = room.show(decks.page("01_state_dict"), "order")
+    page = room(pages.slides("01_state_dict"), "order")
     here, later = number(page), page.locator(f"{SHOWN} .fragment").first
     expect(later).not_to_be_visible()
     press(page, "ArrowRight")
@@ -313,12 +290,12 @@ def test_fragments_come_one_by_one_and_stay_when_one_goes_back(decks, room):
     expect(later).to_be_visible()
     press(page, "ArrowLeft")
     expect(later).not_to_be_visible()
-    page = room.show(decks.page("01_state_dict"), "order-predict")
+    page = room(pages.slides("01_state_dict"), "order-predict")
     expect(page.locator(f"{SHOWN} .fragment").first).to_be_visible()
 
 
-def test_a_tall_slide_is_shown_to_its_end_before_the_next(decks, room):
-    page = room.show(decks.page("04_setattr"), "grid-cell")
+def test_a_tall_slide_is_shown_to_its_end_before_the_next(pages, room):
+    page = room(pages.slides("04_setattr"), "grid-cell")
     here = number(page)
     expect(page.locator(".inm-deck-told")).to_have_text("↓ more")
     for _ in range(12):
@@ -332,8 +309,8 @@ def test_a_tall_slide_is_shown_to_its_end_before_the_next(decks, room):
     assert number(page) == here + 1
 
 
-def test_the_speaker_has_the_questions_of_the_guide_in_a_window(decks, room):
-    page = room.show(decks.page("01_state_dict"), "keys-quiz")
+def test_the_speaker_has_the_questions_of_the_guide_in_a_window(pages, room):
+    page = room(pages.slides("01_state_dict"), "keys-quiz")
     with page.context.expect_page() as opened:
         press(page, "s")
     notes = opened.value
@@ -346,9 +323,9 @@ def test_the_speaker_has_the_questions_of_the_guide_in_a_window(decks, room):
     expect(page.locator(".notes:visible")).to_have_count(0)
 
 
-def test_a_swipe_turns_the_slide_on_a_phone_and_nothing_is_too_wide(decks, room):
+def test_a_swipe_turns_the_slide_on_a_phone_and_nothing_is_too_wide(pages, room):
     phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    page = room.show(decks.page("01_state_dict"), **phone)
+    page = room(pages.slides("01_state_dict"), **phone)
     fingers = page.context.new_cdp_session(page)
     for kind, x in (("touchStart", 300), ("touchMove", 200), ("touchEnd", None)):
         points = [{"x": x, "y": 200}] if x else []
@@ -366,8 +343,8 @@ def test_a_swipe_turns_the_slide_on_a_phone_and_nothing_is_too_wide(decks, room)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["after a show", "without scripts"])
-def test_on_paper_and_without_scripts_every_slide_stands_in_its_place(decks, room, scripts):
-    page = room.show(decks.page("04_setattr"), java_script_enabled=scripts)
+def test_on_paper_and_without_scripts_every_slide_stands_in_its_place(pages, room, scripts):
+    page = room(pages.slides("04_setattr"), java_script_enabled=scripts)
     page.emulate_media(media="print" if scripts else "screen")
     cells = page.locator(".inm-slide .jp-Cell:not(aside *)")
     expect(page.locator(".inm-slide .jp-Cell:not(aside *):visible")).to_have_count(cells.count())
@@ -378,10 +355,10 @@ def test_on_paper_and_without_scripts_every_slide_stands_in_its_place(decks, roo
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_slides_with_views(decks, room, theme):
+def test_axe_finds_nothing_on_slides_with_views(pages, room, theme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = room.show(decks.page("04_setattr"), color_scheme=theme)
+    page = room(pages.slides("04_setattr"), color_scheme=theme)
     for cell in ("title", "where-quiz", "two-cell", "getattr-player", "grid-cell", "recap"):
         page.evaluate(f"location.hash = 'cell-id={cell}'")
         page.evaluate(LOOK)
