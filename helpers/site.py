@@ -82,12 +82,14 @@ def settings() -> Config:
 
 
 class Execute(ExecutePreprocessor):
-    """nbconvert's own, but what a kernel has to say of itself does not come between our lines.
+    """nbconvert's own, for kernels that know that what they show goes onto a page.
 
-    What a cell writes to stderr is an output, and not this."""
+    What a kernel has to say of itself does not come between our lines. What a cell writes to stderr
+    is an output, and not this."""
 
     def setup_kernel(self, **options: object) -> AbstractContextManager[None]:
-        return super().setup_kernel(stderr=subprocess.DEVNULL, **options)
+        wanted = os.environ | {WANTED: "1"}
+        return super().setup_kernel(stderr=subprocess.DEVNULL, env=wanted, **options)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class Site:
         if source.runs:
             run = Execute(enabled=True, config=settings())
             notebook, _ = run(deepcopy(notebook), {"metadata": place})
+            # Without what the kernel says of its language: it would colour the code otherwise.
+            notebook.metadata = source.notebook.metadata
         made = {
             name: kind(config=settings()).from_notebook_node(notebook, resources)[0]
             for name, kind in source.made_by.items()
@@ -271,7 +275,6 @@ def build(root: Path, folder: Path) -> Iterator[tuple[str, str, bool]]:
     """Make in `folder` what has changed of the course at `root`: for each page, as it is done, its
     name, what is told of it, and whether it went well.
     """
-    os.environ[WANTED] = "1"  # kernels inherit it
     folder.mkdir(parents=True, exist_ok=True)
     site = Site(root, folder)
     to_make = [source for source in site.pages if not site.is_made(source)]

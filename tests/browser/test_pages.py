@@ -45,13 +45,17 @@ MOST_SHIFTED = 0.1  # the sum of layout shifts that browsers' makers call good
 QUESTION = "01-live-view"
 HOSTILE = STRUCK + "<!--<script>\u2028"
 
-# Scrolls through the page, as a reader does, until every view was in sight.
+# Scrolls through the page, as a reader does who goes no faster than the views come, until every
+# view was in sight.
 READ = """async () => {
     const pause = ms => new Promise(done => setTimeout(done, ms));
     while (document.querySelector('.inm-waits')) await pause(20);
+    const isNear = one => one.getBoundingClientRect().top < 2 * innerHeight;
+    const near = () => [...document.querySelectorAll('.inm-live:not(.inm-is-alive)')].some(isNear);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
         scrollTo(0, y);
         await pause(30);
+        for (let i = 0; i < 100 && near(); i += 1) await pause(20);
     }
     const waiting = () => document.querySelector('.inm-live:not(.inm-is-alive)');
     for (let i = 0; i < 200 && waiting(); i += 1) await pause(50);

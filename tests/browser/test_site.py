@@ -232,7 +232,6 @@ def made(root: Path, folder: Path) -> dict[str, str]:
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """README and guide of this course, and two lessons of one cell."""
-    monkeypatch.setenv("INM_PAGE", "")  # put back afterwards
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     root = tmp_path / "course"
     (root / "notebooks").mkdir(parents=True)

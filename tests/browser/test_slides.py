@@ -305,6 +305,13 @@ def test_a_tall_slide_is_shown_to_its_end_before_the_next(pages, room):
     assert number(page) == here
     last = page.locator(f"{SHOWN} .jp-OutputArea-output tr").last
     expect(last).to_be_in_viewport()
+    comes_later = page.locator(f"{SHOWN} .fragment:not(.is-shown)")
+    while comes_later.count():
+        press(page, " ")
+        assert number(page) == here
+    while page.locator(".inm-deck-told").inner_text():
+        press(page, " ")
+    assert number(page) == here
     press(page, " ")
     assert number(page) == here + 1
 
