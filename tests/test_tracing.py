@@ -30,6 +30,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from helpers import Step, Trace, parting, trace
+from helpers.state.snapshot import snapshot
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
@@ -1385,6 +1386,32 @@ def test_a_module_with_many_names_is_cut_with_the_rest_counted_and_what_moves_is
     names = [found["entries"][one].name for one in held]
     assert names == [*(f"b{i}" for i in range(40)), "b450"] and more == 459
     assert len(json.dumps(found)) < 25_000
+
+
+def test_the_film_gives_each_name_the_kind_that_the_snapshot_gives_it_and_torch_confirms():
+    module = nn.Linear(2, 2)
+    module.register_buffer("mean", torch.zeros(2))
+    module.register_buffer("cache", torch.zeros(2), persistent=False)
+    module.child = nn.ReLU()
+    module._modules["nonsense"] = 5
+    module.__dict__["hidden"] = nn.Parameter(torch.ones(2))
+    module.__dict__["kept"] = nn.ReLU()
+    module.plain = torch.ones(2)
+    with trace(module) as steps:
+        module.note = "plain"
+    found = film(steps)
+    boxes = boxes_of_the_film(found, found["steps"][-1].state)
+    kinds = {one.name: one.kind for box in BOXES for one in boxes[box]}
+    expected = {one.path: one.slot_kind for one in snapshot(module).entries if one.owner == ""}
+    assert kinds == expected
+    del module._modules["nonsense"]  # on which torch's own walks fail
+    listed = {
+        "parameter": [name for name, _ in module.named_parameters()],
+        "buffer": [name for name, _ in module.named_buffers() if name in module.state_dict()],
+        "module": [name for name, _ in module.named_children()],
+    }
+    for kind, names in listed.items():
+        assert [name for name in kinds if kinds[name] == kind] == names
 
 
 def test_lines_of_no_module_have_a_film():

@@ -102,7 +102,9 @@ class Part(NamedTuple):
             if type(value) in ATOMS:
                 found.append(_new(Slot, (text(key), "plain value", value)))
             else:
-                found += [_plain_slot(name, part) for name, part in inside(value, text(key))]
+                found += [
+                    Slot(name, plain_kind(part), part) for name, part in inside(value, text(key))
+                ]
         return found
 
     def attributes(self) -> list[tuple[Any, Any]]:
@@ -128,7 +130,10 @@ class Part(NamedTuple):
 
     def submodules(self, start: int = 0, stop: int | None = None) -> list[Slot]:
         """What stands in `_modules` from position `start` to `stop`: only these become slots."""
-        return [_module_slot(name, value) for name, value in _pairs(self.modules)[start:stop]]
+        return [
+            Slot(name, module_kind(value), value)
+            for name, value in _pairs(self.modules)[start:stop]
+        ]
 
     def missing_modules(self) -> list[Slot]:
         """What stands in `_modules` and is no module: None, or nonsense. The walk skips it."""
@@ -251,10 +256,11 @@ def transient_names(own: dict) -> Collection[str]:
     return frozenset(map(text, base.__iter__(names))) if base else ()
 
 
-def _plain_slot(name: str, value: Any) -> Slot:
-    tensor = issubclass(type(value), torch.Tensor)
-    return Slot(name, "plain tensor" if tensor else "plain value", value)
+def plain_kind(value: Any) -> str:
+    """The kind of a plain attribute, and of what stands in a plain container."""
+    return "plain tensor" if issubclass(type(value), torch.Tensor) else "plain value"
 
 
-def _module_slot(name: str, value: Any) -> Slot:
-    return Slot(name, "module" if value is None or is_module(value) else "plain value", value)
+def module_kind(value: Any) -> str:
+    """The kind of what stands in `_modules`."""
+    return "module" if value is None or is_module(value) else "plain value"

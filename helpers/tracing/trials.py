@@ -66,7 +66,8 @@ EARLY_HOMES = ("nowhere", "plain", "class attribute")
 class Outcome:
     """What one attempt did. `value` is "" for `del`, which has none.
 
-    `after`: the home of the name afterwards, one of `HOMES`. `holds`: what stands there, "the new
+    `after`: the home of the name afterwards, one of `HOMES`. `kind`: its kind of state there, one
+    of `walk.KINDS`; else "nowhere", "class attribute". `holds`: what stands there, "the new
     value" or "the old value"; "" where the name is nowhere. `hidden`: reading the name gives
     something else, the class attribute. `error` and `message`: class and text of the exception, ""
     where there was none. `steps`: the trace of the attempt."""
@@ -75,20 +76,12 @@ class Outcome:
     home: str
     route: str
     after: str
+    kind: str
     holds: str
     hidden: bool
     error: str
     message: str
     steps: Trace
-
-    @property
-    def kind(self) -> str:
-        """The kind of state that the name is afterwards, as `Entry.kind` has it; else "nowhere",
-        "class attribute"."""
-        if self.after == "plain":
-            tensor = self.holds == "the old value" or self.value == "Tensor"
-            return "plain tensor" if tensor else "plain value"
-        return "module" if self.after == "submodule" else self.after
 
     @property
     def empty(self) -> bool:
@@ -120,7 +113,8 @@ def run(value: str, home: str, route: str) -> Outcome:
             ROUTES[route](module, new)
     except Exception as raised:  # whatever this torch raises is an outcome, and is shown as it is
         error = raised
-    after, found = _where(module)
+    kind, found = _where(module)
+    after = _HOMES_OF_KINDS.get(kind, kind)
     if after == "nowhere":
         holds = ""
     else:
@@ -131,6 +125,7 @@ def run(value: str, home: str, route: str) -> Outcome:
         home,
         route,
         after,
+        kind,
         holds,
         hidden=registered and getattr(module, NAME) is not found,
         error="" if error is None else type_name(error),
@@ -161,12 +156,12 @@ def _fresh(home: str, *, early: bool) -> nn.Module:
 
 
 def _where(module: nn.Module) -> tuple[str, object]:
-    """The home of the name, and what stands there. A container counts before the class, which it
+    """The kind of the name, and what stands there. A container counts before the class, which it
     does not change."""
     held = read(module)
     for slot in (*held.slots(), *held.submodules()):
         if slot.name == NAME:
-            return _HOMES_OF_KINDS.get(slot.kind, slot.kind), slot.value
+            return slot.kind, slot.value
     if hasattr(type(module), NAME):
         return "class attribute", getattr(type(module), NAME)
     return "nowhere", None

@@ -18,14 +18,15 @@ from helpers.state.torch_private import (
     PARAMETERS,
     writes_into,
 )
+from helpers.state.walk import module_kind, plain_kind
 
 # The places of a name: the containers, and `__dict__` itself for the plain attributes.
 BOXES = ("__dict__", PARAMETERS, BUFFERS, NON_PERSISTENT, MODULES)
-_KINDS = {PARAMETERS: "parameter", BUFFERS: "buffer", MODULES: "module"}
 
 
 class Value(NamedTuple):
-    """One value in words. The same object has the same `number` throughout a trace. `writes`: how
+    """One value in words, with its kind where it stands; that of a plain attribute for one that
+    stands nowhere. The same object has the same `number` throughout a trace. `writes`: how
     many writes in place torch has counted for the memory of a tensor."""
 
     kind: str
@@ -87,7 +88,8 @@ class Wording:
         if known and known_about == about:  # asked for at every line, and seldom another
             return known
         number = len(self._known) + 1 if keep else 0
-        made = Value(*_kind_and_words(value, about), known.number if known else number, about[-1])
+        number = known.number if known else number
+        made = Value(plain_kind(value), _in_words(value, about), number, about[-1])
         if keep:
             self._known[id(value)] = (value, about, made)
         return made
@@ -145,8 +147,17 @@ class Watch:
         for name, value in zip(names, values, strict=False):
             if box != "__dict__" or type(name) is not str or name not in INTERNAL:
                 said = self._wording.value(value)
-                found[text(name)] = said._replace(kind=_KINDS.get(box, said.kind))
+                found[text(name)] = said._replace(kind=_kind_in(box, value))
         return found
+
+
+def _kind_in(box: str, value: Any) -> str:
+    """The kind of what a container holds. Which buffers are not saved stands in another one."""
+    if box == PARAMETERS:
+        return "parameter"
+    if box == BUFFERS:
+        return "buffer"
+    return module_kind(value) if box == MODULES else plain_kind(value)
 
 
 def _contents(module: nn.Module) -> dict[str, tuple[list, list | None]]:
@@ -192,20 +203,19 @@ def _about(value: Any) -> tuple:
     return (*facts(value)[:4], writes_into(value))
 
 
-def _kind_and_words(value: Any, about: tuple) -> tuple[str, str]:
-    """ "parameter", "Parameter, 2 × 3, float32" for a value of which `_about` said so."""
+def _in_words(value: Any, about: tuple) -> str:
+    """ "Parameter, 2 × 3, float32" for a value of which `_about` said so."""
     kind, name = type(value), type_name(value)
     if issubclass(kind, nn.Module):
-        return "module", name
+        return name
     if not issubclass(kind, torch.Tensor):
-        return "plain value", brief(value)
+        return brief(value)
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
     shape, dtype, device, grad, _ = about
-    parameter = issubclass(kind, nn.Parameter)
     words = [name, shape_in_words(shape), str(dtype)[6:]]
-    if parameter and not grad:
+    if issubclass(kind, nn.Parameter) and not grad:
         words.append("frozen")
     if str(device) != "cpu":
         words.append(str(device))
-    return "parameter" if parameter else "plain tensor", ", ".join(words)
+    return ", ".join(words)
