@@ -10,6 +10,7 @@ import warnings
 import weakref
 from collections import Counter, OrderedDict, deque
 from itertools import product
+from types import FunctionType
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import tree, walk
+from helpers.state.class_rules import SEEING
 from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
 from helpers.state.snapshot import Entry, snapshot
 from helpers.state.totals import totals
@@ -1053,6 +1055,57 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
     plain.register_state_dict_post_hook(lambda *_: None)
     assert own_rules(plain) == [("Linear", "_state_dict_hooks")]
     assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
+
+
+def nested() -> nn.Module:
+    """A module in a module in a module, each with a parameter and a buffer."""
+
+    def one(**children: nn.Module) -> nn.Module:
+        module = nn.Module()
+        module.weight = nn.Parameter(torch.ones(1))
+        module.register_buffer("mean", torch.ones(1))
+        for name, child in children.items():
+            module.add_module(name, child)
+        return module
+
+    return one(child=one(inner=one()))
+
+
+def what_torch_sees(module: nn.Module) -> list:
+    """The lists, the keys, and what a move does, of a module that `nested` made."""
+    names = ["", "child", "child.inner"]
+    parts = [module, module._modules["child"]]
+    parts.append(parts[1]._modules["inner"])
+    paths = {f"{name}.{one}".lstrip(".") for name in names for one in ("weight", "mean")}
+    lists = [
+        [name for name, _ in module.named_parameters()],
+        len(list(module.parameters())),
+        [name for name, _ in module.named_buffers()],
+        len(list(module.buffers())),
+        paths & set(module.state_dict()),
+    ]
+    module.to(torch.float64)
+    held = [(*part._parameters.values(), *part._buffers.values()) for part in parts]
+    return [*lists, [tensor.dtype for some in held for tensor in some]]
+
+
+@pytest.mark.parametrize("at", ["", "child"])
+def test_every_method_of_which_torchs_answers_depend_is_named_where_a_class_has_its_own(at):
+    usual = what_torch_sees(nested())
+    methods = [name for name, one in vars(nn.Module).items() if isinstance(one, FunctionType)]
+    decides = set()
+    for name in methods:
+        model = nested()
+        own = type("Own", (nn.Module,), {name: lambda self, *args, **options: []})
+        model.get_submodule(at).__class__ = own
+        named = own_rules(model)
+        if what_torch_sees(model) != usual:
+            decides.add(name)
+            assert named == [("Own", name)]
+        else:
+            assert named == [] or at and name in SEEING  # a part's own to() is never called
+    assert {"children", "_apply", "state_dict", "named_modules"} <= decides <= set(SEEING)
+    assert at or decides == set(SEEING)
 
 
 @pytest.mark.parametrize("function", [visibility, own_rules, VisibilityTable])

@@ -12,13 +12,27 @@ import torch
 from torch import nn
 
 from helpers.state.objects import COLLECTIONS, attributes, bases, class_dict, class_name, from_torch
-from helpers.state.torch_private import CONTAINERS, FORWARD_PRE_HOOKS, STATE_DICT_HOOKS
+from helpers.state.torch_private import (
+    CONTAINERS,
+    FORWARD_PRE_HOOKS,
+    LIST_MEMBERS,
+    MOVE_ONE,
+    SAVE_ONE,
+    STATE_DICT_HOOKS,
+)
 from helpers.state.walk import Part
 
-# Methods that move the module on which they are called. Of its parts torch calls _apply alone.
+# The methods of nn.Module that decide what becomes of state, by what they decide. A class may have
+# its own. Those that list it, and that save it:
+LISTING = ("parameters", "named_parameters", "buffers", "named_buffers", LIST_MEMBERS)
+SAVING = ("state_dict", SAVE_ONE, "get_extra_state")
+# Those that move the module on which they are called. Of its parts torch calls MOVE_ONE alone.
 MOVING = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "type")
-SAVING = ("state_dict", "_save_to_state_dict", "get_extra_state")
-_METHODS = {*MOVING, *SAVING, "_apply", "load_state_dict"}
+# Those by which the others reach the parts: a list goes by the first, a move by the other two.
+REACHING = ("named_modules", "children", "named_children")
+# All on which the answers of `visibility` depend; extra state is no tensor of the module.
+SEEING = (*LISTING, *REACHING, "state_dict", SAVE_ONE, "to", MOVE_ONE)
+_METHODS = {*SEEING, *SAVING, *MOVING, "load_state_dict"}
 # A property that reads the containers by name knows what is registered there.
 _CONTAINERS = {*CONTAINERS, "__dict__", "__getattr__"}
 
@@ -37,8 +51,8 @@ class ClassFacts(NamedTuple):
 
     `found`: each name that a class has, and the class where it is found. `shared`: tensors, modules
     and containers that stand on a class of the learner's. `defaults`: tensors and modules that are
-    default arguments of `__init__`. `methods`: those of nn.Module by which torch moves, saves and
-    loads, where a class of the learner's has its own, and the name of that class."""
+    default arguments of `__init__`. `methods`: those of nn.Module by which torch lists, saves,
+    moves and loads, where a class of the learner's has its own, and the name of that class."""
 
     found: dict[str, type]
     shared: list[ClassAttribute]

@@ -31,6 +31,11 @@ INTERNAL = frozenset(INIT_NAMES) - {"training"}  # what is there before a learne
 # with a random number, and hooks beside them. Without this they count as plain values.
 RANDOM_NAME = "__composable_api_state_key_"
 
+# The rules by which torch moves one module and lists what it holds: the public to() and cuda() of a
+# model call the first for each part, parameters() and buffers() the second. A class may override
+# them. One that a release lacks is found in no class, and reads as "none of its own".
+MOVE_ONE, LIST_MEMBERS = "_apply", "_named_members"
+
 # Where hooks stand. There are calls to add a hook and none to ask for those that are there. A name
 # that a release lacks is found in no module, and reads as "no hooks".
 STATE_DICT_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks")

@@ -12,16 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import (
-    bases,
-    class_dict,
-    class_name,
-    facts,
-    from_torch,
-    instance_dict,
-    require_module,
-    type_name,
-)
+from helpers.state.class_rules import SEEING, class_facts
+from helpers.state.objects import class_name, facts, require_module
 from helpers.state.torch_private import (
     STATE_DICT_HOOKS,
     is_leaf,
@@ -205,36 +197,23 @@ def _gets_gradient(number: torch.Tensor) -> bool:
     return (number.is_leaf or number.retains_grad) and number.grad is not None
 
 
-_CALLS = (
-    "parameters",
-    "named_parameters",
-    "buffers",
-    "named_buffers",
-    "named_modules",
-    "state_dict",
-    "_save_to_state_dict",
-    "to",
-    "_apply",
-)
-
-
 def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     """(class name, method or hook) for each rule by which a class in `module` may see its tensors
     differently.
 
-    These are the methods that `visibility` relies on, where a class that is not torch's own
-    overrides one, and hooks on `state_dict()`. Each pair stands once, in the order of the walk; []
-    for most models. TypeError as there."""
+    These are the methods that `visibility` relies on, where a module has that of a class which is
+    not torch's own, and hooks on `state_dict()`. Each pair stands once, in the order of the walk;
+    [] for most models. TypeError as there."""
     require_module(module, "own_rules")
-    found = {}
+    found, methods = {}, {}
     for part in walk(module, times=1):
-        for kind in bases(type(part.module)):
-            if not from_torch(kind):
-                space = class_dict(kind)
-                found |= {(class_name(kind), call): None for call in _CALLS if call in space}
-        own = instance_dict(part.module)
+        kind = type(part.module)
+        if kind not in methods:
+            methods[kind] = class_facts(kind).methods
+            rules = ((methods[kind][call], call) for call in SEEING if call in methods[kind])
+            found |= dict.fromkeys(rules)
         for hook in STATE_DICT_HOOKS:
-            held = own.get(hook)
+            held = part.own.get(hook)
             if issubclass(type(held), dict) and dict.__len__(held):
-                found[type_name(part.module), hook] = None
+                found[class_name(kind), hook] = None
     return list(found)
