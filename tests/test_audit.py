@@ -1475,3 +1475,34 @@ def test_the_line_to_write_fits_the_name_and_the_tensor():
     assert fix(**{"class": leaf}) == "setattr(self, 'class', nn.Parameter(getattr(self, 'class')))"
     assert fix(layers=[nn.ReLU()]) == "self.layers = nn.ModuleList(self.layers)"
     assert fix(scales={"a": parameter()}) == "self.scales = nn.ParameterDict(self.scales)"
+
+
+def test_a_buffer_is_kept_out_of_the_file_only_as_far_as_the_module_saves_by_no_rule_of_its_own():
+    class Keeping(nn.Module):
+        """Saves all that it holds, registered or not."""
+
+        def get_extra_state(self):
+            return dict(vars(self), **self._buffers)
+
+    class Writing(nn.Module):
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            destination[f"{prefix}mask"] = self.mask
+
+    hooked = nn.Module()
+    hooked.register_state_dict_post_hook(lambda one, saved, *_: saved.update(mask=one.mask))
+    rules = {
+        "Keeping.get_extra_state": Keeping(),
+        "Writing._save_to_state_dict": Writing(),
+        "its hook on state_dict()": hooked,
+    }
+    for rule, module in rules.items():
+        module.mask = torch.ones(2)
+        (finding,) = audit(module)
+        assert f"whether it is saved is for {rule} to say" in finding.message
+        assert finding.fix.endswith(
+            f"persistent=False keeps it out of the file, unless {rule} puts it there"
+        )
+        del module.mask
+        module.register_buffer("mask", torch.ones(2), persistent=False)
+        saved = module.state_dict()
+        assert "mask" in {**saved, **saved.get("_extra_state", {})}  # as torch really saves it

@@ -20,7 +20,7 @@ from helpers.state.code_lines import (
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Attribute, Holders, is_parameter
 from helpers.state.objects import facts
-from helpers.state.torch_private import is_inference, is_leaf
+from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import walk
 
 _META = torch.device("meta")
@@ -39,7 +39,7 @@ def _in(one: Attribute, things: list, word: str, alone: str) -> str:
 def _left_out(model: Holders, one: Attribute) -> str:
     """What state_dict() and .to() do with it, as far as the module's class has no say in it."""
     own = model.facts_of(one.record)
-    saves, moves, called = own.saving(one.record.part), own.method("_apply"), own.method("to")
+    saves, moves, called = own.saving(one.record.part), own.method(MOVE_ONE), own.method("to")
     saved = "state_dict() does not save it"
     if saves:
         saved = f"whether it is saved is for {saves} to say"
@@ -217,7 +217,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
             if not (_computed(tensor) or is_inference(tensor) or _left_on_meta(model, tensor))
         ]
         own = model.facts_of(one.record)
-        kept_by_its_class = own.saving(one.record.part) and own.method("_apply")
+        kept_by_its_class = own.saving(one.record.part) and own.method(MOVE_ONE)
         if not plain or kept_by_its_class:
             continue
         what = _in(one, plain, "tensor", "a plain tensor")
@@ -243,10 +243,12 @@ def _as_buffer(model: Holders, one: Attribute) -> str:
         name = f"{name}_{'key' if issubclass(type(one.value), dict) else '0'}"
         place = f"each, in place of the {kind}"
     own = model.facts_of(one.record)
-    saves, moves = own.method("state_dict"), own.method("_apply")
+    saves, called = own.saving(one.record.part), own.method("state_dict")
     note = "persistent=False keeps it out of the file"
-    if saves:
-        note = f"with no {saves}, or one that hands destination= and prefix= on"
-    elif moves:
+    if called:
+        note = f"with no {called}, or one that hands destination= and prefix= on"
+    elif saves:
+        note += f", unless {saves} puts it there"
+    elif own.method(MOVE_ONE):
         note = "if it is to be in the file"
     return f"self.register_buffer({name!r}, tensor)  # {place}; {note}"
