@@ -30,6 +30,7 @@ from helpers.state.objects import (
     class_dict,
     class_name,
     from_torch,
+    hooks_in,
     type_name,
 )
 from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS
@@ -232,7 +233,7 @@ def _own_rules(optimizer: Optimizer) -> list[tuple[str, str]]:
         rules += [(class_name(one), call) for call in _RULES if call in space]
     own = attributes(optimizer)
     return rules + [
-        (type_name(optimizer), hooks) for hooks in OPTIMIZER_LOAD_HOOKS if own.get(hooks)
+        (type_name(optimizer), hooks) for hooks in OPTIMIZER_LOAD_HOOKS if hooks_in(own, hooks)
     ]
 
 

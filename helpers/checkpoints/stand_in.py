@@ -17,7 +17,7 @@ from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.names import Keys, keys_of
 from helpers.checkpoints.outlines import blank, oddity, outline
 from helpers.checkpoints.twin import LoadReport, Nature, may_run, target, twin_class
-from helpers.state.objects import ATOMS, class_name, from_torch, text, type_name
+from helpers.state.objects import ATOMS, class_name, from_torch, hooks_in, text, type_name
 from helpers.state.torch_private import (
     BUFFERS,
     CONTAINERS,
@@ -163,9 +163,7 @@ def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None
 
 
 def _hooks(own: dict, name: str) -> list[tuple[object, bool]]:
-    hooks = own.get(name)
-    held = issubclass(type(hooks), dict) and dict.__len__(hooks)
-    return [unwrapped(hook) for hook in dict.values(hooks)] if held else []
+    return [unwrapped(hook) for hook in hooks_in(own, name)]
 
 
 def _keep_rules(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:

@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import COLLECTIONS, attributes, bases, class_dict, class_name, from_torch
+from helpers.state.objects import (
+    COLLECTIONS,
+    attributes,
+    bases,
+    class_dict,
+    class_name,
+    from_torch,
+    hooks_in,
+)
 from helpers.state.torch_private import (
     CONTAINERS,
     FORWARD_PRE_HOOKS,
@@ -61,8 +69,7 @@ class ClassFacts(NamedTuple):
 
     def saving(self, part: Part) -> str | None:
         """The rule by which a module saves that is not nn.Module's: a method, or hooks on it."""
-        hooks = (part.own.get(name) for name in STATE_DICT_HOOKS)
-        hooked = any(issubclass(type(one), dict) and dict.__len__(one) for one in hooks)
+        hooked = any(hooks_in(part.own, name) for name in STATE_DICT_HOOKS)
         return self.method(*SAVING) or ("its hook on state_dict()" if hooked else None)
 
     def method(self, *names: str) -> str | None:
@@ -141,9 +148,7 @@ def kept_by_torch(part: Part, name: str, value: Any) -> bool:
     if (name.startswith("_") or torchs_container) and _mentioned(kind, name):
         return True
     # The old weight_norm and spectral_norm, and pruning.
-    hooks = part.own.get(FORWARD_PRE_HOOKS)
-    hooks = list(dict.values(hooks)) if issubclass(type(hooks), dict) else []
-    return any(_is_hook_for(hook, name) for hook in hooks)
+    return any(_is_hook_for(hook, name) for hook in hooks_in(part.own, FORWARD_PRE_HOOKS))
 
 
 def read_by_torch(part: Part, name: str) -> bool:

@@ -128,6 +128,14 @@ def attributes(thing: object) -> dict:
     return {}
 
 
+def hooks_in(own: dict, name: str) -> list:
+    """The hooks that stand under `name` in an instance dictionary, as they were registered."""
+    hooks = own.get(name)
+    if not issubclass(type(hooks), dict) or not dict.__len__(hooks):
+        return []
+    return list(dict.values(hooks))
+
+
 def _is_short(values: tuple | list) -> bool:
     return len(values) <= 8 and all(type(item) in ATOMS for item in values)
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from helpers.state.class_rules import SEEING, class_facts
-from helpers.state.objects import class_name, facts, require_module
+from helpers.state.objects import class_name, facts, hooks_in, require_module
 from helpers.state.torch_private import (
     STATE_DICT_HOOKS,
     is_leaf,
@@ -213,7 +213,6 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
             rules = ((methods[kind][call], call) for call in SEEING if call in methods[kind])
             found |= dict.fromkeys(rules)
         for hook in STATE_DICT_HOOKS:
-            held = part.own.get(hook)
-            if issubclass(type(held), dict) and dict.__len__(held):
+            if hooks_in(part.own, hook):
                 found[class_name(kind), hook] = None
     return list(found)

@@ -15,6 +15,7 @@ from torch import nn
 from helpers.state.objects import (
     ATOMS,
     from_torch,
+    hooks_in,
     inside,
     instance_dict,
     text,
@@ -119,8 +120,7 @@ class Part(NamedTuple):
             keys[:_INIT_COUNT] = ["training"]
         else:
             keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
-        hooks = self.own.get(FORWARD_PRE_HOOKS)  # as every module has that is sharded in place
-        if issubclass(type(hooks), dict) and dict.__len__(hooks):
+        if hooks_in(self.own, FORWARD_PRE_HOOKS):  # as every module has that is sharded in place
             keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
         return keys
 
