@@ -129,6 +129,28 @@ assert not {"matplotlib", "numpy.random"} & set(sys.modules) - before
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+def private_names(path: Path) -> set[str]:
+    """The private names of torch that a file takes, or says as a text; its own `self._name` not."""
+    things = [torch, torch._C, torch.ones(1), torch.ones(1).untyped_storage()]
+    things += [torch.nn.Module(), torch.nn.LSTM(1, 1), torch.optim.SGD([torch.ones(1)], 0.1)]
+    private = {name for one in things for name in dir(one) if re.match("_[^_]", name)}
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found & private
+
+
+def test_what_is_private_to_torch_stands_in_one_file_and_where_a_reader_writes_it():
+    here = HELPERS / "state" / "torch_private.py"
+    written = {*(HELPERS / "exercises").glob("lesson_*.py"), HELPERS / "plots" / "cost.py"}
+    found = {named(path): private_names(path) for path in MODULES if path not in {here, *written}}
+    assert {name: names for name, names in found.items() if names} == {}
+    assert {"_parameters", "_apply", "_version"} <= private_names(here)
+
+
 # --- lines that read ---
 
 

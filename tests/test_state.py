@@ -1057,6 +1057,17 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
     assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
 
 
+def test_the_map_says_of_a_tensor_among_the_submodules_that_nothing_sees_it():
+    module = nn.Linear(1, 1)
+    module._modules["stray"] = torch.ones(1)
+    opened = tree.opened(module, 100, 100)
+    (stray,) = [row for row in opened.rows if row.path == "stray"]
+    assert opened.about[stray.id].seen == Seen(False, False, False, False, False, False)
+    for look in (module.state_dict, lambda: list(module.named_parameters()), module.double):
+        with pytest.raises(AttributeError):
+            look()
+
+
 def nested() -> nn.Module:
     """A module in a module in a module, each with a parameter and a buffer."""
 

@@ -34,7 +34,7 @@ from helpers.state.torch_private import (
     lazy_load_hook,
     unwrapped,
 )
-from helpers.state.walk import Part, Slot, walk
+from helpers.state.walk import NOT_SAVED, Part, Slot, walk
 
 
 class OwnRule(NamedTuple):
@@ -130,7 +130,7 @@ def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
     for slot in parameters + (part.buffer_slots() if part.buffers else []):
         key, value = prefix + slot.name, slot.value
         slots = own[PARAMETERS] if slot.kind == "parameter" else own[BUFFERS]
-        if slot.kind == "non-persistent buffer":
+        if slot.kind == NOT_SAVED:
             made.transient.add(key)
             own[NON_PERSISTENT].add(slot.name)
         if value is None:
@@ -139,7 +139,7 @@ def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
             continue
         known = outline(value)
         slots[slot.name] = spot = target(value, known, oddity(value))
-        if slot.kind == "non-persistent buffer":
+        if slot.kind == NOT_SAVED:
             continue
         made.expected[key] = known
         made.natures[key] = getattr(spot, "nature", None)

@@ -24,12 +24,11 @@ from torch import nn
 
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, Raised, is_a, plain_text
-from helpers.state.objects import message_of
+from helpers.state.objects import dtype_in_words, message_of
+from helpers.state.torch_private import CONTAINERS, NON_PERSISTENT
 from helpers.views.markup import writable
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
-BOXES = ("_parameters", "_buffers", "_modules")
-HIDDEN = "_non_persistent_buffers_set"
 MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
 THINGS = ("module", "parameter", "buffer")
 NUMBERS_FROM = 7  # the first step in which numbers are looked at
@@ -92,9 +91,9 @@ WRITE = {
     + ["({p} * 0).sum().backward()", "{m}._apply(fn={fn}) is {m}"],
 }
 READ = {
-    1: [f"isinstance({{m}}.{box}, dict)" for box in BOXES]
-    + [f"type({{m}}.{HIDDEN}) is set"]
-    + [f"{{m}}.{box}['gone']" for box in BOXES]
+    1: [f"isinstance({{m}}.{box}, dict)" for box in CONTAINERS]
+    + [f"type({{m}}.{NON_PERSISTENT}) is set"]
+    + [f"{{m}}.{box}['gone']" for box in CONTAINERS]
     + ["type(m)(3)"],
     2: [],
     3: ["[{m}.{n}]", "[{m}.{n}]", "hasattr({m}, '{n}')", "getattr({m}, '{n}', 5)", "early.{n}"]
@@ -122,7 +121,7 @@ _WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
 FIRST = {
     1: [
         ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
-        + ("m._modules['z'] = child", f"m.{HIDDEN}.add('y')", "m.__init__()"),
+        + ("m._modules['z'] = child", f"m.{NON_PERSISTENT}.add('y')", "m.__init__()"),
     ],
     2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
     + [("last.x = hidden", "last.x = 3", "last.x = tensor")]
@@ -307,12 +306,12 @@ class Scene:
         seen = {}
         for name, module in self.modules.items():
             own = vars(module)
-            for box in BOXES:
+            for box in CONTAINERS:
                 seen[f"`{name}.{box}` is"] = self.shown(own.get(box))
             seen[f"the containers of `{name}` are"] = self._replaced(name, own)
-            hidden = own.get(HIDDEN)
+            hidden = own.get(NON_PERSISTENT)
             names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
-            seen[f"`{name}.{HIDDEN}` is"] = f"{names}"
+            seen[f"`{name}.{NON_PERSISTENT}` is"] = f"{names}"
             plain = sorted(key for key in own if key[:1] != "_" or key == "_w")
             values = ", ".join(f"{key}: {self.shown(own[key])}" for key in plain)
             seen[f"the plain attributes of `{name}` are"] = values or "none"
@@ -325,7 +324,7 @@ class Scene:
 
     def _replaced(self, name: str, own: Mapping[str, object]) -> str:
         """Whether its containers are the objects that they were when last looked at."""
-        now = {(name, box): own.get(box) for box in (*BOXES, HIDDEN)}
+        now = {(name, box): own.get(box) for box in (*CONTAINERS, NON_PERSISTENT)}
         before = {key: self.boxes.get(key, one) for key, one in now.items()}
         self.boxes |= now
         return "those of before" if all(before[key] is now[key] for key in now) else "other objects"
@@ -348,7 +347,7 @@ class Scene:
     def _tensor(self, value: torch.Tensor) -> str:
         kind = "a parameter" if isinstance(value, nn.Parameter) else "a tensor"
         numbers = "on meta" if value.is_meta else value.tolist()
-        words = f"{kind} {numbers} ({str(value.dtype)[6:]})"
+        words = f"{kind} {numbers} ({dtype_in_words(value.dtype)})"
         words += " that requires a gradient" * value.requires_grad
         if value.is_leaf and value.grad is not None:
             words += f" and has {self._tensor(value.grad)}"

@@ -16,10 +16,19 @@ from numbers import Integral, Real
 import numpy
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from helpers.exercises.stopping import TimeUp
-from helpers.state.objects import message_of, writable
+from helpers.state.objects import dtype_in_words, message_of, writable
+from helpers.state.torch_private import (
+    BUFFERS,
+    INIT_NAMES,
+    METADATA,
+    MODULES,
+    NON_PERSISTENT,
+    PARAMETERS,
+    has_hook,
+    is_lazy,
+)
 
 # What an exercise may leave out of the facts about a result, if nobody asked for it.
 FREE = frozenset({"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"})
@@ -27,8 +36,8 @@ _MOST = 1000  # entries of a container, numbers of a tensor
 _DEEPEST = 20
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
-_HOOKS = [key for key in vars(nn.Module()) if "_hooks" in key]
-_SLOTS = {"parameters": "_parameters", "buffers": "_buffers", "submodules": "_modules"}
+_HOOKS = [name for name in INIT_NAMES if "_hooks" in name]
+_SLOTS = {"parameters": PARAMETERS, "buffers": BUFFERS, "submodules": MODULES}
 
 
 # How far apart equal numbers may be, and those of a computation in double precision from its
@@ -222,7 +231,7 @@ class _Reader:
         if is_lazy(value):
             yield f"`{path}` is", "a lazy tensor"
             return
-        words = f"a `{str(value.dtype)[6:]}` tensor"
+        words = f"a `{dtype_in_words(value.dtype)}` tensor"
         if "shape" not in self.free:
             words += f" of shape `{tuple(value.shape)}`"
         if value.device.type != "cpu":
@@ -231,7 +240,7 @@ class _Reader:
         if "grad" not in self.free:
             kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
             trains = "that requires a gradient" if value.requires_grad else "without a gradient"
-            hooked = ", with a hook" if value._backward_hooks else ""
+            hooked = ", with a hook" if has_hook(value) else ""
             yield f"for autograd `{path}` is", f"{kind} {trains}{hooked}"
         yield from self._identity(path, value)
         if "numbers" not in self.free and not value.is_meta:
@@ -249,7 +258,7 @@ class _Reader:
         own = vars(value)
         for words, slot in _SLOTS.items():
             yield f"the {words} of `{path}` are", listed(own[slot])
-        hidden = own["_non_persistent_buffers_set"]
+        hidden = own[NON_PERSISTENT]
         yield f"the non-persistent buffers of `{path}` are", listed(sorted(hidden))
         hooks = [key for key in _HOOKS for _ in own.get(key, ())]
         yield f"the hooks of `{path}` are", listed(hooks)
@@ -269,9 +278,9 @@ class _Reader:
             kind = "a sequence" if "kind" in self.free else kind
             yield f"`{path}` is", f"{kind} of {len(value)}"
         yield from self._identity(path, value)
-        metadata = getattr(value, "_metadata", None)
+        metadata = getattr(value, METADATA, None)
         if is_a(metadata, Mapping) and "metadata" not in self.free:
-            yield f"`{path}._metadata` is", f"`{dict(metadata)!r}`"
+            yield f"`{path}.{METADATA}` is", f"`{dict(metadata)!r}`"
 
 
 def _attributes(module: nn.Module) -> dict[str, object]:
@@ -281,8 +290,7 @@ def _attributes(module: nn.Module) -> dict[str, object]:
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, object]:
-    known = {*vars(nn.Module()), *_HOOKS}
-    return {key: value for key, value in vars(module).items() if key not in known}
+    return {key: value for key, value in vars(module).items() if key not in INIT_NAMES}
 
 
 def _has_grad(tensor: torch.Tensor) -> bool:

@@ -22,6 +22,7 @@ from torch import nn
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import FINE, FREE, NEAR, Facts, Known, Numbers, Raised, facts, numbers
 from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
+from helpers.state.torch_private import CONTAINERS
 
 _SEED = 12345  # of the random numbers, where a module is made
 
@@ -342,7 +343,8 @@ def _home(module: nn.Module, path: str) -> str:
     """What the name at `path` is to the module that holds it."""
     *parts, name = path.split(".")
     owner = module.get_submodule(".".join(parts))
-    kinds = {"parameter": owner._parameters, "buffer": owner._buffers, "submodule": owner._modules}
+    words = ("parameter", "buffer", "submodule")
+    kinds = {kind: vars(owner)[box] for kind, box in zip(words, CONTAINERS, strict=True)}
     homes = [
         f"a {kind}" if slots[name] is not None else f"an empty slot of a {kind}"
         for kind, slots in kinds.items()

@@ -14,10 +14,10 @@ from zlib import crc32
 import numpy
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, called
+from helpers.state.torch_private import is_lazy
 
 
 def holding(**children: nn.Module) -> nn.Module:

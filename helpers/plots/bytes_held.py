@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
 from helpers.state.snapshot import Entry, Snapshot
+from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
 from helpers.views.words import bytes_in_words, unit_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Beside the colours of `SIGNS`, so that the kinds stay apart in grey.
-_HATCHES = {"parameter": "", "buffer": "///", "non-persistent buffer": "", "plain tensor": "xx"}
+_HATCHES = {"parameter": "", "buffer": "///", NOT_SAVED: "", "plain tensor": "xx"}
 
 
 class Bar(NamedTuple):
@@ -136,7 +137,7 @@ def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
 
 def _filling(kind: str, *, coloured: bool) -> dict[str, object]:
     """How a bar of this kind is filled: in grey where the title passes it over."""
-    colour, hollow = SIGNS[kind].colour if coloured else INK, kind == "non-persistent buffer"
+    colour, hollow = SIGNS[kind].colour if coloured else INK, kind == NOT_SAVED
     return {
         "facecolor": "none" if hollow else shade(colour),
         "edgecolor": shade(colour, 0 if hollow else 1),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helpers.plots.figure import figure_of, label_ends, shade, shown
+from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # Lines are told apart without colour: by how they are drawn, and by the shape of their marks.
 _STROKES = ("-", "--", ":", "-.")
-_MARKS = {"parameter": "s", "buffer": "o", "non-persistent buffer": "o", "plain tensor": "X"}
+_MARKS = {"parameter": "s", "buffer": "o", NOT_SAVED: "o", "plain tensor": "X"}
 _MOST_LABELS = 12  # more would not stand beside one panel
 
 
@@ -47,7 +48,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, Sequence[float]], kinds: Mapping
     earlier: list[str] = []
     for place, (label, values) in enumerate(lines.items()):
         kind = kinds[label]
-        hollow = kind == "non-persistent buffer"
+        hollow = kind == NOT_SAVED
         colour = shade(SIGNS[kind].colour, earlier.count(kind))
         axes.plot(
             values,

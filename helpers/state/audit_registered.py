@@ -14,6 +14,7 @@ from helpers.state.holders import AGAIN, Holders, Registered, is_parameter
 from helpers.state.memory import Span, apart, overlap
 from helpers.state.objects import facts
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
+from helpers.state.walk import NOT_SAVED
 
 COPY_OF_MODULE = "register copy.deepcopy(module) where the module stands for the second time"
 
@@ -88,11 +89,11 @@ def uninitialized(model: Holders) -> Iterator[Symptom]:
             yield Symptom(one.place, message, "model(batch)  # once, before the optimizer is made")
 
 
-@rule("unsaved-buffer", "info", "non-persistent buffer")
+@rule("unsaved-buffer", "info", NOT_SAVED)
 def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
     message = "a buffer with persistent=False: .to() moves it, state_dict() does not save it"
     for place, kind, tensor in model.special:
-        if kind != "non-persistent buffer":
+        if kind != NOT_SAVED:
             continue
         line = f"self.register_buffer({place[1]!r}, {read(place[1])})"
         lost = _lost_by_a_move(facts(tensor).dtype)
@@ -172,7 +173,7 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
         "refuses to write, so load_state_dict() and optimizer.step() raise"
     )
     for one, span in model.in_odd_memory:
-        if span.repeats and one.kind != "non-persistent buffer":
+        if span.repeats and one.kind != NOT_SAVED:
             yield Symptom(one.place, message, _own_memory(one))
 
 
@@ -215,7 +216,7 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
     for one in model.left_on_meta:
         name, line = one.place[1], "model.load_state_dict(state_dict, strict=False, assign=True)"
         fix = f"{line}  # of a file that has it"
-        if one.kind == "non-persistent buffer":
+        if one.kind == NOT_SAVED:
             line = f"self.register_buffer({name!r}, tensor, persistent=False)"
             fix = f"{line}  # computed anew, on the device of the others"
         message = (

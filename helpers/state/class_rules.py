@@ -25,6 +25,8 @@ from helpers.state.torch_private import (
     FORWARD_PRE_HOOKS,
     LIST_MEMBERS,
     MOVE_ONE,
+    NAMES_IN_HOOKS,
+    NAMES_IN_LAYERS,
     SAVE_ONE,
     STATE_DICT_HOOKS,
 )
@@ -155,7 +157,7 @@ def read_by_torch(part: Part, name: str) -> bool:
     """Does a layer of torch's own work with the attribute of this name? That of a recurrent layer
     has a list of the names of its weights."""
     kind = type(part.module)
-    listed = part.own.get("_flat_weights_names")
+    listed = part.own.get(NAMES_IN_LAYERS)
     in_a_list = type(listed) is list and name in listed
     return from_torch(kind) and (in_a_list or _mentioned(kind, name))
 
@@ -174,4 +176,4 @@ def _is_hook_for(hook: object, name: str) -> bool:
     if not any(from_torch(base) for base in bases(type(hook))):
         return False
     own = attributes(hook)
-    return name in [own[key] for key in ("name", "_tensor_name") if type(own.get(key)) is str]
+    return name in [own[key] for key in NAMES_IN_HOOKS if type(own.get(key)) is str]

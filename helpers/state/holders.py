@@ -17,7 +17,7 @@ from helpers.state.memory import Span, in_odd_memory, overlap, span_of
 from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
 from helpers.state.places import Place, Places
 from helpers.state.torch_private import FLAT_MARK, PARAMETER_MARK
-from helpers.state.walk import Part, is_module, walk
+from helpers.state.walk import NOT_SAVED, Part, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
@@ -166,7 +166,7 @@ class Holders(Places):
             if key in self._roles:
                 found += {role.kind: role for role in reversed(self._roles[key])}.values()
             elif (
-                one.kind == "non-persistent buffer"
+                one.kind == NOT_SAVED
                 or type(one.tensor) not in _ORDINARY
                 or one.tensor.requires_grad != (one.kind == "parameter")
             ):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from helpers.state.torch_private import (
+    address_of_storage,
     element_size_of,
     is_lazy,
     nbytes_of,
@@ -53,7 +54,9 @@ def span_of(tensor: torch.Tensor) -> Span | None:
             return None
         last = first + reach * item - 1
         repeats = numel > reach or any(not distance for distance, _ in steps)
-        return Span(storage._cdata, first, last, _no_gap(steps), repeats, storage.nbytes())
+        return Span(
+            address_of_storage(storage), first, last, _no_gap(steps), repeats, storage.nbytes()
+        )
     except Exception:
         return None
 
@@ -111,7 +114,7 @@ def in_odd_memory(tensors: Iterable[torch.Tensor]) -> list[int]:
     for position, tensor in enumerate(tensors):
         try:
             storage = storage_of(tensor)
-            storages.append(storage._cdata)
+            storages.append(address_of_storage(storage))
             if storage.nbytes() != nbytes_of(tensor):
                 found.append(position)
         except Exception:

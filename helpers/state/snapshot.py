@@ -13,7 +13,7 @@ from torch import nn
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, sums
-from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, walk
+from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, entry_kind, walk
 
 
 class Entry(NamedTuple):
@@ -90,11 +90,8 @@ class Snapshot:
 
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million
 # What an `Entry` calls each kind of slot, and whether it is saved.
-_KINDS = {kind: (kind, None) for kind in KINDS} | {
-    "parameter": ("parameter", True),
-    "buffer": ("buffer", True),
-    NOT_SAVED: ("buffer", False),
-}
+_IS_SAVED = {"parameter": True, "buffer": True, NOT_SAVED: False}
+_KINDS = {kind: (entry_kind(kind), _IS_SAVED.get(kind)) for kind in KINDS}
 
 # Of a tensor that is several of these, the first counts.
 _PRECEDENCE = {"parameter": 0, "buffer": 1, "plain tensor": 2}

@@ -1,12 +1,14 @@
 """Everything private of torch that this package leans on, in one place.
 
 Each name says why the public way will not do, and what is done where a release lacks it. When torch
-moves one of them, this file changes and no other."""
+moves one of them, this file changes and no other; but for what a reader writes such a name in: the
+exercises of a lesson, and the ways to read a parameter whose cost is measured."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from operator import attrgetter
 
 import torch
 from torch import nn
@@ -41,6 +43,11 @@ MOVE_ONE, LIST_MEMBERS = "_apply", "_named_members"
 STATE_DICT_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks")
 LOAD_PRE_HOOKS, LOAD_POST_HOOKS = "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"
 FORWARD_PRE_HOOKS = "_forward_pre_hooks"
+# Under which names torch's own hooks before forward(), the old weight_norm, spectral_norm and
+# pruning, keep that of the tensor they compute. Without them it counts as a learner's.
+NAMES_IN_HOOKS = ("name", "_tensor_name")
+# A recurrent layer keeps the names of its weights in a list. Without it only its code is asked.
+NAMES_IN_LAYERS = "_flat_weights_names"
 
 # --- a tensor
 
@@ -67,11 +74,16 @@ def is_lazy(tensor: torch.Tensor) -> bool:
     return issubclass(type(tensor), UninitializedTensorMixin)
 
 
+# The same number for all that stand for one storage, those on the meta device too, which have no
+# `data_ptr`. There is no public one.
+address_of_storage = attrgetter("_cdata")
+
+
 def storage_address(tensor: torch.Tensor) -> int | None:
-    """The same number for tensors that share memory, those on the meta device too, which have no
-    `data_ptr`. None where there is none: a sparse tensor, a wrapper subclass that refuses."""
+    """The same number for tensors that share memory. None where there is none: a sparse tensor, a
+    wrapper subclass that refuses."""
     try:
-        return storage_of(tensor)._cdata or None
+        return address_of_storage(storage_of(tensor)) or None
     except Exception:
         return None
 
@@ -111,6 +123,12 @@ def writes_into(tensor: torch.Tensor) -> int | None:
         return _Base._version.__get__(tensor)
     except Exception:
         return None
+
+
+def has_hook(tensor: torch.Tensor) -> bool:
+    """Is there a hook on the gradient of `tensor`? There are calls to add one and none to ask.
+    Where the name is missing, none is told."""
+    return bool(getattr(tensor, "_backward_hooks", None))
 
 
 def without_torch_function() -> object:

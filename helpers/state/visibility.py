@@ -15,12 +15,24 @@ from torch import nn
 from helpers.state.class_rules import SEEING, class_facts
 from helpers.state.objects import class_name, facts, hooks_in, require_module
 from helpers.state.torch_private import (
+    BUFFERS,
+    MODULES,
+    NON_PERSISTENT,
+    PARAMETERS,
     STATE_DICT_HOOKS,
     is_leaf,
     retains_grad,
     without_torch_function,
 )
-from helpers.state.walk import NOT_SAVED, Slot, dotted, walk, walk_with_paths
+from helpers.state.walk import (
+    NOT_SAVED,
+    REGISTERED,
+    Slot,
+    dotted,
+    entry_kind,
+    walk,
+    walk_with_paths,
+)
 
 
 class Sight(NamedTuple):
@@ -91,10 +103,7 @@ def visibility(module: nn.Module) -> list[Sight]:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "visibility")
-    return [
-        Sight(one.path, "buffer" if one.kind == NOT_SAVED else one.kind, *one.seen[:5])
-        for one in seen_tensors(module)
-    ]
+    return [Sight(one.path, entry_kind(one.kind), *one.seen[:5]) for one in seen_tensors(module)]
 
 
 def seen_tensors(module: nn.Module) -> list[SeenTensor]:
@@ -117,7 +126,7 @@ def registered_kinds(slots: Iterator[Slot]) -> dict[int, frozenset[str]]:
     """id of each tensor -> the kinds of the registered slots, of all these, that hold it."""
     kinds: dict[int, frozenset[str]] = {}
     for _, kind, value in slots:
-        if kind != "plain tensor":
+        if kind in REGISTERED:
             kinds[id(value)] = kinds.get(id(value), frozenset()) | {kind}
     return kinds
 
@@ -147,7 +156,7 @@ def experiment(situation: Situation) -> Seen:
         model = nn.Module()
         _hold(model, situation.kind, number)
         for kind in sorted(situation.registered_as):
-            holder = model._modules[f"holder of the {kind}"] = nn.Module()
+            holder = vars(model)[MODULES][f"holder of the {kind}"] = nn.Module()
             _hold(holder, kind, number)
         named = {name for name, _ in model.named_parameters(remove_duplicate=False)}
         buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
@@ -162,14 +171,15 @@ def experiment(situation: Situation) -> Seen:
 def _hold(module: nn.Module, kind: str, number: torch.Tensor) -> None:
     """Put `number` under `x`, straight into its container: registering would call global hooks of
     the learner."""
-    if kind == "parameter":
-        module._parameters["x"] = number
-    elif kind == "plain tensor":
-        vars(module)["x"] = number
+    own = vars(module)
+    if kind not in REGISTERED:  # on a tensor in `_modules` torch's own walks fail: none sees it
+        own["x"] = number
+    elif kind == "parameter":
+        own[PARAMETERS]["x"] = number
     else:
-        module._buffers["x"] = number
-        if kind == "non-persistent buffer":
-            module._non_persistent_buffers_set.add("x")
+        own[BUFFERS]["x"] = number
+        if kind == NOT_SAVED:
+            own[NON_PERSISTENT].add("x")
 
 
 def _number_for(situation: Situation) -> torch.Tensor:

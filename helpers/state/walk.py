@@ -202,6 +202,11 @@ def buffer_kind(name: str, transient: Collection[str]) -> str:
     return NOT_SAVED if name in transient else "buffer"
 
 
+def entry_kind(kind: str) -> str:
+    """What an `Entry` and a `Sight` call one of the six kinds: a buffer is one, saved or not."""
+    return "buffer" if kind == NOT_SAVED else kind
+
+
 def is_module(value: object) -> bool:
     """isinstance(), without running a property `__class__` of the guest."""
     return issubclass(type(value), nn.Module)

@@ -20,10 +20,11 @@ from helpers.state.objects import (
     text,
     type_name,
 )
+from helpers.state.torch_private import PARAMETERS
 from helpers.state.visibility import registered_kinds
 from helpers.state.walk import NOT_SAVED, walk
 
-WAYS = ("_parameters", "named_parameters", "parameters", "state_dict")
+WAYS = (PARAMETERS, "named_parameters", "parameters", "state_dict")
 _NAMES = 8  # of one tensor in one cell
 
 
@@ -70,7 +71,7 @@ def _read(module: nn.Module, most: int) -> Ways:
     # Each None is a row of its own, so another object stands for it.
     first = [
         (text(name), object() if value is None else value)
-        for name, value in module._parameters.items()
+        for name, value in getattr(module, PARAMETERS).items()
     ]
     rows, _held = _rows(module, first, saved)
     shown = list(rows)[:most]
@@ -84,7 +85,7 @@ def _read(module: nn.Module, most: int) -> Ways:
             "counts": [len(one) for one in listings],
             "cells": list(cells),
         }
-    answers = module._parameters, module.named_parameters(), module.parameters(), saved
+    answers = getattr(module, PARAMETERS), module.named_parameters(), module.parameters(), saved
     return Ways(
         type=clip(type_name(module)),
         returns=tuple(map(type_name, answers)),

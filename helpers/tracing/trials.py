@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from helpers.state.objects import brief, message_of, type_name
-from helpers.state.walk import read
+from helpers.state.walk import NOT_SAVED, read
 from helpers.tracing.trace import Trace, trace
 
 NAME = "x"
@@ -45,7 +45,7 @@ HOMES: dict[str, Callable[[nn.Module], object] | None] = {
     "plain": lambda module: setattr(module, NAME, torch.zeros(3)),
     "parameter": lambda module: module.register_parameter(NAME, nn.Parameter(torch.zeros(3))),
     "buffer": lambda module: module.register_buffer(NAME, torch.zeros(3)),
-    "non-persistent buffer": _silent_buffer,
+    NOT_SAVED: _silent_buffer,
     "submodule": lambda module: module.add_module(NAME, nn.Linear(3, 1)),
     "class attribute": None,
 }

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import brief, facts, instance_dict, shape_in_words, text, type_name
+from helpers.state.objects import (
+    brief,
+    dtype_in_words,
+    facts,
+    instance_dict,
+    shape_in_words,
+    text,
+    type_name,
+)
 from helpers.state.torch_private import (
     BUFFERS,
     INTERNAL,
@@ -213,7 +221,7 @@ def _in_words(value: Any, about: tuple) -> str:
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
     shape, dtype, device, grad, _ = about
-    words = [name, shape_in_words(shape), str(dtype)[6:]]
+    words = [name, shape_in_words(shape), dtype_in_words(dtype)]
     if issubclass(kind, nn.Parameter) and not grad:
         words.append("frozen")
     if str(device) != "cpu":
