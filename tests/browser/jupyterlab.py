@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -256,6 +256,26 @@ def wait_until_drawn(page: Page) -> None:
                 && cell.outputArea.widgets.every(drawn)); }}"""
     )
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 150)))")
+
+
+@contextmanager
+def sent_to_kernel(page: Page) -> Iterator[Callable[[], list[str]]]:
+    """Listen to the kernel of the notebook in front while the block runs.
+
+    The value is a function that tells the types of all messages sent to the kernel so far.
+    """
+    listener = page.evaluate_handle(
+        f"""() => {{ {_PANEL}
+            const kernel = panel.sessionContext.session.kernel;
+            const types = [];
+            const listen = (_, {{ direction, msg }}) =>
+                direction === 'send' && types.push(msg.header.msg_type);
+            kernel.anyMessage.connect(listen);
+            return {{ types, stop: () => kernel.anyMessage.disconnect(listen) }}; }}"""
+    )
+    yield lambda: listener.evaluate("({ types }) => types")
+    listener.evaluate("({ stop }) => stop()")  # the next test may have the same page
+    listener.dispose()
 
 
 def trust(page: Page) -> None:

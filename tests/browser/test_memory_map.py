@@ -211,19 +211,10 @@ def test_a_film_with_one_frame_has_no_controls_and_a_note_makes_it_grow_on_the_p
 
 def test_no_step_asks_the_kernel(notebook):
     page = notebook(SHOW)
-    page.evaluate(
-        """() => {
-            window.sent = 0;
-            const send = WebSocket.prototype.send;
-            WebSocket.prototype.send = function (...rest) {
-                window.sent++;
-                send.apply(this, rest);
-            };
-        }"""
-    )
-    for frame in (0, 3, 1, 4):
-        go(page, frame)
-    assert page.evaluate("() => window.sent") == 0
+    with jupyterlab.sent_to_kernel(page) as sent:
+        for frame in (0, 3, 1, 4):
+            go(page, frame)
+        assert sent() == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

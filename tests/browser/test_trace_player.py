@@ -426,19 +426,14 @@ def test_the_line_that_runs_stays_in_sight_and_the_page_stays_where_it_is(notebo
 
 def test_no_step_sends_a_message_to_the_kernel(notebook):
     page = notebook(SHOW)
-    page.evaluate(
-        """() => { window.sent = [];
-            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-            kernel.anyMessage.connect((_, { direction, msg }) =>
-                direction === 'send' && window.sent.push(msg.header.msg_type)); }"""
-    )
-    for name in ("Forward", "Next change", "Last step", "Back", "First step", "Play", "Pause"):
-        press(page, name)
-    page.get_by_role("slider", name="Step").fill("5")
-    page.wait_for_timeout(300)
-    assert page.evaluate("() => window.sent") == []
-    jupyterlab.run_all(page)
-    assert "execute_request" in page.evaluate("() => window.sent")  # it would have been seen
+    with jupyterlab.sent_to_kernel(page) as sent:
+        for name in ("Forward", "Next change", "Last step", "Back", "First step", "Play", "Pause"):
+            press(page, name)
+        page.get_by_role("slider", name="Step").fill("5")
+        page.wait_for_timeout(300)
+        assert sent() == []
+        jupyterlab.run_all(page)
+        assert "execute_request" in sent()  # what is sent would have been seen
 
 
 GUTTERS = """() => [...document.querySelectorAll('.inm-player-line')].map(line => [
