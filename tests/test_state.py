@@ -1341,16 +1341,16 @@ def test_kinds_shapes_and_extra_state():
     model = Extra()
     model.register_buffer("scratch", torch.zeros(3), persistent=False)
     model.lazy, model.scalar = nn.LazyLinear(2, bias=False), nn.Parameter(torch.tensor(1.0))
-    rows = {row["kind"] + " " + row.get("shape", ""): row for row in ways(model).rows}
+    rows = {row["kind"] + ", " + row.get("words", ""): row for row in ways(model).rows}
     assert set(rows) == {
-        "parameter scalar",
-        "non-persistent buffer 3",
-        "parameter no shape yet",
-        "plain value ",
+        "parameter, scalar, float32",
+        "non-persistent buffer, 3, float32",
+        "parameter, no shape yet, float32",
+        "plain value, ",
     }
     assert (
-        rows["plain value "]["type"] == "dict"
-        and rows["parameter no shape yet"]["type"] == "UninitializedParameter"
+        rows["plain value, "]["type"] == "dict"
+        and rows["parameter, no shape yet, float32"]["type"] == "UninitializedParameter"
     )
 
 

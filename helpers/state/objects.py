@@ -273,6 +273,26 @@ def dtype_in_words(dtype: torch.dtype | None) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def tensor_in_words(
+    shape: Iterable[int] | None,
+    dtype: torch.dtype | None,
+    device: torch.device | None = None,
+    *,
+    frozen: bool = False,
+    here: Iterable[int] | None = None,
+) -> str:
+    """A tensor in one line, as every view has it: "2 × 3, float32", "frozen", where it is if that
+    is not the CPU, and the shape of what is `here` of one that several processes hold."""
+    words = [shape_in_words(shape), dtype_in_words(dtype)]
+    if frozen:
+        words.append("frozen")
+    if device is not None and device.type != "cpu":
+        words.append(str(device))
+    if here is not None:
+        words.append(f"here {shape_in_words(here)}")
+    return ", ".join(words)
+
+
 def message_of(error: BaseException) -> str:
     """The first line of an exception's text, without addresses, even if its `__str__` raises."""
     try:

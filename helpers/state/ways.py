@@ -13,10 +13,9 @@ from torch import nn
 
 from helpers.state.objects import (
     clip,
-    dtype_in_words,
     facts,
     require_module,
-    shape_in_words,
+    tensor_in_words,
     text,
     type_name,
 )
@@ -34,8 +33,8 @@ class Ways:
     are theirs.
 
     `rows` has a dict for each distinct tensor, in torch's order: `kind` (a key of `signs.SIGNS`),
-    `type`, `shape`, `dtype`, `grad`; a registered name that holds None has a row with `empty`.
-    `more` counts the rows left out. `frames` maps "TT", "TF", "FT", "FF" (recurse, then
+    `type`, `grad`, and `words` for a tensor; a registered name that holds None has a row with
+    `empty`. `more` counts the rows left out. `frames` maps "TT", "TF", "FT", "FF" (recurse, then
     remove_duplicate) to {"counts": entries of each way, "cells": for each row, for each way, {"at":
     [[position, name], ...], "more": how many names are left out}}."""
 
@@ -123,8 +122,8 @@ def _row(kind: str, value: object) -> dict:
     known = facts(value)
     row = {"kind": kind, "type": clip(type_name(value)), "grad": known.requires_grad}
     if known.dtype is not None:
-        row["shape"] = shape_in_words(known.shape)
-        row["dtype"] = dtype_in_words(known.dtype)
+        frozen = kind == "parameter" and not known.requires_grad
+        row["words"] = tensor_in_words(known.shape, known.dtype, frozen=frozen)
     return row
 
 

@@ -11,10 +11,9 @@ from torch import nn
 
 from helpers.state.objects import (
     brief,
-    dtype_in_words,
     facts,
     instance_dict,
-    shape_in_words,
+    tensor_in_words,
     text,
     type_name,
 )
@@ -221,9 +220,5 @@ def _in_words(value: Any, about: tuple) -> str:
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
     shape, dtype, device, grad, _ = about
-    words = [name, shape_in_words(shape), dtype_in_words(dtype)]
-    if issubclass(kind, nn.Parameter) and not grad:
-        words.append("frozen")
-    if str(device) != "cpu":
-        words.append(str(device))
-    return ", ".join(words)
+    frozen = issubclass(kind, nn.Parameter) and not grad
+    return f"{name}, {tensor_in_words(shape, dtype, device, frozen=frozen)}"

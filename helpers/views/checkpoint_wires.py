@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from helpers.checkpoints.comparison import Comparison, Outline, Tried
-from helpers.state.objects import clip, shape_in_words
+from helpers.state.objects import clip, tensor_in_words
 from helpers.views.signs import Sign
 
 # Colours belong to kinds of state; what a load says has the colour of the words beside it.
@@ -41,8 +41,7 @@ def words_of(held: Outline | None) -> str:
     """What stands on one side; "–" for nothing."""
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)
-    device = "" if held.device is None or held.device.type == "cpu" else f", {held.device}"
-    return f"{shape_in_words(held.shape)}, {held.dtype}{device}".replace("torch.", "")
+    return tensor_in_words(held.shape, held.dtype, held.device)
 
 
 @dataclass

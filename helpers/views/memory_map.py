@@ -9,7 +9,7 @@ from traitlets import Dict
 
 from helpers.state.memory_blocks import Part
 from helpers.state.memory_film import Block, Frame, MemoryFilm, Reached
-from helpers.state.objects import brief, clip, dtype_in_words, shape_in_words
+from helpers.state.objects import brief, clip, dtype_in_words, tensor_in_words
 from helpers.state.reach import require_source
 from helpers.state.table import Table
 from helpers.views import ThreeFaces, front_end
@@ -90,7 +90,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
         self._film.sources.clear()
 
     def title(self) -> str:
-        shown, left_out = self._indtype_in_words()
+        shown, left_out = self._frames_shown()
         told = [f"{clip(self.frames[at].words, _LONGEST)}: {self._said(at)}" for at in shown]
         if left_out:
             told.insert(1, "…")
@@ -98,7 +98,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
 
     def static_face(self) -> Markup:
         """The frames as a table: a row for each name, in each frame its block and the numbers."""
-        shown, left_out = self._indtype_in_words()
+        shown, left_out = self._frames_shown()
         frames = [self.frames[at] for at in shown]
         heads = ["name", *(clip(frame.words, _LONGEST) for frame in frames)]
         rows = (
@@ -116,7 +116,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
             ),
         )
 
-    def _indtype_in_words(self) -> tuple[list[int], int]:
+    def _frames_shown(self) -> tuple[list[int], int]:
         """The first frame and the last ones, and how many are left out between them."""
         left_out = max(0, len(self.frames) - _MOST_COLUMNS)
         return [0, *range(left_out + 1, len(self.frames))], left_out
@@ -200,7 +200,7 @@ def _left_out(frame: Frame) -> list[str]:
 
 
 def _about(one: Reached) -> str:
-    return f"{shape_in_words(one.shape)}, {dtype_in_words(one.dtype)}"
+    return tensor_in_words(one.shape, one.dtype)
 
 
 def _place(part: Part, block: Block) -> str:

@@ -3,7 +3,7 @@
 
 import { mark, node } from "./dom.js";
 import { enter } from "./life.js";
-import { count, tensorOf } from "./words.js";
+import { count } from "./words.js";
 
 const WAYS = [
   { name: "_parameters", units: "entries", takes: [] },
@@ -16,7 +16,7 @@ const COLUMN = { scope: "col", role: "columnheader" };
 
 function partOf(row) {
   if (row.empty) return "None";
-  return row.dtype ? tensorOf(row) : row.type;
+  return row.words ?? row.type;
 }
 
 // What is given to a call, as it is written. At its default an argument is not.

@@ -27,7 +27,6 @@ from helpers.views.markup import (
     tag,
 )
 from helpers.views.signs import AS_JSON, SIGNS
-from helpers.views.state_map import note
 
 _STATIC_ROWS = 40
 _UNITS = ("entries", "pairs", "tensors", "entries")
@@ -84,7 +83,7 @@ def _calls() -> list[str]:
 
 
 def _head(row: dict) -> Markup:
-    words = "None" if row.get("empty") else note(row)
+    words = "None" if row.get("empty") else row.get("words", row["type"])
     sign = SIGNS[row["kind"]]
     return join([mark(sign), words, "" if row["kind"] == "parameter" else f", {sign.label}"])
 

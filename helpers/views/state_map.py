@@ -14,11 +14,11 @@ from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
 from helpers.state.objects import (
-    Facts,
     collector_paused,
     dtype_in_words,
     require_module,
     shape_in_words,
+    tensor_in_words,
     type_name,
 )
 from helpers.state.shares import shares_of
@@ -233,13 +233,15 @@ def _as_json(row: Row) -> dict:
     if row.value is not None:
         sent["value"] = row.value
     if row.tensor is not None:
-        sent |= _tensor_as_json(row.tensor)
+        sent |= _tensor_as_json(row)
     if row.piece is not None:
         sent["here"] = shape_in_words(row.piece)
     return sent
 
 
-def _tensor_as_json(tensor: Facts) -> dict:
+def _tensor_as_json(row: Row) -> dict:
+    tensor = row.tensor
+    frozen = row.kind == "parameter" and not tensor.requires_grad
     # A symbolic size stays text: int() would write a guard into its owner's graph.
     numel = tensor.numel if type(tensor.numel) is int else None
     nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
@@ -249,6 +251,7 @@ def _tensor_as_json(tensor: Facts) -> dict:
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
+        "words": tensor_in_words(tensor.shape, tensor.dtype, frozen=frozen, here=row.piece),
         "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
     }
 
@@ -299,17 +302,9 @@ def _line(row: dict) -> Markup:
 def _about(row: dict) -> str:
     if row.get("empty"):
         return "None"
-    return row["type"] if row["kind"] == "module" else note(row)
-
-
-def note(row: dict) -> str:
-    """Shape and dtype of a tensor, "frozen" where it is, and the shape of what is here where it is
-    laid out over several processes; the short text of a plain value."""
-    if "dtype" not in row:
-        return row.get("value") or row["type"]
-    frozen = ", frozen" if row["kind"] == "parameter" and not row["grad"] else ""
-    here = f", here {row['here']}" if "here" in row else ""
-    return f"{row['shape']}, {row['dtype']}{frozen}{here}"
+    if row["kind"] == "module":
+        return row["type"]
+    return row.get("words") or row.get("value") or row["type"]
 
 
 def _legend() -> Markup:

@@ -1,8 +1,6 @@
 // What the map knows: the rows that came from Python, which of them are open, what a filter found.
 // It knows nothing of the page. An id is a path of positions, such as "0.2"; "" is the model.
 
-import { tensorOf } from "./words.js";
-
 const MOST_AT_FIRST = 15; // rows that are in sight without scrolling
 
 export const isModule = (row) => row.kind === "module" && !row.empty && !row.again;
@@ -18,7 +16,7 @@ export function parentOf(id) {
 export function noteOf(row) {
   if (row.empty) return "None";
   if (row.again) return `${row.type}, inside itself: not entered`;
-  if (row.dtype) return tensorOf(row);
+  if (row.dtype) return row.words;
   return row.kind === "module" ? row.type : (row.value ?? row.type);
 }
 

@@ -49,7 +49,7 @@ class Grid {
     this.root = node("div", "inm inm-grid", this.ask, scroll, rest, bar, this.status);
   }
 
-  tensorOf(row, column) {
+  slotAt(row, column) {
     return this.grid.tensors[this.down ? column : row];
   }
 
@@ -66,7 +66,7 @@ class Grid {
   }
 
   cell(row, column) {
-    const [name, kind] = this.tensorOf(row, column);
+    const [name, kind] = this.slotAt(row, column);
     const isMarked = this.marked[row][column];
     const said = `${name}, ${this.callOf(row, column)}`;
     const style = shades(this.signs[kind]);

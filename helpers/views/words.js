@@ -1,9 +1,3 @@
-// Numbers and tensors in words.
+// Counts in words. Sizes and tensors come from Python in words.
 
 export const count = (number) => number.toLocaleString("en-US");
-
-export function tensorOf(row) {
-  const frozen = row.kind === "parameter" && !row.grad ? ", frozen" : "";
-  const here = row.here ? `, here ${row.here}` : "";
-  return `${row.shape}, ${row.dtype}${frozen}${here}`;
-}
