@@ -25,7 +25,7 @@ from helpers.exercises.engine import all_exercises, examine
 from helpers.exercises.exercise import edited, parts_of, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
 from helpers.exercises.feedback import Feedback, check
-from helpers.exercises.menagerie import KINDS, menagerie
+from helpers.exercises.menagerie import MODELS, menagerie
 from helpers.exercises.questions import LESSONS
 from tests.lesson_kernel import ROOT
 from tests.mutate_exercises import EQUIVALENT, survivors
@@ -623,7 +623,7 @@ def test_an_integer_is_one_whatever_its_class_and_other_values_are_described_wit
 
 def test_the_menagerie_has_what_its_names_say():
     models = dict(menagerie())
-    assert list(models) == list(KINDS) and len(models) > 20
+    assert list(models) == list(MODELS) and len(models) > 20
     names = {words: list(model.state_dict()) for words, model in models.items()}
     tied = models["tied weights"]
     assert len(list(tied.parameters())) + 1 == len(names["tied weights"])

@@ -19,7 +19,7 @@ from torch import nn
 
 from helpers import StateMap, snapshot
 from helpers.state import tree
-from helpers.state.shares import Share, shares_of
+from helpers.state.portions import Portion, portions_of
 from helpers.state.totals import census, totals
 from helpers.views.signs import SIGNS
 from tests.html_page import Page
@@ -182,15 +182,15 @@ def entered_twice() -> nn.Module:
     return model
 
 
-def divided(module: nn.Module) -> list[Share]:
-    """The shares of a module, which are rows of its tree, in its order, and add up."""
-    shares = shares_of(module, census(module))
+def divided(module: nn.Module) -> list[Portion]:
+    """The portions of a module, which are rows of its tree, in its order, and add up."""
+    portions = portions_of(module, census(module))
     rows = {row.id: row for row in tree.opened(module, 100_000, 100_000).rows}
     whole = totals(module).nbytes
-    assert sum(one.nbytes.total() for one in shares if one.level == 0) == whole
-    ends = {0: whole}  # where the shares of each level have to end
+    assert sum(one.nbytes.total() for one in portions if one.level == 0) == whole
+    ends = {0: whole}  # where the portions of each level have to end
     starts = {0: 0}  # and where the next one begins
-    for one in shares:
+    for one in portions:
         size = one.nbytes.total()
         assert one.start == starts[one.level] and one.start + size <= ends[one.level]
         starts[one.level] = one.start + size
@@ -201,7 +201,7 @@ def divided(module: nn.Module) -> list[Share]:
             assert not one.id or rows[one.id].path == one.path
         else:
             assert one.smaller > 0 and starts[one.level] == ends[one.level]
-    return shares
+    return portions
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -218,11 +218,11 @@ def test_the_pieces_of_the_strip_are_rows_of_any_module_and_add_up(module):
 def test_a_piece_holds_what_a_snapshot_finds_in_it_once(module):
     state = snapshot(module)
     once = [one for place, one in enumerate(state.entries) if place not in state.repeats]
-    for share in divided(module):
-        if share.kind:
-            around = f"{share.path}." if share.path else ""
+    for portion in divided(module):
+        if portion.kind:
+            around = f"{portion.path}." if portion.path else ""
             inside = [one for one in once if f"{one.path}.".startswith(around) and one.persistent]
-            assert share.nbytes["parameter"] + share.nbytes["buffer"] == sum(
+            assert portion.nbytes["parameter"] + portion.nbytes["buffer"] == sum(
                 one.nbytes for one in inside
             )
 

@@ -21,7 +21,7 @@ def advise(case: Case, fit: Comparison) -> list[Advice]:
     """The steps for a case, about which torch says `fit`: each kind in its turn, on what those
     before it made."""
     steps = []
-    for find in KINDS:
+    for find in IN_ORDER:
         for proposal in find(case) if any(case.report.trouble) else ():
             came = None
             if proposal.is_remark:
@@ -90,7 +90,7 @@ def _promise(case: Case, given: dict) -> tuple[int, int]:
     return fit_after(best_change(file, own), file, own).alike, in_common(file, own)
 
 
-KINDS = (
+IN_ORDER = (
     of_another,
     nested,
     surplus.quantized,

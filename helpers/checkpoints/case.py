@@ -142,7 +142,7 @@ def _put_back(before: list[tuple[dict, dict]]) -> None:
         slots.update(content)
 
 
-def listed(keys: Iterable[str], one: str, many: str) -> str:
+def keys_said(keys: Iterable[str], one: str, many: str) -> str:
     """The start of a sentence on these keys: `one` says what a key is, `many` what several are."""
     first, *rest = keys
     return f"{brief(first)} and {len(rest):,} more {many}" if rest else f"{brief(first)} {one}"

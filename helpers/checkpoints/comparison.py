@@ -78,7 +78,7 @@ class Comparison:
     file, a submodule slot with None). `non_tensors`: (key, class name) of entries that are no
     tensors, extra state left out. `dtypes`, `devices`: among the matched, where the values would be
     converted or moved. `own_rules`: (class name, method or hook) by which a class of the module may
-    decide otherwise; they were not asked. `advice`: steps in order. `expected` and `found` map
+    load otherwise; they were not asked. `advice`: steps in order. `expected` and `found` map
     every key of the module, of the state_dict, to its `Outline`."""
 
     answers: ClassVar[dict[bool, str]] = {True: "loads strictly", False: "does not load strictly"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.checkpoints.case import Case, Proposal, keeping, listed, owner_of
+from helpers.checkpoints.case import Case, Proposal, keeping, keys_said, owner_of
 from helpers.state.objects import brief
 from helpers.state.torch_private import EXTRA_STATE
 
@@ -31,7 +31,7 @@ def tied(case: Case) -> Iterator[Proposal]:
 def extra_state(case: Case) -> Iterator[Proposal]:
     keys = [key for key in case.report.missing if key.rpartition(".")[2] == EXTRA_STATE]
     if keys and case.belongs:
-        words = listed(keys, "is extra state", "are extra state")
+        words = keys_said(keys, "is extra state", "are extra state")
         words += " that was not saved: the file is older, or of a layer without it. Keep the"
         words += " layer's own."
         yield Proposal("extra state", words, keeping(keys))
@@ -49,7 +49,7 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     begun = {owner_of(key) for key in lost}
     kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
     if lost and case.belongs:
-        words = listed(lost, "is not in the file", "are not in the file")
+        words = keys_said(lost, "is not in the file", "are not in the file")
         words += (
             ", which has the parameters of that layer alone. The model's own statistics are those"
         )
@@ -57,5 +57,5 @@ def unsaved(case: Case) -> Iterator[Proposal]:
         advice = "# Take a file with the whole state_dict, or run module.train() over data."
         yield Proposal("lost statistics", words, advice)
     if kept and case.belongs:
-        words = listed(kept, "is a buffer that was not saved", "are buffers that were not saved")
+        words = keys_said(kept, "is a buffer that was not saved", "are buffers that were not saved")
         yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(kept))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, listed, renaming
+from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, keys_said, renaming
 from helpers.checkpoints.names import (
     LEAVES,
     NO_CHANGE,
@@ -111,7 +111,7 @@ def renamed(case: Case) -> Iterator[Proposal]:
     """Missing and unexpected keys whose last name and shape fit, without a second choice."""
     names = clear_pairs(case.left, case.missing)
     if names:
-        words = listed(names, "is under another name", "are under another name")
+        words = keys_said(names, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."
         yield Proposal("renamed", words, renaming(names))
 

@@ -226,7 +226,8 @@ def _group_mismatches(own: list[dict], theirs: list[dict]) -> Iterator[Mismatch]
 
 
 def _own_rules(optimizer: Optimizer) -> list[tuple[str, str]]:
-    """(class name, method or hook) by which a class, or a hook, decides for itself."""
+    """(class name, method or hook) by which a class of optimizers, or a hook, loads and steps in
+    its own way."""
     rules = []
     for one in bases(type(optimizer)):
         space = {} if from_torch(one) else class_dict(one)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.checkpoints.case import Case, Proposal, listed, owner_of, renaming
+from helpers.checkpoints.case import Case, Proposal, keys_said, owner_of, renaming
 from helpers.state.objects import bases
 
 
@@ -77,7 +77,7 @@ def _renaming(maker: str, saved: dict, wanted: dict) -> Iterator[Proposal]:
     names = {old: new for key in both for old, new in zip(saved[key], wanted[key], strict=True)}
     if names:
         makers = f"torch.nn.utils.{maker} and torch.nn.utils.parametrizations.{maker}"
-        is_kept = listed(both, "is kept in parts", "are kept in parts")
+        is_kept = keys_said(both, "is kept in parts", "are kept in parts")
         words = f"{is_kept}, which {makers} name differently."
         yield Proposal("reparametrized", words, renaming(names))
 
@@ -86,7 +86,7 @@ def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
     if not saved:
         return
     shown, letters, formula = _FORMULAS[maker]
-    is_kept = listed(saved, "is kept", "are kept")
+    is_kept = keys_said(saved, "is kept", "are kept")
     words = f"{is_kept} in the file as the parts of {maker}; the weight is {shown}."
     lines = ["state_dict = dict(state_dict)"]
     for key, parts in saved.items():
@@ -105,7 +105,7 @@ def _turn(case: Case, key: str) -> str:
 def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
     if not wanted:
         return
-    is_one = listed(wanted, "is one tensor", "are one tensor each")
+    is_one = keys_said(wanted, "is one tensor", "are one tensor each")
     words = f"{is_one} in the file, and in the model the parts of {maker}."
     if maker not in _INVERSES:
         advice = f"# Load the file first, and put {maker} on the layers afterwards."
@@ -127,6 +127,6 @@ def parametrized(case: Case) -> Iterator[Proposal]:
     ):
         parts = [key for key in keys if "parametrizations" in key.split(".")]
         if parts:
-            words = listed(parts, "is", "are")
+            words = keys_said(parts, "is", "are")
             words += f" of a parametrization, which only the {there} has."
             yield Proposal("parametrized", words, f"# {advice}")

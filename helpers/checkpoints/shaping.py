@@ -12,7 +12,7 @@ from helpers.checkpoints.case import (
     as_comment,
     each,
     keeping,
-    listed,
+    keys_said,
     owner_of,
 )
 from helpers.checkpoints.makers import maker_of
@@ -25,7 +25,7 @@ from helpers.state.objects import brief, from_torch
 def arrays(case: Case) -> Iterator[Proposal]:
     keys = [key for key, value in case.given.items() if is_array(value)]
     if keys:
-        words = listed(keys, "is a NumPy array", "are NumPy arrays")
+        words = keys_said(keys, "is a NumPy array", "are NumPy arrays")
         made = "torch.as_tensor(value) if isinstance(value, numpy.ndarray) else value"
         code = f"import numpy, torch\nstate_dict = {{key: {made} {ENTRIES}}}"
         yield Proposal("array", f"{words}; a load takes tensors.", code)
@@ -34,7 +34,7 @@ def arrays(case: Case) -> Iterator[Proposal]:
 def transposed(case: Case) -> Iterator[Proposal]:
     keys = [key for key, own, given in case.report.mismatched if is_turned(given, own)]
     if keys:
-        words = listed(keys, "is transposed", "are transposed")
+        words = keys_said(keys, "is transposed", "are transposed")
         words += ", as other frameworks keep a weight. A square one would not show it."
         code = f"turned = {keys!r}\n"
         code += f"state_dict = {{key: value.t() if key in turned else value {ENTRIES}}}"
@@ -45,7 +45,7 @@ def one_more(case: Case) -> Iterator[Proposal]:
     """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer."""
     shapes = {key: own for key, own, given in case.report.mismatched if is_same_row(given, own)}
     if shapes:
-        words = listed(shapes, "has", "have")
+        words = keys_said(shapes, "has", "have")
         words += " the same numbers in another shape: sizes of 1 come or go, as between a 1×1"
         words += " convolution and a linear layer."
         reshaped = "value.reshape(shapes[key]) if key in shapes else value"
@@ -81,7 +81,7 @@ def computed(case: Case) -> Iterator[Proposal]:
             keys[counts or computed].append(key)
     for sure, some in keys.items():
         if some:
-            words = listed(some, "is a buffer of another size", "are buffers of another size")
+            words = keys_said(some, "is a buffer of another size", "are buffers of another size")
             words += ". What is computed from the size of the input, as a mask or an index is, is"
             words += " right as the model has it: keep that."
             code = keeping(some)
@@ -106,10 +106,10 @@ def unwritable(case: Case) -> Iterator[Proposal]:
         buffers = [key for key in keys if key in case.model.buffers]
         parameters = [key for key in keys if key not in case.model.buffers]
         if buffers:
-            words = listed(buffers, f"is an {what} tensor", f"are {what} tensors") + cure
+            words = keys_said(buffers, f"is an {what} tensor", f"are {what} tensors") + cure
             yield Proposal("memory", words, each(buffers, _NEW_BUFFER))
         if parameters:
-            words = listed(parameters, f"is an {what} tensor", f"are {what} tensors") + cure
+            words = keys_said(parameters, f"is an {what} tensor", f"are {what} tensors") + cure
             code = "import torch\nfresh = {}\n" + each(parameters, _NEW_PARAMETER)
             yield Proposal("memory", words, code)
 

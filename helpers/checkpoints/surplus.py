@@ -13,8 +13,8 @@ from helpers.checkpoints.case import (
     Case,
     Proposal,
     each,
+    keys_said,
     leaving_out,
-    listed,
     owner_of,
 )
 from helpers.checkpoints.makers import maker_of
@@ -25,7 +25,7 @@ from helpers.state.torch_private import NormBase
 def transient(case: Case) -> Iterator[Proposal]:
     keys = [key for key in case.left if key in case.model.transient]
     if keys:
-        words = listed(keys, "is a buffer that is", "are buffers that are")
+        words = keys_said(keys, "is a buffer that is", "are buffers that are")
         yield Proposal(
             "non-persistent", f"{words} now non-persistent: not loaded.", leaving_out(keys)
         )
@@ -36,7 +36,7 @@ def statistics(case: Case) -> Iterator[Proposal]:
     classes = case.model.classes
     keys = [key for key in _of_empty_slots(case) if NormBase in bases(classes[owner_of(key)])]
     if keys:
-        words = listed(keys, "is", "are")
+        words = keys_said(keys, "is", "are")
         words += " of a norm that tracks no statistics in this model: left out. If they are needed,"
         words += " build it with track_running_stats=True."
         yield Proposal("statistics", words, leaving_out(keys))
@@ -52,7 +52,7 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
     for kind, line in (("parameter", NEW_PARAMETER), ("buffer", NEW_BUFFER)):
         keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
         if keys:
-            words = listed(keys, "is for a slot", "are for slots")
+            words = keys_said(keys, "is for a slot", "are for slots")
             words += (
                 " that holds None in this model, as a bias does under bias=False. Give it a tensor"
             )
@@ -71,7 +71,7 @@ def first_use(case: Case) -> Iterator[Proposal]:
         if maker is not None and key not in case.model.empty:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
-        words = listed(keys, "is not in this model", "are not in this model")
+        words = keys_said(keys, "is not in this model", "are not in this model")
         words += f": {maker.where} makes {brief(maker.path)} "
         if maker.in_init:
             words += "under some option only. Build the model as it was when it was saved."
@@ -90,7 +90,7 @@ def non_tensor(case: Case) -> Iterator[Proposal]:
     left = dict.fromkeys(key for key in case.report.unexpected if key in case.given)
     keys = [key for key in left if not isinstance(case.given[key], torch.Tensor | dict)]
     if keys and case.belongs:
-        words = listed(keys, "is no tensor", "are no tensors")
+        words = keys_said(keys, "is no tensor", "are no tensors")
         yield Proposal("non-tensor", f"{words}, and nothing of the model.", leaving_out(keys))
 
 
@@ -99,7 +99,7 @@ def no_place(case: Case) -> Iterator[Proposal]:
     report = case.report
     keys = [key for key in case.left if maker_of(case, key) is None]
     if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
-        words = listed(keys, "has no place in the model", "have no place in the model")
+        words = keys_said(keys, "has no place in the model", "have no place in the model")
         groups = Counter(key.partition(".")[0] for key in keys)
         shown = ", ".join(f"{brief(one)}: {count:,}" for one, count in groups.most_common(5))
         words += f" ({shown}); the rest is all that the model has. What is left out is lost: see"

@@ -13,7 +13,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, plain_text
 from helpers.exercises.life import in_turn, living
-from helpers.exercises.menagerie import KINDS, menagerie
+from helpers.exercises.menagerie import MODELS, menagerie
 
 _WORDS = "plain parameter plain buffer buffer plain parameter parameter submodule buffer"
 HOMES = dict(zip("abcdefghij", _WORDS.split(), strict=True))
@@ -137,7 +137,7 @@ def _raising(error: BaseException) -> nn.Module:
 def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     """What builds a model, in words. A part of one is there before, and one part is thrown away."""
     yield "a name that is registered twice", Twice
-    yield from ((words, make) for words, make in KINDS.items() if words != "a lazy layer")
+    yield from ((words, make) for words, make in MODELS.items() if words != "a lazy layer")
     yield "a step that is taken meanwhile", _stepped
     yield "a class that is made in a function", _of_a_local_class
     yield "a `build` that leaves a hook of its own", _hooked

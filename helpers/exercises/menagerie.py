@@ -190,7 +190,7 @@ def _double() -> nn.Module:
     return model
 
 
-KINDS: dict[str, Callable[[], nn.Module]] = {
+MODELS: dict[str, Callable[[], nn.Module]] = {
     "a linear layer": lambda: nn.Linear(2, 3),
     "an empty model": nn.Sequential,
     "frozen weights": _frozen,
@@ -229,7 +229,7 @@ _UNTRAINED = {"a batch norm": "", "a layer that nobody used": "spare."}
 
 def made(words: str) -> nn.Module:
     """A fresh model of the kind `words`, as it is after a backward pass."""
-    model = KINDS[words]()
+    model = MODELS[words]()
     if words not in _KEPT:
         fill(model)
     for name, one in model.named_parameters():
@@ -241,8 +241,8 @@ def made(words: str) -> nn.Module:
 
 def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module]]:
     """(kind in words, a fresh model of it), for each kind not in `without`."""
-    assert set(without) <= set(KINDS), without
-    return ((words, made(words)) for words in KINDS if words not in without)
+    assert set(without) <= set(MODELS), without
+    return ((words, made(words)) for words in MODELS if words not in without)
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:

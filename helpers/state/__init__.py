@@ -4,5 +4,10 @@ Hands out `snapshot`, `visibility` and `audit` with their records, and what the 
 module: its totals, the index of its map, the ways to list its parameters. It knows torch and
 nothing of the screen.
 
+`walk` reads a module and decides of which of the six kinds each slot is; `places` has paths,
+`class_rules` what a class brings along, `visibility` who sees a tensor, `memory` which bytes two
+tensors share. `tree` has the rows of the map and `portions` its strip. All that is private to torch
+stands in `torch_private`.
+
 Imports: no other room.
 """

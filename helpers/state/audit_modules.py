@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from helpers.state.audit_registered import COPY_OF_MODULE, several
 from helpers.state.class_rules import MOVING, ClassAttribute, hiding
-from helpers.state.code_lines import class_of_container, read
+from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record, is_parameter
 from helpers.state.objects import class_dict, class_name, text, type_name
@@ -22,7 +22,7 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
         "and state_dict() raise RecursionError"
     )
     for node, name in model.cycles:
-        line = f"object.__setattr__(self, {name!r}, module)  # in place of {read(name)} = module"
+        line = f"object.__setattr__(self, {name!r}, module)  # in place of {reading(name)} = module"
         yield Symptom((node, name), message, f"{line}: a plain attribute is not walked")
 
 
@@ -46,7 +46,7 @@ def hidden_by_the_instance(model: Holders) -> Iterator[Symptom]:
     for record, name, _ in _found_elsewhere(model, lambda record: record.part.own):
         message = (
             f"{name!r} is registered, and an entry of the instance's __dict__ hides it: "
-            f"{read(name)} is that entry, while torch saves, moves and trains the registered one"
+            f"{reading(name)} is that entry, while torch saves, moves and trains the registered one"
         )
         yield Symptom((record.node, name), message, f"del vars(self)[{name!r}]")
 
@@ -59,7 +59,7 @@ def hidden_by_the_class(model: Holders) -> Iterator[Symptom]:
         what = None if registered is None else hiding(facts, name, registered)
         if what:
             message = (
-                f"{name!r} is registered, and {what} hides it: {read(name)} is that one, while "
+                f"{name!r} is registered, and {what} hides it: {reading(name)} is that one, while "
                 "torch saves, moves and trains the registered one"
             )
             new = name + "_"

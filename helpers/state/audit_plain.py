@@ -14,7 +14,7 @@ from helpers.state.code_lines import (
     for_each,
     forget,
     free,
-    read,
+    reading,
     registering,
 )
 from helpers.state.findings import Symptom, rule
@@ -113,7 +113,7 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
-            copy = assign(one.name, f"{read(one.name)}.detach().clone()")
+            copy = assign(one.name, f"{reading(one.name)}.detach().clone()")
             fix += f"; or, for numbers of its own: {copy}"
         yield Symptom(one.place, message, fix)
 
@@ -233,7 +233,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
 def _trained(one: Attribute, count: int) -> str:
     if class_of_container(one.value):
         return registering(one.name, one.value, count, "Parameter")
-    return assign(one.name, f"nn.Parameter({read(one.name)})")
+    return assign(one.name, f"nn.Parameter({reading(one.name)})")
 
 
 def _as_buffer(model: Holders, one: Attribute) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.code_lines import assign, own_memory, read
+from helpers.state.code_lines import assign, own_memory, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered, is_parameter
 from helpers.state.memory import Span, apart, overlap
@@ -68,7 +68,7 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
     )
     for place, kind, tensor in model.special:
         if kind == "parameter" and facts(tensor).requires_grad is False:
-            fix = f"{read(place[1])}.requires_grad_(True)"
+            fix = f"{reading(place[1])}.requires_grad_(True)"
             if not _differentiable(facts(tensor).dtype):
                 line = f"self.register_buffer({place[1]!r}, tensor)"
                 fix = f"{line}  # of whole numbers, in place of the Parameter"
@@ -95,7 +95,7 @@ def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
     for place, kind, tensor in model.special:
         if kind != NOT_SAVED:
             continue
-        line = f"self.register_buffer({place[1]!r}, {read(place[1])})"
+        line = f"self.register_buffer({place[1]!r}, {reading(place[1])})"
         lost = _lost_by_a_move(facts(tensor).dtype)
         if lost:
             line += "  # if a move changed its numbers: compute them anew after it"
@@ -121,8 +121,8 @@ def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
         )
         if not is_leaf(tensor):
             message += ", and it keeps the graph alive that it was computed in"
-        keep = assign(place[1], f"{read(place[1])}.detach()")
-        train = assign(place[1], f"nn.Parameter({read(place[1])}.detach())")
+        keep = assign(place[1], f"{reading(place[1])}.detach()")
+        train = assign(place[1], f"nn.Parameter({reading(place[1])}.detach())")
         fix = f"{keep}  # or, to train it: {train}"
         if is_parameter(tensor) or model.meant_as_parameter(tensor):
             fix = f"{train}  # or, not to train it: {keep}"

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.state.objects import COLLECTIONS, contents, facts, type_name
 
 
-def read(name: str) -> str:
+def reading(name: str) -> str:
     return f"self.{name}" if _writable(name) else f"getattr(self, {name!r})"
 
 
@@ -26,7 +26,7 @@ def assign(name: str, value: str) -> str:
 
 def own_memory(name: str, tensor: torch.Tensor, *, parameter: bool) -> str:
     """The line that gives a registered tensor memory that it shares with none."""
-    copied = f"{read(name)}.detach().clone()"
+    copied = f"{reading(name)}.detach().clone()"
     if parameter:
         frozen = "" if facts(tensor).requires_grad else ", requires_grad=False"
         copied = f"nn.Parameter({copied}{frozen})"
@@ -53,7 +53,7 @@ def class_of_container(value: Any) -> str | None:
 def for_each(name: str, value: Any, done: str, count: int) -> str | None:
     """The expression of `done`, as "{}.detach()", for the attribute, or for each item of its list,
     tuple or dict. None for other containers, and where there is more in it than the `count`."""
-    line, kind = read(name), type(value)
+    line, kind = reading(name), type(value)
     if not issubclass(kind, COLLECTIONS):
         return done.format(line)
     items = f"{done.format('one')} for one in {line}"
@@ -70,10 +70,10 @@ def registering(name: str, value: Any, count: int, family: str) -> str:
     container of torch's, or each under a name of its own. `family` is "Parameter" or "Module"."""
     word, kind = family.lower(), class_of_container(value)
     if kind is None:
-        return f"{assign(name, read(name))}  # an ordinary assignment registers it"
+        return f"{assign(name, reading(name))}  # an ordinary assignment registers it"
     mapping = issubclass(type(value), dict)
     if _flat(value, count) and not (mapping and not all(map(_a_name, dict.keys(value)))):
-        return assign(name, f"nn.{family}{'Dict' if mapping else 'List'}({read(name)})")
+        return assign(name, f"nn.{family}{'Dict' if mapping else 'List'}({reading(name)})")
     return f"self.register_{word}({free(name) + '_0'!r}, {word})  # each, in place of the {kind}"
 
 

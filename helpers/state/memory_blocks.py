@@ -32,7 +32,7 @@ NUMBERS = 4  # of one part
 _MOST_BYTES, _MOST_BYTES_ELSEWHERE = 2**26, 2**20
 
 
-class Part(NamedTuple):
+class BlockPart(NamedTuple):
     """What one name or more have of a block: the bytes from `first` to `last`, every one of them if
     it is `dense`, else those to which `steps` lead (as `memory.steps_of` has them).
 
@@ -58,7 +58,7 @@ class Part(NamedTuple):
         comes before those inside it."""
         return self.first, -self.last, self.steps, str(self.dtype)
 
-    def after(self, earlier: Part) -> Part:
+    def after(self, earlier: BlockPart) -> BlockPart:
         """This part with what has changed in it since it was `earlier`."""
         pairs = zip(self.numbers, earlier.numbers, strict=False)
         changed = tuple(at for at, (new, old) in enumerate(pairs) if new != old)
@@ -125,14 +125,14 @@ def _meets(group: list[tuple], one: tuple) -> bool:
     return group[0][0] == one[0] and one[1] < max(end for _, _, end, _ in group)
 
 
-def part_of(tensor: torch.Tensor, ground: Ground) -> Part:
+def part_of(tensor: torch.Tensor, ground: Ground) -> BlockPart:
     """What a tensor has of its block, with its first numbers."""
     span, item = span_of(tensor), element_size_of(tensor)
     first, last = offset_of(tensor) * item, offset_of(tensor) * item - 1
     if span is not None:
         first, last = span.first, span.last
     numbers, why, mark = _read(tensor)
-    return Part(
+    return BlockPart(
         first + ground.shift,
         last + ground.shift,
         span is None or span.dense,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from helpers.state.memory_blocks import Part, grounds, part_of, why_no_block
+from helpers.state.memory_blocks import BlockPart, grounds, part_of, why_no_block
 from helpers.state.objects import facts
 from helpers.state.reach import Name, Source, names
 from helpers.state.torch_private import (
@@ -30,7 +30,7 @@ class Block(NamedTuple):
     or "freed"."""
 
     nbytes: int
-    parts: tuple[Part, ...]
+    parts: tuple[BlockPart, ...]
     state: str = "held"
 
 
@@ -110,7 +110,7 @@ class MemoryFilm:
         lacking = {one.words: why_no_block(one.tensor) for one in found}
         placed = grounds(one.tensor for one in found if not lacking[one.words])
         sizes: dict[str, int] = defaultdict(int)
-        parts: dict[str, dict[tuple, Part]] = defaultdict(dict)
+        parts: dict[str, dict[tuple, BlockPart]] = defaultdict(dict)
         where = {}
         for words, _, tensor in found:
             if lacking[words]:

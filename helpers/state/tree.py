@@ -1,4 +1,6 @@
-"""The state of a module as a tree that is opened step by step: a row for each thing it holds."""
+"""The state of a module as a tree that is opened step by step: a row for each thing it holds.
+
+How many rows are sent at a time is for `views.state_map` to say."""
 
 from __future__ import annotations
 
@@ -252,7 +254,7 @@ def about(module: nn.Module, address: str, path: str) -> About | Totals | None:
         return _about(member.slot, {id(wanted): names}, {id(wanted): frozenset(kinds)})
 
 
-def first_numbers(module: nn.Module, address: str, path: str) -> str:
+def preview_at(module: nn.Module, address: str, path: str) -> str:
     """A small preview of the tensor at `address`, as text."""
     return preview(find(module, address, path).slot.value)
 

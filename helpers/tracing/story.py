@@ -20,7 +20,7 @@ MOST_STEPS = 10_000
 _MOST_NAMES, _MOST_VALUES = 40, 8
 
 
-class Entry(NamedTuple):
+class Held(NamedTuple):
     """What a container holds: a name, the kind of its sign, the value in words."""
 
     name: str
@@ -33,7 +33,7 @@ class Move(NamedTuple):
     replaced" or "was written in place"; the container that it had left before, or ""."""
 
     change: Change
-    entry: Entry
+    entry: Held
     verb: str
     words: str
     origin: str
@@ -237,12 +237,12 @@ def _verb(change: Change) -> str:
     return "was written in place" if change.in_place else "changed"
 
 
-def entry_of(box: str, name: str, state: State) -> Entry:
+def entry_of(box: str, name: str, state: State) -> Held:
     """What a container holds under `name`, with the sign of its kind."""
     kind, words = state[box][name][:2]
     if box in (BUFFERS, NON_PERSISTENT):
         kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
-    return Entry(_short(name), kind, words)
+    return Held(_short(name), kind, words)
 
 
 def _short(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.state.shares import Share
+from helpers.state.portions import Portion
 from helpers.state.walk import NOT_SAVED
 from helpers.views.markup import SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
@@ -11,33 +11,35 @@ from helpers.views.words import bytes_in_words
 _NAMED = 8  # per cent: a narrower part has no name under it in the static face
 
 
-def strip_of(shares: list[Share], total: int) -> list[dict]:
+def strip_of(portions: list[Portion], total: int) -> list[dict]:
     """The pieces of the strip as the browser gets them; all that is measured is per cent of the
     width. Each has its name within the piece that it is a part of."""
     strip, around = [], [""]
-    for share in shares:
-        del around[share.level + 1 :]
-        strip.append(_as_json(share, total, around[-1]))
-        around.append(f"{share.path}.")
+    for portion in portions:
+        del around[portion.level + 1 :]
+        strip.append(_as_json(portion, total, around[-1]))
+        around.append(f"{portion.path}.")
     return strip
 
 
-def _as_json(share: Share, total: int, around: str) -> dict:
-    size = share.nbytes.total()
+def _as_json(portion: Portion, total: int, around: str) -> dict:
+    size = portion.nbytes.total()
     piece = {
-        "id": share.id,
-        "level": share.level,
-        "left": _percent(share.start, total),
+        "id": portion.id,
+        "level": portion.level,
+        "left": _percent(portion.start, total),
         "width": _percent(size, total),
         "memory": f"{bytes_in_words(size)}, {_in_words(size, total)}",
     }
-    if not share.kind:
-        return piece | {"smaller": share.smaller, "name": f"{share.smaller:,} smaller"}
-    path = share.path or "model"
-    piece |= {"name": path.removeprefix(around), "path": path, "kind": share.kind}
-    if share.divided:
+    if not portion.kind:
+        return piece | {"smaller": portion.smaller, "name": f"{portion.smaller:,} smaller"}
+    path = portion.path or "model"
+    piece |= {"name": path.removeprefix(around), "path": path, "kind": portion.kind}
+    if portion.divided:
         return piece | {"divided": True}
-    return piece | {"fills": [[kind, _percent(held, size)] for kind, held in share.nbytes.items()]}
+    return piece | {
+        "fills": [[kind, _percent(held, size)] for kind, held in portion.nbytes.items()]
+    }
 
 
 def _percent(part: int, whole: int) -> float:

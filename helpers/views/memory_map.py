@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import anywidget
 from traitlets import Dict
 
-from helpers.state.memory_blocks import Part
+from helpers.state.memory_blocks import BlockPart
 from helpers.state.memory_film import Block, Frame, MemoryFilm, Reached
 from helpers.state.objects import brief, clip, dtype_in_words, tensor_in_words
 from helpers.state.reach import require_source
@@ -203,7 +203,7 @@ def _about(one: Reached) -> str:
     return tensor_in_words(one.shape, one.dtype)
 
 
-def _place(part: Part, block: Block) -> str:
+def _place(part: BlockPart, block: Block) -> str:
     """Which bytes of the block a part has, "" for all of them; and their dtype, where others read
     theirs as another."""
     words = f"{'' if part.dense else 'some of '}bytes {part.first:,} to {part.last:,}"
@@ -291,7 +291,7 @@ def _block(block: Block) -> tuple:
     return bytes_in_words(block.nbytes), block.state, _STATES.get(block.state, ""), parts
 
 
-def _part(part: Part, block: Block) -> tuple:
+def _part(part: BlockPart, block: Block) -> tuple:
     ends = (part.first / block.nbytes, (part.last + 1) / block.nbytes) if block.nbytes else (0, 0)
     words = _place(part, block)
     bar = tuple(round(end, 4) for end in ends) if words else ()

@@ -21,7 +21,7 @@ from helpers.state.objects import (
     tensor_in_words,
     type_name,
 )
-from helpers.state.shares import shares_of
+from helpers.state.portions import portions_of
 from helpers.state.totals import Totals, census
 from helpers.state.tree import About, Row
 from helpers.views import ThreeFaces, front_end, page
@@ -130,7 +130,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         return _about_as_json(known) if known else {"names": []}
 
     def _preview(self, request: dict) -> dict:
-        return {"text": tree.first_numbers(self._module, request["id"], request["path"])}
+        return {"text": tree.preview_at(self._module, request["id"], request["path"])}
 
     def _refresh(self, request: dict) -> dict:
         self.refresh()
@@ -199,7 +199,7 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
     Of `budget` rows, and `at_a_time` of one module, where that is given."""
     with collector_paused():  # it would walk the growing census, which is gone in a moment
         counted = census(module)
-        sums, shares = counted.totals, shares_of(module, counted)
+        sums, portions = counted.totals, portions_of(module, counted)
         if not budget:
             small = sums.modules <= _WHOLE_MODULES
             budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
@@ -219,7 +219,7 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
         "rows": rows,
         "whole": found.whole,
         "totals": _totals_as_json(sums),
-        "strip": strip_of(shares, sums.nbytes),
+        "strip": strip_of(portions, sums.nbytes),
     }
 
 

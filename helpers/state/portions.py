@@ -25,13 +25,13 @@ _LEVELS = 3  # in which a module is divided
 _LONGEST = 50  # chain of modules, each of which holds little beside the next
 
 
-class Share(NamedTuple):
+class Portion(NamedTuple):
     """A part of a module that holds a hundredth of its bytes or more.
 
     `id`, `path` and `kind` are those of its row in `tree`. `level` counts from 0, `start` is how
     many bytes stand before it, and `nbytes` has what it holds by kind of state. A `divided` one is
-    followed by its own shares, one level on. A share without a kind is the rest of the one that is
-    divided: `smaller` is how many parts that is."""
+    followed by its own portions, one level on. A portion without a kind is the rest of the one that
+    is divided: `smaller` is how many parts that is."""
 
     id: str
     path: str
@@ -57,28 +57,28 @@ class _Span(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What a reader would call a span: itself, or the one share in it, that in this, and so on.
+    """What a reader would call a span: itself, or the one portion in it, that in this, and so on.
 
-    `shares` are what it is divided into, of `count` parts; `passed` parts are on the way to it."""
+    `portions` are what it is divided into, of `count` parts; `passed` are on the way to it."""
 
     span: _Span
-    shares: list[_Span]
+    portions: list[_Span]
     count: int
     passed: int
 
 
-def shares_of(module: nn.Module, census: Census) -> list[Share]:
-    """The shares of `module`, which `census` is of, in torch's order; [] if it holds no byte.
+def portions_of(module: nn.Module, census: Census) -> list[Portion]:
+    """The portions of `module`, which `census` is of, in torch's order; [] if it holds no byte.
 
     Parameters and buffers count, once each, under the first name that registers them. A module is
-    divided if parts of it that are shares hold half of it."""
+    divided if parts of it that are portions hold half of it."""
     with without_torch_function():
-        return _Shares(module, census).found
+        return _Portions(module, census).found
 
 
-class _Shares:
+class _Portions:
     def __init__(self, module: nn.Module, census: Census) -> None:
-        self.found: list[Share] = []
+        self.found: list[Portion] = []
         self._census = census
         self._waiting = list(census.waiting.values())
         self._sizes, self._firsts = _sizes(census), _firsts(census)
@@ -99,56 +99,56 @@ class _Shares:
             self._divide(_Span("", "", "module", held, module, 0, len(census.held)))
 
     def _divide(self, whole: _Span) -> None:
-        """Add the shares of `whole`, which itself is none: it is as wide as the page."""
+        """Add the portions of `whole`, which itself is none: it is as wide as the page."""
         found = self._look(whole)
-        if found.shares:
-            shares = [self._look(one) for one in found.shares]
-            self._add_all(whole, shares, found.count + found.passed, 0, 0)
+        if found.portions:
+            portions = [self._look(one) for one in found.portions]
+            self._add_all(whole, portions, found.count + found.passed, 0, 0)
         else:
             self._add_all(whole, [found], 1, 0, 0)
 
     def _add_all(
-        self, around: _Span, shares: list[_Found], count: int, level: int, start: int
+        self, around: _Span, portions: list[_Found], count: int, level: int, start: int
     ) -> None:
-        """Add `shares`, some of the `count` parts of `around`, and what is left of it."""
+        """Add `portions`, some of the `count` parts of `around`, and what is left of it."""
         rest = Counter(around.nbytes)
-        for one in shares:
+        for one in portions:
             self._add(one, level, start)
             count += one.passed - 1
             start += one.span.nbytes.total()
             rest -= one.span.nbytes
         if rest:
-            self.found.append(Share(around.id, "", "", level, start, rest, smaller=count))
+            self.found.append(Portion(around.id, "", "", level, start, rest, smaller=count))
 
     def _add(self, found: _Found, level: int, start: int) -> None:
-        """Add a share and those in it."""
-        span, divided = found.span, bool(found.shares) and level + 1 < _LEVELS
+        """Add a portion and those in it."""
+        span, divided = found.span, bool(found.portions) and level + 1 < _LEVELS
         path, held = clip(span.path), span.nbytes
-        self.found.append(Share(span.id, path, span.kind, level, start, held, divided))
+        self.found.append(Portion(span.id, path, span.kind, level, start, held, divided))
         if divided:
-            shares = [self._look(one) for one in found.shares]
-            self._add_all(span, shares, found.count, level + 1, start)
+            portions = [self._look(one) for one in found.portions]
+            self._add_all(span, portions, found.count, level + 1, start)
 
     def _look(self, span: _Span) -> _Found:
         passed = 0
         for _ in range(_LONGEST):
             if span.module is None:
                 break
-            shares, count = self._inside(span)
-            if 2 * sum(one.nbytes.total() for one in shares) < span.nbytes.total():
+            portions, count = self._inside(span)
+            if 2 * sum(one.nbytes.total() for one in portions) < span.nbytes.total():
                 break
-            if len(shares) > 1:
-                return _Found(span, shares, count, passed)
-            span = shares[0]
+            if len(portions) > 1:
+                return _Found(span, portions, count, passed)
+            span = portions[0]
             passed += count - 1
         return _Found(span, [], 0, passed)
 
     def _inside(self, span: _Span) -> tuple[list[_Span], int]:
-        """The shares that the module of `span` holds itself, and how many parts with a byte."""
+        """The portions that the module of `span` holds itself, and how many parts with a byte."""
         part = self._census.part(span.module)
         own = part.slots()
         sizes = self._sizes_in(span, part)
-        shares = [
+        portions = [
             _Span(
                 dotted(span.id, str(place)),
                 dotted(span.path, own[place].name),
@@ -165,8 +165,8 @@ class _Shares:
                 where = dotted(span.id, str(len(own) + place))
                 path = dotted(span.path, text(names[place]))
                 kinds = self._held(first, last)
-                shares.append(_Span(where, path, "module", kinds, members[place], first, last))
-        return shares, sum(map(bool, sizes)) + sum(map(bool, held))
+                portions.append(_Span(where, path, "module", kinds, members[place], first, last))
+        return portions, sum(map(bool, sizes)) + sum(map(bool, held))
 
     def _sizes_in(self, span: _Span, part: Part) -> list[int]:
         """The bytes of each tensor that a module registers itself."""
