@@ -191,7 +191,7 @@ class Site:
         return [path.name for path in gone]
 
     def _around(self, source: Source) -> dict[str, object]:
-        """What the templates want to know of the whole course."""
+        """What the templates want to know of the whole course: `around.html.j2` uses it."""
         before = after = None
         if source in self.in_order:
             at = self.in_order.index(source)

@@ -9,7 +9,7 @@ from torch import nn
 from helpers.exercises.feedback import quiz
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import LESSONS, Option, all_questions, read_questions
-from helpers.views.quiz_card import QuizCard, prose
+from helpers.views.quiz_card import RIGHT, WRONG, QuizCard, prose
 from tests.html_page import Page
 from tests.proofs import position, proven, the_true_one, unused
 
@@ -239,3 +239,8 @@ def test_questions_are_read_from_their_text_file():
     assert question.options == (Option("a", "not a"), Option("b", "yes")) and question.answer == 1
     with pytest.raises(ValueError, match="unpack"):
         read_questions(words.replace("- a", "+ a"))
+
+
+def test_the_card_has_the_colours_of_right_and_wrong_that_the_static_faces_have():
+    look = str(QuizCard._css)
+    assert f"--inm-right: {RIGHT};" in look and f"--inm-wrong: {WRONG};" in look

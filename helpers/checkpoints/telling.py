@@ -1,4 +1,7 @@
-"""The answer of torch to one load, as a `Comparison`; and the same after a step that was tried."""
+"""The answer of torch to one load, as a `Comparison`; and the same after a step that was tried.
+
+Records are made here. What a reader sees for each state of a key stands in
+`views.checkpoint_wires.STATES`."""
 
 from __future__ import annotations
 

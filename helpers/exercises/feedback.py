@@ -12,16 +12,17 @@ from helpers.exercises.questions import all_questions
 from helpers.exercises.stopping import own_room
 from helpers.views import page
 from helpers.views.markup import BOX, Markup, fold, join, soft, tag
-from helpers.views.quiz_card import QuizCard, prose
+from helpers.views.quiz_card import RIGHT, WRONG, QuizCard, prose
+from helpers.views.signs import GREY
 
 # Hints already shown for each exercise in this kernel: the next attempt gets the next one.
 _shown: dict[str, list[str]] = {}
 
 _START = "Write your answer in place of `...`, run its cell, and run this one again."
 _VERDICTS = {
-    "right": ("✓ Right", "#009e73"),
-    "wrong": ("✗ Not yet", "#d55e00"),
-    "unsolved": ("… Not solved yet", "#767676"),
+    "right": ("✓ Right", RIGHT),
+    "wrong": ("✗ Not yet", WRONG),
+    "unsolved": ("… Not solved yet", GREY),
 }
 
 

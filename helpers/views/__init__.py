@@ -1,7 +1,9 @@
 """Let me see and touch it: the views, and what they share.
 
 Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
-nothing of torch's rules. `page` is how the live one comes onto a page without a kernel.
+nothing of torch's rules. `signs` has the glyph and the colours of a kind of state, in both themes;
+`words` and `markup` are what the faces share; `page` is how the live one comes onto a page without
+a kernel.
 
 Imports: `state`, `tracing`, `checkpoints`.
 """

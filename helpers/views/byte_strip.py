@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.state.portions import Portion
 from helpers.state.walk import NOT_SAVED
-from helpers.views.markup import SOFT, Markup, soft, tag
+from helpers.views.markup import LINE, SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
 from helpers.views.words import bytes_in_words
 
@@ -78,7 +78,7 @@ def _column(width: float, name: str, title: str, fills: list[str]) -> Markup:
     )
     words = "" if width < _NAMED else name
     label = tag("div", words, style=f"{SOFT};font-size:0.85em;line-height:1.3")
-    style = f"box-sizing:border-box;width:{width}%;border-right:1px solid #8a8a8a"
+    style = f"box-sizing:border-box;width:{width}%;border-right:1px solid {LINE}"
     return tag("div", bar, label, title=title, style=style)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from helpers.state.audit import audit
 from helpers.state.findings import CODES, SEVERITIES, Finding, Findings
 from helpers.state.objects import clip
-from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, tag
+from helpers.views.markup import LINE, MONO, RULED, SOFT, Markup, grid, join, mark, rest, tag
 from helpers.views.signs import SIGNS
 
 __all__ = ["audit", "findings_table"]
@@ -19,7 +19,7 @@ _CELL = f"{RULED};max-width:54em"
 # narrow table.
 _NAME = f"{MONO};overflow-wrap:break-word"
 _CODE = (
-    f"{_NAME};display:block;margin-top:0.4em;padding-left:0.7em;border-left:3px solid #8a8a8a;"
+    f"{_NAME};display:block;margin-top:0.4em;padding-left:0.7em;border-left:3px solid {LINE};"
     "white-space:pre-wrap;background:none"
 )
 _HEADS = ("where", "severity", "what goes wrong, and the line to write")

@@ -16,18 +16,19 @@ _VOID = frozenset({"br", "hr", "img"})
 
 # Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values
 # that read on white and on black: grey lines, and softer words by opacity instead of a colour.
+LINE = "#8a8a8a"
 BOX = (
-    "max-width:51em;padding:0.8em 1.2em;border:1px solid #8a8a8a;border-radius:6px;line-height:1.5"
+    f"max-width:51em;padding:0.8em 1.2em;border:1px solid {LINE};border-radius:6px;line-height:1.5"
 )
 SOFT = "opacity:0.8"
 PROSE = "max-width:38em"  # at most about 75 characters a line
 CELL = (
-    "padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid #8a8a8a;"
+    f"padding:0.3em 0.7em;text-align:left;vertical-align:top;border:1px solid {LINE};"
     "font-weight:400;background:none"
 )
 # A cell with a line under it and no frame.
 RULED = (
-    "border:0;border-bottom:1px solid #8a8a8a;padding:0.3em 0.9em;text-align:left;"
+    f"border:0;border-bottom:1px solid {LINE};padding:0.3em 0.9em;text-align:left;"
     "vertical-align:top;font-weight:400;background:none"
 )
 # After trust, when the ground of the page is known.

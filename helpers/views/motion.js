@@ -1,6 +1,7 @@
 // Movement that is seen: a number that runs from 0 to 1, for who draws what is in between.
 
 const PACE = 450; // ms
+export const FLIGHT = 700; // ms that one thing takes from its place to another
 
 // Calls `draw` for each frame, the last time with 1; at once for who wants no motion. What comes
 // back ends it where it is.

@@ -25,6 +25,10 @@ def prose(words: str) -> Markup:
     return join(tag("code", part) if i % 2 else part for i, part in enumerate(parts))
 
 
+# The colours of an answer in the static faces; quiz_card.css has the same for the card.
+RIGHT, WRONG = "#009e73", "#d55e00"
+
+
 class QuizCard(ThreeFaces, anywidget.AnyWidget):
     """A question whose options, explanations and answer travel to the browser once; nothing comes
     back.

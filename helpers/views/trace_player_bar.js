@@ -5,7 +5,7 @@ import { node } from "./dom.js";
 import { actionOf, button } from "./scrub.js";
 import { count } from "./words.js";
 
-const PACE = 550; // ms for a step that is played; a step that changes something stays longer
+const STEP_MS = 550; // ms for a step that is played; a step that changes something stays longer
 const FINEST = 400; // so many places there are for ticks, however long the film is
 
 // A word that a narrow page leaves out.
@@ -87,7 +87,7 @@ export class Bar {
   }
 
   wait() {
-    const pace = this.changes.has(this.position) ? 3 * PACE : PACE;
+    const pace = this.changes.has(this.position) ? 3 * STEP_MS : STEP_MS;
     this.timer = setTimeout(() => {
       this.go(this.position + 1);
       if (this.position === this.last) this.stop();

@@ -1,9 +1,9 @@
 // The local names and the containers on the right of the player.
 
 import { mark, node } from "./dom.js";
+import { FLIGHT } from "./motion.js";
 import { count } from "./words.js";
 
-const FLIGHT = 700; // ms
 const TRAY = "in hand";
 
 function nameOf([name, words]) {

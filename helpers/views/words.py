@@ -1,4 +1,6 @@
-"""Sizes in words, for every view and plot; the browser gets the words and makes none of its own."""
+"""Sizes in words, for every view and plot; the browser gets the words and makes none of its own.
+
+A tensor in words is for `state.objects.tensor_in_words`, sent in the same way."""
 
 from __future__ import annotations
 
