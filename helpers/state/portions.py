@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.state.objects import clip, text
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Census, sizes_of
+from helpers.state.totals import Census
 from helpers.state.walk import (
     NOT_SAVED,
     Part,
@@ -207,8 +207,8 @@ def _firsts(census: Census) -> list[list[int]]:
 def _sizes(census: Census) -> list[list[int]]:
     """The bytes of each parameter and of each buffer of the census; 0 where it came before."""
     found = []
-    for tensors, distinct in zip(census.tensors, census.distinct, strict=True):
-        sizes = sizes_of(list(distinct.values()))
+    held = zip(census.tensors, census.distinct, census.sizes, strict=True)
+    for tensors, distinct, sizes in held:
         if len(sizes) < len(tensors):
             left = dict(zip(distinct, sizes, strict=True))
             sizes = [left.pop(id(one), 0) for one in tensors]

@@ -12,7 +12,7 @@ from torch import nn
 
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, sums
+from helpers.state.totals import Totals, known, sums
 from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, entry_kind, walk
 
 
@@ -80,7 +80,8 @@ class Snapshot:
         parameters = [entry for entry in distinct if entry.kind == "parameter"]
         buffers = [entry for entry in distinct if entry.kind == "buffer"]
         modules = sum(entry.kind == "module" for entry in distinct)
-        return sums(modules, parameters, buffers)
+        nbytes = sum(known(entry.nbytes) for entry in parameters + buffers)
+        return sums(modules, parameters, buffers, nbytes)
 
     def __repr__(self) -> str:
         modules = self.totals.modules

@@ -80,10 +80,16 @@ class Census:
         return parameters, buffers
 
     @cached_property
-    def totals(self) -> Totals:
-        parameters, buffers = self.distinct
+    def sizes(self) -> tuple[list[int], list[int]]:
+        """The bytes of each of these, as `Totals.nbytes` sums them up."""
         with without_torch_function():
-            return sums(len(self.held), list(parameters.values()), list(buffers.values()))
+            return tuple(sizes_of(list(one.values())) for one in self.distinct)
+
+    @cached_property
+    def totals(self) -> Totals:
+        parameters, buffers = (list(one.values()) for one in self.distinct)
+        with without_torch_function():
+            return sums(len(self.held), parameters, buffers, sum(map(sum, self.sizes)))
 
 
 def census(module: nn.Module) -> Census:
@@ -103,7 +109,7 @@ def census(module: nn.Module) -> Census:
     return Census(waiting, held)
 
 
-def sums(modules: int, parameters: list, buffers: list) -> Totals:
+def sums(modules: int, parameters: list, buffers: list, nbytes: int) -> Totals:
     """The sums over distinct tensors, or over records with the same facts, as `Entry` is one."""
     held, of_buffers = _Sums.over(parameters), _Sums.over(buffers)
     return Totals(
@@ -111,7 +117,7 @@ def sums(modules: int, parameters: list, buffers: list) -> Totals:
         parameters=held.elements,
         trainable=held.trainable,
         buffers=of_buffers.elements,
-        nbytes=held.nbytes + of_buffers.nbytes,
+        nbytes=nbytes,
         lazy=held.lazy + of_buffers.lazy,
     )
 
@@ -120,7 +126,6 @@ def sums(modules: int, parameters: list, buffers: list) -> Totals:
 class _Sums:
     elements: int = 0
     trainable: int = 0
-    nbytes: int = 0
     lazy: int = 0
 
     @classmethod
@@ -140,20 +145,19 @@ class _Sums:
         try:
             numel = [tensor.numel() for tensor in tensors]
             trainable = sum(compress(numel, [tensor.requires_grad for tensor in tensors]))
-            nbytes = sum([tensor.nbytes for tensor in tensors])
         except Exception:  # one of them cannot tell a fact: ask each alone
             return None
-        return cls(sum(numel), trainable, nbytes) if type(nbytes) is int else None
+        elements = sum(numel)
+        return cls(elements, trainable) if type(elements) is int else None
 
     def add(self, told: object) -> None:
         self.elements += known(told.numel)
         self.trainable += known(told.numel) if told.requires_grad else 0
-        self.nbytes += known(told.nbytes)
         self.lazy += type(told.numel) is not int
 
 
 def sizes_of(tensors: list) -> list[int]:
-    """The bytes of each, as `Totals.nbytes` sums them up: 0 where there is no size yet."""
+    """The bytes of each tensor: 0 where there is no size yet."""
     if set(map(type, tensors)) <= _ORDINARY:
         try:
             found = [tensor.nbytes for tensor in tensors]

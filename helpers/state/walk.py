@@ -132,7 +132,7 @@ class Part(NamedTuple):
         """What stands in `_modules` from position `start` to `stop`: only these become slots."""
         return [
             Slot(name, module_kind(value), value)
-            for name, value in _pairs(self.modules)[start:stop]
+            for name, value in _pairs(self.modules, start, stop)
         ]
 
     def missing_modules(self) -> list[Slot]:
@@ -246,11 +246,11 @@ def _as_dict(container: object) -> dict:
     return dict(container.items()) if from_torch(kind) and hasattr(kind, "items") else {}
 
 
-def _pairs(container: dict) -> list[tuple[str, Any]]:
+def _pairs(container: dict, start: int = 0, stop: int | None = None) -> list[tuple[str, Any]]:
     """The entries of a container under plain text, in a list: another thread may be building it."""
     return [
         (name if type(name) is str else text(name), value)
-        for name, value in list(container.items())
+        for name, value in list(container.items())[start:stop]
     ]
 
 
