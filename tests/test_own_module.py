@@ -47,7 +47,7 @@ def test_the_solutions_are_folded_and_stand_below_their_checks():
         solution = CELLS[cells[2]]
         assert at == sorted(at) and solution["metadata"]["jupyter"] == {"source_hidden": True}
         assert text(solution["source"]).startswith(f"# Step {step}, given")
-        assert "\n\n# In words: " in text(solution["source"])
+        assert f"<details><summary>Step {step}</summary>" in text(CELLS["words"]["source"])
 
 
 def test_the_given_steps_follow_torch_on_other_lines_too(monkeypatch):
