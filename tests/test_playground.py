@@ -6,7 +6,7 @@ import pytest
 
 from helpers import OutcomeTable, Playground
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid
-from helpers.views.playground import outcome_in_words
+from helpers.views.outcome_table import outcome_in_words
 from tests.html_page import Page
 
 EARLY = "before Module.__init__"

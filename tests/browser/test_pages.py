@@ -33,7 +33,7 @@ from helpers.exercises.engine import all_exercises
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
 from helpers.tracing.trials import run
-from helpers.views.playground import outcome_in_words
+from helpers.views.outcome_table import outcome_in_words
 from tests.browser.jupyterlab import STRUCK
 from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
