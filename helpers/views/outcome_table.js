@@ -18,7 +18,7 @@ function wordsOf({ kind, words }, signs) {
   const [first, ...others] = words;
   const sign = kind && mark(signs[kind] ?? { glyph: "–", colour: "inherit", label: kind });
   const below = others.map((line) => node("span", "inm-attempts-below", line));
-  return [...(sign ? [sign, " "] : []), first, ...below];
+  return [...(sign ? [sign] : []), first, ...below];
 }
 
 function attemptOf(cell, about, signs) {
@@ -34,7 +34,7 @@ function attemptOf(cell, about, signs) {
       "data-at": cell.at,
       "data-look": cell.look,
     },
-    ...wordsOf(cell, signs),
+    node("span", "", ...wordsOf(cell, signs)),
   );
   return node("td", { role: "gridcell" }, button);
 }
@@ -54,17 +54,13 @@ class Table {
       const drawn = cells.map((cell, at) => attemptOf(cell, `${values}, ${homes[at]}`, signs));
       this.body.append(node("tr", { role: "row" }, headingOf(values, "row"), ...drawn));
     }
-    const caption = node(
-      "caption",
-      "",
-      "by ",
-      node("code", "", route),
-      ", when the name is already …",
-    );
+    const by = ["by ", node("code", "", route), ", when the name is already …"];
     const about = { role: "grid", "aria-label": `by ${route}, when the name is already` };
-    const scroll = node("div", "inm-scroll", node("table", about, caption, head, this.body));
+    const scroll = node("div", "inm-scroll", node("table", about, head, this.body));
+    const above = node("div", "inm-attempts-head", ...by);
     const bar = node("div", "inm-attempts-bar", this.said, this.closing);
-    this.element = node("div", "inm-attempts-route", scroll, bar, this.film);
+    this.under = node("div", "", bar, this.film);
+    this.element = node("div", "inm-attempts-route", above, scroll, this.under);
     this.roving = new Roving(this.body);
     this.roving.stand(0, 0);
   }
@@ -102,7 +98,7 @@ class Outcomes {
     this.model = model;
     this.signs = model.get("signs");
     this.tables = model.get("tables").map((one) => new Table(one, this.signs));
-    const ask = "A cell says what became of the name. Press it to see the lines of torch that ran.";
+    const ask = "Press a cell to see the lines of torch that ran.";
     const elements = this.tables.map(({ element }) => element);
     this.root = node(
       "div",
@@ -139,8 +135,7 @@ class Outcomes {
     const table = this.tables.find((one) => one.buttonAt(opened.at));
     if (!table || opened.at !== this.model.get("chosen")) return;
     table.open(opened, this.signs, on);
-    const bottom = table.element.getBoundingClientRect().bottom;
-    if (bottom > window.innerHeight) table.film.scrollIntoView({ block: "nearest" });
+    table.under.scrollIntoView({ block: "nearest" });
   }
 
   listen(on) {

@@ -34,13 +34,17 @@ def outcome_in_words(outcome: Outcome) -> str:
         if outcome.after == outcome.home:
             now += ", as before"
         else:
-            now = f"the name has lost its home: it was a {outcome.home}"
+            now = f"the name has lost its home: it was {_named(outcome.home)}"
         return f"{outcome.error}: {outcome.message} – {now}."
     if outcome.empty:
         now += ", and its slot is empty"
     if outcome.hidden:
         now += "; reading the name still gives the class attribute, which comes first"
     return f"No error: {now}."
+
+
+def _named(home: str) -> str:
+    return home if home in ("nowhere", "plain") else f"a {home}"
 
 
 def _sign_of(outcome: Outcome) -> Sign:
@@ -180,8 +184,7 @@ def _required(outcomes: object) -> list[Outcome]:
 
 def _attempt_in_words(outcome: Outcome) -> str:
     value = f"{outcome.value} " if outcome.value else ""
-    home = outcome.home if outcome.home in ("nowhere", "plain") else f"a {outcome.home}"
-    tried = f"{value}by {outcome.route}, on a name that is {home}"
+    tried = f"{value}by {outcome.route}, on a name that is {_named(outcome.home)}"
     return f"{tried}. {outcome_in_words(outcome)}"
 
 
