@@ -1,7 +1,7 @@
 // A grid of tensors and calls: the reader marks who sees what, and then asks for the truth. It came
 // with the view, and is on the page only after that.
 
-import { mark, node, shades } from "./dom.js";
+import { breakable, mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
 import { between, run } from "./motion.js";
 import { Roving } from "./roving.js";
@@ -63,7 +63,7 @@ class Grid {
     if (isCall) return [this.grid.calls[place]];
     const [name, kind] = this.grid.tensors[place];
     const label = node("span", "inm-grid-kind inm-soft", this.signs[kind].label);
-    return [mark(this.signs[kind]), node("code", "", name), " ", label];
+    return [mark(this.signs[kind]), node("code", "", ...breakable(name)), " ", label];
   }
 
   cell(row, column) {
