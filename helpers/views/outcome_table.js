@@ -55,7 +55,8 @@ class Table {
       this.body.append(node("tr", { role: "row" }, headingOf(values, "row"), ...drawn));
     }
     const by = ["by ", node("code", "", route), ", when the name is already …"];
-    const about = { role: "grid", "aria-label": `by ${route}, when the name is already` };
+    const label = `by ${route}, when the name is already`;
+    const about = { class: "inm-attempts-table", role: "grid", "aria-label": label };
     const scroll = node("div", "inm-scroll", node("table", about, head, this.body));
     const above = node("div", "inm-attempts-head", ...by);
     const bar = node("div", "inm-attempts-bar", this.said, this.closing);

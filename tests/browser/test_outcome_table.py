@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -31,7 +32,8 @@ OutcomeTable([dataclasses.replace(tried, **names)])"""
 
 def cell(page: Page, about: str) -> Locator:
     """The cell of `setattr` whose label begins with `about`, "value, home"."""
-    return page.locator(".inm-attempts-route").first.get_by_role("button", name=f"{about}:")
+    table = page.locator(".inm-attempts-route").first
+    return table.get_by_role("button", name=re.compile(f"^{re.escape(about)}:"))
 
 
 def opened(page: Page) -> Locator:
@@ -147,7 +149,7 @@ def test_the_table_fills_what_is_lost_fades_what_stayed_and_keeps_its_first_colu
     expect(lost).to_contain_text("the name is lost")
     expect(kept).to_contain_text("as it was")
     assert lost.evaluate(look) == ["rgb(138, 44, 0)", "rgb(255, 255, 255)"]
-    plain = page.locator('.inm-attempts [data-look=""]').first
+    plain = page.locator(".inm-attempts-cell:not([data-look])").first
     ground, faded = kept.evaluate(look)
     assert ground == plain.evaluate(look)[0] == "rgba(0, 0, 0, 0)"
     assert faded != plain.evaluate(look)[1]

@@ -11,13 +11,16 @@ VIEWS = """\
 import torch
 from torch import nn
 from IPython.display import display
-from helpers import CheckpointTable, MemoryMap, ParameterWays, Playground, StateMap
+from helpers import CheckpointTable, MemoryMap, OutcomeTable, ParameterWays, Playground, StateMap
 from helpers import VisibilityTable, compare_checkpoint, quiz
+from helpers.tracing import trials
 model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
 display(quiz("01-live-view"), StateMap(model), ParameterWays(model), Playground())
 film = MemoryMap(model=model, mean=model[1].running_mean)
 film.note("again")
-display(film, VisibilityTable(model).predict())
+attempts = OutcomeTable([trials.run("Tensor", "parameter", "setattr")])
+attempts.chosen = 0
+display(film, attempts, VisibilityTable(model).predict())
 CheckpointTable(compare_checkpoint(model, {"extra": torch.ones(1)}))"""
 
 # The computed style of one element of each kind, by its class and those around it, and the kinds
