@@ -13,9 +13,7 @@ from helpers.tracing.trials import ROUTES, grid, run
 from helpers.views.outcome_table import outcome_in_words
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
-from tests.lesson_kernel import ROOT
 
-SCREENSHOTS = ROOT / ".screenshots" / "outcome_table"
 SHOW = """\
 from helpers import OutcomeTable
 from helpers.tracing import trials
@@ -113,15 +111,13 @@ def test_cells_are_walked_by_arrows_opened_by_keys_and_closed_by_escape(lab, not
     assert lab.problems(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_table_and_in_an_open_film(lab, notebook, theme):
-    page = notebook(SHOW, theme=theme)
+def test_axe_finds_nothing_in_the_table_and_in_an_open_film(lab, notebook):
+    page = notebook(SHOW)
     expect(page.locator(".inm-attempts")).to_be_visible()
     assert jupyterlab.accessibility_faults(page, ".inm-attempts") == []
     cell(page, "non-leaf Parameter, buffer").click()
     expect(opened(page)).to_be_visible()
     assert jupyterlab.accessibility_faults(page, ".inm-attempts") == []
-    jupyterlab.projector_screenshots(page, SCREENSHOTS, theme)
     assert lab.problems(page) == []
 
 
