@@ -20,7 +20,7 @@ _shown: dict[str, list[str]] = {}
 _START = "Write your answer in place of `...`, run its cell, and run this one again."
 _VERDICTS = {
     "right": ("✓ Right", "#009e73"),
-    "wrong": ("✗ Not yet", "#d55e00"),
+    "wrong": ("✗ Not yet", "#cc4488"),
     "unsolved": ("… Not solved yet", "#767676"),
 }
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from helpers import (
     CheckpointTable,
+    OutcomeTable,
     ParameterWays,
     Placement,
     Playground,
@@ -32,8 +33,8 @@ from helpers import (
 from helpers.exercises.engine import all_exercises
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
-from helpers.tracing.trials import run
-from helpers.views.playground import outcome_in_words
+from helpers.tracing.trials import grid, run
+from helpers.views.outcome_table import outcome_in_words
 from tests.browser.jupyterlab import STRUCK
 from tests.html_page import saved_static_faces
 from tests.lesson_kernel import ROOT
@@ -306,6 +307,44 @@ def test_the_playground_tells_what_python_tells_and_shows_its_film(reader, tmp_p
     menus["home"].select_option("submodule")
     menus["route"].select_option("before Module.__init__")
     expect(menus["home"]).to_have_value("nowhere")
+
+
+def test_a_cell_of_the_table_of_attempts_opens_its_film_without_a_kernel(reader, tmp_path):
+    page = reader.show(OutcomeTable(grid()), width=390)
+    assert (tmp_path / "page.html").stat().st_size < 400_000
+    said = page.locator(".inm-attempts-said:not(:empty)")
+    players = page.locator(".inm-attempts .inm-player")
+    tables = page.locator(".inm-attempts-route")
+    for route, value, home in ((0, "Tensor", "parameter"), (2, "None", "buffer")):
+        table = tables.nth(route)
+        table.get_by_role("button", name=f"{value}, {home}:").click()
+        outcome = run(value, home, ("setattr", "", "register_buffer")[route])
+        expect(said).to_contain_text(outcome_in_words(outcome))
+        expect(page.locator(".inm-player-count")).to_have_text(f"1 / {len(outcome.steps)}")
+        expect(players).to_have_count(1)
+        assert page.evaluate(TOO_WIDE) == []
+    page.keyboard.press("Escape")
+    expect(players).to_have_count(0)
+    again = tables.nth(2).get_by_role("button", name="None, buffer:")
+    expect(again).to_be_focused()
+    again.press("Enter")
+    expect(players).to_be_visible()
+    again.press("Enter")
+    expect(players).to_have_count(0)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        tables.first.locator("[data-look=lost]").first.click()
+        expect(players).to_be_visible()
+        assert faults(page) == []
+        page.get_by_role("button", name="Close").click()
+
+
+def test_on_paper_the_table_of_attempts_is_the_still_one(reader):
+    page = reader.show(OutcomeTable(grid()))
+    expect(page.locator(".inm-attempts")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator(".inm-attempts")).to_be_hidden()
+    expect(page.locator(".inm-outcomes table").first).to_be_visible()
 
 
 def curve(value: int):
