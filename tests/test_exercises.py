@@ -8,7 +8,7 @@ import re
 import textwrap
 import time
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import import_module
@@ -141,6 +141,9 @@ def test_the_ten_homes_are_those_of_torch():
     homes = {name: home for home, box in boxes.items() for name in box}
     plain = {name: "plain" for name in vars(ten) if len(name) == 1}
     assert EXERCISES["4.1"].reference == {**plain, **homes} and not plain.keys() & homes.keys()
+    three = "three are plain, three parameters .*, three buffers, one a submodule"
+    assert re.search(three, " ".join(EXERCISES["4.1"].hints[-1].split()))
+    assert [*Counter([*plain.values(), *homes.values()]).values()] == [3, 3, 3, 1]
 
 
 def test_a_sealed_weight_is_refused_by_assign_and_replaced_by_what_does_not_assign():

@@ -219,7 +219,7 @@ GROUPS = Exercise(
     3. Nearly there: `found = {part: {"params": [], "lr": rate} for part, rate in rates.items()}`,
        then fill the lists.
 
-    - no-rest: Parameters of no part in `rates` belong into one last group, without `"lr"`.
+    - no-rest: Parameters of no part in `rates` go into one last group, without `"lr"`.
         [*found.values(), rest] → found.values()
     - empty-group: Leave out a group that has no parameters.
         if group["params"]] → ]

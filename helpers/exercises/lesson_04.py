@@ -44,7 +44,7 @@ TEN_HOMES = Exercise(
 
     1. Ask the five questions of `__setattr__` for each line in order: the value, then the name.
     2. What is no `Parameter`, no `Module` and no `nn.Buffer`, and has a free name, is plain.
-    3. Nearly there: three are plain, four parameters (one frozen, one late, one empty), three
+    3. Nearly there: three are plain, three parameters (one frozen, one late, one empty), three
        buffers, one a submodule.
 
     - no-such-home: The homes are "parameter", "buffer", "submodule" and "plain".

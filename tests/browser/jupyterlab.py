@@ -226,6 +226,12 @@ def set_theme(page: Page, theme: str) -> None:
     page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
+def theme_of(page: Page) -> str:
+    """Which of the two is on."""
+    name = page.locator("body").get_attribute("data-jp-theme-name")
+    return next(theme for theme in THEMES if THEMES[theme] == name)
+
+
 def run_all(page: Page) -> None:
     """Run every cell of the notebook in front, as the menu does, and wait until all outputs are
     drawn.
@@ -352,31 +358,64 @@ def widget_outputs(page: Page) -> list[str]:
     )
 
 
-def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
-    """What axe-core calls serious or critical inside `selector`: rule, help and the elements
-    concerned.
-    """
-    # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body,
-    # which has no height and hides what overflows it, and below the fold. So the body gets a
-    # height, the window all of it.
+@contextmanager
+def seen_whole(page: Page) -> Iterator[None]:
+    """Let the window be as high as the notebook in front while the block runs.
+
+    axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
+    has no height and hides what overflows it, and below the fold."""
     usual = page.viewport_size
-    whole = page.locator(".jp-WindowedPanel-outer:visible").first.evaluate(
-        "node => node.scrollHeight"
-    )
+    scroller = page.locator(".jp-WindowedPanel-outer:visible").first
+    whole = scroller.evaluate("node => node.scrollHeight")
     page.set_viewport_size({"width": usual["width"], "height": whole + usual["height"]})
     style = page.add_style_tag(content="html, body { height: 100vh; }")
-    only = {
-        "resultTypes": ["violations"]
-    }  # it would describe what passes as well, which takes as long again
-    found = Axe().run(page, context=selector, options=only).response["violations"]
+    yield
     style.evaluate("node => node.remove()")
     page.set_viewport_size(usual)
+
+
+# What another theme can change.
+RULES_OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+
+
+def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
+    """What axe-core calls serious or critical inside `selector`: theme, rule, help and the elements
+    concerned. The colours are looked at in both themes, all else in the one that is on.
+    """
+    on = theme_of(page)
+    other = next(theme for theme in THEMES if theme != on)
+    with seen_whole(page):
+        set_theme(page, other)
+        faults = _found_by_axe(page, selector, other, runOnly=RULES_OF_COLOUR)
+        set_theme(page, on)
+        return faults + _found_by_axe(page, selector, on)
+
+
+def _found_by_axe(page: Page, selector: str, theme: str, **options: object) -> list[str]:
+    # What passes it would describe as well, which takes as long again.
+    options = {"resultTypes": ["violations"], **options}
+    found = Axe().run(page, context=selector, options=options).response["violations"]
     return [
-        f"{fault['id']}: {fault['help']}: "
+        f"{fault['id']}: {theme}: {fault['help']}: "
         + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
         for fault in found
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def follows_the_theme(view: Locator) -> bool:
+    """Whether the words of `view` are lighter than its ground in the dark theme, and darker in the
+    light one, which is on afterwards.
+    """
+    found = {}
+    for theme in ("dark", "light"):
+        set_theme(view.page, theme)
+        ground, words = view.evaluate(
+            "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color].map("
+            "one => one.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
+        )
+        found[theme] = ground < words
+    return found == {"dark": True, "light": False}
 
 
 def picture(view: Locator, name: str) -> None:

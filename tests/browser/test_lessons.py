@@ -38,28 +38,24 @@ def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit
     seen = {
         "trusted_before": jupyterlab.trusted_outputs(page),
         "static_before": jupyterlab.static_faces(page),
-        "faults_before": faults_in_both_themes(page, jupyterlab.VIEWS),
+        "faults_before": faults(page, jupyterlab.VIEWS),
     }
     dialogs = page.locator(".jp-Dialog").all_inner_texts()
     jupyterlab.run_all(page)
     seen["errors"] = jupyterlab.errors(page)
     seen["widgets"] = jupyterlab.widget_outputs(page)
     # The live views alone: what is HTML now was the same HTML before.
-    seen["faults"] = faults_in_both_themes(page, jupyterlab.LIVE_VIEWS)
+    seen["faults"] = faults(page, jupyterlab.LIVE_VIEWS)
     dialogs += page.locator(".jp-Dialog").all_inner_texts()
     yield Visit(path=path, dialogs=dialogs, problems=lab.problems(page), **seen)
     lab.close(page)
 
 
-def faults_in_both_themes(page: jupyterlab.Page, looked_at: str) -> list[str]:
-    """What axe-core finds."""
-    faults = []
-    for theme in ("dark", "light"):
-        jupyterlab.set_theme(page, theme)
-        if page.locator(looked_at).count():
-            found = jupyterlab.accessibility_faults(page, looked_at)
-            faults += [f"{theme}: {fault}" for fault in found]
-    return faults
+def faults(page: jupyterlab.Page, looked_at: str) -> list[str]:
+    """What axe-core finds, in a lesson that may have no such view."""
+    return (
+        jupyterlab.accessibility_faults(page, looked_at) if page.locator(looked_at).count() else []
+    )
 
 
 def test_before_trust_every_static_face_is_seen_whole(visit):

@@ -9,7 +9,6 @@ from torch import nn
 from helpers.views.memory_map import MemoryMap
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
-from tests.lesson_kernel import ROOT
 
 FILM = """\
 import copy, torch
@@ -39,7 +38,6 @@ held = {{{STRUCK!r}: torch.ones(1)}}
 film = MemoryMap(**{{{STRUCK!r}: held}})
 film.note({STRUCK!r})
 film"""
-SCREENSHOTS = ROOT / ".screenshots" / "memory_map"
 NAMES = ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 # Of each wire the letters of the name and of the block that its two ends meet, within a pixel.
@@ -217,15 +215,15 @@ def test_no_step_asks_the_kernel(notebook):
         assert sent() == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_either_theme(lab, notebook, theme):
-    page = notebook(SHOW, theme=theme)
+def test_axe_finds_nothing_serious_in_either_theme(notebook):
+    page = notebook(SHOW)
     for frame in (1, 3, 4):
         go(page, frame)
         assert jupyterlab.accessibility_faults(page, ".inm-memory") == []
-        jupyterlab.projector_screenshots(page, SCREENSHOTS, f"{theme}-{frame}")
-    stroke = page.locator(".inm-memory-wire").first.evaluate("one => getComputedStyle(one).stroke")
-    assert stroke == {"light": "rgb(0, 114, 178)", "dark": "rgb(86, 163, 220)"}[theme]
+    wire = page.locator(".inm-memory-wire").first
+    for theme, blue in (("dark", "rgb(86, 163, 220)"), ("light", "rgb(0, 114, 178)")):
+        jupyterlab.set_theme(page, theme)
+        assert wire.evaluate("one => getComputedStyle(one).stroke") == blue
 
 
 def test_on_a_narrow_page_it_fits_and_the_wires_still_meet_their_ends(notebook):
@@ -239,7 +237,6 @@ def test_on_a_narrow_page_it_fits_and_the_wires_still_meet_their_ends(notebook):
             one => one.scrollWidth > one.clientWidth).map(one => one.outerHTML)"""
     )
     found = page.evaluate(WIRES)
-    view.screenshot(path=SCREENSHOTS / "narrow.png")
     page.set_viewport_size(jupyterlab.DESKTOP)
     assert wide == []
     assert len(found) == 12 and all(name == block for _, name, block in found)

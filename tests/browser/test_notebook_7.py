@@ -6,10 +6,8 @@ from playwright.sync_api import expect
 
 from tests.browser import jupyterlab
 from tests.html_page import saved_static_faces
-from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 
-SCREENSHOTS = ROOT / ".screenshots"
 ACTIVE_CELL = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 
 
@@ -44,6 +42,5 @@ def test_the_first_lesson_is_read_run_and_used_in_notebook_7(lab, page):
         page.evaluate(ACTIVE_CELL) == cell
     )  # the keys stay with the map: none moves to another cell, or adds a line
 
-    jupyterlab.screenshots(page, SCREENSHOTS / "notebook_7", lesson.stem)
     assert page.locator(".jp-Dialog").count() == 0
     assert lab.problems(page) == []

@@ -11,9 +11,7 @@ from playwright.sync_api import expect
 from helpers import OutcomeTable, Playground
 from helpers.tracing.trials import HOMES, ROUTES, VALUES, grid
 from tests.browser import jupyterlab
-from tests.lesson_kernel import ROOT
 
-SCREENSHOTS = ROOT / ".screenshots" / "playground"
 SHOW = "from helpers import Playground\nPlayground()"
 TABLE = """\
 from helpers import OutcomeTable
@@ -54,7 +52,6 @@ def test_each_menu_is_chosen_from_the_keyboard_and_the_outcome_follows(lab, note
     assert (
         page.locator(".inm-outcome").count() == 1 and page.locator(".jp-Cell").count() == 2
     )  # no key got through
-    jupyterlab.screenshots(page, SCREENSHOTS, "light")
     assert lab.problems(page) == []
 
 
@@ -77,13 +74,11 @@ def test_the_lines_that_ran_follow_the_choice(lab, notebook):
     assert lab.problems(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook, theme):
-    page = notebook(SHOW, TABLE, theme=theme)
+def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook):
+    page = notebook(SHOW, TABLE)
     expect(page.locator(".inm-outcome")).to_be_visible()
     assert jupyterlab.accessibility_faults(page, ".jupyter-widgets") == []
     assert jupyterlab.accessibility_faults(page, ".inm-outcomes") == []
-    jupyterlab.screenshots(page, SCREENSHOTS, theme)
     assert lab.problems(page) == []
 
 

@@ -345,9 +345,8 @@ def test_hostile_names_stay_text_live_static_and_trusted(lab, notebook):
     assert lab.problems(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(notebook, theme):
-    page = notebook(SMALL, theme=theme)
+def test_axe_finds_no_serious_fault(notebook):
+    page = notebook(SMALL)
     assert jupyterlab.accessibility_faults(page, ".inm-map") == []
     row(page, "weight").click()
     page.get_by_role("button", name="Show the first numbers").click()

@@ -13,7 +13,6 @@ from torch import nn
 from helpers import Trace, TracePlayer, trace
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
-from tests.lesson_kernel import ROOT
 
 RECORD = """\
 import torch
@@ -68,7 +67,6 @@ model.act = nn.ReLU()
 with trace(model) as steps:
     model.weight = nn.Parameter(torch.ones(2, 3))
 TracePlayer(steps)"""
-SCREENSHOTS = ROOT / ".screenshots" / "trace_player"
 
 
 def recorded() -> Trace:
@@ -525,7 +523,6 @@ def test_traces_of_different_functions_are_told_one_after_the_other(
 
 def test_on_a_projector_source_river_and_all_containers_of_a_comparison_are_in_sight(notebook):
     page = notebook(COMPARE.replace("nn.Linear(2, 3)", "nn.Module()"))
-    jupyterlab.projector_screenshots(page, SCREENSHOTS, "compare")
     page.set_viewport_size(jupyterlab.PROJECTOR)
     page.locator(".inm-player-words").evaluate("node => node.scrollIntoView({block: 'start'})")
     for action in ("First step", "Last step"):
@@ -629,7 +626,6 @@ def test_the_river_fits_at_any_width(notebook, width):
         "node => [node, ...node.querySelectorAll('*')].every(one =>"
         " one.getBoundingClientRect().right <= node.parentNode.getBoundingClientRect().right + 1)"
     )
-    jupyterlab.screenshots(page, SCREENSHOTS, f"compare-{width}")
     page.set_viewport_size(jupyterlab.DESKTOP)
     assert inside
 
@@ -656,20 +652,14 @@ def test_each_change_is_a_tick_on_the_slider(notebook):
         assert tick.bounding_box()["x"] + 1 == pytest.approx(middle, abs=2)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_either_theme(notebook, theme):
-    page = notebook(SHOW, REFUSED, COMPARE, theme=theme)
+def test_axe_finds_nothing_serious_in_either_theme(notebook):
+    page = notebook(SHOW, REFUSED, COMPARE)
     views = page.locator(".inm-player")
     for action in ("Next change", "Last step"):
         for view in views.all():
             view.get_by_role("button", name=action).click()
         assert jupyterlab.accessibility_faults(page, ".inm-player") == []
-    jupyterlab.projector_screenshots(page, SCREENSHOTS, theme)
-    back, words = views.first.evaluate(
-        "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color].map(one =>"
-        " one.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
-    )
-    assert (back < words) == (theme == "dark")
+    assert jupyterlab.follows_the_theme(views.first)
 
 
 def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_is_in_sight(
@@ -724,9 +714,8 @@ def test_hostile_names_and_values_stay_text(lab, notebook, still, form):
     assert jupyterlab.stays_text(lab, view)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still, theme):
-    page = still(TracePlayer(recorded()).face, theme=theme)
+def test_the_static_face_is_seen_before_trust_and_teaches_the_branch(still):
+    page = still(TracePlayer(recorded()).face)
     river, decided, boxes = page.locator(".jp-RenderedHTML table").all()
     expect(river.locator("tbody tr")).to_contain_text(["True register_parameter"])
     expect(decided.locator("tbody tr").first).to_contain_text("isinstance(value, Parameter)")

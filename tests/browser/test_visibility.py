@@ -14,9 +14,7 @@ from helpers.state.visibility import visibility
 from helpers.views.signs import SIGNS
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
-from tests.lesson_kernel import ROOT
 
-SCREENSHOTS = ROOT / ".screenshots" / "visibility"
 SHOW = (
     "from torch import nn\nfrom helpers import VisibilityTable\nVisibilityTable(nn.BatchNorm1d(3))"
 )
@@ -58,9 +56,8 @@ def hostile_table():
     return VisibilityTable(space["model"])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_table_is_a_table_with_heads_and_axe_finds_nothing(lab, notebook, theme):
-    page = notebook(SHOW, theme=theme)
+def test_the_table_is_a_table_with_heads_and_axe_finds_nothing(lab, notebook):
+    page = notebook(SHOW)
     table = page.locator(".inm-visibility table")
     expect(table.locator("caption")).to_have_text("Who sees the tensors of BatchNorm1d")
     rows = table.locator("tbody tr")
@@ -75,7 +72,6 @@ def test_the_table_is_a_table_with_heads_and_axe_finds_nothing(lab, notebook, th
         and table.locator('th[scope="row"]').count() == 5
     )
     assert jupyterlab.accessibility_faults(page, ".inm-visibility") == []
-    jupyterlab.screenshots(page, SCREENSHOTS, f"table-{theme}")
     assert lab.problems(page) == []
 
 
@@ -122,7 +118,6 @@ def test_the_slider_redraws_from_the_keyboard_alone_and_shows_what_goes_wrong(la
     expect(page.get_by_text("ValueError: <i>no such run</i>")).to_be_visible()
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_alt_text("Up to 2", exact=True)).to_be_visible()
-    jupyterlab.screenshots(page, SCREENSHOTS, "slider")
     assert lab.problems(page) == []
 
 
@@ -224,15 +219,12 @@ def test_the_grid_is_walked_by_arrows_and_marked_by_space(lab, notebook):
     assert lab.problems(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_grid_before_and_after(notebook, theme):
-    page = notebook(ASK, theme=theme)
+def test_axe_finds_nothing_in_the_grid_before_and_after(notebook):
+    page = notebook(ASK)
     cell(page, "learned", "some").click()
     assert jupyterlab.accessibility_faults(page, ".inm-grid") == []
-    jupyterlab.projector_screenshots(page, SCREENSHOTS, f"asked-{theme}")
     page.get_by_role("button", name="Reveal").click()
     assert jupyterlab.accessibility_faults(page, ".inm-grid") == []
-    jupyterlab.projector_screenshots(page, SCREENSHOTS, f"told-{theme}")
     page.set_viewport_size({"width": 390, "height": 900})
     jupyterlab.wait_until_drawn(page)
     wide = page.locator(".inm-grid").evaluate("one => one.scrollWidth > one.clientWidth")

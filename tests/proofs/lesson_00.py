@@ -116,8 +116,10 @@ def _scale() -> int:
 
 
 def _after() -> int:
-    model = nn.Linear(2, 2)
-    state = {"weight": torch.full((2, 2), 3.0), "bias": torch.zeros(2)}
+    path = io.BytesIO()
+    torch.save({"weight": torch.full((2, 2), 3.0), "bias": torch.zeros(2)}, path)
+    path.seek(0)
+    model, state = nn.Linear(2, 2), torch.load(path)
     model.load_state_dict(state)
     state["weight"].zero_()
     at_once = model.weight.detach().clone()
