@@ -370,6 +370,9 @@ def test_the_ten_questions_name_the_first_lesson_that_is_missed_or_open(reader):
     expect(said).to_contain_text("Begin with lesson 3, 03_buffers")
 
 
+KINDS = ("map", "memory", "ways", "grid", "fit", "player", "playground")
+
+
 def one_of_each_kind() -> list[object]:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     saved = {f"module.{key}": value for key, value in model.state_dict().items()}
@@ -398,6 +401,29 @@ def test_axe_finds_nothing_in_any_kind_of_view(reader, theme):
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) > 600
     assert light == (theme == "light")
+
+
+def test_every_kind_of_view_is_used_with_a_thumb(reader):
+    page = reader.show(*one_of_each_kind(), width=390, has_touch=True, is_mobile=True)
+    seen = page.evaluate(READ)
+    assert (seen["waiting"], seen["sideways"]) == (0, 0)
+    part = {name: page.locator(f".inm-{name}").first for name in KINDS}
+    part["map"].get_by_role("treeitem", name="1, submodule, BatchNorm1d").tap()
+    expect(part["map"].locator(".inm-map-details")).to_contain_text("buffer elements")
+    part["memory"].get_by_role("button", name="First frame").tap()
+    expect(part["memory"].get_by_role("status")).to_contain_text("at first")
+    part["ways"].get_by_label("recurse").tap()
+    expect(part["ways"].locator("thead")).to_contain_text("generator, 0 pairs")
+    part["grid"].get_by_role("button", name="0.weight, parameters()").tap()
+    part["grid"].get_by_role("button", name="Reveal").tap()
+    expect(part["grid"].locator(".inm-status")).to_contain_text("right")
+    part["fit"].get_by_role("button", name="Apply").tap()
+    expect(part["fit"].locator(".inm-fit-title")).to_contain_text("loads strictly")
+    part["player"].get_by_role("button", name="Forward", exact=True).tap()
+    expect(part["player"].locator(".inm-player-count")).to_contain_text("2 /")
+    part["playground"].get_by_label("value").select_option("number")
+    expect(part["playground"].locator(".inm-outcome")).to_contain_text("plain value")
+    assert page.evaluate(TOO_WIDE) == []
 
 
 # --- names of a model are text --------------------------------------------------------------------

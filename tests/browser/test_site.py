@@ -98,16 +98,37 @@ def test_the_sections_stand_at_the_side_and_fold_in_a_narrow_window(folder, read
     told = [" ".join(words.split()) for words in sections.all_text_contents()]
     headings = page.locator("main h2").all_text_contents()
     assert told == [" ".join(words.rstrip("¶").split()) for words in headings] and len(told) > 5
+    here = page.locator(".inm-sections a[aria-current=location]")
+    expect(here).to_have_count(0)
     sections.nth(4).click()
     expect(page.locator("main h2").nth(4)).to_be_in_viewport()
     expect(page.locator("main h2").nth(0)).not_to_be_in_viewport()
+    expect(here).to_have_text(told[4])
+    page.mouse.move(800, 400)
+    page.mouse.wheel(0, -600)
+    expect(here).to_have_text(told[3])
+    page.keyboard.press("Control+End")
+    expect(here).to_have_text(told[-1])
+    expect(here).to_be_in_viewport()
     page.set_viewport_size({"width": 390, "height": 900})
     expect(sections.first).not_to_be_visible()
-    narrow = reader.open(path, 390, has_touch=True)
-    folded = narrow.get_by_role("navigation", name="Sections")
-    expect(folded.locator("a").first).not_to_be_visible()
-    folded.locator("summary").tap()
-    expect(folded.locator("a").first).to_be_visible()
+    assert page.evaluate("window.shifts.length") == 0
+
+
+def test_a_lesson_is_read_with_a_thumb_from_section_to_section(folder, reader):
+    path, phone = folder / f"{STEMS[1]}.html", {"has_touch": True, "is_mobile": True}
+    page = reader.open(path, viewport={"width": 390, "height": 760}, **phone)
+    sections = page.get_by_role("navigation", name="Sections")
+    expect(sections.locator("a").first).not_to_be_visible()
+    sections.locator("summary").tap()
+    sections.get_by_role("link", name="View or snapshot", exact=False).first.tap()
+    film = page.locator(".inm-memory").first
+    film.get_by_role("button", name="First frame").tap()
+    expect(film.locator(".inm-memory-changed")).to_have_count(0)
+    film.get_by_role("button", name="Forward").tap()
+    expect(film.get_by_role("status")).to_contain_text("other numbers in A, B, C, D")
+    film.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 60)")
+    picture(page.locator("html"), "phone")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
