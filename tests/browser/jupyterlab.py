@@ -418,12 +418,13 @@ def follows_the_theme(view: Locator) -> bool:
     return found == {"dark": True, "light": False}
 
 
-def picture(view: Locator, name: str) -> None:
-    """Write `view` alone as .screenshots/`name`.png, in few colours and so small. The README shows
-    a copy of it.
+def picture(view: Locator | Page, name: str) -> None:
+    """Write `view` alone, or what the window shows of a page, as .screenshots/`name`.png, in few
+    colours and so small. The README shows a copy of it.
     """
-    view.page.mouse.move(0, 0)
-    view.page.evaluate("() => document.activeElement.blur()")
+    page = view if isinstance(view, Page) else view.page
+    page.mouse.move(0, 0)
+    page.evaluate("() => document.activeElement.blur()")
     seen = (
         Image.open(io.BytesIO(view.screenshot()))
         .convert("RGB")

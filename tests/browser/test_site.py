@@ -117,6 +117,7 @@ def test_the_sections_stand_at_the_side_and_fold_in_a_narrow_window(folder, read
 
 def test_a_lesson_is_read_with_a_thumb_from_section_to_section(folder, reader):
     path, phone = folder / f"{STEMS[1]}.html", {"has_touch": True, "is_mobile": True}
+    phone["reduced_motion"] = "reduce"  # the picture is of what stays
     page = reader.open(path, viewport={"width": 390, "height": 760}, **phone)
     sections = page.get_by_role("navigation", name="Sections")
     expect(sections.locator("a").first).not_to_be_visible()
@@ -128,7 +129,7 @@ def test_a_lesson_is_read_with_a_thumb_from_section_to_section(folder, reader):
     film.get_by_role("button", name="Forward").tap()
     expect(film.get_by_role("status")).to_contain_text("other numbers in A, B, C, D")
     film.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 60)")
-    picture(page.locator("html"), "phone")
+    picture(page, "phone")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -145,14 +146,13 @@ def test_front_page_guide_and_readme_fit_every_width_and_stand_still(folder, rea
 
 
 def test_the_player_of_the_front_page_plays(folder, reader):
-    page = reader.open(folder / "index.html")
+    page = reader.open(folder / "index.html", reduced_motion="reduce")
     player = page.locator(".inm-player")
     player.get_by_role("button", name="Next change").click()
     player.get_by_role("button", name="Next change").click()
     expect(player.get_by_role("group", name="Local names")).to_contain_text("weight")
     page.evaluate("scrollTo(0, 0)")
-    page.add_style_tag(content="html { height: 100vh; overflow: hidden; }")
-    picture(page.locator("html"), "site")
+    picture(page, "site")
 
 
 # What stands around a lesson, a document and the front page. The views, each in both themes, are
