@@ -171,12 +171,14 @@ class Reader:
             context.close()
 
 
-def faults(page: Page, context: str | None = None) -> list[str]:
+def faults(page: Page, context: str | None = None, *, only_colours: bool = False) -> list[str]:
     """What axe-core calls a fault, of any weight, in `context`, a selector, or the whole page."""
     from axe_playwright_python.sync_playwright import Axe
 
-    only = {"resultTypes": ["violations"]}
-    found = Axe().run(page, context=context, options=only).response["violations"]
+    options: dict = {"resultTypes": ["violations"]}
+    if only_colours:
+        options["runOnly"] = ["color-contrast"]
+    found = Axe().run(page, context=context, options=options).response["violations"]
     return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:4]]
 
 
