@@ -15,8 +15,9 @@ from helpers.tracing.trace import Step, Trace, trace
 from helpers.views.checkpoint_table import CheckpointTable
 from helpers.views.findings_table import audit
 from helpers.views.memory_map import MemoryMap
+from helpers.views.outcome_table import OutcomeTable
 from helpers.views.parameter_ways import ParameterWays
-from helpers.views.playground import OutcomeTable, Playground
+from helpers.views.playground import Playground
 from helpers.views.redraw import Redraw
 from helpers.views.state_map import StateMap
 from helpers.views.trace_player import TracePlayer, compare

@@ -83,17 +83,19 @@ def test_code_is_left_out_where_its_picture_matters_and_folded_where_it_does_mor
     assert inputs == [PICTURE, FOLDED, "", PICTURE]
 
 
-def test_a_view_below_more_than_a_line_or_two_begins_a_slide():
+def test_a_view_with_more_than_a_line_or_two_above_or_below_has_a_slide_of_its_own():
     def view():
         return new_code_cell("show(x)", outputs=[new_output("display_data", {"text/html": "<b>"})])
 
-    shown = prepared(new_markdown_cell("Look."), view(), new_markdown_cell("Word " * 40), view())
-    assert [cell.metadata["slideshow"]["slide_type"] for cell in shown.cells] == [
-        "-",
-        "-",
-        "-",
-        "subslide",
-    ]
+    def kinds(*cells):
+        return [one.metadata["slideshow"]["slide_type"] for one in prepared(*cells).cells]
+
+    def words(count):
+        return new_markdown_cell("Word " * count)
+
+    assert kinds(words(2), view(), words(2), view()) == ["-"] * 4
+    assert kinds(words(40), view(), words(2), view()) == ["-", "subslide", "-", "-"]
+    assert kinds(words(2), view(), words(40), view()) == ["-", "-", "subslide", "subslide"]
 
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)

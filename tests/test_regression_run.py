@@ -49,8 +49,8 @@ if any("ipykernel" in word for word in sys.orig_argv):
 CHANGED_HELPER = """
 from dataclasses import replace as _replace
 _right = sums
-def sums(modules, parameters, buffers):
-    return _replace(_right(modules, parameters, buffers), buffers=0)
+def sums(modules, parameters, buffers, nbytes):
+    return _replace(_right(modules, parameters, buffers, nbytes), buffers=0)
 """
 
 

@@ -180,8 +180,8 @@ FIVE_QUESTIONS = _step(
     - module-slot: The name of a module takes a module, a parameter or `None`. All else is a
       `TypeError`.
         isinstance(value, Base) or self._home(name) == "_modules" → isinstance(value, Base)
-    - buffer-slot: The name of a buffer takes any tensor and `None`, which stay in `_buffers`. A
-      number is a `TypeError`.
+    - buffer-slot: On the name of a buffer `None` and a tensor, but no parameter, go to `_buffers`.
+      A number is a `TypeError`.
         nn.Buffer) or self._home(name) == "_buffers" → nn.Buffer)
     - persistence: A tensor on the name of a buffer keeps the name as persistent as it was. An
       `nn.Buffer` brings its own answer.

@@ -106,8 +106,10 @@ def grounds(tensors: Iterable[torch.Tensor]) -> dict[int, Ground]:
             begin = memory_begins(tensor)
         except Exception:
             begin = None
-        if begin is not None:
-            end = begin + storage_of(tensor).nbytes()
+        if begin is None:
+            continue
+        end = begin + storage_of(tensor).nbytes()
+        if end > begin:  # one without bytes may point into those of another
             reaches.append((str(device_of(tensor)), begin, end, address))
     group: list[tuple] = []
     for one in [*sorted(reaches), None]:

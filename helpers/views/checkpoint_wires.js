@@ -2,7 +2,7 @@
 // one line; what could fit stands half a row lower, and moves up when an advice is applied.
 
 import { folded, OPEN, partsOf, rowsOf } from "./checkpoint_rows.js";
-import { mark, node } from "./dom.js";
+import { breakable, mark, node } from "./dom.js";
 import { between, run } from "./motion.js";
 import { drawn } from "./svg.js";
 import { count } from "./words.js";
@@ -148,7 +148,7 @@ export class Wires {
   model(left) {
     if (left === null) return node("div", CELL, heard("not in the model"));
     const [key, words] = this.fit.model[left];
-    return this.cell([key], this.stage.model[left], this.stage.words[0][left] ?? words);
+    return this.cell(breakable(key), this.stage.model[left], this.stage.words[0][left] ?? words);
   }
 
   file({ right, to, left, kind }) {
@@ -161,8 +161,9 @@ export class Wires {
     const hoped = isHope ? this.fit.model[left][0] : this.nameOf(right);
     const { head, gone, come, tail } = partsOf(first, hoped);
     const away = kind === "could" ? "mark" : "del";
-    const key = [head, gone && node(away, "", gone)];
-    key.push(kind === "could" || !come ? "" : node("ins", "", come), tail);
+    const key = [...breakable(head), gone && node(away, "", gone)];
+    key.push(kind === "could" || !come ? "" : node("ins", "", come));
+    key.push(node("wbr"), ...breakable(tail));
     return this.cell(key, this.stage.file[right], this.stage.words[1][right] ?? words);
   }
 

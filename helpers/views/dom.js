@@ -24,6 +24,13 @@ export function mark(sign) {
   return node("span", { class: "inm-sign", ...about }, sign.glyph);
 }
 
+// A long name in a program may go on to the next line between its parts.
+export function breakable(name) {
+  return name
+    .split(/(?<=[_.])(?=[^_.])|(?=\[)|(?<=[a-z])(?=[A-Z])/)
+    .flatMap((part, at) => (at ? [node("wbr"), part] : [part]));
+}
+
 // Words between two backticks become <code>; a backtick without a partner stays a backtick.
 export function prose(words) {
   return words.split(/`([^`]+)`/).map((part, i) => (i % 2 ? node("code", "", part) : part));

@@ -18,7 +18,7 @@ from nbformat.v4 import new_markdown_cell
 
 GUIDE = "TEACHING.md"
 PICTURE, FOLDED = "picture", "folded"  # the code of a cell is left out, or can be unfolded
-ROOM = 160  # characters above a view that leave it as a whole in sight
+ROOM = 160  # characters above or below a view that leave it as a whole in sight
 _LINK = re.compile(r"\[([^\]]+)\]\([^)#]*#cell-id=([\w-]+)\)")
 
 
@@ -51,17 +51,22 @@ def kind_of(cell: NotebookNode) -> str:
 
 
 def give_views_room(cells: list[NotebookNode]) -> None:
-    """Begin a slide with each view that has more than a line or two above it."""
-    above = 0
+    """Begin a slide with each view that has more than a line or two above it, and with what comes
+    after a view if that is more than a line or two.
+    """
+    beside, after_view = 0, False
     for cell in cells:
         kind = kind_of(cell)
-        if kind in ("-", "fragment") and above > ROOM and is_view(cell):
+        if kind in ("skip", "notes"):
+            continue
+        below = after_view and beside + len(cell.source) > ROOM
+        if kind in ("-", "fragment") and (below or is_view(cell) and beside > ROOM):
             cell.metadata["slideshow"] = NotebookNode(slide_type="subslide")
             kind = "subslide"
         if kind in ("slide", "subslide"):
-            above = 0
-        if kind not in ("skip", "notes"):
-            above += len(cell.source)
+            beside, after_view = 0, False
+        after_view = after_view or is_view(cell)
+        beside = 0 if is_view(cell) else beside + len(cell.source)
 
 
 def is_view(cell: NotebookNode) -> bool:

@@ -1,17 +1,12 @@
 // Names on the left, blocks of memory on the right, wires between them; stepped through frame by
 // frame. All frames came with the view, so nothing asks the kernel.
 
-import { mark, node } from "./dom.js";
+import { breakable, mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
 import { MemoryFilm } from "./memory_map_film.js";
 import { Wires } from "./memory_map_wires.js";
 import { actionOf, button } from "./scrub.js";
 import { count } from "./words.js";
-
-// A name that goes on to the next line after a dot or before a bracket, where it can.
-function breakable(name) {
-  return name.split(/(?<=\.)|(?=\[)/).flatMap((part, at) => (at ? [node("wbr"), part] : [part]));
-}
 
 function numberOf(number, isChanged) {
   return isChanged ? node("b", "inm-memory-changed", number) : node("span", "", number);

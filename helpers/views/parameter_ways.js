@@ -1,7 +1,7 @@
 // The three ways to read parameters, and state_dict(), side by side. All four settings of the two
 // switches came with the view; switching, prefixing and selecting happen here.
 
-import { mark, node } from "./dom.js";
+import { breakable, mark, node } from "./dom.js";
 import { enter } from "./life.js";
 import { count } from "./words.js";
 
@@ -71,7 +71,7 @@ function wayCell(row, way, { at, more }, given) {
   const items = at.map(([position, name]) => {
     const words = nameOf(way, name, given) + (row.empty ? ": None" : "") || row.type;
     const place = node("span", "inm-soft", `${position} `);
-    return node("div", "inm-ways-item", place, node("code", "", words));
+    return node("div", "inm-ways-item", place, node("code", "", ...breakable(words)));
   });
   const rest = more ? node("div", "inm-soft", `… and ${count(more)} more names`) : "";
   return node("td", about, node("div", "", ...items, rest));
@@ -104,7 +104,7 @@ class Grid {
     const given = this.given();
     const heads = WAYS.map((way, i) => {
       const sum = `${this.returns[i]}, ${count(frame.counts[i])} ${way.units}`;
-      const call = node("code", "", callOf(way, given));
+      const call = node("code", "", ...breakable(callOf(way, given)));
       return node("th", COLUMN, call, node("div", "inm-soft", sum));
     });
     this.head.replaceChildren(node("tr", { role: "row" }, node("th", COLUMN, "tensor"), ...heads));

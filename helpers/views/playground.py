@@ -1,48 +1,18 @@
-"""Try any value on any name by any route: three menus over a real run, and a table of outcomes."""
+"""Try any value on any name by any route: three menus over a real run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
-from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, Outcome, run
-from helpers.views import ThreeFaces, TwoFaces, front_end, page
-from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, soft, tag
-from helpers.views.signs import SIGNS, Sign
+from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, run
+from helpers.views import ThreeFaces, front_end, page
+from helpers.views.markup import Markup, grid, soft, tag
+from helpers.views.outcome_table import outcome_in_words
 from helpers.views.trace_player import TracePlayer, shown
-
-_LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
-_WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
-_NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
-# What the table has found stands out, and nothing happened where the name is as it was.
-_LOST = "margin:-0.2em -0.5em;padding:0.2em 0.5em;background:#8a2c00;color:#ffffff"
-_FADED = "opacity:0.7"
-
-
-def outcome_in_words(outcome: Outcome) -> str:
-    """One sentence: what happened, and where the name is now."""
-    if outcome.after == "nowhere":
-        now = "the name is nowhere"
-    else:
-        now = f"the name is a {_sign_of(outcome).label}"
-    if outcome.error:
-        if outcome.after == outcome.home:
-            now += ", as before"
-        else:
-            now = f"the name has lost its home: it was a {outcome.home}"
-        return f"{outcome.error}: {outcome.message} – {now}."
-    if outcome.empty:
-        now += ", and its slot is empty"
-    if outcome.hidden:
-        now += "; reading the name still gives the class attribute, which comes first"
-    return f"No error: {now}."
-
-
-def _sign_of(outcome: Outcome) -> Sign:
-    return SIGNS.get(outcome.kind, Sign("–", "inherit", outcome.kind))
 
 
 def offered(route: str) -> tuple[list[str], list[str]]:
@@ -63,50 +33,6 @@ def _outcomes() -> Iterator[tuple[list[str], list[dict]]]:
                 menus = {"choices": choices, "words": outcome_in_words(outcome), "home": kept}
                 for chosen in [value] if values else VALUES:
                     yield [chosen, home, route], [menus, shown(outcome.steps)]
-
-
-class OutcomeTable(TwoFaces):
-    """Outcomes, such as those of `trials.grid()`, as one table for each route: values down,
-    homes across.
-
-    Values that fare alike with every home share a line. A cell says what the name is afterwards, or
-    which error was raised and what became of the name. The table keeps text alone, and is the same
-    before and after it is run."""
-
-    def __init__(self, outcomes: Iterable[Outcome]) -> None:
-        self.outcomes = list(outcomes)
-
-    def title(self) -> str:
-        errors = sum(bool(one.error) for one in self.outcomes)
-        return f"OutcomeTable: {len(self.outcomes)} attempts, {errors} of them raise an error"
-
-    def static_face(self) -> Markup:
-        routes = dict.fromkeys(one.route for one in self.outcomes)
-        return tag("div", *map(self._table, routes), class_="inm-outcomes", style=_LOOK)
-
-    def _table(self, route: str) -> Markup:
-        here = {(one.value, one.home): _cell(one) for one in self.outcomes if one.route == route}
-        homes = list(dict.fromkeys(home for _, home in here))
-        alike: dict[tuple[Markup | str, ...], list[str]] = {}
-        for value in dict.fromkeys(value for value, _ in here):
-            cells = tuple(here.get((value, home), "") for home in homes)
-            alike.setdefault(cells, []).append(value)
-        rows = [[", ".join(values) or "(no value)", *cells] for cells, values in alike.items()]
-        caption = join(["by ", tag("span", route, style=CODE), ", when the name is already …"])
-        return grid(["value", *homes], rows, _NARROW, caption, keeps_first=True)
-
-
-def _cell(outcome: Outcome) -> Markup:
-    if outcome.error:
-        lost = outcome.after != outcome.home
-        now = tag("b", "the name is lost") if lost else "as it was"
-        look = _LOST if lost else _FADED
-        return tag("div", f"⚠ {outcome.error}", tag("br"), now, style=f"{_WHOLE};{look}")
-    sign, below = _sign_of(outcome), []
-    for words, holds in (("empty slot", outcome.empty), ("hidden by the class", outcome.hidden)):
-        if holds:
-            below += [tag("br"), tag("span", words, style=SOFT)]
-    return tag("div", mark(sign), " ", sign.label, *below, style=_WHOLE)
 
 
 class Menus(anywidget.AnyWidget):

@@ -26,7 +26,7 @@ def prose(words: str) -> Markup:
 
 
 # The colours of an answer in the static faces; quiz_card.css has the same for the card.
-RIGHT, WRONG = "#009e73", "#d55e00"
+RIGHT, WRONG = "#009e73", "#cc4488"
 
 
 class QuizCard(ThreeFaces, anywidget.AnyWidget):

@@ -17,7 +17,8 @@ function render({ model, el }) {
   const status = node("span", { class: "inm-soft", role: "status" });
   const label = node("label", "inm-redraw-label", model.get("label"), slider);
   const bar = node("div", "inm-bar", label, value, status);
-  const place = node("div", "inm-redraw-figure");
+  const figure = { tabindex: 0, role: "group", "aria-label": "figure" };
+  const place = node("div", { class: "inm-redraw-figure", ...figure });
   let moving = 0;
 
   function stand() {

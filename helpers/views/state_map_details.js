@@ -1,6 +1,6 @@
 // What is known of the row that is selected: its facts, its names, and who sees it.
 
-import { mark, node } from "./dom.js";
+import { breakable, mark, node } from "./dom.js";
 import { count } from "./words.js";
 
 function sumsOf({ parameters, trainable, buffers, memory }) {
@@ -33,7 +33,7 @@ function factsOf(row) {
 
 function namesOf({ names }) {
   if (!names?.length) return "";
-  const lines = names.map((name) => node("li", "", node("code", "", name)));
+  const lines = names.map((name) => node("li", "", node("code", "", ...breakable(name))));
   const head = node("div", "inm-map-subhead", "One tensor, several names");
   return node("div", "inm-map-names", head, node("ul", "", ...lines));
 }
@@ -59,7 +59,7 @@ export class Details {
     if (!row) return;
     this.askAbout(row);
     const sign = this.signs[row.kind];
-    const name = row.path ? node("code", "", row.path) : "The model itself";
+    const name = row.path ? node("code", "", ...breakable(row.path)) : "The model itself";
     const facts = factsOf(row).flatMap(([key, value]) => [
       node("dt", "", key),
       node("dd", "", value),

@@ -2,20 +2,13 @@
 // down where it is True. The way taken is lit as far as it is known; the rest is dashed. Nothing
 // ever moves, so that two assignments differ at a glance.
 
-import { node } from "./dom.js";
+import { breakable, node } from "./dom.js";
 
 const NARROWEST = 12; // letters in a line of a column
 
 const set = (element, name, value) => {
   if ((element.dataset[name] ?? "") !== value) element.dataset[name] = value;
 };
-
-// A long name in a program may be broken between its parts.
-function broken(words) {
-  return words
-    .split(/(?<=[_.])(?=\w)|(?=\[)|(?<=[a-z])(?=[A-Z])/)
-    .flatMap((part, i) => (i ? [node("wbr"), part] : [part]));
-}
 
 function headOf({ words, condition }) {
   const about = { class: "inm-river-head", role: "columnheader", title: condition };
@@ -24,7 +17,7 @@ function headOf({ words, condition }) {
 
 function cellOf(way) {
   const pill = node("span", "inm-player-note");
-  const act = node("code", "inm-river-act", ...broken(way.act));
+  const act = node("code", "inm-river-act", ...breakable(way.act));
   const error = node("span", "inm-river-error");
   const about = { class: "inm-river-way", role: "cell", "data-last": !way.words };
   return { way, pill, act, error, element: node("div", about, pill, act, error) };
@@ -115,7 +108,7 @@ export class River {
       set(pill, "kind", state.outcome);
       set(act, "state", state.act);
       set(error, "state", state.error);
-      error.replaceChildren(...broken(state.raised && `⚠ ${state.raised}`));
+      error.replaceChildren(...breakable(state.raised && `⚠ ${state.raised}`));
     }
   }
 }

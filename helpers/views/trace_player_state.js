@@ -1,6 +1,6 @@
 // The local names and the containers on the right of the player.
 
-import { mark, node } from "./dom.js";
+import { breakable, mark, node } from "./dom.js";
 import { FLIGHT } from "./motion.js";
 import { count } from "./words.js";
 
@@ -92,7 +92,8 @@ export class State {
     const none = node("span", "inm-soft", there ? "empty" : "not there");
     const list = items.length ? node("ul", "", ...items) : none;
     const about = { class: "inm-player-box", "data-box": name };
-    return { element: node("div", about, node("div", "inm-player-head", name), list), came };
+    const head = node("div", "inm-player-head", ...breakable(name));
+    return { element: node("div", about, head, list), came };
   }
 
   itemOf(entry, change, words) {

@@ -1,9 +1,10 @@
 // A grid of tensors and calls: the reader marks who sees what, and then asks for the truth. It came
 // with the view, and is on the page only after that.
 
-import { mark, node, shades } from "./dom.js";
+import { breakable, mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
 import { between, run } from "./motion.js";
+import { Roving } from "./roving.js";
 import { count } from "./words.js";
 
 const many = (number, one, more) => `${count(number)} ${number === 1 ? one : more}`;
@@ -28,8 +29,8 @@ function sorted(places, yes) {
 
 class Grid {
   isTold = false;
-  standing = [0, 0]; // row and column of the cell that Tab comes to, as they are seen
   body = node("tbody", { role: "rowgroup" });
+  roving = new Roving(this.body);
   head = node("thead", { role: "rowgroup" });
   status = node("div", { class: "inm-status", role: "status" });
   button = node("button", { type: "button", class: "inm-button" });
@@ -62,7 +63,7 @@ class Grid {
     if (isCall) return [this.grid.calls[place]];
     const [name, kind] = this.grid.tensors[place];
     const label = node("span", "inm-grid-kind inm-soft", this.signs[kind].label);
-    return [mark(this.signs[kind]), node("code", "", name), " ", label];
+    return [mark(this.signs[kind]), node("code", "", ...breakable(name)), " ", label];
   }
 
   cell(row, column) {
@@ -114,7 +115,7 @@ class Grid {
     this.body.replaceChildren(...this.lines);
     this.button.textContent = this.isTold ? "Start again" : "Reveal";
     this.root.toggleAttribute("data-told", this.isTold);
-    this.stand(...this.standing);
+    this.roving.stand(0, 0);
     this.say();
   }
 
@@ -140,17 +141,6 @@ class Grid {
       : `${right}. No miss.`;
   }
 
-  // The cell that Tab comes to.
-  stand(row, column) {
-    this.at(...this.standing)?.setAttribute("tabindex", -1);
-    this.standing = [row, column];
-    this.at(row, column)?.setAttribute("tabindex", 0);
-  }
-
-  at(row, column) {
-    return this.lines[row]?.querySelectorAll("button")[column];
-  }
-
   press(button) {
     if (this.isTold) return;
     const { row, column } = button.dataset;
@@ -166,7 +156,6 @@ class Grid {
     const before = tops();
     if (this.isTold) this.marked.forEach((line) => line.fill(false));
     this.isTold = !this.isTold;
-    this.standing = [0, 0];
     this.show();
     const after = tops();
     this.stop = run((share) => {
@@ -177,30 +166,6 @@ class Grid {
       }
     });
   }
-
-  onFocus(event) {
-    const button = event.target.closest(".inm-grid-cell");
-    if (!button) return;
-    const line = button.closest("tr");
-    const place = [...line.querySelectorAll("button")].indexOf(button);
-    this.stand(this.lines.indexOf(line), place);
-  }
-
-  onKey(event) {
-    const [row, column] = this.standing;
-    const last = [this.rows.length - 1, this.columns.length - 1];
-    const moves = {
-      ArrowUp: [row - 1, column],
-      ArrowDown: [row + 1, column],
-      ArrowLeft: [row, column - 1],
-      ArrowRight: [row, column + 1],
-      Home: [event.ctrlKey ? 0 : row, 0],
-      End: event.ctrlKey ? last : [row, last[1]],
-    };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    this.at(...moves[event.key])?.focus();
-  }
 }
 
 function render({ model, el }) {
@@ -210,8 +175,7 @@ function render({ model, el }) {
     const button = event.target.closest("button");
     if (button) grid.press(button);
   });
-  on(grid.body, "focusin", (event) => grid.onFocus(event));
-  on(grid.body, "keydown", (event) => grid.onKey(event));
+  grid.roving.listen(on);
   on(grid.button, "click", () => grid.turn());
   grid.show();
   return () => {

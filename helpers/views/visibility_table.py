@@ -25,7 +25,9 @@ _COLUMNS = {
     "gets_gradient": "gets a gradient",
 }
 _MOST, _LONGEST = 60, 80
-_WHOLE = "line-height:1.5;overflow-wrap:anywhere"
+_WHOLE = "line-height:1.5"
+_NAME = f"{MONO};overflow-wrap:anywhere"  # a name may be broken, a word may not
+_MARK = "white-space:nowrap"
 
 
 class VisibilityTable(TwoFaces):
@@ -86,7 +88,7 @@ class VisibilityTable(TwoFaces):
         rows = ([first, *line] for first, line in zip(side, marks, strict=True))
         heads = [tag("span", corner, style=SOFT), *top]
         caption = tag("span", self.heading, style=SOFT)
-        drawn = grid(heads, rows, RULED, caption=caption)
+        drawn = grid(heads, rows, RULED, caption=caption, keeps_first=True)
         return tag("div", drawn, *self._notes(), class_="inm-visibility", style=_WHOLE)
 
     def _notes(self) -> Iterator[Markup | str]:
@@ -100,9 +102,10 @@ class VisibilityTable(TwoFaces):
 
 def _tensor(path: str, kind: str) -> Markup:
     sign = SIGNS[kind]
-    label = tag("div", sign.label, style=f"{SOFT};font-size:0.9em")
-    return join([mark(sign), tag("span", clip(path, _LONGEST), style=MONO), label])
+    label = tag("div", sign.label, style=f"{SOFT};font-size:0.9em;min-width:11em")
+    return join([mark(sign), tag("span", clip(path, _LONGEST), style=_NAME), label])
 
 
-def _mark(yes: bool) -> Markup | str:
-    return "✓ yes" if yes else tag("span", "– no", style=SOFT)
+def _mark(yes: bool) -> Markup:
+    words, style = ("✓ yes", _MARK) if yes else ("– no", f"{SOFT};{_MARK}")
+    return tag("span", words, style=style)

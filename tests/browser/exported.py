@@ -58,16 +58,17 @@ def of_this_checkout(**more: object) -> dict[str, str]:
 
 
 class Pages:
-    """The whole course as pages, executed and written to `folder` by the command that the README
-    gives.
+    """The whole course as pages, executed and written to `folder` by what `python -m helpers.site`
+    calls. The processes of one run of tests share a folder: one makes it, the others find it made.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._whole, self.folder = folder, folder / "site"
-        self._log = (folder / "site.log").open("w+")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder / "site"
+        self._log = (folder / f"{os.getpid()}.log").open("w+")
         patient = ["nice"] if shutil.which("nice") else []  # other tests run beside it
         self._run = subprocess.Popen(
-            [*patient, sys.executable, "-m", "helpers.site", self.folder],
+            [*patient, sys.executable, "-m", "tests.browser.exported", self.folder],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=of_this_checkout(),
@@ -77,38 +78,52 @@ class Pages:
     def page(self, name: str) -> Path:
         """The page of a lesson, or another of the site, once all are made."""
         if self._run.wait(timeout=900):
-            raise AssertionError(self.told)
+            raise AssertionError(Path(self._log.name).read_text())
         return self.folder / f"{name}.html"
-
-    @property
-    def told(self) -> str:
-        """What the command printed."""
-        return Path(self._log.name).read_text()
 
     def slides(self, lesson: str) -> Path:
         """The slides of a lesson, once all are made."""
         return self.page(f"{lesson}.slides")
 
-    def alone(self, lesson: Path, kind: str = "html") -> Path:
-        """What the standard command makes of one lesson, with the settings and templates of this
-        checkout; `kind` is "html" or "slides".
-        """
-        folder = self._whole / kind
-        if not folder.exists():
-            templates = folder / "data" / "nbconvert" / "templates"
-            templates.parent.mkdir(parents=True)
-            templates.symlink_to(EXPORTED)
-            here = of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data")
-            command = [sys.executable, "-m", "nbconvert", "--to", kind, "--execute"]
-            command += ["--output-dir", folder / "made", lesson]
-            subprocess.run(command, env=here, capture_output=True, check=True)
-        ending = "html" if kind == "html" else f"{kind}.html"
-        return folder / "made" / f"{lesson.stem}.{ending}"
-
     def close(self) -> None:
         self._run.kill()
         self._run.wait()
         self._log.close()
+
+
+def one_at_a_time(folder: Path) -> int:
+    """Make the course in `folder`, or wait until another process has made it."""
+    import fcntl
+
+    from helpers.site import main
+
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return main([str(folder)])
+
+
+def made_alone(lesson: Path, folder: Path) -> dict[str, Path]:
+    """What the standard command makes of one lesson, "html" and "slides", with the settings and
+    templates of this checkout.
+    """
+    templates = folder / "data" / "nbconvert" / "templates"
+    templates.parent.mkdir(parents=True)
+    templates.symlink_to(EXPORTED)
+    here = of_this_checkout(JUPYTER_CONFIG_PATH=EXPORTED, JUPYTER_PATH=folder / "data")
+    place = ["--execute", "--output-dir", folder / "made", lesson]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "nbconvert", "--to", kind, *place],
+            env=here,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for kind in ("html", "slides")
+    ]
+    told = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    endings = {"html": "html", "slides": "slides.html"}
+    return {kind: folder / "made" / f"{lesson.stem}.{end}" for kind, end in endings.items()}
 
 
 SHIFTS = """window.shifts = [];
@@ -156,6 +171,17 @@ class Reader:
             context.close()
 
 
+def faults(page: Page, context: str | None = None, *, only_colours: bool = False) -> list[str]:
+    """What axe-core calls a fault, of any weight, in `context`, a selector, or the whole page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options: dict = {"resultTypes": ["violations"]}
+    if only_colours:
+        options["runOnly"] = ["color-contrast"]
+    found = Axe().run(page, context=context, options=options).response["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:4]]
+
+
 def page_of(*views: object) -> str:
     """The page that nbconvert makes of a notebook with these outputs."""
     cells = []
@@ -166,3 +192,7 @@ def page_of(*views: object) -> str:
         output = new_output("display_data", data=nbformat.from_dict(data))
         cells.append(new_code_cell("...", outputs=[output]))
     return exporter("html").from_notebook_node(new_notebook(cells=cells))[0]
+
+
+if __name__ == "__main__":
+    sys.exit(one_at_a_time(Path(sys.argv[1])))

@@ -44,6 +44,10 @@ LAB, NOTEBOOK_7 = "lab/tree", "notebooks"  # where the server has either front e
 LIVE_VIEWS = ".inm"
 VIEWS = f"{LIVE_VIEWS}, .jp-OutputArea-output.jp-RenderedHTML"  # and the static faces
 
+# What anywidget throws when a view took longer than two seconds to start, as on a busy machine. It
+# comes to life all the same; one that does not is found by `widget_outputs`.
+SLOW = "[anywidget] Failed to initialize model."
+
 # All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by
 # itself.
 SETTINGS = {
@@ -155,7 +159,10 @@ class Lab:
         """
         page = self._context.new_page()
         found = self._problems[page] = []
-        page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
+        page.on(
+            "pageerror",
+            lambda error: str(error) != SLOW and found.append(f"uncaught: {error}"),
+        )
         page.on(
             "console",
             lambda message: (
@@ -196,6 +203,21 @@ def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = L
     page.goto(f"{origin}/{place}/{path}?reset")
     wait_until_open(page)
     set_theme(page, theme)
+    wait_until_drawn(page)
+
+
+def open_instead(page: Page, path: str) -> None:
+    """Close the notebook in front with its kernel, and show the one at `path` (from the served
+    root): JupyterLab itself need not start again.
+    """
+    page.evaluate(
+        f"""async path => {{ {_PANEL}
+            await panel.sessionContext.shutdown();
+            panel.dispose();
+            await window.jupyterapp.commands.execute('docmanager:open', {{ path }}); }}""",
+        path,
+    )
+    wait_until_open(page)
     wait_until_drawn(page)
 
 
@@ -358,20 +380,19 @@ def widget_outputs(page: Page) -> list[str]:
     )
 
 
+# axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
+# has no height and hides what overflows it, and in what its panels hide below the fold.
+WHOLE = """html, body { height: 100vh; }
+:has(.jp-WindowedPanel-outer), .jp-WindowedPanel-outer {
+    overflow: visible !important; contain: none !important; }"""
+
+
 @contextmanager
 def seen_whole(page: Page) -> Iterator[None]:
-    """Let the window be as high as the notebook in front while the block runs.
-
-    axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
-    has no height and hides what overflows it, and below the fold."""
-    usual = page.viewport_size
-    scroller = page.locator(".jp-WindowedPanel-outer:visible").first
-    whole = scroller.evaluate("node => node.scrollHeight")
-    page.set_viewport_size({"width": usual["width"], "height": whole + usual["height"]})
-    style = page.add_style_tag(content="html, body { height: 100vh; }")
+    """Let nothing of JupyterLab hide a part of the notebook in front while the block runs."""
+    style = page.add_style_tag(content=WHOLE)
     yield
     style.evaluate("node => node.remove()")
-    page.set_viewport_size(usual)
 
 
 # What another theme can change.
@@ -380,15 +401,14 @@ RULES_OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-bl
 
 def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
     """What axe-core calls serious or critical inside `selector`: theme, rule, help and the elements
-    concerned. The colours are looked at in both themes, all else in the one that is on.
+    concerned. All is looked at in the theme that is on, the colours then in the other, which stays.
     """
     on = theme_of(page)
     other = next(theme for theme in THEMES if theme != on)
     with seen_whole(page):
+        faults = _found_by_axe(page, selector, on)
         set_theme(page, other)
-        faults = _found_by_axe(page, selector, other, runOnly=RULES_OF_COLOUR)
-        set_theme(page, on)
-        return faults + _found_by_axe(page, selector, on)
+        return faults + _found_by_axe(page, selector, other, runOnly=RULES_OF_COLOUR)
 
 
 def _found_by_axe(page: Page, selector: str, theme: str, **options: object) -> list[str]:
@@ -418,12 +438,13 @@ def follows_the_theme(view: Locator) -> bool:
     return found == {"dark": True, "light": False}
 
 
-def picture(view: Locator, name: str) -> None:
-    """Write `view` alone as .screenshots/`name`.png, in few colours and so small. The README shows
-    a copy of it.
+def picture(view: Locator | Page, name: str) -> None:
+    """Write `view` alone, or what the window shows of a page, as .screenshots/`name`.png, in few
+    colours and so small. The README shows a copy of it.
     """
-    view.page.mouse.move(0, 0)
-    view.page.evaluate("() => document.activeElement.blur()")
+    page = view if isinstance(view, Page) else view.page
+    page.mouse.move(0, 0)
+    page.evaluate("() => document.activeElement.blur()")
     seen = (
         Image.open(io.BytesIO(view.screenshot()))
         .convert("RGB")

@@ -1,5 +1,5 @@
-"""The lessons as handouts: pages made by nbconvert, read with no kernel and no network, and
-printed.
+"""The lessons as handouts: pages made by nbconvert, read with no kernel, no network and no scripts,
+and printed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.exported import exporter, installed_differently
 from tests.html_page import saved_static_faces
-from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
 
-# Made as the README says; of the others the saved outputs are taken.
-EXECUTED = ROOT / "notebooks" / "00_start_here.ipynb"
 PAPER = {"width": 698, "height": 1000}  # A4 in pixels, less the margins that nbconvert asks for
 
 # All that is seen: html outputs without their style sheets, and the elements that leave the paper
@@ -48,28 +45,30 @@ LOOK = """() => {
 
 @dataclass
 class Handout:
-    """What the page made of one lesson shows on paper: `faces`, code `cells`, what is `cut`, and
-    `problems`.
+    """What the page of one lesson shows on paper: `faces`, code `cells`, what is `cut`; `on_screen`
+    the faces that a browser shows, and `problems`.
     """
 
-    path: Path
     faces: list[str]
     cells: int
     cut: list[str]
+    on_screen: list[str]
     problems: list[str]
 
 
-def look(paper: BrowserContext, path: Path, html: str | bytes) -> Handout:
+def look(paper: BrowserContext, path: Path) -> Handout:
     page, problems = paper.new_page(), []
     page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))
     page.emulate_media(media="print")
-    path.write_bytes(html.encode() if isinstance(html, str) else html)
     page.goto(path.as_uri())
     found = page.evaluate(LOOK)
+    page.emulate_media(media="screen")
+    on_screen = page.evaluate(LOOK)["faces"]
     page.close()
+    offline = "net::ERR_"
     return Handout(
-        path, problems=[words for words in problems if "net::ERR_" not in words], **found
+        **found, on_screen=on_screen, problems=[one for one in problems if offline not in one]
     )
 
 
@@ -81,45 +80,37 @@ def paper(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def handout(request, pages, paper, tmp_path_factory) -> tuple[Path, Handout]:
-    html, _ = exporter("html").from_filename(str(request.param))
-    return request.param, look(paper, tmp_path_factory.mktemp("saved") / "page.html", html)
+def shown(paper: BrowserContext, folder: Path, html: str) -> Handout:
+    path = folder / "page.html"
+    path.write_text(html, encoding="utf-8")
+    return look(paper, path)
 
 
-@pytest.fixture(scope="module")
-def executed(pages, paper) -> Handout:
-    page = pages.alone(EXECUTED)
-    return look(paper, page, page.read_bytes())
-
-
-def assert_complete(page: Handout, lesson: Path) -> None:
-    """Every cell is there, and every view shows the face that is saved with the lesson."""
+@pytest.mark.parametrize("lesson", lessons(), ids=lambda path: path.stem)
+def test_without_scripts_a_page_is_complete_on_paper_and_on_a_screen(pages, browser, lesson):
+    """Every cell is there, every view shows the face that is saved with the lesson, and nothing is
+    cut at the edge of the paper.
+    """
+    context = browser.new_context(viewport=PAPER, offline=True, java_script_enabled=False)
+    page = look(context, pages.page(lesson.stem))
+    context.close()
     assert page.problems == []
+    assert page.faces == page.on_screen == saved_static_faces(lesson)
+    assert page.cells == sum(1 for _ in code_cells(read(lesson)))
+    assert page.cut == []
+
+
+def test_a_page_made_of_saved_outputs_is_complete_too(pages, paper, tmp_path):
+    lesson = lessons()[0]
+    page = shown(paper, tmp_path, exporter("html").from_filename(str(lesson))[0])
+    assert page.problems == page.cut == []
     assert page.faces == saved_static_faces(lesson)
     assert page.cells == sum(1 for _ in code_cells(read(lesson)))
-
-
-def test_a_page_made_of_saved_outputs_is_complete_without_kernel_and_network(handout):
-    lesson, page = handout
-    assert_complete(page, lesson)
-
-
-def test_nothing_is_cut_at_the_edge_of_the_paper(handout):
-    assert handout[1].cut == []
 
 
 def test_the_environment_has_what_makes_a_page_ours():
     words = "install again: pip install -r requirements.txt"
     assert installed_differently() == [], words
-
-
-def test_a_page_made_by_the_plain_command_shows_the_same_faces(executed):
-    """Where nbconvert runs the lesson, it would put a live view without a kernel in the place of
-    each face.
-    """
-    assert_complete(executed, EXECUTED)
-    assert executed.cut == []
 
 
 def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_is_cut(
@@ -137,10 +128,9 @@ def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_i
     notebook.metadata.widgets = nbformat.from_dict(
         {"application/vnd.jupyter.widget-state+json": state}
     )
-    html, _ = exporter("html").from_notebook_node(notebook)
-    page = look(paper, tmp_path / "page.html", html)
+    page = shown(paper, tmp_path, exporter("html").from_notebook_node(notebook)[0])
     assert page.faces == ["the face"] and page.cut == []
-    html, _ = exporter("html", ours=False).from_notebook_node(notebook)
-    page = look(paper, tmp_path / "live.html", html)
+    plain = exporter("html", ours=False).from_notebook_node(notebook)[0]
+    page = shown(paper, tmp_path, plain)
     assert page.faces == []
     assert page.cut and all("1 + 1" in line or line.startswith("SPAN") for line in page.cut)

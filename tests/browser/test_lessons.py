@@ -18,7 +18,7 @@ from tests.notebook_files import code_cells, lessons, read, text
 
 @dataclass
 class Visit:
-    """What one lesson showed, opened untrusted in a fresh profile and then run from the top."""
+    """What one lesson showed, opened untrusted and then run from the top."""
 
     path: Path
     trusted_before: int
@@ -31,10 +31,20 @@ class Visit:
     problems: list[str]
 
 
+@pytest.fixture(scope="module")
+def desk(lab: jupyterlab.Lab) -> Iterator[jupyterlab.Page]:
+    """JupyterLab with a notebook open, in place of which each lesson comes."""
+    page = lab.page()
+    jupyterlab.open_notebook(page, f"notebooks/{lessons()[0].name}")
+    yield page
+    lab.close(page)
+
+
 @pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
-def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit]:
-    path, page = request.param, lab.page()
-    jupyterlab.open_notebook(page, f"notebooks/{path.name}")
+def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab, desk: jupyterlab.Page) -> Visit:
+    path, page = request.param, desk
+    lab.forget_problems(page)
+    jupyterlab.open_instead(page, f"notebooks/{path.name}")
     seen = {
         "trusted_before": jupyterlab.trusted_outputs(page),
         "static_before": jupyterlab.static_faces(page),
@@ -47,8 +57,7 @@ def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab) -> Iterator[Visit
     # The live views alone: what is HTML now was the same HTML before.
     seen["faults"] = faults(page, jupyterlab.LIVE_VIEWS)
     dialogs += page.locator(".jp-Dialog").all_inner_texts()
-    yield Visit(path=path, dialogs=dialogs, problems=lab.problems(page), **seen)
-    lab.close(page)
+    return Visit(path=path, dialogs=dialogs, problems=lab.problems(page), **seen)
 
 
 def faults(page: jupyterlab.Page, looked_at: str) -> list[str]:

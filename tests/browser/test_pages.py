@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
 from helpers import (
     CheckpointTable,
+    MemoryMap,
+    OutcomeTable,
     ParameterWays,
     Placement,
     Playground,
@@ -32,11 +36,11 @@ from helpers import (
 from helpers.exercises.engine import all_exercises
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import all_questions
-from helpers.tracing.trials import run
-from helpers.views.playground import outcome_in_words
+from helpers.tracing.trials import grid, run
+from helpers.views.outcome_table import outcome_in_words
+from helpers.views.page import WANTED
+from tests.browser.exported import Reader, faults, page_of
 from tests.browser.jupyterlab import STRUCK
-from tests.html_page import saved_static_faces
-from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 
 WIDTHS = (390, 768, 1280)
@@ -73,7 +77,8 @@ READ = """async () => {
 
 
 # What makes the page scroll sideways: of what reaches beyond the window the innermost.
-TOO_WIDE = """() => {
+TOO_WIDE = """async () => {
+    for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);
     const root = document.documentElement;
     if (root.scrollWidth <= innerWidth) return [];
     const beyond = one => one.getBoundingClientRect().right > innerWidth + 1;
@@ -83,71 +88,63 @@ TOO_WIDE = """() => {
 }"""
 
 
-def faults(page: Page) -> list[str]:
-    """What axe-core calls serious or critical."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{fault['id']}: {node['html'][:160]}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"][:4]
-    ]
-
+# What is seen on paper after the views were used: as many still faces as there are, and no view.
+PRINTED = """() => {
+    const seen = name => [...document.querySelectorAll(name)].filter(one => one.checkVisibility());
+    return [seen('.inm-still').length, seen('.inm').length];
+}"""
 
 # --- the lessons ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lesson", [path.stem for path in lessons()])
-def test_a_lesson_is_one_file_that_fits_every_width_and_stands_still(pages, reader, lesson):
-    path = pages.page(lesson)
-    assert path.stat().st_size < MOST_BYTES
-    elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
-    assert not re.search(elsewhere, path.read_text(encoding="utf-8"))
-    page = reader.open(path, WIDTHS[0])
-    seen = page.evaluate(READ)
-    assert seen["alive"] > 0, seen
-    assert (seen["waiting"], seen["empty"], seen["unseen"]) == (0, 0, 0), seen
-    assert seen["shifted"] < MOST_SHIFTED, seen
+@dataclass
+class Seen:
+    """What the page of one lesson was, opened from disk on a phone and read to its end: what READ
+    tells, what was `too_wide` for each width, what was `printed` then, and what it asked a network
+    for or got wrong.
+    """
+
+    path: Path
+    read: dict
+    too_wide: dict[int, list[str]]
+    printed: list[int]
+    asked: list[str]
+    problems: list[str]
+
+
+@pytest.fixture(scope="module", params=[path.stem for path in lessons()])
+def seen(request: pytest.FixtureRequest, browser: Browser, pages, tmp_path_factory) -> Seen:
+    path, reading = pages.page(request.param), Reader(browser, tmp_path_factory.mktemp("read"))
+    page = reading.open(path, WIDTHS[0])
+    told, too_wide = page.evaluate(READ), {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        assert page.evaluate(TOO_WIDE) == [], width
-
-
-@pytest.mark.parametrize("lesson", [path.stem for path in lessons()])
-def test_without_scripts_the_still_faces_of_the_notebook_stand(pages, reader, lesson):
-    page = reader.open(pages.page(lesson), java_script_enabled=False)
-    faces = page.locator(".jp-OutputArea-output.jp-RenderedHTML:visible")
-    found = [" ".join(words.split()) for words in faces.all_text_contents()]
-    assert found == saved_static_faces(ROOT / "notebooks" / f"{lesson}.ipynb")
-    assert page.locator(".inm-alive:visible").count() == 0
-
-
-# Between them they have every view of the course.
-WITH_EVERY_VIEW = ("00_start_here", "01_state_dict", "03_buffers", "04_setattr", "05_save_and_load")
-
-
-@pytest.mark.parametrize("lesson", WITH_EVERY_VIEW)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_pages_that_have_every_view(pages, reader, theme, lesson):
-    page = reader.open(pages.page(lesson), color_scheme=theme)
-    page.evaluate(READ)
-    assert faults(page) == []
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    light = sum(int(part) for part in re.findall(r"\d+", ground)[:3]) > 600
-    assert light == (theme == "light")
-
-
-def test_on_paper_the_still_faces_stand_even_after_the_views_were_used(pages, reader):
-    page = reader.open(pages.page("04_setattr"), color_scheme="dark")
-    page.evaluate(READ)
-    expect(page.locator(".inm-still:visible")).to_have_count(0)
+        too_wide[width] = page.evaluate(TOO_WIDE)
     page.emulate_media(media="print")
-    still = page.locator(".inm-still")
-    expect(page.locator(".inm-still:visible")).to_have_count(still.count())
-    expect(page.locator(".inm:visible")).to_have_count(0)
+    printed = page.evaluate(PRINTED)
+    reading.close()
+    return Seen(path, told, too_wide, printed, reading.asked, reading.problems)
+
+
+def test_a_lesson_is_one_file_that_asks_no_network(seen):
+    assert seen.path.stat().st_size < MOST_BYTES
+    elsewhere = r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:"""
+    assert not re.search(elsewhere, seen.path.read_text(encoding="utf-8"))
+    assert (seen.asked, seen.problems) == ([], [])
+
+
+def test_every_view_of_a_lesson_comes_alive_and_nothing_shifts(seen):
+    assert seen.read["alive"] > 0
+    assert [seen.read[name] for name in ("waiting", "empty", "unseen")] == [0, 0, 0], seen.read
+    assert seen.read["shifted"] < MOST_SHIFTED
+
+
+def test_a_lesson_fits_every_width(seen):
+    assert seen.too_wide == dict.fromkeys(WIDTHS, [])
+
+
+def test_on_paper_the_still_faces_stand_even_after_the_views_were_used(seen):
+    assert seen.printed == [seen.read["alive"], 0]
 
 
 def test_the_code_of_a_kind_of_view_comes_once_a_page(pages):
@@ -308,6 +305,44 @@ def test_the_playground_tells_what_python_tells_and_shows_its_film(reader, tmp_p
     expect(menus["home"]).to_have_value("nowhere")
 
 
+def test_a_cell_of_the_table_of_attempts_opens_its_film_without_a_kernel(reader, tmp_path):
+    page = reader.show(OutcomeTable(grid()), width=390)
+    assert (tmp_path / "page.html").stat().st_size < 400_000
+    said = page.locator(".inm-attempts-said:not(:empty)")
+    players = page.locator(".inm-attempts .inm-player")
+    tables = page.locator(".inm-attempts-route")
+    for route, value, home in ((0, "Tensor", "parameter"), (2, "None", "buffer")):
+        table = tables.nth(route)
+        table.get_by_role("button", name=f"{value}, {home}:").click()
+        outcome = run(value, home, ("setattr", "", "register_buffer")[route])
+        expect(said).to_contain_text(outcome_in_words(outcome))
+        expect(page.locator(".inm-player-count")).to_have_text(f"1 / {len(outcome.steps)}")
+        expect(players).to_have_count(1)
+        assert page.evaluate(TOO_WIDE) == []
+    page.keyboard.press("Escape")
+    expect(players).to_have_count(0)
+    again = tables.nth(2).get_by_role("button", name="None, buffer:")
+    expect(again).to_be_focused()
+    again.press("Enter")
+    expect(players).to_be_visible()
+    again.press("Enter")
+    expect(players).to_have_count(0)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        tables.first.locator("[data-look=lost]").first.click()
+        expect(players).to_be_visible()
+        assert faults(page) == []
+        page.get_by_role("button", name="Close").click()
+
+
+def test_on_paper_the_table_of_attempts_is_the_still_one(reader):
+    page = reader.show(OutcomeTable(grid()))
+    expect(page.locator(".inm-attempts")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator(".inm-attempts")).to_be_hidden()
+    expect(page.locator(".inm-outcomes table").first).to_be_visible()
+
+
 def curve(value: int):
     if value == 3:
         raise ValueError("<i>no such run</i>")
@@ -373,6 +408,76 @@ def test_the_ten_questions_name_the_first_lesson_that_is_missed_or_open(reader):
     cards.nth(4).get_by_text("I don't know").click()
     expect(said).to_contain_text("1 question is open or not known")
     expect(said).to_contain_text("Begin with lesson 3, 03_buffers")
+
+
+KINDS = ("map", "memory", "ways", "grid", "fit", "player", "playground")
+
+
+def one_of_each_kind() -> list[object]:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    saved = {f"module.{key}": value for key, value in model.state_dict().items()}
+    memory = MemoryMap(model=model, state=model.state_dict())
+    memory.note("after", model=model)
+    return [
+        quiz(QUESTION),
+        check("1.2", ...),
+        StateMap(model),
+        memory,
+        ParameterWays(model),
+        VisibilityTable(model).predict(),
+        CheckpointTable(compare_checkpoint(model, saved)),
+        compare(traced(torch.ones(2)), traced(3)),
+        Playground(),
+        Redraw(curve, label="height", values=[1, 2, 3], start=1),
+    ]
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a view of each kind."""
+    path = tmp_path_factory.mktemp("kinds") / "page.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(WANTED, "1")
+        path.write_text(page_of(*one_of_each_kind()), encoding="utf-8")
+    return path
+
+
+def test_axe_finds_nothing_in_any_kind_of_view_and_the_colours_hold_in_the_dark(every_kind, reader):
+    page = reader.open(every_kind)
+    assert page.evaluate(READ)["alive"] == 10
+    assert faults(page, "main") == []
+    ground = (
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+    assert sum(page.evaluate(ground)) > 600
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ground}.every(one => one < 80)")
+    assert faults(page, "main", only_colours=True) == []
+
+
+def test_every_kind_of_view_is_used_with_a_thumb(every_kind, reader):
+    page = reader.open(every_kind, 390, has_touch=True, is_mobile=True)
+    seen = page.evaluate(READ)
+    assert (seen["waiting"], seen["sideways"]) == (0, 0)
+    part = {name: page.locator(f".inm-{name}").first for name in KINDS}
+    part["map"].get_by_role("treeitem", name="1, submodule, BatchNorm1d").tap()
+    expect(part["map"].locator(".inm-map-details")).to_contain_text("buffer elements")
+    part["memory"].get_by_role("button", name="First frame").tap()
+    expect(part["memory"].get_by_role("status")).to_contain_text("at first")
+    part["ways"].get_by_label("recurse").tap()
+    expect(part["ways"].locator("thead")).to_contain_text("generator, 0 pairs")
+    part["grid"].get_by_role("button", name="0.weight, parameters()").tap()
+    part["grid"].get_by_role("button", name="Reveal").tap()
+    expect(part["grid"].locator(".inm-status")).to_contain_text("right")
+    part["fit"].get_by_role("button", name="Apply").tap()
+    expect(part["fit"].locator(".inm-fit-title")).to_contain_text("loads strictly")
+    place = part["player"].get_by_role("slider")
+    before = int(place.input_value())
+    part["player"].get_by_role("button", name="Forward", exact=True).tap()
+    expect(place).to_have_value(str(before + 1))
+    part["playground"].get_by_label("value").select_option("number")
+    expect(part["playground"].locator(".inm-outcome")).to_contain_text("plain value")
+    assert page.evaluate(TOO_WIDE) == []
 
 
 # --- names of a model are text --------------------------------------------------------------------

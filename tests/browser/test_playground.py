@@ -1,22 +1,14 @@
-"""The playground of lesson 04, driven from the keyboard in a real JupyterLab, and its table of
-attempts.
-"""
+"""The playground of lesson 04, driven from the keyboard in a real JupyterLab."""
 
 from __future__ import annotations
 
-import pytest
-from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import expect
 
-from helpers import OutcomeTable, Playground
-from helpers.tracing.trials import HOMES, ROUTES, VALUES, grid
+from helpers import Playground
+from helpers.tracing.trials import HOMES, ROUTES, VALUES
 from tests.browser import jupyterlab
 
 SHOW = "from helpers import Playground\nPlayground()"
-TABLE = """\
-from helpers import OutcomeTable
-from helpers.tracing import trials
-OutcomeTable(trials.grid())"""
 
 
 def choose(page, label, words):
@@ -74,47 +66,13 @@ def test_the_lines_that_ran_follow_the_choice(lab, notebook):
     assert lab.problems(page) == []
 
 
-def test_axe_finds_nothing_in_the_playground_and_the_table(lab, notebook):
-    page = notebook(SHOW, TABLE)
+def test_axe_finds_nothing_in_the_playground(lab, notebook):
+    page = notebook(SHOW)
     expect(page.locator(".inm-outcome")).to_be_visible()
     assert jupyterlab.accessibility_faults(page, ".jupyter-widgets") == []
-    assert jupyterlab.accessibility_faults(page, ".inm-outcomes") == []
     assert lab.problems(page) == []
 
 
-def test_the_table_fills_what_is_lost_fades_what_stayed_and_keeps_its_first_column(notebook):
-    page = notebook(TABLE)
-    page.set_viewport_size({"width": 600, "height": 1000})
-    jupyterlab.wait_until_drawn(page)
-    table = page.locator(".inm-outcomes table").first
-    head = table.locator("tbody th").first
-    before = head.bounding_box()["x"]
-    moved = table.evaluate("node => { node.parentNode.scrollLeft = 200; }") or table.evaluate(
-        "node => node.parentNode.scrollLeft"
-    )
-    after = head.bounding_box()["x"]
-    page.set_viewport_size(jupyterlab.DESKTOP)
-    assert moved == 200 and after == pytest.approx(before, abs=2)
-    look = "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).opacity]"
-    lost = table.locator("td div", has_text="the name is lost").first.evaluate(look)
-    kept = table.locator("td div", has_text="as it was").first.evaluate(look)
-    assert lost == ["rgb(138, 44, 0)", "1"] and kept == ["rgba(0, 0, 0, 0)", "0.7"]
-
-
-def test_the_still_faces_are_seen_whole_before_trust(notebook):
-    faces = [Playground()._repr_mimebundle_()[0]["text/html"], OutcomeTable(grid())._repr_html_()]
-    cells = [
-        new_code_cell(
-            "...",
-            outputs=[new_output("display_data", data={"text/html": str(face)})],
-            execution_count=place,
-        )
-        for place, face in enumerate(faces, start=1)
-    ]
-    page = notebook(*cells, run=False)
-    assert jupyterlab.trusted_outputs(page) == 0
+def test_the_still_face_is_seen_whole_before_trust(still):
+    page = still(Playground()._repr_mimebundle_()[0]["text/html"])
     expect(page.get_by_text("Here stand three menus. Run this cell")).to_be_visible()
-    tables = page.locator(".inm-outcomes table")
-    expect(tables).to_have_count(len(ROUTES))
-    expect(tables.first.locator("tbody tr").last).to_contain_text("the name is lost")
-    assert tables.first.locator("th[scope=col]").count() == 8

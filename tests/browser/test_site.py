@@ -20,9 +20,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
 from helpers.site import build
-from tests.browser.exported import of_this_checkout
+from tests.browser.exported import faults, made_alone, of_this_checkout
 from tests.browser.jupyterlab import picture
-from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ
+from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, TOO_WIDE, WIDTHS
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons
 from tests.refresh_notebooks import METADATA
@@ -30,9 +30,6 @@ from tests.refresh_notebooks import METADATA
 STEMS = [path.stem for path in lessons()]
 DOCUMENTS = ["index", "TEACHING", "README"]
 SMALL = "00_start_here"
-
-# What axe-core calls a fault of any weight, one line a fault.
-FAULTS = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +75,20 @@ def test_no_link_of_the_built_folder_is_dead(folder, tmp_path):
 
 
 def test_previous_and_next_lead_through_all_lessons_and_back(folder, reader):
+    names = ["index", *STEMS]
+    for before, name, after in zip(["", *names], names, [*names[1:], ""], strict=False):
+        html = (folder / f"{name}.html").read_text(encoding="utf-8")
+        ways = dict(re.findall(r'<a href="(\S+)\.html" rel="(prev|next)"', html))
+        assert ways == {way: rel for way, rel in ((before, "prev"), (after, "next")) if way}
+        assert f"lab notebooks/{STEMS[0] if name == 'index' else name}.ipynb</code>" in html
     page = reader.open(folder / "index.html")
-    for stem in STEMS:
-        page.locator("a[rel=next]").click()
-        page.wait_for_url(f"**/{stem}.html")
-        here = page.locator(".inm-top a[aria-current=page]")
-        expect(here).to_have_attribute("title", re.compile(rf"^{int(stem[:2])} · "))
-        expect(page.locator(".inm-foot code")).to_contain_text(f"lab notebooks/{stem}.ipynb")
-    expect(page.locator("a[rel=next]")).to_have_count(0)
-    for _ in STEMS:
-        page.locator("a[rel=prev]").click()
+    page.locator("a[rel=next]").click()
+    page.wait_for_url(f"**/{SMALL}.html")
+    expect(page.locator(".inm-top a[aria-current=page]")).to_have_attribute(
+        "title", re.compile(r"^0 · ")
+    )
+    page.locator("a[rel=prev]").click()
     page.wait_for_url("**/index.html")
-    expect(page.locator("a[rel=prev]")).to_have_count(0)
     page.get_by_role("link", name="Guide", exact=True).click()
     expect(page.locator("h1")).to_have_text(re.compile("Teaching the course"))
 
@@ -101,49 +100,73 @@ def test_the_sections_stand_at_the_side_and_fold_in_a_narrow_window(folder, read
     told = [" ".join(words.split()) for words in sections.all_text_contents()]
     headings = page.locator("main h2").all_text_contents()
     assert told == [" ".join(words.rstrip("¶").split()) for words in headings] and len(told) > 5
+    here = page.locator(".inm-sections a[aria-current=location]")
+    expect(here).to_have_count(0)
     sections.nth(4).click()
     expect(page.locator("main h2").nth(4)).to_be_in_viewport()
     expect(page.locator("main h2").nth(0)).not_to_be_in_viewport()
+    expect(here).to_have_text(told[4])
+    page.mouse.move(800, 400)
+    page.mouse.wheel(0, -600)
+    expect(here).to_have_text(told[3])
+    page.keyboard.press("Control+End")
+    expect(here).to_have_text(told[-1])
+    expect(here).to_be_in_viewport()
     page.set_viewport_size({"width": 390, "height": 900})
     expect(sections.first).not_to_be_visible()
-    narrow = reader.open(path, 390, has_touch=True)
-    folded = narrow.get_by_role("navigation", name="Sections")
-    expect(folded.locator("a").first).not_to_be_visible()
-    folded.locator("summary").tap()
-    expect(folded.locator("a").first).to_be_visible()
+    assert page.evaluate("window.shifts.length") == 0
+
+
+def test_a_lesson_is_read_with_a_thumb_from_section_to_section(folder, reader):
+    path, phone = folder / f"{STEMS[1]}.html", {"has_touch": True, "is_mobile": True}
+    phone["reduced_motion"] = "reduce"  # the picture is of what stays
+    page = reader.open(path, viewport={"width": 390, "height": 760}, **phone)
+    sections = page.get_by_role("navigation", name="Sections")
+    expect(sections.locator("a").first).not_to_be_visible()
+    sections.locator("summary").tap()
+    sections.get_by_role("link", name="View or snapshot", exact=False).first.tap()
+    film = page.locator(".inm-memory").first
+    film.get_by_role("button", name="First frame").tap()
+    expect(film.locator(".inm-memory-changed")).to_have_count(0)
+    film.get_by_role("button", name="Forward").tap()
+    expect(film.get_by_role("status")).to_contain_text("other numbers in A, B, C, D")
+    film.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 60)")
+    picture(page, "phone")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_front_page_guide_and_readme_fit_every_width_and_stand_still(folder, reader, name):
     path = folder / f"{name}.html"
     assert path.stat().st_size < MOST_BYTES
-    for width, theme in ((1280, "light"), (768, "dark"), (390, "light")):
-        page = reader.open(path, width, color_scheme=theme)
-        seen = page.evaluate(READ)
-        assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
-        assert seen["shifted"] < MOST_SHIFTED, seen
+    page = reader.open(path, WIDTHS[0])
+    seen = page.evaluate(READ)
+    assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
+    assert seen["shifted"] < MOST_SHIFTED, seen
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(TOO_WIDE) == [], width
 
 
 def test_the_player_of_the_front_page_plays(folder, reader):
-    page = reader.open(folder / "index.html")
+    page = reader.open(folder / "index.html", reduced_motion="reduce")
     player = page.locator(".inm-player")
     player.get_by_role("button", name="Next change").click()
     player.get_by_role("button", name="Next change").click()
     expect(player.get_by_role("group", name="Local names")).to_contain_text("weight")
     page.evaluate("scrollTo(0, 0)")
-    page.add_style_tag(content="html { height: 100vh; overflow: hidden; }")
-    picture(page.locator("html"), "site")
+    picture(page, "site")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL, STEMS[4]])
-def test_axe_finds_nothing_of_any_weight(folder, reader, name, theme):
-    from axe_playwright_python.sync_playwright import Axe
-
+# What stands around a lesson, a document and the front page. The views, each in both themes, are
+# looked at in test_pages.py, and all that a lesson says in test_lessons.py.
+@pytest.mark.parametrize("name, theme", [("index", "dark"), ("README", "light"), (SMALL, "dark")])
+def test_axe_finds_nothing_on_pages_of_each_kind(folder, reader, name, theme):
     page = reader.open(folder / f"{name}.html", 390, color_scheme=theme)
     page.evaluate(READ)
-    found = Axe().run(page, options=FAULTS).response["violations"]
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found] == []
+    assert faults(page) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    assert faults(page, ".inm-around") == []
 
 
 def without_mark(html: str) -> str:
@@ -164,17 +187,6 @@ def without_navigation(html: str) -> str:
         assert found, start
         html = before + ("\n</style>" if end == "</style>" else "") + rest.partition(end)[2]
     return html
-
-
-@pytest.mark.parametrize("kind", ["html", "slides"])
-def test_what_is_made_alone_is_what_the_site_has_but_for_navigation(pages, kind):
-    alone = pages.alone(ROOT / "notebooks" / f"{SMALL}.ipynb", kind).read_text(encoding="utf-8")
-    alone = alone.replace('"../README.md"', '"README.html"').replace('.md"', '.html"')
-    path = pages.page(SMALL) if kind == "html" else pages.slides(SMALL)
-    of_site = without_mark(path.read_text(encoding="utf-8"))
-    of_site = without_navigation(of_site) if kind == "html" else of_site
-    number = r"-?\d+(\.\d+)?(e-?\d+)?"  # weights are drawn anew in each run
-    assert re.sub(number, "#", of_site).split() == re.sub(number, "#", alone).split()
 
 
 def test_any_web_server_can_serve_the_folder(folder, browser):
@@ -204,8 +216,7 @@ def times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.html")}
 
 
-def test_a_second_call_makes_nothing(folder, pages):
-    assert all(f"{stem}.html " in pages.told for stem in STEMS)
+def test_a_second_call_makes_nothing(folder):
     before = times(folder)
     command = [sys.executable, "-m", "helpers.site", folder]
     again = subprocess.run(
@@ -229,49 +240,80 @@ def made(root: Path, folder: Path) -> dict[str, str]:
     return {name: words for name, words in told.items() if words != "unchanged"}
 
 
-@pytest.fixture
-def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """README and guide of this course, and two lessons of one cell."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    root = tmp_path / "course"
+WITH_A_VIEW = """\
+import torch
+from helpers import StateMap
+
+StateMap(torch.nn.Linear(2, 2, device="meta"))"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, str]]:
+    """README and guide of this course, and two lessons of one cell; its site, and what was told
+    when it was made.
+    """
+    root = tmp_path_factory.mktemp("small") / "course"
     (root / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / "README.md", root)
     shutil.copy(ROOT / "notebooks" / "TEACHING.md", root / "notebooks")
-    lesson(root, "00_first.ipynb", "print(6 * 7)")
+    lesson(root, "00_first.ipynb", WITH_A_VIEW)
     lesson(root, "01_second.ipynb", "print(6 * 8)")
-    return root
+    folder = root.parent / "site"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        return root, folder, made(root, folder)
 
 
-def test_only_what_has_changed_is_made_again(course, tmp_path):
-    folder = tmp_path / "site"
+@pytest.fixture
+def course(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A copy of the small course, and of its site."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for one in small[:2]:
+        shutil.copytree(one, tmp_path / one.name)
+    return tmp_path / "course", tmp_path / "site"
+
+
+def test_only_what_has_changed_is_made_again(small, course):
+    root, folder = course
     ours = {"00_first.html": "run", "01_second.html": "run", "index.html": "run"}
-    assert made(course, folder) == ours | dict.fromkeys(["README.html", "TEACHING.html"], "written")
-    assert "42" in (folder / "00_first.html").read_text(encoding="utf-8")
-    assert made(course, folder) == {}
+    assert small[2] == ours | dict.fromkeys(["README.html", "TEACHING.html"], "written")
+    assert "48" in (folder / "01_second.html").read_text(encoding="utf-8")
+    assert made(root, folder) == {}
 
-    lesson(course, "01_second.ipynb", "print(6 * 9)")
+    lesson(root, "01_second.ipynb", "print(6 * 9)")
     before = times(folder)
-    assert made(course, folder) == {"01_second.html": "run"}
+    assert made(root, folder) == {"01_second.html": "run"}
     assert "54" in (folder / "01_second.html").read_text(encoding="utf-8")
     changed = {name for name, at in times(folder).items() if at != before[name]}
     assert changed == {"01_second.html", "01_second.slides.html"}
 
-    lesson(course, "01_second.ipynb", "raise ValueError('of no use')")
-    told = {name: (words, well) for name, words, well in build(course, folder)}
+    lesson(root, "01_second.ipynb", "raise ValueError('of no use')")
+    told = {name: (words, well) for name, words, well in build(root, folder)}
     assert "ValueError: of no use" in told["01_second.html"][0] and not told["01_second.html"][1]
     assert "54" in (folder / "01_second.html").read_text(encoding="utf-8")
 
 
-def test_the_page_of_a_lesson_that_is_no_more_goes_and_a_page_of_others_stays(course, tmp_path):
-    folder = tmp_path / "site"
-    made(course, folder)
+def test_the_page_of_a_lesson_that_is_no_more_goes_and_a_page_of_others_stays(course):
+    root, folder = course
     (folder / "mine.html").write_text("<p>mine</p>")
-    (course / "notebooks" / "01_second.ipynb").unlink()
-    told = made(course, folder)
+    lesson(root, "00_first.ipynb", "print(6 * 7)")
+    (root / "notebooks" / "01_second.ipynb").unlink()
+    told = made(root, folder)
     for name in ("01_second.html", "01_second.slides.html"):
         assert told[name] == "removed" and not (folder / name).exists()
     assert (folder / "mine.html").exists()
     assert "01_second" not in (folder / "00_first.html").read_text(encoding="utf-8")
+
+
+def test_what_is_made_alone_is_what_the_site_has_but_for_navigation(small, tmp_path):
+    root, folder, _ = small
+    alone = made_alone(root / "notebooks" / "00_first.ipynb", tmp_path)
+    page, slides = (alone[kind].read_text(encoding="utf-8") for kind in ("html", "slides"))
+    of_site = without_mark((folder / "00_first.html").read_text(encoding="utf-8"))
+    assert page.count("data-inm-view=") == slides.count("data-inm-view=") == 1
+    assert without_navigation(of_site).split() == page.split()
+    of_site = without_mark((folder / "00_first.slides.html").read_text(encoding="utf-8"))
+    assert of_site.split() == slides.split()
 
 
 def test_a_folder_without_lessons_is_refused(tmp_path):

@@ -4,6 +4,7 @@
 const NARROW = 800; // pixels: a phone is read, not projected, so there nothing is scaled
 const STAGE = { width: 1280, height: 720 };
 const SWIPE = 60;
+const NEARLY = 8; // pixels by which a slide may be too tall
 const STEP = 0.8; // of what is seen of a slide that is taller than the window
 
 const slides = [...document.querySelectorAll(".inm-slide")];
@@ -16,8 +17,8 @@ const body = (slide) => slide.querySelector(".inm-slide-body");
 const fragments = (slide) => [...slide.querySelectorAll(".fragment")];
 const title = (slide) =>
   slide.parentElement.dataset.title || document.querySelector("h1").innerText;
-const below = (slide) =>
-  body(slide).scrollHeight - body(slide).clientHeight - body(slide).scrollTop > 8;
+const beyond = (slide) => body(slide).scrollHeight - body(slide).clientHeight; // what is not seen
+const below = (slide) => beyond(slide) - body(slide).scrollTop > NEARLY;
 
 // --- where we are --------------------------------------------------------------------------------
 
@@ -25,6 +26,24 @@ function tell() {
   bar.querySelector(".inm-deck-count").textContent = `${at + 1} / ${slides.length}`;
   bar.querySelector(".inm-deck-told").textContent = below(slides[at]) ? "↓ more" : "";
   bar.style.setProperty("--inm-done", (at + 1) / slides.length);
+}
+
+// A slide that is too tall, with all that will come, becomes tight, and then its views smaller. It
+// stays so while it is shown: what has been read keeps its place. A view that is still a picture has
+// not its size yet.
+function makeRoom() {
+  const slide = slides[at];
+  if (slide.querySelector(".inm-live:not(.inm-is-alive)")) {
+    tell();
+    return;
+  }
+  slide.classList.add("is-measured");
+  if (beyond(slide) > NEARLY) slide.classList.add("is-tight");
+  const spare = parseFloat(slide.style.getPropertyValue("--inm-spare")) || 0;
+  const more = Math.max(0, beyond(slide));
+  if (more) slide.style.setProperty("--inm-spare", `${Math.min(spare + more, innerHeight)}px`);
+  slide.classList.remove("is-measured");
+  tell();
 }
 
 // `whole`: with all that comes one after the other.
@@ -36,12 +55,11 @@ function show(place, whole = false) {
   slide.classList.add("is-shown");
   body(slide).scrollTop = 0;
   slide.classList.remove("is-tight");
-  fragments(slide).forEach((one) => one.classList.add("is-shown"));
-  slide.classList.toggle("is-tight", below(slide)); // judged with all that will come
+  slide.style.removeProperty("--inm-spare");
   fragments(slide).forEach((one) => one.classList.toggle("is-shown", whole));
+  makeRoom();
   body(slide).focus({ preventScroll: true });
   history.replaceState(null, "", `#${slide.querySelector(".jp-Cell").id}`);
-  tell();
   tellNotes();
 }
 
@@ -200,7 +218,7 @@ function fit() {
   const scale = Math.min(innerWidth / STAGE.width, innerHeight / STAGE.height);
   const zoom = innerWidth < NARROW ? 1 : scale;
   document.documentElement.style.setProperty("--inm-zoom", zoom);
-  if (at >= 0) tell();
+  if (at >= 0) makeRoom();
 }
 
 function begin() {
@@ -208,7 +226,7 @@ function begin() {
   fit();
   if (!follow()) show(0);
   bar.hidden = false;
-  const grown = new ResizeObserver(tell);
+  const grown = new ResizeObserver(makeRoom);
   document.querySelectorAll(".inm-slide-all").forEach((one) => grown.observe(one));
   document.querySelectorAll(".inm-slide-body").forEach((one) => {
     one.addEventListener("scroll", tell, { passive: true });
