@@ -331,7 +331,7 @@ def test_a_cell_of_the_table_of_attempts_opens_its_film_without_a_kernel(reader,
         page.emulate_media(color_scheme=scheme)
         tables.first.locator("[data-look=lost]").first.click()
         expect(players).to_be_visible()
-        assert faults(page) == []
+        assert faults(page, "main") == []
         page.get_by_role("button", name="Close").click()
 
 
