@@ -328,7 +328,7 @@ def test_a_tall_slide_is_shown_to_its_end_before_the_next(pages, room):
             break
         press(page, " ")
     assert number(page) == here
-    last = page.locator(f"{SHOWN} .jp-OutputArea-output tr").last
+    last = page.locator(f"{SHOWN} .inm-attempts tr").last
     expect(last).to_be_in_viewport()
     comes_later = page.locator(f"{SHOWN} .fragment:not(.is-shown)")
     while comes_later.count():
