@@ -236,6 +236,26 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "5.2": {"line 2: backwards": "it goes on until nothing changes, in any order"},
     "5.5": {"line 13: drops weights_only=": "it is the default since torch 2.6"},
     "7.3": {"line 10: backwards": "a name has one home"},
+    "8.2": {
+        "line 3: turns its arguments": "the least of two numbers, in any order",
+        "line 4: turns its arguments": "the least of two numbers, in any order",
+    },
+    "8.3": {
+        "line 3: backwards": "the pieces do not overlap",
+        "line 2: .empty becomes .ones": "the pieces cover the whole",
+        "line 2: 1 becomes -1": "the last of two is the second",
+        "line 4: turns its arguments": "a sum, in any order",
+        "line 4: drops strict=": "an offset has as many numbers as its piece has dimensions",
+        "line 4: True becomes False": "an offset has as many numbers as its piece has dimensions",
+    },
+    "8.4": {
+        "line 5: backwards": "the order of the entries plays no part",
+        "line 6: backwards": "the order of the entries plays no part",
+        "line 5: drops strict=": "a state_dict has the groups of its optimizer",
+        "line 5: True becomes False": "a state_dict has the groups of its optimizer",
+        "line 6: drops strict=": "a group has as many positions as parameters",
+        "line 6: True becomes False": "a group has as many positions as parameters",
+    },
     "7.4": {
         "line 5: drops if not isinstance(name, str):": "`in` and `hasattr` raise the same",
         "line 6: drops raise TypeError('a name is a text')": "`in` and `hasattr` raise the same",

@@ -913,6 +913,21 @@ def test_the_payload_of_a_large_pair_stays_small():
     assert wires(comparison)[1]["0.weight"] == ("module.0.weight", "wire")
 
 
+@pytest.mark.parametrize("kind", ["_parameters", "_buffers"])
+@pytest.mark.parametrize("held", [None, torch.ones(3), nn.Parameter(torch.ones(3))])
+@pytest.mark.parametrize("given", [torch.ones(2), torch.ones(3)])
+def test_a_slot_whose_name_has_a_dot_is_told_as_torch_tells_it(kind, held, given):
+    module = nn.Module()
+    vars(module)[kind]["a.b"] = held
+    found = compare_checkpoint(module, {"a.b": given})
+    try:
+        module.load_state_dict({"a.b": given})
+    except RuntimeError:
+        assert found.loads is False
+    else:
+        assert found.loads is True
+
+
 @pytest.mark.parametrize("value", [nn.Linear(1, 1), {}, None])
 def test_a_table_of_no_comparison_is_a_type_error_that_says_what_to_pass(value):
     with pytest.raises(

@@ -98,6 +98,11 @@ class Case:
         # weight_v is never weight: it is a part that a weight is computed from.
         return {old: new for old, new in single if not f"{old}_".startswith(f"{new}_")}
 
+    def class_around(self, key: str) -> type:
+        """The class of the module that holds `key`; `nn.Module` where no module has that prefix, as
+        of a slot whose own name has a dot."""
+        return self.model.classes.get(owner_of(key), nn.Module)
+
     @property
     def belongs(self) -> bool:
         """Has any tensor here a name of the model? Else this is not its state_dict, and to add or

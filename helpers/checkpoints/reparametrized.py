@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.checkpoints.case import Case, Proposal, keys_said, owner_of, renaming
+from helpers.checkpoints.case import Case, Proposal, keys_said, renaming
 from helpers.state.objects import bases
 
 
@@ -98,8 +98,7 @@ def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
 
 def _turn(case: Case, key: str) -> str:
     """What brings the outputs of a weight to the front, as torch's spectral_norm does."""
-    owner = case.model.classes.get(owner_of(key), nn.Module)
-    return ".transpose(0, 1)" if _TURNED.intersection(bases(owner)) else ""
+    return ".transpose(0, 1)" if _TURNED.intersection(bases(case.class_around(key))) else ""
 
 
 def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:

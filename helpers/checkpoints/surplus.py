@@ -15,7 +15,6 @@ from helpers.checkpoints.case import (
     each,
     keys_said,
     leaving_out,
-    owner_of,
 )
 from helpers.checkpoints.makers import maker_of
 from helpers.state.objects import bases, brief
@@ -33,8 +32,7 @@ def transient(case: Case) -> Iterator[Proposal]:
 
 def statistics(case: Case) -> Iterator[Proposal]:
     """Statistics of a norm that keeps none."""
-    classes = case.model.classes
-    keys = [key for key in _of_empty_slots(case) if NormBase in bases(classes[owner_of(key)])]
+    keys = [key for key in _of_empty_slots(case) if NormBase in bases(case.class_around(key))]
     if keys:
         words = keys_said(keys, "is", "are")
         words += " of a norm that tracks no statistics in this model: left out. If they are needed,"
