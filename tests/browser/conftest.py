@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from helpers.views.page import WANTED
 from tests.browser.exported import Pages, Reader
@@ -30,6 +30,9 @@ from tests.browser.jupyterlab import (
     wait_until_drawn,
 )
 from tests.refresh_notebooks import METADATA
+
+# On a busy machine a kernel may take longer than Playwright's five seconds.
+expect.set_options(timeout=30_000)
 
 NO_BROWSER = "no Chromium or Chrome on this machine: install chromium to run the browser tests"
 
