@@ -1788,7 +1788,7 @@ class Grows(nn.Module):
         (Optional(), Optional(True), ["first use"], "Optional.__init__ makes 'more' under some op"),
         (Sized(2), Sized(3), ["places"], "a table of places, learned for another length"),
         (Booked(2), Booked(3), ["table"], "computed from the size of the input"),
-        (Grows(), Grows().grow(), ["first use"], "Grows.grow makes 'head' at first use"),
+        (Grows(), Grows().grow(), ["first use"], "Grows.grow makes 'head' when it runs"),
         (
             nn.BatchNorm1d(2),
             nn.BatchNorm1d(2, track_running_stats=False),
@@ -1815,6 +1815,27 @@ def test_what_no_code_can_mend_is_named_and_left_to_the_reader(module, saved, ki
     assert [step.kind for step in found.advice] == kinds and words in found.advice[0].words
     assert all(step.enough is False for step in found.advice)
     assert list(applied(module, state_dict, found.code)) == list(state_dict)
+
+
+def test_a_prefix_is_said_of_the_keys_that_have_it():
+    part = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    whole = nn.ModuleDict({"encoder": copy.deepcopy(part), "head": nn.Linear(2, 1)})
+    (step,) = compare_checkpoint(whole, part.state_dict()).advice
+    assert step.words == "Under 'encoder.' the model has what the state_dict has without it."
+
+    named = nn.ModuleDict({"module": nn.Linear(2, 2), "encoder": nn.Linear(2, 1)})
+    (step,) = compare_checkpoint(named, nn.DataParallel(named).state_dict()).advice
+    assert step.words == "The keys begin with 'module.' once more than those of the model."
+    assert step.enough
+
+
+def test_statistics_of_a_model_in_use_are_not_said_to_be_fresh():
+    norm = nn.BatchNorm1d(2)
+    norm(torch.randn(8, 2))
+    assert norm.running_mean.any()
+    state_dict = {key: value for key, value in norm.state_dict().items() if key != "running_mean"}
+    (step,) = compare_checkpoint(norm, state_dict).advice
+    assert "The model keeps its own, in a new model those of a layer" in step.words
 
 
 def test_the_name_of_a_class_is_no_code():

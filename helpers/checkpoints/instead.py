@@ -45,7 +45,10 @@ def _what_to_do(value: object) -> str:
         path = text(value) if issubclass(kind, str) else ""
         path = PurePath.__str__(value) if issubclass(kind, PurePath) else path
         if path and isdir(path):
-            return "a folder; read the file in it"
+            return (
+                "a folder; read the file in it. With a .metadata in it, it is one checkpoint: "
+                "torch.distributed.checkpoint.load(module.state_dict(), checkpoint_id=path)"
+            )
         return next(words for end, words in _FILES.items() if path.lower().endswith(end))
     if issubclass(kind, tuple | list):
         inner = [place for place, one in enumerate(value) if issubclass(type(one), Mapping)]

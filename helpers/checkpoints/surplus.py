@@ -75,10 +75,10 @@ def first_use(case: Case) -> Iterator[Proposal]:
             words += "under some option only. Build the model as it was when it was saved."
             code = f"# See in {maker.where} when it makes {maker.path!r}."
         elif keys != [maker.path]:
-            words += "at first use. Use the model once before the load."
-            code = f"# module(example)  # makes {maker.path!r}"
+            words += "when it runs. Let it run before the load."
+            code = f"# module(example)  # or what else runs {maker.where}: it makes {maker.path!r}"
         else:
-            words += "at first use. Better register it in __init__; for now, before the load:"
+            words += "when it runs. Better register it in __init__; for now, before the load:"
             line = NEW_PARAMETER if maker.parameter else NEW_BUFFER
             code = "import torch\n" + each(keys, line)
         yield Proposal("first use", words, code)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from helpers.state.audit_registered import parting
 from helpers.state.class_rules import read_by_torch
 from helpers.state.code_lines import (
     assign,
@@ -24,6 +25,7 @@ from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import walk
 
 _META = torch.device("meta")
+_UNTRAINED = "not in parameters(), so no optimizer made from them trains it"
 
 
 def _counted(things: list, word: str) -> str:
@@ -61,8 +63,8 @@ def hidden_module(model: Holders) -> Iterator[Symptom]:
             many = "that are" if len(one.inside.modules) > 1 else "that is"
             what = _in(one, one.inside.modules, "module", "a module")
             message = (
-                f"{what} {many} registered nowhere: parameters() and state_dict() leave out what "
-                "it holds, and .to(), train() and eval() do not reach it"
+                f"{what} {many} registered nowhere: parameters() leaves out what it holds, train() "
+                f"and eval() do not reach it; {_left_out(model, one)}"
             )
             fix = registering(one.name, one.value, len(one.inside.modules), "Module")
             yield Symptom(one.place, message, fix)
@@ -83,10 +85,7 @@ def hidden_parameter(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         if one.inside.parameters:
             what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
-            message = (
-                f"{what}: not in parameters(), so no optimizer made from them trains it; "
-                f"{_left_out(model, one)}"
-            )
+            message = f"{what}: {_UNTRAINED}; {_left_out(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
             yield Symptom(one.place, message, fix)
 
@@ -106,10 +105,11 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
         # new object.
         kept = same and is_parameter(tensor)
-        when = ".to('meta')" if kept else ".to() another dtype or device"
+        when = ".to('meta')" if kept else parting(registered.tensor)
         message = (
-            f"{what}; a load or a step changes both. After {when}, or load_state_dict(..., "
-            "assign=True), the model has a new tensor there, and this is still the old one"
+            f"{what}; what writes into one, as a load does, changes both. After {when}, or "
+            "load_state_dict(..., assign=True), the model has a new tensor there, and this is "
+            "still the old one"
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
@@ -133,14 +133,14 @@ def kept_graph(model: Holders) -> Iterator[Symptom]:
         forgotten = all(map(model.meant_as_parameter, kept))
         if forgotten:
             message = (
-                f"{what} of a computation on a Parameter, which is itself in no module: not in "
-                f"parameters(), so nothing trains it; {_left_out(model, one)}"
+                f"{what} of a computation on a Parameter, which is itself in no module: "
+                f"{_UNTRAINED}; {_left_out(model, one)}"
             )
             yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
             continue
         message = (
-            f"{what} of a computation, kept with its graph: copy.deepcopy() and pickle refuse the "
-            "module, and a later loss that uses it goes back through that graph"
+            f"{what} of a computation, kept with its graph: copy.deepcopy() refuses the module, "
+            "and a later loss that uses it goes back through that graph"
         )
         yield Symptom(one.place, message, _not_kept(one, len(kept)))
 
@@ -177,7 +177,7 @@ def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
             what = _in(one, made, "tensor", "a plain tensor")
             message = (
                 f"{what} made under torch.inference_mode(): outside of it torch refuses to write "
-                "into it, and to save it for a backward pass, so training with it raises"
+                "into it, and to save it for a backward pass, as a product needs"
             )
             value = for_each(one.name, one.value, "{}.clone()", len(made))
             line = assign(one.name, value) if value else forget(one.name)
@@ -193,7 +193,7 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
             what = _in(one, left, "tensor", "a plain tensor")
             message = (
                 f"{what} on the device meta, in a model that has numbers: it has none, so nothing "
-                "can move it, and what is computed with it fails"
+                "can move it, and what is computed with it fails, or has none either"
             )
             kind = class_of_container(one.value)
             name, place = free(one.name), f"in place of {assign(one.name, 'tensor')}"
@@ -223,7 +223,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
         what = _in(one, plain, "tensor", "a plain tensor")
         trained = all(facts(tensor).requires_grad for tensor in plain)
         if trained:
-            what += " that wants gradients: not in parameters(), no optimizer trains it;"
+            what += f" that wants gradients: {_UNTRAINED};"
         else:
             what += ":"
         fix = _trained(one, len(plain)) if trained else _as_buffer(model, one)
