@@ -1785,7 +1785,7 @@ class Grows(nn.Module):
 @pytest.mark.parametrize(
     ("module", "saved", "kinds", "words"),
     [
-        (Optional(), Optional(True), ["first use"], "Optional.__init__ makes 'more' under some op"),
+        (Optional(), Optional(True), ["first use"], "Optional.__init__ sets 'more' under some opt"),
         (Sized(2), Sized(3), ["places"], "a table of places, learned for another length"),
         (Booked(2), Booked(3), ["table"], "computed from the size of the input"),
         (Grows(), Grows().grow(), ["first use"], "Grows.grow makes 'head' when it runs"),
@@ -1827,6 +1827,24 @@ def test_a_prefix_is_said_of_the_keys_that_have_it():
     (step,) = compare_checkpoint(named, nn.DataParallel(named).state_dict()).advice
     assert step.words == "The keys begin with 'module.' once more than those of the model."
     assert step.enough
+
+
+def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
+    class Head(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.pos_weight, self.head = nn.Parameter(torch.ones(size)), None
+
+    (step,) = compare_checkpoint(Head(2), Head(3).state_dict()).advice
+    assert "If it is a table of places" in step.words
+    (step,) = compare_checkpoint(
+        nn.Linear(2, 3), nn.Linear(3, 2).state_dict() | {"bias": torch.ones(3)}
+    ).advice
+    assert step.words.startswith("'weight' has its sizes in reverse")
+    given = Head(2)
+    given.head = nn.Linear(1, 1)  # from outside
+    (step,) = compare_checkpoint(Head(2), given.state_dict()).advice
+    assert "sets 'head' under some option, or to None" in step.words
 
 
 def test_statistics_of_a_model_in_use_are_not_said_to_be_fresh():

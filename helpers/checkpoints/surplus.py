@@ -70,10 +70,10 @@ def first_use(case: Case) -> Iterator[Proposal]:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
         words = keys_said(keys, "is not in this model", "are not in this model")
-        words += f": {maker.where} makes {brief(maker.path)} "
+        words += f": {maker.where} {'sets' if maker.in_init else 'makes'} {brief(maker.path)} "
         if maker.in_init:
-            words += "under some option only. Build the model as it was when it was saved."
-            code = f"# See in {maker.where} when it makes {maker.path!r}."
+            words += "under some option, or to None. Build the model as it was when it was saved."
+            code = f"# See in {maker.where} when it sets {maker.path!r}, and who else does."
         elif keys != [maker.path]:
             words += "when it runs. Let it run before the load."
             code = f"# module(example)  # or what else runs {maker.where}: it makes {maker.path!r}"
