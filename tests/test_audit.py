@@ -1463,12 +1463,36 @@ def test_hidden_modules_and_keys_without_a_prefix_are_told_by_the_rules_of_the_c
             destination["note"] = torch.ones(1)
             return destination
 
+    class Listing(nn.Module):
+        def parameters(self, recurse=True):
+            return self.layers[0].parameters()
+
+        def train(self, mode=True):
+            self.layers[0].train(mode)
+            return super().train(mode)
+
     reaching = put(Reaching(), layers=[nn.Linear(1, 1)])
     assert "for Reaching._apply to say" in told(reaching, "hidden-module")
     assert reaching.double().layers[0].weight.dtype == torch.float64
+    listing = put(Listing(), layers=[nn.Linear(1, 1)])
+    assert "has what it holds is for Listing.parameters to say" in told(listing, "hidden-module")
+    assert "reaches it is for Listing.train to say" in told(listing, "hidden-module")
+    assert len(list(listing.parameters())) == 2 and not listing.eval().layers[0].training
     model = put(nn.Module(), part=Short())
     assert "without the prefix has a wrong key" in told(model, "own-rules")
     assert list(model.state_dict()) == ["note"]
+
+
+def test_a_hidden_layer_whose_tensors_are_registered_is_not_said_to_be_left_out():
+    model = put(nn.Module(), body=nn.Embedding(2, 2))
+    head = nn.Linear(2, 2, bias=False)
+    head.weight = model.body.weight
+    model.heads = [head]
+    assert told(model, "hidden-module").endswith(
+        "its tensors are, under other names, but train() and eval() do not reach it"
+    )
+    assert "leaves out" in told(put(nn.Module(), layers=[nn.Dropout()]), "hidden-module")
+    assert head.weight is next(model.double().parameters()) and model.eval().heads[0].training
 
 
 def test_the_summary_counts_in_words():

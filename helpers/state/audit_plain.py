@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from helpers.state.audit_registered import parting
-from helpers.state.class_rules import read_by_torch
+from helpers.state.class_rules import LISTING_PARAMETERS, SWITCHING, read_by_torch
 from helpers.state.code_lines import (
     assign,
     class_of_container,
@@ -25,7 +25,6 @@ from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import walk
 
 _META = torch.device("meta")
-_UNTRAINED = "not in parameters(), so no optimizer made from them trains it"
 
 
 def _counted(things: list, word: str) -> str:
@@ -56,18 +55,43 @@ def _left_out(model: Holders, one: Attribute) -> str:
     return f"{saved} and .to() leaves it where it is"
 
 
+def _untrained(model: Holders, one: Attribute) -> str:
+    lists = model.facts_of(one.record).method(*LISTING_PARAMETERS)
+    if lists:
+        return f"whether parameters() has it is for {lists} to say"
+    return "not in parameters(), so no optimizer made from them trains it"
+
+
 @rule("hidden-module", "error", "plain value")
 def hidden_module(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         if not all(map(_does_nothing, one.inside.modules)):
             many = "that are" if len(one.inside.modules) > 1 else "that is"
             what = _in(one, one.inside.modules, "module", "a module")
-            message = (
-                f"{what} {many} registered nowhere: parameters() leaves out what it holds, train() "
-                f"and eval() do not reach it; {_left_out(model, one)}"
-            )
+            message = f"{what} {many} registered nowhere: {_out_of_reach(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.modules), "Module")
             yield Symptom(one.place, message, fix)
+
+
+def _out_of_reach(model: Holders, one: Attribute) -> str:
+    own = model.facts_of(one.record)
+    lists, switches = own.method(*LISTING_PARAMETERS), own.method(*SWITCHING)
+    switched = "train() and eval() do not reach it"
+    if switches:
+        switched = f"whether train() reaches it is for {switches} to say"
+    tensors = list(_tensors_of(one.inside.modules))
+    if tensors and all(id(tensor) in model.registered for tensor in tensors):
+        return f"its tensors are, under other names, but {switched}"
+    listed = "parameters() leaves out what it holds"
+    if lists:
+        listed = f"whether parameters() has what it holds is for {lists} to say"
+    return f"{listed}, {switched}; {_left_out(model, one)}"
+
+
+def _tensors_of(modules: list[nn.Module]) -> Iterator[torch.Tensor]:
+    for part in (part for module in modules for part in walk(module, times=1)):
+        slots = [*part.parameters.values(), *part.buffers.values()]
+        yield from (tensor for tensor in slots if tensor is not None)
 
 
 def _does_nothing(module: nn.Module) -> bool:
@@ -85,7 +109,7 @@ def hidden_parameter(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         if one.inside.parameters:
             what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
-            message = f"{what}: {_UNTRAINED}; {_left_out(model, one)}"
+            message = f"{what}: {_untrained(model, one)}; {_left_out(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
             yield Symptom(one.place, message, fix)
 
@@ -134,7 +158,7 @@ def kept_graph(model: Holders) -> Iterator[Symptom]:
         if forgotten:
             message = (
                 f"{what} of a computation on a Parameter, which is itself in no module: "
-                f"{_UNTRAINED}; {_left_out(model, one)}"
+                f"{_untrained(model, one)}; {_left_out(model, one)}"
             )
             yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
             continue
@@ -223,7 +247,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
         what = _in(one, plain, "tensor", "a plain tensor")
         trained = all(facts(tensor).requires_grad for tensor in plain)
         if trained:
-            what += f" that wants gradients: {_UNTRAINED};"
+            what += f" that wants gradients: {_untrained(model, one)};"
         else:
             what += ":"
         fix = _trained(one, len(plain)) if trained else _as_buffer(model, one)
