@@ -1847,6 +1847,17 @@ def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
     assert "sets 'head' under some option, or to None" in step.words
 
 
+def test_the_weight_of_a_norm_that_has_none_is_no_statistic_and_is_not_left_out():
+    file = nn.BatchNorm1d(2).state_dict()
+    (step,) = compare_checkpoint(nn.BatchNorm1d(2, affine=False), file).advice
+    assert step.kind == "empty slot" and step.words.startswith("'weight' and 1 more are for slots")
+    bare = nn.BatchNorm1d(2, affine=False, track_running_stats=False)
+    assert [one.kind for one in compare_checkpoint(bare, file).advice] == [
+        "statistics",
+        "empty slot",
+    ]
+
+
 def test_statistics_of_a_model_in_use_are_not_said_to_be_fresh():
     norm = nn.BatchNorm1d(2)
     norm(torch.randn(8, 2))
@@ -1918,6 +1929,7 @@ def test_the_line_that_reads_what_came_reads_it(tmp_path):
         ),
         (pathlib.Path("m.SafeTensors"), "safetensors.torch.load_file(path)"),
         ("model.safetensors.index.json", "a list of files; read each that it names"),
+        ("model.gguf", "a file that torch.save() does not write"),
         (torch.optim.SGD(mixed().parameters(), lr=1), "an optimizer; pass the state_dict() of the"),
         (mixed().named_parameters(), "pass the dict that module.state_dict() returns"),
     ],

@@ -28,6 +28,10 @@ _FILES = {
     ".safetensors": "a safetensors file; read it first: safetensors.torch.load_file(path)",
     ".index.json": "a list of files; read each that it names, and join the dictionaries",
     ".npz": "a file of NumPy arrays; read it first: dict(numpy.load(path))",
+    **dict.fromkeys(
+        (".gguf", ".h5", ".keras", ".msgpack", ".onnx", ".tflite"),
+        "a file that torch.save() does not write; read it with what wrote it, and name its tensors",
+    ),
     "": f"read the file first: {_LOAD.format('path')}",
 }
 
