@@ -1426,6 +1426,15 @@ def test_whole_numbers_are_parted_by_another_device_alone():
         assert model.to("meta").alias is not model.x
 
 
+def test_no_load_parts_an_alias_from_a_buffer_that_is_not_saved():
+    for persistent in (True, False):
+        model = buffered(persistent, x=torch.ones(2))
+        model.alias = model.x
+        assert ("load" in told(model, "stale-alias")) is persistent
+        model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
+        assert (model.alias is model.x) is not persistent
+
+
 def test_an_inference_tensor_that_is_not_saved_stops_no_load_and_may_be_added():
     model = put(nn.Module(), layer=nn.Linear(2, 2))
     with torch.inference_mode():

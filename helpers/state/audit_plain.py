@@ -22,7 +22,7 @@ from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Attribute, Holders, is_parameter
 from helpers.state.objects import facts
 from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
-from helpers.state.walk import walk
+from helpers.state.walk import NOT_SAVED, walk
 
 _META = torch.device("meta")
 
@@ -130,10 +130,13 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         # new object.
         kept = same and is_parameter(tensor)
         when = ".to('meta')" if kept else parting(registered.tensor)
+        writes = "what writes into one"
+        if registered.kind != NOT_SAVED:  # else no load reaches it
+            when += ", or load_state_dict(..., assign=True)"
+            writes += ", as a load does,"
         message = (
-            f"{what}; what writes into one, as a load does, changes both. After {when}, or "
-            "load_state_dict(..., assign=True), the model has a new tensor there, and this is "
-            "still the old one"
+            f"{what}; {writes} changes both. After {when}, the model has a new tensor there, and "
+            "this is still the old one"
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
