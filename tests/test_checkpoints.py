@@ -1787,10 +1787,10 @@ class Grows(nn.Module):
 @pytest.mark.parametrize(
     ("module", "saved", "kinds", "words"),
     [
-        (Optional(), Optional(True), ["first use"], "Optional.__init__ makes 'more' under some op"),
+        (Optional(), Optional(True), ["first use"], "Optional.__init__ sets 'more' under some opt"),
         (Sized(2), Sized(3), ["places"], "a table of places, learned for another length"),
         (Booked(2), Booked(3), ["table"], "computed from the size of the input"),
-        (Grows(), Grows().grow(), ["first use"], "Grows.grow makes 'head' at first use"),
+        (Grows(), Grows().grow(), ["first use"], "Grows.grow makes 'head' when it runs"),
         (
             nn.BatchNorm1d(2),
             nn.BatchNorm1d(2, track_running_stats=False),
@@ -1817,6 +1817,56 @@ def test_what_no_code_can_mend_is_named_and_left_to_the_reader(module, saved, ki
     assert [step.kind for step in found.advice] == kinds and words in found.advice[0].words
     assert all(step.enough is False for step in found.advice)
     assert list(applied(module, state_dict, found.code)) == list(state_dict)
+
+
+def test_a_prefix_is_said_of_the_keys_that_have_it():
+    part = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    whole = nn.ModuleDict({"encoder": copy.deepcopy(part), "head": nn.Linear(2, 1)})
+    (step,) = compare_checkpoint(whole, part.state_dict()).advice
+    assert step.words == "Under 'encoder.' the model has what the state_dict has without it."
+
+    named = nn.ModuleDict({"module": nn.Linear(2, 2), "encoder": nn.Linear(2, 1)})
+    (step,) = compare_checkpoint(named, nn.DataParallel(named).state_dict()).advice
+    assert step.words == "The keys begin with 'module.' once more than those of the model."
+    assert step.enough
+
+
+def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
+    class Head(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.pos_weight, self.head = nn.Parameter(torch.ones(size)), None
+
+    (step,) = compare_checkpoint(Head(2), Head(3).state_dict()).advice
+    assert "If it is a table of places" in step.words
+    (step,) = compare_checkpoint(
+        nn.Linear(2, 3), nn.Linear(3, 2).state_dict() | {"bias": torch.ones(3)}
+    ).advice
+    assert step.words.startswith("'weight' has its sizes in reverse")
+    given = Head(2)
+    given.head = nn.Linear(1, 1)  # from outside
+    (step,) = compare_checkpoint(Head(2), given.state_dict()).advice
+    assert "sets 'head' under some option, or to None" in step.words
+
+
+def test_the_weight_of_a_norm_that_has_none_is_no_statistic_and_is_not_left_out():
+    file = nn.BatchNorm1d(2).state_dict()
+    (step,) = compare_checkpoint(nn.BatchNorm1d(2, affine=False), file).advice
+    assert step.kind == "empty slot" and step.words.startswith("'weight' and 1 more are for slots")
+    bare = nn.BatchNorm1d(2, affine=False, track_running_stats=False)
+    assert [one.kind for one in compare_checkpoint(bare, file).advice] == [
+        "statistics",
+        "empty slot",
+    ]
+
+
+def test_statistics_of_a_model_in_use_are_not_said_to_be_fresh():
+    norm = nn.BatchNorm1d(2)
+    norm(torch.randn(8, 2))
+    assert norm.running_mean.any()
+    state_dict = {key: value for key, value in norm.state_dict().items() if key != "running_mean"}
+    (step,) = compare_checkpoint(norm, state_dict).advice
+    assert "The model keeps its own, in a new model those of a layer" in step.words
 
 
 def test_the_name_of_a_class_is_no_code():
@@ -1881,6 +1931,7 @@ def test_the_line_that_reads_what_came_reads_it(tmp_path):
         ),
         (pathlib.Path("m.SafeTensors"), "safetensors.torch.load_file(path)"),
         ("model.safetensors.index.json", "a list of files; read each that it names"),
+        ("model.gguf", "a file that torch.save() does not write"),
         (torch.optim.SGD(mixed().parameters(), lr=1), "an optimizer; pass the state_dict() of the"),
         (mixed().named_parameters(), "pass the dict that module.state_dict() returns"),
     ],

@@ -28,6 +28,10 @@ _FILES = {
     ".safetensors": "a safetensors file; read it first: safetensors.torch.load_file(path)",
     ".index.json": "a list of files; read each that it names, and join the dictionaries",
     ".npz": "a file of NumPy arrays; read it first: dict(numpy.load(path))",
+    **dict.fromkeys(
+        (".gguf", ".h5", ".keras", ".msgpack", ".onnx", ".tflite"),
+        "a file that torch.save() does not write; read it with what wrote it, and name its tensors",
+    ),
     "": f"read the file first: {_LOAD.format('path')}",
 }
 
@@ -45,7 +49,10 @@ def _what_to_do(value: object) -> str:
         path = text(value) if issubclass(kind, str) else ""
         path = PurePath.__str__(value) if issubclass(kind, PurePath) else path
         if path and isdir(path):
-            return "a folder; read the file in it"
+            return (
+                "a folder; read the file in it. With a .metadata in it, it is one checkpoint: "
+                "torch.distributed.checkpoint.load(module.state_dict(), checkpoint_id=path)"
+            )
         return next(words for end, words in _FILES.items() if path.lower().endswith(end))
     if issubclass(kind, tuple | list):
         inner = [place for place, one in enumerate(value) if issubclass(type(one), Mapping)]

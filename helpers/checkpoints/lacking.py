@@ -50,10 +50,7 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
     if lost and case.belongs:
         words = keys_said(lost, "is not in the file", "are not in the file")
-        words += (
-            ", which has the parameters of that layer alone. The model's own statistics are those"
-        )
-        words += " of a layer that has seen nothing."
+        words += ". The model keeps its own, in a new model those of a layer that has seen nothing."
         advice = "# Take a file with the whole state_dict, or run module.train() over data."
         yield Proposal("lost statistics", words, advice)
     if kept and case.belongs:

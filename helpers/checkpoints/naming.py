@@ -30,13 +30,17 @@ def prefix(case: Case) -> Iterator[Proposal]:
     if change.kind == "strip":
         others = sum(not str(key).startswith(text) for key in case.given)
         words = f"The keys begin with {shown}, those of the model do not."
+        if any(key.startswith(text) for key in case.own.shapes):
+            words = f"The keys begin with {shown} once more than those of the model."
         if others:
             words = (
                 f"What the model has stands under {shown}; {others:,} other keys stay as they are."
             )
         code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
         yield Proposal("prefix", words, code)
-    elif case.file.shapes.keys().isdisjoint(case.own.shapes):
+    elif case.file.shapes.keys().isdisjoint(case.own.shapes) and all(
+        key.startswith(text) for key in case.own.shapes
+    ):
         words = f"The keys of the model begin with {shown}, those of the state_dict do not."
         yield Proposal("prefix", words, f"state_dict = {{{text!r} + key: value {ENTRIES}}}")
     else:

@@ -34,8 +34,9 @@ def arrays(case: Case) -> Iterator[Proposal]:
 def transposed(case: Case) -> Iterator[Proposal]:
     keys = [key for key, own, given in case.report.mismatched if is_turned(given, own)]
     if keys:
-        words = keys_said(keys, "is transposed", "are transposed")
-        words += ", as other frameworks keep a weight. A square one would not show it."
+        words = keys_said(keys, "has its sizes in reverse", "have their sizes in reverse")
+        words += ", as a weight that another framework keeps transposed. A square one would not"
+        words += " show it."
         code = f"turned = {keys!r}\n"
         code += f"state_dict = {{key: value.t() if key in turned else value {ENTRIES}}}"
         yield Proposal("transposed", words, code)
@@ -90,10 +91,9 @@ def learned_table(case: Case) -> Iterator[Proposal]:
     """Learned tables of places, for another length."""
     for key, own, given in case.report.mismatched:
         if key not in case.model.buffers and "pos" in key.rpartition(".")[2]:
-            words = (
-                f"{brief(key)} is {given} in the file and {own} here: a table of places, learned"
-            )
-            words += " for another length. Interpolate it, or build the model for that length."
+            words = f"{brief(key)} is {given} in the file and {own} here. If it is"
+            words += " a table of places, learned for another length: interpolate it, or build the"
+            words += " model for that length."
             yield Proposal("places", words, "# torch.nn.functional.interpolate(...)")
 
 

@@ -30,9 +30,13 @@ def transient(case: Case) -> Iterator[Proposal]:
         )
 
 
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
 def statistics(case: Case) -> Iterator[Proposal]:
     """Statistics of a norm that keeps none."""
-    keys = [key for key in _of_empty_slots(case) if NormBase in bases(case.class_around(key))]
+    empty = [key for key in _of_empty_slots(case) if key.rpartition(".")[2] in _STATISTICS]
+    keys = [key for key in empty if NormBase in bases(case.class_around(key))]
     if keys:
         words = keys_said(keys, "is", "are")
         words += " of a norm that tracks no statistics in this model: left out. If they are needed,"
@@ -50,14 +54,10 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
     for kind, line in (("parameter", NEW_PARAMETER), ("buffer", NEW_BUFFER)):
         keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
         if keys:
-            words = keys_said(keys, "is for a slot", "are for slots")
-            words += (
-                " that holds None in this model, as a bias does under bias=False. Give it a tensor"
-            )
-            words += (
-                " of that shape before the load, as here, or build the model with it. If the model"
-            )
-            words += " is to do without, leave the entry out."
+            words = keys_said(keys, "is for a slot that holds", "are for slots that hold")
+            words += " None in this model, as that of a bias under bias=False. Give it a tensor of"
+            words += " that shape before the load, as here, or build the model with it. If the"
+            words += " model is to do without, leave the entry out."
             yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
 
 
@@ -70,15 +70,15 @@ def first_use(case: Case) -> Iterator[Proposal]:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
         words = keys_said(keys, "is not in this model", "are not in this model")
-        words += f": {maker.where} makes {brief(maker.path)} "
+        words += f": {maker.where} {'sets' if maker.in_init else 'makes'} {brief(maker.path)} "
         if maker.in_init:
-            words += "under some option only. Build the model as it was when it was saved."
-            code = f"# See in {maker.where} when it makes {maker.path!r}."
+            words += "under some option, or to None. Build the model as it was when it was saved."
+            code = f"# See in {maker.where} when it sets {maker.path!r}, and who else does."
         elif keys != [maker.path]:
-            words += "at first use. Use the model once before the load."
-            code = f"# module(example)  # makes {maker.path!r}"
+            words += "when it runs. Let it run before the load."
+            code = f"# module(example)  # or what else runs {maker.where}: it makes {maker.path!r}"
         else:
-            words += "at first use. Better register it in __init__; for now, before the load:"
+            words += "when it runs. Better register it in __init__; for now, before the load:"
             line = NEW_PARAMETER if maker.parameter else NEW_BUFFER
             code = "import torch\n" + each(keys, line)
         yield Proposal("first use", words, code)

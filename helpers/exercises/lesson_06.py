@@ -52,7 +52,7 @@ STACK = Exercise(
     """
     `Stack(depth)` computes what `Deep(depth)` computes, and all of its layers are registered
 
-    1. One class of torch is a list and a module at once.
+    1. One class of torch is a module, and is used like a list.
     2. `nn.ModuleList` takes an iterable of modules and can be looped over, so `forward` may stay.
     3. Nearly there: `self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(depth))`.
 
@@ -677,7 +677,7 @@ ROLLING = Exercise(
     files
 
     1. Nobody trains the window. Which container is for state that nobody trains?
-    2. A tensor assigned to the name of a buffer fills its slot.
+    2. A plain tensor assigned to the name of a buffer fills its slot.
     3. Nearly there: `self.register_buffer("past", torch.zeros(length))`, and in `forward`
        `self.past = torch.cat([self.past[1:], x.detach().reshape(1)])`.
 

@@ -12,14 +12,15 @@ from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record, is_parameter
 from helpers.state.objects import class_dict, class_name, text, type_name
+from helpers.state.torch_private import NON_PERSISTENT
 from helpers.state.walk import is_module
 
 
 @rule("part-of-itself", "error", "module")
 def part_of_itself(model: Holders) -> Iterator[Symptom]:
     message = (
-        "a module that this one is a part of: torch's walks do not end, so .to(), train(), eval() "
-        "and state_dict() raise RecursionError"
+        "a module that this one is a part of: .to(), train(), eval() and state_dict() go round and "
+        "round in it, and raise RecursionError"
     )
     for node, name in model.cycles:
         line = f"object.__setattr__(self, {name!r}, module)  # in place of {reading(name)} = module"
@@ -43,10 +44,10 @@ def unhashable_module(model: Holders) -> Iterator[Symptom]:
 
 @rule("shadowed-name", "error", "plain value")
 def hidden_by_the_instance(model: Holders) -> Iterator[Symptom]:
-    for record, name, _ in _found_elsewhere(model, lambda record: record.part.own):
+    for record, name, registered in _found_elsewhere(model, lambda record: record.part.own):
         message = (
             f"{name!r} is registered, and an entry of the instance's __dict__ hides it: "
-            f"{reading(name)} is that entry, while torch saves, moves and trains the registered one"
+            f"{reading(name)} is that entry, while torch {_goes_on_with(record, name, registered)}"
         )
         yield Symptom((record.node, name), message, f"del vars(self)[{name!r}]")
 
@@ -60,7 +61,7 @@ def hidden_by_the_class(model: Holders) -> Iterator[Symptom]:
         if what:
             message = (
                 f"{name!r} is registered, and {what} hides it: {reading(name)} is that one, while "
-                "torch saves, moves and trains the registered one"
+                f"torch {_goes_on_with(record, name, registered)}"
             )
             new = name + "_"
             while new in facts.found or record.part.registers(new):
@@ -80,6 +81,17 @@ def _found_elsewhere(
                 for name, registered in list(slots.items()):
                     if name in names:
                         yield record, text(name), registered
+
+
+def _goes_on_with(record: Record, name: str, registered: Any) -> str:
+    """What torch does with the registered one: a buffer is trained by none."""
+    if registered is None:
+        return "has an empty slot"
+    if is_module(registered) or is_parameter(registered):
+        return "saves, moves and trains the registered one"
+    if name in record.part.own.get(NON_PERSISTENT, ()):
+        return "moves the registered one"
+    return "saves and moves the registered one"
 
 
 def _renamed(name: str, new: str, registered: Any) -> str:
@@ -143,10 +155,13 @@ def default_argument(model: Holders) -> Iterator[Symptom]:
             place = _where_it_is_registered(model, one.value)
             if place is not None and id(one.value) not in told:
                 told.add(id(one.value))
+                done = "writes into one of them, as a load does, writes into all"
+                if is_module(one.value):
+                    done = "trains, moves or loads one of them does it to all"
                 message = (
                     f"the default of {one.name!r} in {one.owner}.__init__: a default is made once, "
                     f"so every {one.owner} built without that argument has this very one, and "
-                    "what trains, moves or loads one of them does it to all"
+                    f"what {done}"
                 )
                 line = f"{one.name} = copy.deepcopy({one.name})"
                 yield Symptom(place, message, f"{line}  # the first line of {one.owner}.__init__")
@@ -209,8 +224,8 @@ _UNCALLED = (
     ),
     Uncalled(
         ("state_dict",),
-        "the model that holds it calls this with destination= and prefix=, and what it writes "
-        "elsewhere, or without the prefix, is lost",
+        "the model that holds it calls this with destination= and prefix=; what it writes "
+        "elsewhere is lost, and what it writes without the prefix has a wrong key",
         "super().state_dict(*args, destination=destination, prefix=prefix, keep_vars=keep_vars)  # "
         "then destination[prefix + name] = ...; or a buffer, or get_extra_state(), and no "
         "state_dict() of its own",

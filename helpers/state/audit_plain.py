@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.class_rules import read_by_torch
+from helpers.state.audit_registered import parting
+from helpers.state.class_rules import LISTING_PARAMETERS, SWITCHING, read_by_torch
 from helpers.state.code_lines import (
     assign,
     class_of_container,
@@ -21,7 +22,7 @@ from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Attribute, Holders, is_parameter
 from helpers.state.objects import facts
 from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
-from helpers.state.walk import walk
+from helpers.state.walk import NOT_SAVED, walk
 
 _META = torch.device("meta")
 
@@ -54,18 +55,43 @@ def _left_out(model: Holders, one: Attribute) -> str:
     return f"{saved} and .to() leaves it where it is"
 
 
+def _untrained(model: Holders, one: Attribute) -> str:
+    lists = model.facts_of(one.record).method(*LISTING_PARAMETERS)
+    if lists:
+        return f"whether parameters() has it is for {lists} to say"
+    return "not in parameters(), so no optimizer made from them trains it"
+
+
 @rule("hidden-module", "error", "plain value")
 def hidden_module(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         if not all(map(_does_nothing, one.inside.modules)):
             many = "that are" if len(one.inside.modules) > 1 else "that is"
             what = _in(one, one.inside.modules, "module", "a module")
-            message = (
-                f"{what} {many} registered nowhere: parameters() and state_dict() leave out what "
-                "it holds, and .to(), train() and eval() do not reach it"
-            )
+            message = f"{what} {many} registered nowhere: {_out_of_reach(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.modules), "Module")
             yield Symptom(one.place, message, fix)
+
+
+def _out_of_reach(model: Holders, one: Attribute) -> str:
+    own = model.facts_of(one.record)
+    lists, switches = own.method(*LISTING_PARAMETERS), own.method(*SWITCHING)
+    switched = "train() and eval() do not reach it"
+    if switches:
+        switched = f"whether train() reaches it is for {switches} to say"
+    tensors = list(_tensors_of(one.inside.modules))
+    if tensors and all(id(tensor) in model.registered for tensor in tensors):
+        return f"its tensors are, under other names, but {switched}"
+    listed = "parameters() leaves out what it holds"
+    if lists:
+        listed = f"whether parameters() has what it holds is for {lists} to say"
+    return f"{listed}, {switched}; {_left_out(model, one)}"
+
+
+def _tensors_of(modules: list[nn.Module]) -> Iterator[torch.Tensor]:
+    for part in (part for module in modules for part in walk(module, times=1)):
+        slots = [*part.parameters.values(), *part.buffers.values()]
+        yield from (tensor for tensor in slots if tensor is not None)
 
 
 def _does_nothing(module: nn.Module) -> bool:
@@ -83,10 +109,7 @@ def hidden_parameter(model: Holders) -> Iterator[Symptom]:
     for one in model.attributes:
         if one.inside.parameters:
             what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
-            message = (
-                f"{what}: not in parameters(), so no optimizer made from them trains it; "
-                f"{_left_out(model, one)}"
-            )
+            message = f"{what}: {_untrained(model, one)}; {_left_out(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
             yield Symptom(one.place, message, fix)
 
@@ -106,10 +129,14 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
         # new object.
         kept = same and is_parameter(tensor)
-        when = ".to('meta')" if kept else ".to() another dtype or device"
+        when = ".to('meta')" if kept else parting(registered.tensor)
+        writes = "what writes into one"
+        if registered.kind != NOT_SAVED:  # else no load reaches it
+            when += ", or load_state_dict(..., assign=True)"
+            writes += ", as a load does,"
         message = (
-            f"{what}; a load or a step changes both. After {when}, or load_state_dict(..., "
-            "assign=True), the model has a new tensor there, and this is still the old one"
+            f"{what}; {writes} changes both. After {when}, the model has a new tensor there, and "
+            "this is still the old one"
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
@@ -133,14 +160,14 @@ def kept_graph(model: Holders) -> Iterator[Symptom]:
         forgotten = all(map(model.meant_as_parameter, kept))
         if forgotten:
             message = (
-                f"{what} of a computation on a Parameter, which is itself in no module: not in "
-                f"parameters(), so nothing trains it; {_left_out(model, one)}"
+                f"{what} of a computation on a Parameter, which is itself in no module: "
+                f"{_untrained(model, one)}; {_left_out(model, one)}"
             )
             yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
             continue
         message = (
-            f"{what} of a computation, kept with its graph: copy.deepcopy() and pickle refuse the "
-            "module, and a later loss that uses it goes back through that graph"
+            f"{what} of a computation, kept with its graph: copy.deepcopy() refuses the module, "
+            "and a later loss that uses it goes back through that graph"
         )
         yield Symptom(one.place, message, _not_kept(one, len(kept)))
 
@@ -177,7 +204,7 @@ def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
             what = _in(one, made, "tensor", "a plain tensor")
             message = (
                 f"{what} made under torch.inference_mode(): outside of it torch refuses to write "
-                "into it, and to save it for a backward pass, so training with it raises"
+                "into it, and to save it for a backward pass, as a product needs"
             )
             value = for_each(one.name, one.value, "{}.clone()", len(made))
             line = assign(one.name, value) if value else forget(one.name)
@@ -193,7 +220,7 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
             what = _in(one, left, "tensor", "a plain tensor")
             message = (
                 f"{what} on the device meta, in a model that has numbers: it has none, so nothing "
-                "can move it, and what is computed with it fails"
+                "can move it, and what is computed with it fails, or has none either"
             )
             kind = class_of_container(one.value)
             name, place = free(one.name), f"in place of {assign(one.name, 'tensor')}"
@@ -223,7 +250,7 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
         what = _in(one, plain, "tensor", "a plain tensor")
         trained = all(facts(tensor).requires_grad for tensor in plain)
         if trained:
-            what += " that wants gradients: not in parameters(), no optimizer trains it;"
+            what += f" that wants gradients: {_untrained(model, one)};"
         else:
             what += ":"
         fix = _trained(one, len(plain)) if trained else _as_buffer(model, one)

@@ -26,6 +26,12 @@ def several(paths: list[str]) -> str:
     return f"{count}: also {', '.join(map(repr, paths[1:4]))}{more}"
 
 
+def parting(tensor: torch.Tensor) -> str:
+    """The move after which a registered tensor has other memory. Whole numbers keep their dtype."""
+    kept = not _differentiable(facts(tensor).dtype)
+    return ".to() another device" if kept else ".to() another dtype or device"
+
+
 def _own_memory(one: Registered) -> str:
     return own_memory(one.place[1], one.tensor, parameter=one.is_parameter)
 
@@ -37,11 +43,13 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
         names, (place, kind, _) = model.names(one), one
         if kind != "parameter" or len(names) == 1:
             continue
+        slots = {(model.owners[node], name) for node, name in names}
         message = (
             f"one Parameter under {several([model.path(name) for name in names])}; a file has an "
-            "entry for each, of which safetensors takes one only, and assign=True parts them"
+            "entry for each, of which safetensors takes one only"
         )
-        slots = {(model.owners[node], name) for node, name in names}
+        if len(slots) > 1:  # a module that stands at two places stays one
+            message += ", and assign=True parts them"
         fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
         yield Symptom(place, message, f"if not meant: {fix}")
 
@@ -56,7 +64,7 @@ def tied_buffer(model: Holders) -> Iterator[Symptom]:
             continue
         message = (
             f"one buffer under {several([model.path(slot) for slot in slots.values()])}; what "
-            "writes into it writes into all, and .to() another dtype or device parts them"
+            f"writes into it writes into all, and {parting(one.tensor)} parts them"
         )
         yield Symptom(place, message, f"if not meant: {_own_memory(one)}")
 
@@ -64,7 +72,8 @@ def tied_buffer(model: Holders) -> Iterator[Symptom]:
 @rule("frozen-parameter", "info", "parameter")
 def frozen_parameter(model: Holders) -> Iterator[Symptom]:
     message = (
-        "requires_grad is False: no backward pass gives it a gradient, training does not change it"
+        "requires_grad is False: no backward pass gives it a gradient, and a step without one "
+        "passes over it"
     )
     for place, kind, tensor in model.special:
         if kind == "parameter" and facts(tensor).requires_grad is False:
@@ -81,9 +90,7 @@ def _differentiable(dtype: torch.dtype | None) -> bool:
 
 @rule("uninitialized", "info", "parameter")
 def uninitialized(model: Holders) -> Iterator[Symptom]:
-    message = (
-        "has no shape yet: it gets one from the first batch, and cannot be counted or copied before"
-    )
+    message = "has no shape yet: it gets one from the first batch, and cannot be counted before"
     for one in model.special:
         if is_lazy(one.tensor):
             yield Symptom(one.place, message, "model(batch)  # once, before the optimizer is made")
@@ -153,7 +160,7 @@ def _sharing(
     first, (node, name) = model.path(other.place), one.place
     message = (
         f"has memory in common with {first!r}, and is another tensor: what writes into one, as a "
-        "load or a step does, changes both; .to() another dtype or device parts them"
+        f"load or a step does, changes both; {parting(one.tensor)} parts them"
     )
     line = _own_memory(one)
     same_numbers = span == its_span and facts(one.tensor).shape == facts(other.tensor).shape
@@ -170,7 +177,7 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
     """What torch refuses to write into. No load writes into a buffer that is not saved."""
     message = (
         "an expanded tensor: several of its elements are one place in memory, into which torch "
-        "refuses to write, so load_state_dict() and optimizer.step() raise"
+        "refuses to write, as a step does, and a load without assign=True"
     )
     for one, span in model.in_odd_memory:
         if span.repeats and one.kind != NOT_SAVED:
@@ -204,7 +211,8 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
         many = f", as were {len(made) - 1:,} more" if len(made) > 1 else ""
         message = (
             f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
-            "into it or to train with it, so load_state_dict() and optimizer.step() raise"
+            "into it, as a step or a load does, and to save it for a backward pass, as a product "
+            "needs"
         )
         where = "outside of torch.inference_mode(), before the optimizer is made"
         fix = f"model = copy.deepcopy(model)  # {where}"
@@ -221,7 +229,7 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
             fix = f"{line}  # computed anew, on the device of the others"
         message = (
             "on the device meta, among tensors that have numbers: it has none, so .to() cannot "
-            "move it, and what is computed with it fails"
+            "move it, and what is computed with it fails, or has none either"
         )
         yield Symptom(one.place, message, fix)
 

@@ -42,7 +42,10 @@ MOVING = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "type")
 REACHING = ("named_modules", "children", "named_children")
 # All on which the answers of `visibility` depend; extra state is no tensor of the module.
 SEEING = (*LISTING, *REACHING, "state_dict", SAVE_ONE, "to", MOVE_ONE)
-_METHODS = {*SEEING, *SAVING, *MOVING, "load_state_dict"}
+# Those by which `parameters()` lists, and those that set the mode.
+LISTING_PARAMETERS = ("parameters", "named_parameters", LIST_MEMBERS)
+SWITCHING = ("train", "eval")
+_METHODS = {*SEEING, *SAVING, *MOVING, *SWITCHING, "load_state_dict"}
 # A property that reads the containers by name knows what is registered there.
 _CONTAINERS = {*CONTAINERS, "__dict__", "__getattr__"}
 
