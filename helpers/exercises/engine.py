@@ -15,12 +15,14 @@ from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
 from helpers.exercises.stopping import TimeUp, in_time
+from helpers.state.torch_private import PARAMETERS
 
 Cases = list[tuple[str, Facts]]
 
 # Hints that any answer may get, by the name of the mistake.
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
+    "another-error": "An error is right here, and it is to be of another kind.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "not-functions": "Define both functions, and pass them by their names, in parentheses.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
@@ -154,12 +156,19 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
             if same(slip, difference):
                 return one.name, one.hint
     name = ""
-    if difference.found == "`None`":
+    if difference.found == "`None`" and _of_the_whole(difference.fact):
         name = "nothing-returned"
+    elif isinstance(difference.found, Raised) and isinstance(difference.expected, Raised):
+        name = "another-error"
     elif isinstance(difference.found, Raised):
         missing = in_time(partial(_super_is_missing, run, difference, wanted), seconds=60)
         name = "no-super" if missing else "raises"
     return name, _ALWAYS.get(name, "")
+
+
+def _of_the_whole(fact: str) -> bool:
+    """Whether `fact` says what something is that was given back, and not what is in it."""
+    return fact.endswith(" is") and not any(sign in fact for sign in ".[")
 
 
 def _the_same_facts(one: Difference, other: Difference) -> bool:
@@ -178,16 +187,24 @@ def _same(fact: object, other: object) -> bool:
 
 
 def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
-    """Whether the answer would come further if `nn.Module.__init__` had run before it is made."""
+    """Whether `nn.Module.__init__` has not run, and the answer would come further if it had."""
     if not isinstance(run.answer, type) or not issubclass(run.answer, nn.Module):
         return False
+    made = []
 
-    def made(kind: type, *args: object, **named: object) -> object:
+    def bare(kind: type, *args: object, **named: object) -> object:
+        made.append(object.__new__(kind))
+        return made[-1]
+
+    def ready(kind: type, *args: object, **named: object) -> object:
         module = object.__new__(kind)
         nn.Module.__init__(module)
         return module
 
-    helped = type("Helped", (run.answer,), {"__new__": made})
+    Run(run.exercise, type("Kept", (run.answer,), {"__new__": bare})).difference(wanted)
+    if all(PARAMETERS in vars(module) for module in made):
+        return False
+    helped = type("Helped", (run.answer,), {"__new__": ready})
     later = Run(run.exercise, helped).difference(wanted)
     return later is None or later.case > difference.case or not isinstance(later.found, Raised)
 

@@ -85,16 +85,19 @@ class Life:
         self.module = _Unpickler(file, type(old)).load()
         train_on(old)
 
-    def reloaded(self) -> None:
+    def reloaded(self, whole: Callable[[nn.Module], nn.Module] = lambda module: module) -> None:
         file = io.BytesIO()
-        torch.save(self.module.state_dict(), file)
+        torch.save(whole(self.module).state_dict(), file)
         file.seek(0)
         self.module = self.make()
         held = dict(self.module.named_parameters())
-        self.module.load_state_dict(torch.load(file, weights_only=True))
+        whole(self.module).load_state_dict(torch.load(file, weights_only=True))
         now = dict(self.module.named_parameters())
         mine = held if self.own is None else held.keys() & self.own
         self.replaced = [name for name in mine if now.get(name) is not held[name]]
+
+    def reloaded_as_a_part(self) -> None:
+        self.reloaded(lambda module: nn.ModuleDict({"part": module}))
 
     def assigned(self) -> None:
         state = self.module.state_dict()
@@ -247,7 +250,7 @@ EVENTS = {
     "train()": Life.used,
     "copy.deepcopy": Life.copied,
     "pickle": Life.pickled,
-    "saved and loaded again": Life.reloaded,
+    "saved and loaded as a part of a model": Life.reloaded_as_a_part,
     "load_state_dict(assign=True)": Life.assigned,
     ".to(torch.float64)": Life.as_float64,
     "eval() and train()": Life.in_both_modes,
@@ -289,11 +292,14 @@ def living(
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
         make = partial(_made, answer, args, named)
         life = Life(make, look or {}, begins, own, partial(beside, answer))
+        # Every other event begins with the input with which the one before has ended.
+        turned = [event for event in (*EVENTS, *LAST) if event not in free][::2]
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
                 life.begin(event)
-            given = calls[number] if number < len(calls) else ()
+            order = calls[::-1] if event in turned else calls
+            given = order[number] if number < len(calls) else ()
             return life.seen(event, given, free)
 
         def cases(event: str) -> Iterator[tuple[str, Callable[[], Facts]]]:
