@@ -291,6 +291,38 @@ def test_a_class_that_does_not_call_super_is_told_so():
     assert check("1.3", source(later, "Scaled")).mistake == "no-super"
 
 
+def test_a_class_that_has_called_super_is_not_told_so():
+    """Its error would come later if the containers were there before, and has another cause."""
+    text = """
+class Scaled(nn.Module):
+    def __init__(self, factor=2.0):
+        nn.Module.__init__(self)
+        made.append(self)
+        if len(made) == 2:
+            raise ValueError("not this one")
+"""
+    assert check("1.3", source(text, "Scaled", made=[])).mistake == "raises"
+
+
+def test_a_none_inside_of_what_was_returned_is_not_taken_for_a_missing_return():
+    inside = check("2.5", lambda model, optimizer: {0: None, 1: None})
+    assert (inside.found, inside.mistake) == ("`None`", "")
+    nothing = check("2.5", lambda model, optimizer: None)
+    assert (nothing.found, nothing.mistake) == ("`None`", "nothing-returned")
+
+
+def test_an_error_of_another_kind_is_told_beside_the_one_that_is_wanted():
+    def wrapping(build):
+        try:
+            return EXERCISES["4.2"].reference(build)
+        except Exception as error:
+            raise TypeError("it failed") from error
+
+    found = check("4.2", wrapping)
+    assert found.expected.endswith("the call raises `Refusal`: no such model")
+    assert (found.found, found.mistake) == ("raises `TypeError`: it failed", "another-error")
+
+
 def test_the_faces_say_the_same_with_a_sign_and_words():
     found = check("1.4", lambda m: 9)
     said = "`state_bytes(model)` for a linear layer: `result` is `36` · Found: `9` · Hint: "
@@ -605,6 +637,10 @@ def test_a_fact_tells_an_alias_a_copy_and_a_changed_setting_apart():
     twin = nn.Parameter(model.weight.data)
     words = after(lambda: setattr(model, "weight", twin))
     assert words == {"as an object `model.weight` is"}
+    known = Known()
+    known.add(model=model)
+    again = facts("model", model, known)
+    assert again["as an object `model.bias` is"] == "the same object as before"
     found = called(lambda model: model.weight.detach(), model=model)
     assert found["as an object `result` is"] == "another tensor with the memory of `model.weight`"
     assert called(lambda model: model.bias, model=model)["as an object `result` is"] == (
@@ -662,6 +698,11 @@ def test_the_menagerie_has_what_its_names_say():
     strided = models["a transposed weight, and a slice"]
     assert not strided.body.weight.is_contiguous()
     assert strided.rows.untyped_storage().nbytes() > strided.rows.nbytes
+    blank = models["an extra state that is `None`"].state_dict()
+    assert blank["body._extra_state"] is None
+    owned = models["parameters of a class of its own"]
+    assert not {type(one) for one in (owned.scale, owned.mask)} & {nn.Parameter, torch.Tensor}
+    assert models["a complex parameter"].phase.is_complex()
     depths = [key.count(".") for key in names["three levels"]]
     assert depths != sorted(depths) and max(depths) == 3
 
