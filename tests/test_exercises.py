@@ -21,7 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from helpers import compare_checkpoint
 from helpers.exercises import feedback, lesson_07, stopping
-from helpers.exercises.engine import all_exercises, examine
+from helpers.exercises.engine import _slips, all_exercises, examine
 from helpers.exercises.exercise import edited, parts_of, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
 from helpers.exercises.feedback import Feedback, check
@@ -544,6 +544,31 @@ def test_random_state_modes_and_warnings_are_as_they_were(answer, grad):
         before = settings()
         check("1.2", answer)
         assert settings() == before
+
+
+def leaving(change):
+    def answer(model):
+        change()
+        return EXERCISES["1.2"].reference(model)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "change,told",
+    [
+        (lambda: torch.set_grad_enabled(False), "gradients are on"),
+        (lambda: torch.set_default_dtype(torch.float64), "default dtype is `torch.float32`"),
+        (lambda: torch.set_default_device("meta"), "default device is `cpu`"),
+        (lambda: torch.manual_seed(5), "seed of torch's random numbers is as it was"),
+    ],
+)
+def test_a_setting_that_is_left_behind_is_a_mistake_and_reaches_no_other_case(change, told):
+    _slips.cache_clear()
+    found = check("1.2", leaving(change))
+    assert found.mistake == "setting-left" and f" {told}" in found.expected
+    for name, _, answer in EXERCISES["1.2"].mistakes:
+        assert check("1.2", answer).mistake == name
 
 
 @pytest.mark.parametrize("key", EXERCISES)

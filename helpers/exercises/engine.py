@@ -14,7 +14,7 @@ from torch import nn
 from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
-from helpers.exercises.stopping import TimeUp, in_time
+from helpers.exercises.stopping import TimeUp, in_time, left_behind
 from helpers.state.torch_private import PARAMETERS
 
 Cases = list[tuple[str, Facts]]
@@ -25,6 +25,8 @@ _ALWAYS = {
     "another-error": "An error is right here, and it is to be of another kind.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "not-functions": "Define both functions, and pass them by their names, in parentheses.",
+    "setting-left": "It is a setting for all code that comes after. Leave it, or use a `with` block, "
+    "such as `with torch.no_grad():`, which ends by itself.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
@@ -73,7 +75,12 @@ class Run:
         for number, (words, ask) in enumerate(self.exercise.experiment(self.answer)):
             self.words = words
             torch.default_generator.manual_seed(number)
-            yield words, _facts_of(ask)
+            seen = _facts_of(ask)
+            anew = torch.initial_seed() != number
+            seen["afterwards the seed of torch's random numbers is"] = (
+                "another one" if anew else "as it was"
+            )
+            yield words, seen
             torch.default_generator.manual_seed(number)
 
     def difference(self, wanted: Cases) -> Difference | None:
@@ -87,12 +94,14 @@ class Run:
 
 
 def _facts_of(ask: Callable[[], Facts]) -> Facts:
+    """The facts of one case, and the settings that it has left behind."""
     try:
-        return {"it": "raises nothing", **ask()}
+        seen = {"it": "raises nothing", **ask()}
     except (KeyboardInterrupt, TimeUp, Unsolved):
         raise
     except BaseException as error:
-        return {"it": Raised.of(error)}
+        seen = {"it": Raised.of(error)}
+    return seen | left_behind()
 
 
 def examine(exercise: Exercise, answer: object) -> Verdict:
@@ -158,6 +167,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
     name = ""
     if difference.found == "`None`" and _of_the_whole(difference.fact):
         name = "nothing-returned"
+    elif difference.fact.startswith("afterwards "):
+        name = "setting-left"
     elif isinstance(difference.found, Raised) and isinstance(difference.expected, Raised):
         name = "another-error"
     elif isinstance(difference.found, Raised):

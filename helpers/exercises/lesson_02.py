@@ -203,7 +203,7 @@ def _rates(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """A rate for each part from the last to the first, for one part alone, and for none."""
     for words, model in menagerie(without=("a lazy layer",)):
         parts = [name for name, _ in model.named_children()][::-1]
-        every = dict(zip(parts, [0.5, 0.0, 0.5, 0.25], strict=False))
+        every = dict(zip(parts, [0.5, 0.0, 0.5, 3e-5], strict=False))
         for rates in [every, *({part: 0.5} for part in parts), {}]:
             ask = partial(called, answer, model=model, rates=rates, free=("kind", "order"))
             yield f"`groups(model, {rates})` for {words}", ask

@@ -81,38 +81,45 @@ class Positions(nn.Module):
 
 def _of_dtype(dtype: torch.dtype, module: nn.Module) -> torch.Tensor:
     twin = copy.deepcopy(module)
-    return twin(torch.ones(2, 4, dtype=dtype, device=twin.table.device)).detach()
+    steps, device = len(twin.table) - 1, twin.table.device
+    return twin(torch.ones(steps, *twin.table.shape[1:], dtype=dtype, device=device)).detach()
 
 
 def _lacking(module: nn.Module) -> list[str]:
     """Which keys a load of nothing misses, for the module as a part of a model."""
     model = holding(head=nn.Linear(1, 1), part=module)
+    model.head.table = nn.Buffer(torch.ones(1))
     return sorted(model.load_state_dict({}, strict=False).missing_keys)
 
 
 _LOOK_AT_POSITIONS = {
-    "what a model lacks that has it as `part`, after a load of nothing": _lacking,
+    "the missing keys of a model that holds it, after a load of nothing": _lacking,
     "module.load_state_dict({})": lambda module: str(module.load_state_dict({})),
     **{
-        f"module(torch.ones(2, 4, dtype={dtype}))": partial(_of_dtype, dtype)
+        f"module(torch.ones(steps, width, dtype={dtype}))": partial(_of_dtype, dtype)
         for dtype in (torch.float16, torch.float64, torch.int64)
     },
 }
 # Events that would give other numbers to a table that is saved, which nobody forbids.
 _NEW_NUMBERS = ("its numbers set", "load_state_dict(assign=True)", "saved and loaded at last")
 
+_POSITIONS = partial(
+    living,
+    "Positions",
+    begins=("table",),
+    look=_LOOK_AT_POSITIONS,
+    beside=lambda kind: kind(2, 6),
+    free=("keys", *_NEW_NUMBERS),
+)
+
 POSITIONS = Exercise(
     "3.2",
     Positions,
-    living(
-        "Positions",
-        6,
-        4,
-        calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),)),
-        begins=("table",),
-        look=_LOOK_AT_POSITIONS,
-        beside=lambda kind: kind(3, 2),
-        free=("keys", *_NEW_NUMBERS),
+    in_turn(
+        _POSITIONS(
+            6, 4, calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),))
+        ),
+        _POSITIONS(3, 2, calls=((torch.ones(3, 2),), (torch.zeros(2, 1, 2),))),
     ),
     """
     `Positions(length, width)` adds what `LostPositions` adds, its `table` travels, and old files

@@ -259,7 +259,8 @@ REGISTERED = Exercise(
         return [(kind, name, tuple(value.shape)) for kind, name, value in parts]
     - no-repeats: Each registration is in the list: the same name once more, and what is frozen.
         return log → return list(dict.fromkeys(log))
-    - replaced: The model has other parameters than it was given: let your hook return `None`.
+    - replaced: The model is another one than `build` makes alone. A hook that only notes returns
+      `None`, and changes nothing.
         (parameter.shape))) → (parameter.shape))); return nn.Parameter(parameter.data.clone())
     - hook-left: Your hook is still there afterwards. `handle.remove()` takes it away.
         handle.remove() → pass
@@ -326,6 +327,10 @@ FOUND = Exercise(
             "module.mask = nn.Buffer(torch.ones(2), persistent=False)",
             "module.mask = None",
             "module.mask = torch.zeros(2)",
+            "new = nn.Parameter(torch.ones(2)); module.mask = new",
+            "module.mean = nn.Buffer(torch.ones(3), persistent=False)",
+            "module.mean = nn.Linear(1, 1)",
+            "module.mean = nn.Parameter(torch.ones(3))",
             "module.__class__ = type('Marked', (type(module),), {})",
             "module.scale = 3.0",
             "module.act = None",

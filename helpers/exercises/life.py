@@ -210,8 +210,11 @@ class Life:
         known = Known()
         known.add(x=tensors, module=_face(self.module))
         self.module.zero_grad()
-        result = self.module(*inputs)
+        with torch.set_grad_enabled(how != "alone"):
+            result = self.module(*inputs)
+            switched = torch.is_grad_enabled() != (how != "alone")
         seen = facts("result", result, known, free)
+        seen["afterwards gradients are for the caller"] = "switched" if switched else "as before"
         if isinstance(result, torch.Tensor) and result.requires_grad:
             (result * numbers_for("result", result)).sum().backward()
         for i, value in enumerate(tensors):
@@ -401,7 +404,7 @@ def _storage(value: object) -> int:
 def _like(module: nn.Module, value: object, how: str) -> object:
     """A fresh input, with the dtype and on the device of the module's own tensors.
 
-    `how` says whether autograd knows it: "in a graph", "a leaf", or "alone"."""
+    `how` says whether autograd knows it: "in a graph", "a leaf", or "alone", with gradients off."""
     if not isinstance(value, torch.Tensor):
         return value
     own = [one for one in _face(module).values() if one.is_floating_point()]
