@@ -25,8 +25,8 @@ _ALWAYS = {
     "another-error": "An error is right here, and it is to be of another kind.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "not-functions": "Define both functions, and pass them by their names, in parentheses.",
-    "setting-left": "It is a setting for all code that comes after. Leave it, or use a `with` block, "
-    "such as `with torch.no_grad():`, which ends by itself.",
+    "setting-left": "It is a setting for all code that comes after. Leave it, or use a `with` "
+    "block, such as `with torch.no_grad():`, which ends by itself.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
