@@ -21,7 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from helpers import compare_checkpoint
 from helpers.exercises import feedback, lesson_07, stopping
-from helpers.exercises.engine import all_exercises, examine
+from helpers.exercises.engine import _slips, all_exercises, examine
 from helpers.exercises.exercise import edited, parts_of, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
 from helpers.exercises.feedback import Feedback, check
@@ -291,6 +291,38 @@ def test_a_class_that_does_not_call_super_is_told_so():
     assert check("1.3", source(later, "Scaled")).mistake == "no-super"
 
 
+def test_a_class_that_has_called_super_is_not_told_so():
+    """Its error would come later if the containers were there before, and has another cause."""
+    text = """
+class Scaled(nn.Module):
+    def __init__(self, factor=2.0):
+        nn.Module.__init__(self)
+        made.append(self)
+        if len(made) == 2:
+            raise ValueError("not this one")
+"""
+    assert check("1.3", source(text, "Scaled", made=[])).mistake == "raises"
+
+
+def test_a_none_inside_of_what_was_returned_is_not_taken_for_a_missing_return():
+    inside = check("2.5", lambda model, optimizer: {0: None, 1: None})
+    assert (inside.found, inside.mistake) == ("`None`", "")
+    nothing = check("2.5", lambda model, optimizer: None)
+    assert (nothing.found, nothing.mistake) == ("`None`", "nothing-returned")
+
+
+def test_an_error_of_another_kind_is_told_beside_the_one_that_is_wanted():
+    def wrapping(build):
+        try:
+            return EXERCISES["4.2"].reference(build)
+        except Exception as error:
+            raise TypeError("it failed") from error
+
+    found = check("4.2", wrapping)
+    assert found.expected.endswith("the call raises `Refusal`: no such model")
+    assert (found.found, found.mistake) == ("raises `TypeError`: it failed", "another-error")
+
+
 def test_the_faces_say_the_same_with_a_sign_and_words():
     found = check("1.4", lambda m: 9)
     said = "`state_bytes(model)` for a linear layer: `result` is `36` · Found: `9` · Hint: "
@@ -514,6 +546,31 @@ def test_random_state_modes_and_warnings_are_as_they_were(answer, grad):
         assert settings() == before
 
 
+def leaving(change):
+    def answer(model):
+        change()
+        return EXERCISES["1.2"].reference(model)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "change,told",
+    [
+        (lambda: torch.set_grad_enabled(False), "gradients are on"),
+        (lambda: torch.set_default_dtype(torch.float64), "default dtype is `torch.float32`"),
+        (lambda: torch.set_default_device("meta"), "default device is `cpu`"),
+        (lambda: torch.manual_seed(5), "seed of torch's random numbers is as it was"),
+    ],
+)
+def test_a_setting_that_is_left_behind_is_a_mistake_and_reaches_no_other_case(change, told):
+    _slips.cache_clear()
+    found = check("1.2", leaving(change))
+    assert found.mistake == "setting-left" and f" {told}" in found.expected
+    for name, _, answer in EXERCISES["1.2"].mistakes:
+        assert check("1.2", answer).mistake == name
+
+
 @pytest.mark.parametrize("key", EXERCISES)
 def test_right_is_right_under_other_settings(key):
     reference = EXERCISES[key].reference
@@ -605,6 +662,10 @@ def test_a_fact_tells_an_alias_a_copy_and_a_changed_setting_apart():
     twin = nn.Parameter(model.weight.data)
     words = after(lambda: setattr(model, "weight", twin))
     assert words == {"as an object `model.weight` is"}
+    known = Known()
+    known.add(model=model)
+    again = facts("model", model, known)
+    assert again["as an object `model.bias` is"] == "the same object as before"
     found = called(lambda model: model.weight.detach(), model=model)
     assert found["as an object `result` is"] == "another tensor with the memory of `model.weight`"
     assert called(lambda model: model.bias, model=model)["as an object `result` is"] == (
@@ -662,6 +723,11 @@ def test_the_menagerie_has_what_its_names_say():
     strided = models["a transposed weight, and a slice"]
     assert not strided.body.weight.is_contiguous()
     assert strided.rows.untyped_storage().nbytes() > strided.rows.nbytes
+    blank = models["an extra state that is `None`"].state_dict()
+    assert blank["body._extra_state"] is None
+    owned = models["parameters of a class of its own"]
+    assert not {type(one) for one in (owned.scale, owned.mask)} & {nn.Parameter, torch.Tensor}
+    assert models["a complex parameter"].phase.is_complex()
     depths = [key.count(".") for key in names["three levels"]]
     assert depths != sorted(depths) and max(depths) == 3
 

@@ -14,15 +14,19 @@ from torch import nn
 from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
-from helpers.exercises.stopping import TimeUp, in_time
+from helpers.exercises.stopping import TimeUp, in_time, left_behind
+from helpers.state.torch_private import PARAMETERS
 
 Cases = list[tuple[str, Facts]]
 
 # Hints that any answer may get, by the name of the mistake.
 _ALWAYS = {
     "raises": "Call it yourself, in a cell of its own, to see where the error comes from.",
+    "another-error": "An error is right here, and it is to be of another kind.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "not-functions": "Define both functions, and pass them by their names, in parentheses.",
+    "setting-left": "It is a setting for all code that comes after. Leave it, or use a `with` "
+    "block, such as `with torch.no_grad():`, which ends by itself.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
@@ -71,7 +75,12 @@ class Run:
         for number, (words, ask) in enumerate(self.exercise.experiment(self.answer)):
             self.words = words
             torch.default_generator.manual_seed(number)
-            yield words, _facts_of(ask)
+            seen = _facts_of(ask)
+            anew = torch.initial_seed() != number
+            seen["afterwards the seed of torch's random numbers is"] = (
+                "another one" if anew else "as it was"
+            )
+            yield words, seen
             torch.default_generator.manual_seed(number)
 
     def difference(self, wanted: Cases) -> Difference | None:
@@ -85,12 +94,14 @@ class Run:
 
 
 def _facts_of(ask: Callable[[], Facts]) -> Facts:
+    """The facts of one case, and the settings that it has left behind."""
     try:
-        return {"it": "raises nothing", **ask()}
+        seen = {"it": "raises nothing", **ask()}
     except (KeyboardInterrupt, TimeUp, Unsolved):
         raise
     except BaseException as error:
-        return {"it": Raised.of(error)}
+        seen = {"it": Raised.of(error)}
+    return seen | left_behind()
 
 
 def examine(exercise: Exercise, answer: object) -> Verdict:
@@ -154,12 +165,21 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
             if same(slip, difference):
                 return one.name, one.hint
     name = ""
-    if difference.found == "`None`":
+    if difference.found == "`None`" and _of_the_whole(difference.fact):
         name = "nothing-returned"
+    elif difference.fact.startswith("afterwards "):
+        name = "setting-left"
+    elif isinstance(difference.found, Raised) and isinstance(difference.expected, Raised):
+        name = "another-error"
     elif isinstance(difference.found, Raised):
         missing = in_time(partial(_super_is_missing, run, difference, wanted), seconds=60)
         name = "no-super" if missing else "raises"
     return name, _ALWAYS.get(name, "")
+
+
+def _of_the_whole(fact: str) -> bool:
+    """Whether `fact` says what something is that was given back, and not what is in it."""
+    return fact.endswith(" is") and not any(sign in fact for sign in ".[")
 
 
 def _the_same_facts(one: Difference, other: Difference) -> bool:
@@ -178,16 +198,24 @@ def _same(fact: object, other: object) -> bool:
 
 
 def _super_is_missing(run: Run, difference: Difference, wanted: Cases) -> bool:
-    """Whether the answer would come further if `nn.Module.__init__` had run before it is made."""
+    """Whether `nn.Module.__init__` has not run, and the answer would come further if it had."""
     if not isinstance(run.answer, type) or not issubclass(run.answer, nn.Module):
         return False
+    made = []
 
-    def made(kind: type, *args: object, **named: object) -> object:
+    def bare(kind: type, *args: object, **named: object) -> object:
+        made.append(object.__new__(kind))
+        return made[-1]
+
+    def ready(kind: type, *args: object, **named: object) -> object:
         module = object.__new__(kind)
         nn.Module.__init__(module)
         return module
 
-    helped = type("Helped", (run.answer,), {"__new__": made})
+    Run(run.exercise, type("Kept", (run.answer,), {"__new__": bare})).difference(wanted)
+    if all(PARAMETERS in vars(module) for module in made):
+        return False
+    helped = type("Helped", (run.answer,), {"__new__": ready})
     later = Run(run.exercise, helped).difference(wanted)
     return later is None or later.case > difference.case or not isinstance(later.found, Raised)
 

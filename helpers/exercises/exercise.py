@@ -35,8 +35,9 @@
 - A *mistake* is a name, a hint, and a wrong answer as code, indented: a new body for the function,
   or a new value; or pieces of the reference's text, each with what stands there instead, `old →
   new`. Five or six for an exercise: the ones that people make. Order them by how far they come: the
-  learner gets the hint of the first that does in that case what the answer did. Where none does,
-  the case itself is told, with the next of the three general hints.
+  learner gets the hint of the first that does in that case what the answer did. So a hint says what
+  is so in the case, or what to do: it has to be true of every answer that behaves so. Where none
+  does, the case itself is told, with the next of the three general hints.
 - `python -m tests.mutate_exercises 1.2` prints the mutants of the reference that are accepted: each
   must be equivalent. Right answers in other styles go into `tests/right`.
 """

@@ -146,7 +146,7 @@ class Known:
             self._memory.setdefault(place, path)
         if other is None or among is not None and other.startswith(among):
             return "an object of its own"
-        return f"{words} `{other}`"
+        return f"{words} before" if other == path else f"{words} `{other}`"
 
     def path_of(self, value: object) -> str | None:
         return self._objects[id(value)][1] if id(value) in self._objects else None

@@ -60,6 +60,8 @@ ENCODER_STATE = Exercise(
         key[len(prefix) :] → key.replace(prefix, "")
     - tensors-only: An entry may be no tensor. Keep it as it is.
         startswith(prefix) → startswith(prefix) and isinstance(value, torch.Tensor)
+    - no-none: An entry of the encoder is missing. It is `None`, and is loaded like any other.
+        startswith(prefix) → startswith(prefix) and value is not None
     - input-changed: Leave the argument as it came: its owner may still need it.
         return {key[8:]: state_dict.pop(key) for key in [*state_dict] if key[:8] == "encoder."}
     """,

@@ -37,6 +37,9 @@ TRAINABLE_BYTES = Exercise(
         parameter.nbytes → 4 * parameter.numel()
     - frozen-too: A frozen parameter gets no gradient. Ask each one for its `requires_grad`.
         if parameter.requires_grad →
+    - floats-only: A complex number is trained as well, and its dtype is no floating point. Ask for
+      `requires_grad`.
+        parameter.requires_grad → parameter.requires_grad and parameter.is_floating_point()
     - buffers-too: Buffers are not trained. Begin with `model.parameters()`.
         trained = [one for one in model.parameters() if one.requires_grad]
         return sum(one.nbytes for one in [*trained, *model.buffers()])
@@ -103,7 +106,7 @@ MISSED = Exercise(
     3. Nearly there: a set of `id(parameter)` over all groups, then a list over
        `model.named_parameters()`.
 
-    - held: Those are the ones that it holds. Turn the condition round.
+    - held: A parameter is named that the optimizer holds. Asked for are the others.
         not in held → in held
     - first-group: An optimizer may have several groups. Look into each of `param_groups`.
         in optimizer.param_groups → in optimizer.param_groups[:1]
@@ -112,7 +115,8 @@ MISSED = Exercise(
     - equal-values: Equal numbers do not make the same parameter. Compare by `is` or `id`.
         id(parameter) for → str(parameter.tolist()) for
         id(parameter) not → str(parameter.tolist()) not
-    - by-name: Another parameter can have this name. Compare the objects, by `is` or `id`.
+    - by-name: These parameters of a copy have the same names and shapes. Compare the objects, by
+      `is` or `id`.
         held = {name for group in optimizer.param_groups for name in group.get("param_names", ())}
         named = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
         ours = {one for group in optimizer.param_groups for one in group["params"]}
@@ -199,7 +203,7 @@ def _rates(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """A rate for each part from the last to the first, for one part alone, and for none."""
     for words, model in menagerie(without=("a lazy layer",)):
         parts = [name for name, _ in model.named_children()][::-1]
-        every = dict(zip(parts, [0.5, 0.0, 0.5, 0.25], strict=False))
+        every = dict(zip(parts, [0.5, 0.0, 0.5, 3e-5], strict=False))
         for rates in [every, *({part: 0.5} for part in parts), {}]:
             ask = partial(called, answer, model=model, rates=rates, free=("kind", "order"))
             yield f"`groups(model, {rates})` for {words}", ask

@@ -80,31 +80,46 @@ class Positions(nn.Module):
 
 
 def _of_dtype(dtype: torch.dtype, module: nn.Module) -> torch.Tensor:
-    return module(torch.ones(2, 4, dtype=dtype, device=module.table.device)).detach()
+    twin = copy.deepcopy(module)
+    steps, device = len(twin.table) - 1, twin.table.device
+    return twin(torch.ones(steps, *twin.table.shape[1:], dtype=dtype, device=device)).detach()
+
+
+def _lacking(module: nn.Module) -> list[str]:
+    """Which keys a load of nothing misses, for the module as a part of a model."""
+    model = holding(head=nn.Linear(1, 1), part=module)
+    model.head.table = nn.Buffer(torch.ones(1))
+    return sorted(model.load_state_dict({}, strict=False).missing_keys)
 
 
 _LOOK_AT_POSITIONS = {
+    "the missing keys of a model that holds it, after a load of nothing": _lacking,
     "module.load_state_dict({})": lambda module: str(module.load_state_dict({})),
     **{
-        f"module(torch.ones(2, 4, dtype={dtype}))": partial(_of_dtype, dtype)
+        f"module(torch.ones(steps, width, dtype={dtype}))": partial(_of_dtype, dtype)
         for dtype in (torch.float16, torch.float64, torch.int64)
     },
 }
 # Events that would give other numbers to a table that is saved, which nobody forbids.
 _NEW_NUMBERS = ("its numbers set", "load_state_dict(assign=True)", "saved and loaded at last")
 
+_POSITIONS = partial(
+    living,
+    "Positions",
+    begins=("table",),
+    look=_LOOK_AT_POSITIONS,
+    beside=lambda kind: kind(2, 6),
+    free=("keys", *_NEW_NUMBERS),
+)
+
 POSITIONS = Exercise(
     "3.2",
     Positions,
-    living(
-        "Positions",
-        6,
-        4,
-        calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),)),
-        begins=("table",),
-        look=_LOOK_AT_POSITIONS,
-        beside=lambda kind: kind(3, 2),
-        free=("keys", *_NEW_NUMBERS),
+    in_turn(
+        _POSITIONS(
+            6, 4, calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),))
+        ),
+        _POSITIONS(3, 2, calls=((torch.ones(3, 2),), (torch.zeros(2, 1, 2),))),
     ),
     """
     `Positions(length, width)` adds what `LostPositions` adds, its `table` travels, and old files
@@ -122,6 +137,10 @@ POSITIONS = Exercise(
         self.register_buffer("table", table, persistent=False) → self.table = nn.Parameter(table)
     - saved: The old files do not have its key. `register_buffer` takes `persistent=False`.
         , persistent=False →
+    - hides-others: A model that holds it lacks keys of other layers, and is not told so. Leave the
+      report alone: `persistent=False` takes one key out of it.
+        , persistent=False) → ); hook = lambda _, keys: keys.missing_keys.clear()
+        missing_keys.clear() → missing_keys.clear(); self.register_load_state_dict_post_hook(hook)
     - another-shape: `table` has the shape `(length, width)`.
         table.reshape(length, width) → table
         self.table[: → self.table.flatten(1)[:
@@ -132,7 +151,7 @@ POSITIONS = Exercise(
     - dtype-of-x: Cut to the dtype of `x`, the rows lose digits, and an integer `x` loses them all.
       Add them as they are, and torch finds the dtype of the sum.
         [: x.shape[-2]] → [: x.shape[-2]].to(x.dtype)
-    - alias: `forward` reads a second attribute, which does not travel. Read `self.table`.
+    - alias: What `forward` reads beside `table` does not travel. Read `self.table` at each call.
         self.register → self.rows = [table]; self.register
         self.table[: → self.rows[0][:
     """,
@@ -152,14 +171,15 @@ class Memory(nn.Module):
 # In the first two rows both columns are negative.
 _ROWS = torch.tensor([[-1.0, -5.0], [-3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
 
-_MEMORY = partial(living, "Memory", 2, begins=("seen",), beside=lambda kind: kind(3))
+_MEMORY = partial(living, "Memory", begins=("seen",), beside=lambda kind: kind(3))
 
 MEMORY = Exercise(
     "3.3",
     Memory,
     in_turn(
-        _MEMORY(calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
-        _MEMORY(calls=((_ROWS[2:3],), (_ROWS[:2],))),
+        _MEMORY(2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
+        _MEMORY(2, calls=((_ROWS[2:3],), (_ROWS[:2],))),
+        _MEMORY(1, calls=((_ROWS[:2, :1],), (_ROWS[2:3, :1],))),
     ),
     """
     `Memory(width)` keeps every row in the buffer `seen`, which moves, is not saved and has no graph
@@ -182,13 +202,15 @@ MEMORY = Exercise(
         [self.seen, rows.detach()] → [rows.detach(), self.seen]
     - of-rows: The largest value of each column, over all rows: `self.seen.amax(0)`.
         amax(0) → amax(1)
-    - holds-the-graph: The rows carry a history into the buffer. Keep `rows.detach()`.
+    - holds-the-graph: The history of the rows goes on into the buffer, or into the result. Keep
+      `rows.detach()`, and compute with that.
         rows.detach() → rows
     - the-input: The first rows are the learner's own tensor, who may change it. Copy it, as
       `torch.cat` does.
         return self.seen → self.seen = rows.detach() if len(self.seen) == len(rows) else self.seen
         .amax(0) → ; return self.seen.amax(0)
-    - alias: A list of rows does not travel with the module. Keep them in `self.seen` alone.
+    - alias: What is kept beside `seen` does not travel with the module, nor change with it. Keep
+      the rows in `self.seen` alone.
         persistent=False) → persistent=False); self.rows = []
         self.seen = torch.cat([self.seen, → self.rows.append(
         rows.detach()]) → rows.detach()); self.seen = torch.cat(self.rows)
@@ -238,7 +260,6 @@ _ASK_PLAINLY = {"what a copy learns of a plain batch, and gives after a load": _
 _SCALER = partial(
     living,
     "Scaler",
-    2,
     begins=("low", "high"),
     beside=lambda kind: kind(3, momentum=0.5),
 )
@@ -247,9 +268,10 @@ SCALER = Exercise(
     "3.4",
     Scaler,
     in_turn(
-        _SCALER(calls=_BATCHES, look=_ASK_PLAINLY),
-        _SCALER(calls=(*_BATCHES, _ONE_ROW), momentum=0.25),
-        _SCALER(calls=_BATCHES, momentum=0.0),
+        _SCALER(2, calls=_BATCHES, look=_ASK_PLAINLY),
+        _SCALER(2, calls=(*_BATCHES, _ONE_ROW), momentum=0.25),
+        _SCALER(2, calls=_BATCHES, momentum=0.0),
+        _SCALER(1, calls=((_BATCHES[0][0][:, :1],), (_BATCHES[1][0][:, :1],))),
     ),
     """
     `Scaler(width)` scales as `Forgetful` does, and its `low` and `high` survive a reload
@@ -333,7 +355,8 @@ def _after_batches(answer: Callable, model: nn.Module) -> Facts:
     norms = {name: one for name, one in model.named_modules() if isinstance(one, tuple(_NORMS))}
     for name, part in model.named_modules():
         if name not in norms:
-            seen[f"training mode of `model.{name}` is"] = plain_text(part.training)
+            path = f"model.{name}" if name else "model"
+            seen[f"training mode of `{path}` is"] = plain_text(part.training)
     for name, one in model.named_parameters():
         seen[f"`model.{name}.requires_grad` is"] = plain_text(one.requires_grad)
     for words in ("a batch", "another batch"):
@@ -383,7 +406,8 @@ FREEZE_STATISTICS = Exercise(
         return model.eval()
     - frozen-parameters: The parameters are to be trained on. Leave `requires_grad` as it is.
         module.eval() → module.eval().requires_grad_(False)
-    - nothing-done: The statistics go on changing. `requires_grad_` does not stop them.
+    - nothing-done: The statistics of this batch norm go on changing, as in training mode. Gradients
+      have nothing to do with them.
         module.eval() → pass
     - counter-runs: The means stay, and `num_batches_tracked` still counts. It is a buffer as well.
         module.eval() → module.momentum = 0.0

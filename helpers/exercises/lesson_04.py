@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import torch
@@ -11,9 +11,19 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.facts import Facts, Raised, called, facts, is_a, listed, plain_text
+from helpers.exercises.facts import (
+    Facts,
+    Raised,
+    Unsolved,
+    called,
+    facts,
+    is_a,
+    listed,
+    plain_text,
+)
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import MODELS, menagerie
+from helpers.exercises.stopping import TimeUp
 
 _WORDS = "plain parameter plain buffer buffer plain parameter parameter submodule buffer"
 HOMES = dict(zip("abcdefghij", _WORDS.split(), strict=True))
@@ -121,6 +131,28 @@ def _of_a_local_class() -> nn.Module:
     return Local(2, 2)
 
 
+def _refused() -> nn.Module:
+    """A model that goes on after two registrations that torch has refused."""
+    model = nn.Linear(2, 2)
+    with suppress(KeyError):
+        model.register_parameter("a.b", nn.Parameter(torch.ones(1)))
+    with suppress(KeyError):
+        model.forward = nn.Parameter(torch.ones(1))
+    return model
+
+
+def _cut() -> nn.Module:
+    """A model whose weight is made smaller after it has been registered."""
+    model = nn.Linear(3, 2)
+    model.weight.data = model.weight.data[:, :2]
+    return model
+
+
+def _parametrized() -> nn.Module:
+    """A model whose layer gets another class on the way."""
+    return nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(2, 2)))
+
+
 class Refusal(Exception):
     pass
 
@@ -144,7 +176,10 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     ready = nn.Linear(4, 4)
     yield "a part that was there before", lambda: nn.Sequential(ready, nn.Linear(1, 1))
     yield "a part that is thrown away", lambda: [nn.Linear(1, 2), nn.Linear(2, 3)][1]
-    for error in (Refusal("no such model"), Stop()):
+    yield "two registrations that are refused", _refused
+    yield "a weight that is cut afterwards", _cut
+    yield "a layer that gets another class afterwards", _parametrized
+    for error in (Refusal("no such model"), Stop(), RuntimeError("no memory"), KeyError("width")):
         yield f"a `build` that raises `{type(error).__name__}`", partial(_raising, error)
 
 
@@ -180,8 +215,10 @@ def _watched(answer: Callable, make: Callable[[], nn.Module]) -> Facts:
     with _observed() as (given, hooks):
         before = {*hooks}
         try:
-            seen = facts("result", answer(build), free=("identity",))
-        except (Refusal, Stop) as error:
+            seen = {"the call": "returns"} | facts("result", answer(build), free=("identity",))
+        except (KeyboardInterrupt, TimeUp, Unsolved):
+            raise
+        except BaseException as error:
             seen = {"the call": Raised.of(error)}
         seen["hooks of others that are gone:"] = plain_text(len((before | own) - {*hooks}))
         seen["hooks that are left:"] = plain_text(len({*hooks} - before - own))
@@ -220,9 +257,10 @@ REGISTERED = Exercise(
         named = lambda one: one.named_parameters(recurse=False)
         parts = [(type(one).__name__, *item) for one in build().modules() for item in named(one)]
         return [(kind, name, tuple(value.shape)) for kind, name, value in parts]
-    - no-repeats: A parameter that is registered twice is in the list twice.
+    - no-repeats: Each registration is in the list: the same name once more, and what is frozen.
         return log → return list(dict.fromkeys(log))
-    - replaced: The model has other parameters than it was given: let your hook return `None`.
+    - replaced: The model is another one than `build` makes alone. A hook that only notes returns
+      `None`, and changes nothing.
         (parameter.shape))) → (parameter.shape))); return nn.Parameter(parameter.data.clone())
     - hook-left: Your hook is still there afterwards. `handle.remove()` takes it away.
         handle.remove() → pass
@@ -232,6 +270,21 @@ REGISTERED = Exercise(
     - error-lost: `build` raised an error, and it did not reach the caller.
         finally: → except BaseException:
         return log → handle.remove(); return log
+    - refused: A registration that torch refuses is none. A hook is called after the checks.
+        original, log = nn.Module.register_parameter, []
+        def noting(self, name, param):
+            if param is not None:
+                log.append((type(self).__name__, name, tuple(param.shape)))
+            original(self, name, param)
+        nn.Module.register_parameter = noting
+        try:
+            build()
+        finally:
+            nn.Module.register_parameter = original
+        return log
+    - later: Note each parameter when it is registered: class and shape can be others afterwards.
+        (type(module).__name__, name, tuple(parameter.shape)) → (module, name, parameter)
+        return log → return [(type(one).__name__, name, tuple(of.shape)) for one, name, of in log]
     - built-twice: Call `build()` once.
         build() → build(); build()
     """,
@@ -270,6 +323,15 @@ FOUND = Exercise(
             "new = nn.Parameter(torch.ones(1)); module.factor = new",
             "module.mean = nn.Buffer(torch.zeros(2))",
             "new = torch.ones(2); module.mean = new",
+            "module.mean = nn.Buffer(torch.ones(3))",
+            "module.mask = nn.Buffer(torch.ones(2), persistent=False)",
+            "module.mask = None",
+            "module.mask = torch.zeros(2)",
+            "new = nn.Parameter(torch.ones(2)); module.mask = new",
+            "module.mean = nn.Buffer(torch.ones(3), persistent=False)",
+            "module.mean = nn.Linear(1, 1)",
+            "module.mean = nn.Parameter(torch.ones(3))",
+            "module.__class__ = type('Marked', (type(module),), {})",
             "module.scale = 3.0",
             "module.act = None",
             "setattr(module, 'a.b', nn.Parameter(torch.ones(1)))",
@@ -300,6 +362,10 @@ FOUND = Exercise(
     - refused-names: What raised is noted. Note the name after `super().__setattr__` has come back.
         self.names.append(name) → pass
         super().__setattr__(name, value) → self.names.append(name); super().__setattr__(name, value)
+    - by-hand: `nn.Module.__setattr__` knows more than a few kinds: what is not persistent, what has
+      the name already, a property. Let `super()` decide.
+        super().__setattr__(name, value) → box = {nn.Parameter: self.register_parameter}
+        self.names.append(name) → box.get(type(value), self.__dict__.__setitem__)(name, value)
     - not-refused: A number in a parameter's slot is a `TypeError`, and has to stay one.
         __(name, value) → __(name, nn.Parameter(torch.ones(2)) if type(value) is float else value)
     """,
@@ -343,12 +409,17 @@ SEALED = Exercise(
             calls=((torch.arange(3.0),), (torch.ones(2, 3),)),
             lines=(
                 "module.weight = nn.Parameter(torch.zeros(3))",
+                "type(module)(-1)",  # which is not made, and the others are sealed all the same
                 "module.weight = torch.zeros(3)",
                 "module.weight = None",
                 "module.weight = 3.0",
                 "module.weight = nn.ReLU()",
                 "module.weight = nn.Buffer(torch.zeros(3))",
                 "module.weight = module.weight",
+                "with torch.no_grad(): module.weight = nn.Parameter(torch.zeros(3))",
+                "module.training = False",
+                "module.weight = nn.Parameter(torch.ones(3))",
+                "module.training = True",
                 "del module.weight",
                 "new = nn.Parameter(torch.ones(1)); module.scale = new",
                 "new = nn.Parameter(torch.zeros(1)); module.scale = new",
@@ -360,6 +431,7 @@ SEALED = Exercise(
                 "del module.weights",
                 "module.mean = nn.Buffer(torch.ones(1))",
                 "module.mean = torch.zeros(1)",
+                "module.mean = nn.Buffer(torch.ones(2), persistent=False)",
                 "del module.mean",
             ),
         ),
@@ -447,7 +519,7 @@ TO_BUFFER = Exercise(
 
     - taken: The name is still taken by the parameter. `delattr(module, name)` frees it.
         delattr(module, name) → pass
-    - frozen: The name is still among the parameters. Frozen is not enough.
+    - frozen: A frozen parameter is a `Parameter` still. A buffer is a plain tensor in its own slot.
         return getattr(module, name).requires_grad_(False)
     - plain: A plain tensor that is assigned to a free name is a plain attribute. Register it.
         module.register_buffer(name, value) → setattr(module, name, value)

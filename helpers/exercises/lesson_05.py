@@ -204,7 +204,10 @@ def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
     train_on(twin)
     state = twin.state_dict()
     every = {**dict(twin.named_buffers()), **state}
-    in_double = {key: one.double() for key, one in every.items() if is_a(one, torch.Tensor)}
+    tensors = {key: one for key, one in every.items() if is_a(one, torch.Tensor)}
+    in_double = {
+        key: one.to(torch.promote_types(one.dtype, torch.float64)) for key, one in tensors.items()
+    }
     yield "its whole state, and all buffers", {**every, **in_double}
     yield "its state with `keep_vars=True`", twin.state_dict(keep_vars=True)
     swapped = {

@@ -85,16 +85,19 @@ class Life:
         self.module = _Unpickler(file, type(old)).load()
         train_on(old)
 
-    def reloaded(self) -> None:
+    def reloaded(self, whole: Callable[[nn.Module], nn.Module] = lambda module: module) -> None:
         file = io.BytesIO()
-        torch.save(self.module.state_dict(), file)
+        torch.save(whole(self.module).state_dict(), file)
         file.seek(0)
         self.module = self.make()
         held = dict(self.module.named_parameters())
-        self.module.load_state_dict(torch.load(file, weights_only=True))
+        whole(self.module).load_state_dict(torch.load(file, weights_only=True))
         now = dict(self.module.named_parameters())
         mine = held if self.own is None else held.keys() & self.own
         self.replaced = [name for name in mine if now.get(name) is not held[name]]
+
+    def reloaded_as_a_part(self) -> None:
+        self.reloaded(lambda module: nn.ModuleDict({"part": module}))
 
     def assigned(self) -> None:
         state = self.module.state_dict()
@@ -207,8 +210,11 @@ class Life:
         known = Known()
         known.add(x=tensors, module=_face(self.module))
         self.module.zero_grad()
-        result = self.module(*inputs)
+        with torch.set_grad_enabled(how != "alone"):
+            result = self.module(*inputs)
+            switched = torch.is_grad_enabled() != (how != "alone")
         seen = facts("result", result, known, free)
+        seen["afterwards gradients are for the caller"] = "switched" if switched else "as before"
         if isinstance(result, torch.Tensor) and result.requires_grad:
             (result * numbers_for("result", result)).sum().backward()
         for i, value in enumerate(tensors):
@@ -247,7 +253,7 @@ EVENTS = {
     "train()": Life.used,
     "copy.deepcopy": Life.copied,
     "pickle": Life.pickled,
-    "saved and loaded again": Life.reloaded,
+    "saved and loaded as a part of a model": Life.reloaded_as_a_part,
     "load_state_dict(assign=True)": Life.assigned,
     ".to(torch.float64)": Life.as_float64,
     "eval() and train()": Life.in_both_modes,
@@ -289,11 +295,14 @@ def living(
     def experiment(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
         make = partial(_made, answer, args, named)
         life = Life(make, look or {}, begins, own, partial(beside, answer))
+        # Every other event begins with the input with which the one before has ended.
+        turned = [event for event in (*EVENTS, *LAST) if event not in free][::2]
 
         def case(event: str, number: int) -> Facts:
             if number == 0:
                 life.begin(event)
-            given = calls[number] if number < len(calls) else ()
+            order = calls[::-1] if event in turned else calls
+            given = order[number] if number < len(calls) else ()
             return life.seen(event, given, free)
 
         def cases(event: str) -> Iterator[tuple[str, Callable[[], Facts]]]:
@@ -395,7 +404,7 @@ def _storage(value: object) -> int:
 def _like(module: nn.Module, value: object, how: str) -> object:
     """A fresh input, with the dtype and on the device of the module's own tensors.
 
-    `how` says whether autograd knows it: "in a graph", "a leaf", or "alone"."""
+    `how` says whether autograd knows it: "in a graph", "a leaf", or "alone", with gradients off."""
     if not isinstance(value, torch.Tensor):
         return value
     own = [one for one in _face(module).values() if one.is_floating_point()]

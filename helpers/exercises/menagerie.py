@@ -116,6 +116,14 @@ class Tabled(Recorded):
         self.note = numpy.array([3.0, 4.0])
 
 
+class Blank(Recorded):
+    """A layer with an extra state that is `None`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note = None
+
+
 class Counted(Noted):
     """A layer with an extra state that is a tensor."""
 
@@ -157,6 +165,18 @@ def _many_dtypes() -> nn.Module:
     model = holding(first=nn.Linear(2, 3), exact=nn.Linear(2, 2).double())
     model.short = nn.Linear(2, 2).bfloat16()
     return model
+
+
+class Own(nn.Parameter):
+    """A parameter of a class of its own."""
+
+
+def _own_class() -> nn.Module:
+    return _with(nn.Linear(2, 2), scale=Own(torch.ones(2)), mask=Own(torch.ones(3), False))
+
+
+def _complex() -> nn.Module:
+    return _with(nn.Linear(2, 2), phase=nn.Parameter(torch.ones(2, dtype=torch.complex64)))
 
 
 def _not_used() -> nn.Module:
@@ -221,6 +241,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "a layer that nobody used": _not_used,
     "eval mode but for a part": _two_modes,
     "a transposed weight, and a slice": _other_strides,
+    "an extra state that is `None`": lambda: holding(body=Blank(), head=nn.Linear(2, 1)),
+    "parameters of a class of its own": _own_class,
+    "a complex parameter": _complex,
 }
 _KEPT = {"equal tensors", "double precision"}  # whose numbers are the point of it
 # Kinds with parameters that have no gradient, and how the names of these begin.

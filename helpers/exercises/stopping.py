@@ -47,6 +47,21 @@ def own_room() -> Iterator[None]:
             random.setstate(state)
 
 
+def left_behind() -> dict[str, str]:
+    """What torch is set to here, in words; and it is set back to what a room begins with."""
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    seen = {
+        "afterwards gradients are": "on" if torch.is_grad_enabled() else "off",
+        "afterwards the default dtype is": f"`{dtype}`",
+        "afterwards the default device is": f"`{device.type}`",
+    }
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    if device.type != "cpu":
+        torch.set_default_device(None)
+    return seen
+
+
 def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
     """What `work()` returns or raises, run in a thread with gradients on and no modes of torch.
 
