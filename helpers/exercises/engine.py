@@ -154,7 +154,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
             if same(slip, difference):
                 return one.name, one.hint
     name = ""
-    if difference.found == "`None`":
+    returned = difference.fact == "`result` is" or difference.fact.endswith(" returns")
+    if difference.found == "`None`" and returned:
         name = "nothing-returned"
     elif isinstance(difference.found, Raised):
         missing = in_time(partial(_super_is_missing, run, difference, wanted), seconds=60)
