@@ -19,7 +19,6 @@ from functools import cache, partial
 from itertools import islice
 from types import CodeType
 
-import numpy
 import torch
 from torch import nn
 
@@ -157,8 +156,7 @@ FIRST = {
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")]
     + [("m.x = 3", "m.register_parameter('x', parameter)", "m.register_buffer('x', buffer)")]
     + [("m.register_parameter('x.', parameter)", "m.register_buffer('.', buffer)")]
-    + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")]
-    + [("m.register_parameter(numpy.str_('x'), parameter)",)],
+    + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")],
     5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]
     + [("early.add_module('x', child)",)]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
@@ -303,7 +301,7 @@ class Scene:
         self.tensors = tensors
         self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
-        tools = {"torch": torch, "nn": nn, "numpy": numpy, "copy": copy, "ChainMap": ChainMap}
+        tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
         tools |= {"changed": self._changed, "named_in_error": named_in_error}
         self.space, self.state = {**tools, **modules, **tensors}, {}
 

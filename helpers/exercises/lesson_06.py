@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.exercise import Exercise, Experiment
 from helpers.exercises.facts import Facts, Known, called, facts, is_a, listed, plain_text, solved
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import fill, holding, made, menagerie, numbers_for, train_on
@@ -96,9 +96,10 @@ _TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 def _with_other_names(module: nn.Module) -> dict[str, str]:
     """What becomes of names that are not there: a new one, and the beginning of one that is."""
     answers = {}
+    x = _TWOS.to(next(module.parameters()))
     for name in ("green", "re", "blu"):
         try:
-            module(_TWOS.to(module.body.weight), name)
+            module(x, name)
         except Exception:
             answers[name] = "refused"
         else:
@@ -106,15 +107,9 @@ def _with_other_names(module: nn.Module) -> dict[str, str]:
     return answers
 
 
-def _with_a_new_scale(module: nn.Module) -> torch.Tensor:
-    """What it computes with a scale that was registered later, in the learner's container."""
-    module = copy.deepcopy(module)
-    scale = nn.Parameter(torch.full((1,), 2.0).to(module.body.weight))
-    if hasattr(type(module.scale), "__setitem__"):
-        module.scale["green"] = scale
-    else:
-        module.scale.register_parameter("green", scale)
-    return module(_TWOS.to(module.body.weight), "green").detach()
+# A scale that comes later, into whatever container the learner has.
+_LATER = "getattr(module.scale, '__setitem__', module.scale.register_parameter)"
+_LATER += "('green', nn.Parameter(torch.ones(1)))"
 
 
 SCALES = Exercise(
@@ -126,11 +121,8 @@ SCALES = Exercise(
             ["red", "infrared", "Red"],
             calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS[None], "Red")),
             begins=("scale.red", "scale.infrared", "scale.Red"),
-            look={
-                "the calls with a name that is not there": _with_other_names,
-                "the call with a name that was registered later": _with_a_new_scale,
-            },
-            lines=("module.body = nn.Tanh()", "module.scale = copy.deepcopy(module.scale)")
+            look={"calls with other names": _with_other_names},
+            lines=("module.scale = copy.deepcopy(module.scale)", _LATER, "module.body = nn.Tanh()")
             + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
@@ -404,8 +396,7 @@ FILTER_BANK = Exercise(
     "6.5",
     FilterBank,
     in_turn(
-        # An input of another dtype than the filters', which keeps its own.
-        living("FilterBank", 1, calls=((_TWOS,), (_TWOS.double(),)), begins=("filter_0",)),
+        living("FilterBank", 1, calls=((_TWOS,),), begins=("filter_0",)),
         living(
             "FilterBank",
             12,
@@ -591,7 +582,7 @@ def _files() -> Iterator[tuple[str, dict]]:
 
 def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, state in _files():
-        ask = partial(called, answer, state_dict=state, free=("identity", "order"))
+        ask = partial(called, answer, state_dict=state, free=("order",))
         yield f"`upgrade(state_dict)` for {words}", ask
 
 
@@ -612,6 +603,10 @@ UPGRADE = Exercise(
     - changed: Change a copy. Whoever gave you this one may need it.
         copy.copy(state_dict) → state_dict
         in state_dict: → in [*state_dict]:
+    - copies: The values stay the objects that they are. A copy of all would take the memory twice.
+        copy.copy(state_dict) → copy.deepcopy(state_dict)
+    - the-given-one: A new dict is wanted also where nothing changes.
+        return result → return result if [*result] != [*state_dict] else state_dict
     - no-metadata: The notes in `_metadata` got lost. `copy.copy(state_dict)` keeps them.
         copy.copy(state_dict) → dict(state_dict)
     - first-level: In a larger model a key has a prefix, such as `encoder.norm.std`.
@@ -657,23 +652,25 @@ def _keeps_its_size(module: nn.Module) -> str:
     return "as in a fresh one" if _sizes(module) == fresh else "others"
 
 
-AVERAGE = Exercise(
-    "6.8",
-    Average,
-    living(
+def _averages(*calls: tuple) -> Experiment:
+    return living(
         "Average",
         2,
-        calls=(
-            (_TWOS,),
-            (_TWOS[:2],),
-            (_TWOS[:0],),
-            (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),),
-        ),
+        calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
         lines=("module.layer = nn.Tanh()",),
         # A sum of so many rows is more than half precision can hold.
         free=("keys", '.to("meta")', "to_empty and new numbers", "a copy in torch.float16"),
+    )
+
+
+AVERAGE = Exercise(
+    "6.8",
+    Average,
+    in_turn(
+        _averages((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        _averages((_TWOS,), (_TWOS[:0],), (_TWOS,)),
     ),
     """
     `Average(width)` computes what `Recall(width)` computes, and its file has the same size after

@@ -135,7 +135,6 @@ def rows_of(rows, ranks, rank):
 
 def _cuts(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     sizes = [(8, 2), (3, 2), (10, 4), (9, 4), (7, 3), (5, 4), (2, 4), (1, 1), (0, 2), (6, 1)]
-    sizes += [(10**17 + 1, 2)]  # more than a `float` can count
     for rows, ranks in sizes:
         for rank in range(ranks):
             words = f"`rows_of({rows}, {ranks}, {rank})`"
@@ -158,8 +157,6 @@ ROWS_OF = Exercise(
 
     - rounded-down: Three rows on two ranks are two and one: round up. The last rank has the rest.
         -(-rows // ranks) → rows // ranks
-    - in-floats: `/` makes a `float`, which rounds large numbers. `//` stays with whole ones.
-        -(-rows // ranks) → int(-(-rows / ranks // 1))
     - evenly: Torch does not spread the rest over the first ranks: ten on four are 3, 3, 3 and 1.
         each, rest = divmod(rows, ranks)
         start = rank * each + min(rank, rest)

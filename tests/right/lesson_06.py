@@ -160,7 +160,7 @@ RIGHT = {
     "6.9": [
         edited(
             Rolling,
-            (ROLL, "self.past = torch.cat([self.past[1:], x.detach().reshape(1)])"),
+            (ROLL, "self.past = torch.cat([self.past[1:], x.detach().reshape(1).to(self.past)])"),
             (WRITE, "pass"),
         ),
         edited(Rolling, (ROLL, "self.past.copy_(self.past.roll(-1))")),
