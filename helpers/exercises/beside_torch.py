@@ -30,6 +30,7 @@ from helpers.views.markup import writable
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
 MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
+OTHERS = ("kin", "foreign")  # which are no modules of the learner's class
 THINGS = ("module", "parameter", "buffer")
 NUMBERS_FROM = 7  # the first step in which numbers are looked at
 
@@ -123,7 +124,11 @@ FIRST = {
         ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
         + ("m._modules['z'] = child", f"m.{NON_PERSISTENT}.add('y')", "m.__init__()"),
     ],
-    2: [("m.x = kin",), ("last.x = parameter", "last.x = None", "last.x = other")]
+    2: [
+        ("m.x = kin",),
+        ("m.x = foreign", "m.y = child", "m.y = foreign"),
+        ("last.x = parameter", "last.x = None", "last.x = other"),
+    ]
     + [("last.x = hidden", "last.x = 3", "last.x = tensor")]
     + [
         (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
@@ -139,14 +144,20 @@ FIRST = {
         ],
         ("m.x = child", "child.y = parameter", "hasattr(m, 'x.y')", "hasattr(m, 'y')"),
         ("m.x = second", "second.half = 3", "hasattr(m, 'whole')"),
+        ("m._parameters['x'] = parameter", "vars(m)['x'] = 3", "[m.x]", "del m.x", "[m.x]"),
+        ("m.x = hidden", "m.y = cache", "m.z = parameter", "del m.x", "del m.z"),
+        ("del second.forward",),
         ("m._x = parameter", "[m._x]", "m.__y__ = child", "[m.__y__]", "del m._x", "del m.__y__"),
     ],
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
     + [("early.register_parameter(3, parameter)",), ("early.register_buffer('', buffer)",)]
     + [("m.register_parameter('x')",), ("m.register_parameter('0', parameter)",)]
     + [("m.register_parameter(' ', parameter)", "m.register_buffer('a b/c', buffer)")]
-    + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")],
-    5: [("m.add_module('x', kin)",), ("m.add_module('a b/c', child)",)]
+    + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")]
+    + [("m.x = 3", "m.register_parameter('x', parameter)", "m.register_buffer('x', buffer)")]
+    + [("m.register_parameter('x.', parameter)", "m.register_buffer('.', buffer)")]
+    + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")],
+    5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]
     + [("early.add_module('x', child)",)]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
     + [("m.add_module('x', None)", "m.get_submodule('x')", "m.get_submodule(' x')")]
@@ -176,13 +187,22 @@ FIRST = {
     + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
     + [("m.register_buffer('x', result)", "m.state_dict()")]
     + [("m.x = parameter", "m.state_dict()", "m.y = other", "m.x = None", "m.state_dict()")]
-    + [("m.x = child", "m.y = child", "child.x = other", "m.state_dict(keep_vars=True)")],
+    + [("m.x = child", "m.y = child", "child.x = other", "m.state_dict(keep_vars=True)")]
+    + [("m.register_buffer('x', tensor)", "m.state_dict()")]
+    + [("m.register_buffer('x', other.detach()[::2])", "m.state_dict()")]
+    + [
+        ("m.x = buffer", "m.y = child", "child.x = hidden", "m.z = last", "last.x = parameter")
+        + ("m.state_dict()",)
+    ]
+    + [("m.x = hidden", "m.y = child", "child.x = buffer", "m.state_dict()")],
     8: [
         ("m.x = parameter", "(m.x * 3).sum().backward()")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
         ("m.x = parameter", "m.y = buffer", "m.register_buffer('z', flag)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'wanting'))]",),
         ("m.load_state_dict(nn.ParameterDict())",),
+        ("m.register_buffer('x', torch.ones(2, 2))",)
+        + ("named_in_error(m, {'x': torch.zeros(2)}, strict=True)",),
         ("m.x = hidden", "m.y = buffer", "m.training = False")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'more'), strict=False)]",),
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', count)")
@@ -197,6 +217,7 @@ FIRST = {
         + ("m._apply(lambda one: one + 1) is m",),
         ("m.x = parameter", "(m.x * 3).sum().backward()")
         + ("parameter.requires_grad_(False) is parameter", "m.to(torch.float64) is m"),
+        ("m.x = parameter", "(m.x * 3).sum().backward()") + ("m._apply(lambda one: one + 1) is m",),
         ("m.x = other", "m.register_buffer('y', count)", "m.to(torch.float16) is m"),
         ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
         ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
@@ -276,7 +297,7 @@ class Scene:
         self.noted, self.deep = [], step >= NUMBERS_FROM
         modules = _modules(kind, family, self.noted)
         tensors = _tensors()
-        self.modules = {name: one for name, one in modules.items() if name != "kin"}
+        self.modules = {name: one for name, one in modules.items() if name not in OTHERS}
         self.tensors = tensors
         self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
@@ -401,7 +422,8 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
             super().register_buffer(name, tensor, persistent)
 
     made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Noting()}
-    return {**made, "early": kind.__new__(kind), "kin": family()}
+    foreign = object() if family is nn.Module else nn.Linear(1, 1)  # of no `Base`, for either
+    return {**made, "early": kind.__new__(kind), "kin": family(), "foreign": foreign}
 
 
 class Special(nn.Parameter):

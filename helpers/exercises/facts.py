@@ -51,7 +51,8 @@ class Unsolved(BaseException):
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a tensor or a float, equal as near as rounding leaves them."""
+    """The numbers of a tensor or a float, equal as near as rounding leaves them; whole ones are
+    equal or not."""
 
     values: tuple[float, ...]
     alone: bool = False  # a float, which stands in no tensor
@@ -75,12 +76,15 @@ class Numbers:
         if self.alone:
             return f"`{self.values[0]!r}`"
         digits = 12 if self.near < NEAR else 6
-        some = ", ".join(f"{value:.{digits}g}" for value in self.values[start : start + 6])
+        numbers = self.values[start : start + 6]
+        some = ", ".join(f"{one:.{digits}g}" if self.near else str(one) for one in numbers)
         left, right = "… " * (start > 0), " …" * (len(self.values) > start + 6)
         return f"`[{left}{some}{right}]`"
 
 
 def _near(left: float, right: float, far: float) -> bool:
+    if not far:
+        return left == right
     same = math.isclose(left, right, rel_tol=far, abs_tol=far / 10)
     return same or left != left and right != right
 
@@ -302,7 +306,10 @@ def numbers(tensor: torch.Tensor) -> Numbers | str:
     """The first thousand numbers of `tensor`, whatever its dtype."""
     try:
         flat = torch.atleast_1d(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
-        flat = flat.detach().flatten()[:_MOST].to("cpu", torch.float64)
+        flat = flat.detach().flatten()[:_MOST].cpu()
+        if not flat.is_floating_point():
+            return Numbers(tuple(map(int, flat.tolist())), near=0.0)
+        flat = flat.to(torch.float64)
         rounding = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0
         return Numbers(tuple(flat.tolist()), near=max(NEAR, 8 * rounding))
     except (RuntimeError, TypeError, NotImplementedError):

@@ -25,6 +25,7 @@ from helpers.exercises.facts import (
     listed,
     plain,
     solved,
+    told,
 )
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import holding, made, menagerie, train_on
@@ -144,6 +145,11 @@ def _wrapped(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             behind = f" behind `{prefix}`" * bool(prefix)
             ask = partial(called, answer, state_dict=_behind(prefix, state), free=("metadata",))
             yield f"`unwrapped(state_dict)` for {words}{behind}", ask
+    for words, state in states:
+        for bare in state if len(state) > 1 else ():
+            given = {key if key == bare else f"module.{key}": one for key, one in state.items()}
+            ask = partial(called, answer, state_dict=given)
+            yield f"`unwrapped(state_dict)` for {words} behind `module.`, but for `{bare}`", ask
 
 
 UNWRAPPED = Exercise(
@@ -171,6 +177,8 @@ UNWRAPPED = Exercise(
         all( → any(
     - no-dot: A prefix is a whole step of the path, with its dot. `modules` begins in the same way.
         ("module.", "_orig_mod.") → ("module", "_orig_mod")
+    - all-tensors: An entry that is no tensor, such as an extra state, has a key like any other.
+        all(key. → all(not isinstance(state_dict[key], torch.Tensor) or key.
     - given-changed: The dictionary that was given has changed. Build a new one.
         prefixed = state_dict and all(key.startswith("module.") for key in state_dict)
         return {key[7:] if prefixed else key: state_dict.pop(key) for key in [*state_dict]}
@@ -231,9 +239,9 @@ def _in_any_order(answer: Callable) -> Callable:
 
     def sorting(*given: object) -> object:
         result = answer(*given)
-        if is_a(result, (list, tuple)) and all(is_a(part, (list, tuple)) for part in result):
-            return [sorted(part, key=str) for part in result]
-        return result
+        if not is_a(result, (list, tuple)):
+            return result
+        return [sorted(part, key=str) if is_a(part, (list, tuple)) else part for part in result]
 
     return sorting
 
@@ -532,7 +540,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         known.add(model=run.model)
         before = facts("model", run.model, known)
         save(path, *run, steps)
-        left_alone = facts("model", run.model, known) == before
+        changes = _changes(before, facts("model", run.model, known))
         if not path.is_file():
             with suppress(Exception):
                 solved(resume(path, *run))
@@ -546,11 +554,29 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         seen["after `resume_from` the file is"] = "there" if moved.is_file() else "gone"
     for part, resumed in _state(run).items():
         seen[f"after `resume_from` the {part} is"] = _bit_for_bit(state[part], resumed)
-    gradients = "as they were" if left_alone else "changed"
-    seen["after `save_checkpoint` the model, its modes and gradients are"] = gradients
+    seen["after `resume_from` the optimizer holds"] = _holds(run)
+    modes = [name or "model" for name, part in run.model.named_modules() if not part.training]
+    seen["after `resume_from` the modules in eval mode are"] = listed(modes)
+    seen["what `save_checkpoint` has changed in the model is"] = changes
     seen["the run that goes on after `save_checkpoint` is"] = _bit_for_bit(whole[steps:], rest)
     seen["the run that resumes is"] = _bit_for_bit(whole[steps:], _train(run, 3))
     return seen
+
+
+def _changes(before: Facts, after: Facts) -> str:
+    """The first fact that is another one afterwards, in words."""
+    other = (words for words in {**before, **after} if before.get(words) != after.get(words))
+    words = next(other, None)
+    if words is None:
+        return "nothing"
+    was, now = told(before.get(words), after.get(words))
+    return f"this: {words} {was} before, and {now} after"
+
+
+def _holds(run: _Run) -> str:
+    held = [one for group in run.optimizer.param_groups for one in group["params"]]
+    same = {*map(id, held)} == {*map(id, run.model.parameters())}
+    return "the parameters of the model" if same else "other tensors"
 
 
 def _trapped(resume: Callable) -> Facts:
@@ -602,6 +628,9 @@ saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer
         generator.set_state(saved["generator"]) →
     - random-lost: Dropout draws other numbers: torch's own random state was not set again.
         torch.set_rng_state(saved["random"]) →
+    - assigned: The optimizer holds the parameters of before. Copy the numbers into them: load the
+      model without `assign=True`.
+        saved["model"]) → saved["model"], assign=True)
     - eval-mode: Going on means training: leave the model in the mode that it had.
         model.load_state_dict( → model.eval().load_state_dict(
     - train-mode: A part of a model may be in eval mode while the rest is trained. Leave the modes.

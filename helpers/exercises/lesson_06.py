@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from helpers.exercises.exercise import Exercise
+from helpers.exercises.exercise import Exercise, Experiment
 from helpers.exercises.facts import Facts, Known, called, facts, is_a, listed, plain_text, solved
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import fill, holding, made, menagerie, numbers_for, train_on
@@ -44,7 +44,7 @@ STACK = Exercise(
                 "module.layers = copy.deepcopy(module.layers)",
                 "module.layers.get_submodule('3').weight.data.fill_(0.5)",
                 "module.layers.add_module('11', nn.Linear(4, 4))",
-                "module.layers.add_module('5', nn.Tanh())",
+                "module.layers.add_module('5', nn.Softplus())",
             ),
         ),
         living("Stack", 0, calls=((_FOURS,),)),
@@ -93,12 +93,23 @@ class Scales(nn.Module):
 _TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 
 
-def _on_a_name_that_is_not_there(module: nn.Module) -> str:
-    try:
-        module(_TWOS.to(module.body.weight), "green")
-    except Exception:
-        return "refused"
-    return "answered"
+def _with_other_names(module: nn.Module) -> dict[str, str]:
+    """What becomes of names that are not there: a new one, and the beginning of one that is."""
+    answers = {}
+    x = _TWOS.to(next(module.parameters()))
+    for name in ("green", "re", "blu"):
+        try:
+            module(x, name)
+        except Exception:
+            answers[name] = "refused"
+        else:
+            answers[name] = "answered"
+    return answers
+
+
+# A scale that comes later, into whatever container the learner has.
+_LATER = "getattr(module.scale, '__setitem__', module.scale.register_parameter)"
+_LATER += "('green', nn.Parameter(torch.ones(1)))"
 
 
 SCALES = Exercise(
@@ -110,8 +121,8 @@ SCALES = Exercise(
             ["red", "infrared", "Red"],
             calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS[None], "Red")),
             begins=("scale.red", "scale.infrared", "scale.Red"),
-            look={"a name that is not there is": _on_a_name_that_is_not_there},
-            lines=("module.body = nn.Tanh()", "module.scale = copy.deepcopy(module.scale)")
+            look={"calls with other names": _with_other_names},
+            lines=("module.scale = copy.deepcopy(module.scale)", _LATER, "module.body = nn.Tanh()")
             + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
@@ -136,6 +147,9 @@ SCALES = Exercise(
         self.scale[name] → self.kept[name]
     - any-name: A name that is not there is an error, as in `Colours`.
         self.scale[name] → (self.scale[name] if name in self.scale else 1)
+    - first-names: A scale may be registered later. Ask for the names that are there at the call.
+        self.body = → self.names = set(names); self.body =
+        self.scale[name] → self.scale[{one: one for one in self.names}[name]]
     - one-case: Names stay as they are: `Red` is not `red`.
         for name in names}) → for name in map(str.lower, names)})
         self.scale[name] → self.scale[name.lower()]
@@ -166,6 +180,10 @@ def _held(optimizer: object, model: nn.Module) -> Facts:
     return seen | {"the learning rates of `result` are": listed(sorted(rates))}
 
 
+class _OwnOptimizer(torch.optim.SGD):
+    """A class that somebody made from one of torch's."""
+
+
 def _swapped(answer: Callable, model: nn.Module, optimizer: object, head: nn.Module) -> Facts:
     known = Known()
     known.add(body=model.body, head=head)
@@ -176,10 +194,11 @@ def _swapped(answer: Callable, model: nn.Module, optimizer: object, head: nn.Mod
 def _heads(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Each model as the body, with an old head and a new one; each is tied to a body once.
 
-    The optimizer has stepped, and a half of the models is in eval mode."""
-    kinds = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop)
+    Some of the old heads have the shape of the new one. The optimizer has stepped, and a half of
+    the models is in eval mode."""
+    kinds = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, _OwnOptimizer)
     for number, (words, body) in enumerate(menagerie(without=("a lazy layer", "a model on meta"))):
-        old, head = nn.Linear(4, 9), nn.Linear(4, 5)
+        old, head = nn.Linear(4, 5 if number % 3 else 9), nn.Linear(4, 5)
         if words == "tied weights":
             head.weight = body.embed.weight
             head.bias.requires_grad_(False)
@@ -188,8 +207,8 @@ def _heads(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         parts = {"body": body, "head": old}
         model = holding(**dict(sorted(parts.items(), reverse=number % 2 == 1)))
         model.train(number % 2 == 0)
-        optimizer = kinds[number % 3](model.parameters(), lr=1.0)
-        optimizer.param_groups[0]["lr"] = 0.25  # as a schedule does
+        optimizer = kinds[number % 4](model.parameters(), lr=1.0)
+        optimizer.param_groups[0]["lr"] = 0.1 / 3  # as a schedule does
         old.bias.grad = numbers_for("old", old.bias)
         optimizer.step()
         yield (
@@ -255,7 +274,7 @@ def _as_given(state_dict: dict, known: Known) -> Facts:
     return seen | {"the versions in `state_dict._metadata` are": listed(versions)}
 
 
-def _resumed(answer: Callable, model: nn.Module, state_dict: dict, everywhere: bool) -> Facts:
+def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     """The optimizer, the loaded numbers, and those after two of its steps."""
     known = Known()
     known.add(state_dict=state_dict)
@@ -272,8 +291,7 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict, everywhere: b
             else:
                 seen.pop(f"`result` holds `{name}`", None)  # it may, and does not change it
         optimizer.step()
-    named = model.named_buffers()
-    buffers = {name: one for name, one in named if everywhere or name in state_dict}
+    buffers = dict(model.named_buffers())
     extra = {key: one for key, one in model.state_dict().items() if "_extra_state" in key}
     seen |= facts("buffers", buffers, free=("identity", "order", "grad"))
     seen |= facts("extra states", extra, free=("identity",))
@@ -302,10 +320,10 @@ def _resumes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             if device == "cpu":
                 fill(holding(other=model))
                 train_on(model)
-            ask = partial(_resumed, answer, model, saved, device == "cpu")
+            ask = partial(_resumed, answer, model, saved)
             yield f"`resume(model, state_dict, lr)` for {words} on `{device}`", ask
     for words, change in _MISFITS.items():
-        ask = partial(_resumed, answer, nn.Linear(2, 3), change(made("a linear layer")), True)
+        ask = partial(_resumed, answer, nn.Linear(2, 3), change(made("a linear layer")))
         yield f"`resume(model, state_dict, lr)` for a state_dict with {words}", ask
 
 
@@ -340,6 +358,10 @@ RESUME = Exercise(
         model.parameters(), → [*old, *model.parameters()],
     - still-meta: On `meta` there is nothing to copy into. `assign=True` puts the tensors in place.
         , assign=True →
+    - emptied: What the `state_dict` does not have stays as it is: on `meta`, and without numbers.
+      `to_empty` puts there whatever the memory had before.
+        model.load_state_dict(state_dict, assign=True) → [p for p in model.parameters() if \
+p.is_meta] and model.to_empty(device="cpu"); model.load_state_dict(state_dict)
     - frozen: The parameters have to require a gradient, as they did before.
         model.load_state_dict( → model.requires_grad_(False).load_state_dict(
     - forgiving: A `state_dict` that does not fit has to be refused. Load strictly.
@@ -435,12 +457,22 @@ def _loaded_tied(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
 def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """A model on the CPU and on meta, and a file of another dtype, which is assigned as it is.
 
-    It has two layers with equal numbers, which nobody wants tied."""
+    It has two layers with equal numbers, and a table with those of the tied weight: nobody wants
+    them tied. In the last file the two weights differ; nobody asks which of them is taken."""
     for device, dtype in (("cpu", None), ("meta", None), ("cpu", torch.float64)):
         model, saved = _speaker(device, dtype)
         words = f"a model on `{device}`" + (f" and a file in `{dtype}`" if dtype else "")
         ask = partial(_loaded_tied, answer, model, saved)
         yield f"`load_tied(model, state_dict)` for {words}", ask
+    model, saved = _speaker("cpu", None)
+    saved["head.weight"] += 1
+    ask = partial(_loaded_tied, answer, model, saved)
+    tied = [f"{one}.{name}.weight" for one in ("result", "model") for name in ("embed", "head")]
+    leave_out = [f"the numbers of `{path}` are" for path in tied]
+    yield (
+        "`load_tied(model, state_dict)` for a file in which the two weights differ",
+        lambda: {words: fact for words, fact in ask().items() if words not in leave_out},
+    )
     for words in _MISFITS:
         model, saved = _speaker("cpu", None)
         if words == "a key too few":
@@ -454,11 +486,13 @@ def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
 def _speaker(device: str, dtype: torch.dtype | None) -> tuple[nn.Module, dict]:
     embed, head = nn.Embedding(5, 4), nn.Linear(4, 5)
     parts = {"first": nn.Linear(4, 4), "second": nn.Linear(4, 4), "norm": nn.BatchNorm1d(4)}
-    model = holding(embed=embed, **parts, head=head).to(device)
+    model = holding(embed=embed, **parts, types=nn.Embedding(5, 4), head=head).to(device)
     head.weight = embed.weight
+    model.norm.eval().bias.requires_grad_(False)
     saved = model.state_dict()
     for key, one in saved.items():
-        name = key.replace("second", "first").replace("head.weight", "embed.weight")
+        name = key.replace("second", "first")
+        name = "embed.weight" if key in ("head.weight", "types.weight") else name
         saved[key] = numbers_for(name, torch.empty_like(one, device="cpu", dtype=dtype))
     return model, saved
 
@@ -488,6 +522,14 @@ LOAD_TIED = Exercise(
         assign=True → assign=True, strict=False
     - all-equal: Equal numbers are no tie. Tie the two weights that are one by the model's plan.
         return model → model.second.weight = model.first.weight; return model
+    - if-equal: The weights are one parameter afterwards, also if the file has others under the two
+      keys.
+        model.head.weight = → if torch.equal(model.head.weight, model.embed.weight): \
+model.head.weight =
+    - unfrozen: What was frozen stays frozen.
+        return model → return model.requires_grad_()
+    - other-mode: Leave the modes as they are.
+        return model → return model.train()
     - other-head: `model.head` has to stay the module that it was. Tie the weights alone.
         model.head.weight = model.embed.weight → model.head = model.embed
     - state-changed: Leave the `state_dict` as it is.
@@ -540,7 +582,7 @@ def _files() -> Iterator[tuple[str, dict]]:
 
 def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, state in _files():
-        ask = partial(called, answer, state_dict=state, free=("identity", "order"))
+        ask = partial(called, answer, state_dict=state, free=("order",))
         yield f"`upgrade(state_dict)` for {words}", ask
 
 
@@ -561,6 +603,10 @@ UPGRADE = Exercise(
     - changed: Change a copy. Whoever gave you this one may need it.
         copy.copy(state_dict) → state_dict
         in state_dict: → in [*state_dict]:
+    - copies: The values stay the objects that they are. A copy of all would take the memory twice.
+        copy.copy(state_dict) → copy.deepcopy(state_dict)
+    - the-given-one: A new dict is wanted also where nothing changes.
+        return result → return result if [*result] != [*state_dict] else state_dict
     - no-metadata: The notes in `_metadata` got lost. `copy.copy(state_dict)` keeps them.
         copy.copy(state_dict) → dict(state_dict)
     - first-level: In a larger model a key has a prefix, such as `encoder.norm.std`.
@@ -606,18 +652,25 @@ def _keeps_its_size(module: nn.Module) -> str:
     return "as in a fresh one" if _sizes(module) == fresh else "others"
 
 
-AVERAGE = Exercise(
-    "6.8",
-    Average,
-    living(
+def _averages(*calls: tuple) -> Experiment:
+    return living(
         "Average",
         2,
-        calls=((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
         lines=("module.layer = nn.Tanh()",),
         # A sum of so many rows is more than half precision can hold.
         free=("keys", '.to("meta")', "to_empty and new numbers", "a copy in torch.float16"),
+    )
+
+
+AVERAGE = Exercise(
+    "6.8",
+    Average,
+    in_turn(
+        _averages((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        _averages((_TWOS,), (_TWOS[:0],), (_TWOS,)),
     ),
     """
     `Average(width)` computes what `Recall(width)` computes, and its file has the same size after
@@ -640,6 +693,8 @@ AVERAGE = Exercise(
     - calls-counted: It is the mean of all rows, and batches have different sizes. Count the rows.
         len(x) → 1
         x.detach().sum(0) → x.detach().mean(0)
+    - no-rows: A batch may have no rows, and no mean: it is `nan`. Their sum is 0.
+        x.detach().sum(0) → x.detach().mean(0) * len(x)
     - new-rows-last: First count the new rows in, then take the mean of all so far.
         self.total = self.total + x → old = self.total / self.count; self.total = self.total + x
         self.layer(x) - self.total / self.count → self.layer(x) - old
@@ -663,6 +718,7 @@ class Rolling(nn.Module):
 
 
 _NUMBERS = tuple((torch.tensor(x),) for x in (6.0, 7, -2.5, -2.5))
+_NUMBERS = (_NUMBERS[0], (torch.tensor(0.1 + 0.2, dtype=torch.float64),), *_NUMBERS[1:])
 
 ROLLING = Exercise(
     "6.9",
@@ -679,7 +735,7 @@ ROLLING = Exercise(
     1. Nobody trains the window. Which container is for state that nobody trains?
     2. A plain tensor assigned to the name of a buffer fills its slot.
     3. Nearly there: `self.register_buffer("past", torch.zeros(length))`, and in `forward`
-       `self.past = torch.cat([self.past[1:], x.detach().reshape(1)])`.
+       `self.past = self.past.roll(-1)` and `self.past[-1] = x.detach()`.
 
     - trained: `parameters()` lists the window. Nobody trains it: use a buffer.
         register_buffer("past", torch.zeros(length)) → past = nn.Parameter(torch.zeros(length))

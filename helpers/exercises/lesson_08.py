@@ -44,9 +44,28 @@ def _under_two_names(model: nn.Module) -> nn.Module:
     return holding(first=wrapped, again=wrapped)
 
 
+def _parallel(model: nn.Module) -> nn.Module:
+    """`model` in the other wrapper, without the processes that its `__init__` asks for."""
+    wrapper = object.__new__(nn.parallel.DistributedDataParallel)
+    nn.Module.__init__(wrapper)
+    wrapper.module = model
+    return wrapper
+
+
+def _among_look_alikes(model: nn.Module) -> nn.Module:
+    """`model` wrapped as `part`, among other parts with `part` and `module` in their paths."""
+    inner = holding(part=holding(module=nn.Linear(2, 2)))
+    return holding(inner=inner, part=nn.DataParallel(model), apart=holding(module=nn.Linear(2, 2)))
+
+
 _WRAPPED = {
     "{}": lambda model: model,
     "{}, wrapped": nn.DataParallel,
+    "{}, wrapped in `DistributedDataParallel`": _parallel,
+    "{} as a part in `DistributedDataParallel`": lambda model: holding(
+        first=nn.Linear(2, 2), part=_parallel(nn.DataParallel(model))
+    ),
+    "{} as `part`, wrapped, among names that look alike": _among_look_alikes,
     "{} as a part, wrapped": lambda model: holding(
         first=nn.Linear(2, 2), part=nn.DataParallel(model)
     ),
@@ -66,7 +85,7 @@ def _behind_wrappers(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts
     every = [words for words, _ in menagerie(without=("a model on meta", "a lazy layer"))]
     for kind, wrap in _WRAPPED.items():
         for words in every if wrap is nn.DataParallel else _TELLING:
-            ask = partial(called, answer, model=wrap(made(words)), free=("metadata", "identity"))
+            ask = partial(called, answer, model=wrap(made(words)), free=("metadata",))
             yield f"`bare_state(model)` for {kind.format(words)}", ask
 
 
@@ -94,6 +113,14 @@ BARE_STATE = Exercise(
     - everywhere: `module` may be a name like any other. Cut it off where a wrapper stands.
         state = model.state_dict()
         return {key.replace("module.", ""): value for key, value in state.items()}
+    - one-class: There are two classes of wrappers. Ask for both.
+        (nn.DataParallel, nn.parallel.DistributedDataParallel) → (nn.DataParallel,)
+    - in-the-middle: A path begins a key. In the middle of one it is a name of something else.
+        start + key.removeprefix(inside) if key.startswith(inside) else key → \
+key.replace(inside, start, 1)
+    - copies: The values stay the tensors that `model.state_dict()` gives, in the model's memory.
+        return state → return {key: torch.clone(one) if isinstance(one, torch.Tensor) else one \
+for key, one in state.items()}
     - one-name: A part with several paths has keys under each. Ask for all of them.
         remove_duplicate=False → remove_duplicate=True
     """,
@@ -176,13 +203,29 @@ _SHAPES = {
 }
 
 
+def _exact(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """`tensor` in `dtype`, with numbers that no shorter one can hold."""
+    if dtype == torch.int64:
+        return (8 * tensor).to(dtype) + 2**60 + 1
+    return tensor.to(dtype) * (1e60 if dtype == torch.float64 else 1)
+
+
+def _orders(pieces: list, size: tuple[int, ...]) -> dict[str, list]:
+    """The pieces in two orders; in the other one the offsets are lists, and a piece is empty."""
+    other = [([*offsets], piece.clone()) for offsets, piece in pieces[::-1]]
+    if size:
+        empty = [size[0]] + [0] * (len(size) - 1), pieces[0][1].new_empty((0, *size[1:]))
+        other.insert(0, empty)
+    return {"": pieces, ", the last first": other}
+
+
 def _put_together(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, (size, cuts) in _SHAPES.items():
         for dims in cuts:
             for dtype in (torch.float32, torch.int64, torch.bool, torch.float64):
-                whole = numbers_for("whole", torch.empty(size, dtype=torch.float32)).to(dtype)
+                whole = _exact(numbers_for("whole", torch.empty(size, dtype=torch.float32)), dtype)
                 pieces = _cut(whole, dims, 3)
-                for order, given in {"": pieces, ", the last first": pieces[::-1]}.items():
+                for order, given in _orders(pieces, size).items():
                     along = f" cut along {', '.join(map(str, dims))}" * bool(dims)
                     told = f"`assembled({size}, pieces)` for {words} of {dtype}{along}{order}"
                     given = {"size": torch.Size(size), "pieces": given}
@@ -206,6 +249,13 @@ ASSEMBLED = Exercise(
         return torch.cat([piece for _, piece in pieces]) if len(size) else pieces[0][1].clone()
     - float: The dtype is that of the pieces; a new tensor is `float32` unless you say so.
         , dtype=pieces[0][1].dtype →
+    - on-the-way: Large numbers have been rounded on the way. Give the whole its dtype.
+        torch.empty(size, dtype=pieces[0][1].dtype) → torch.empty(size)
+        return whole → return whole.to(pieces[0][1].dtype)
+    - offsets-changed: The offsets are other lists now. Leave them as they are.
+        for offsets, piece in pieces: → for offsets, piece in [([*one], two) for one, two in \
+pieces] if [isinstance(one, list) and one.append(0) for one, _ in pieces] else pieces:
+        zip(offsets, piece.shape, strict=True) → zip(offsets, piece.shape)
     - first-dimension: A piece may begin further on in every dimension, not in the first alone.
         if not size: return pieces[0][1].clone()
         whole = torch.empty(size, dtype=pieces[0][1].dtype)
@@ -267,6 +317,10 @@ def _remembered(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             model = made(words)
             made_of = optimizer(groups(model), lr=0.1)
             made_of.step()
+            for number, memory in enumerate(made_of.state.values()):
+                memory["seen"] = number  # as an optimizer of one's own may note
+            for group in made_of.param_groups:  # as it was given them, under older names
+                group["param_names"] = [f"old.{number}" for number in range(len(group["params"]))]
             given = {"model": model, "optimizer": made_of}
             ask = partial(called, answer, **given, free=("identity", "memory", "order"))
             yield f"`by_name(model, optimizer)` for {words} and {kind}", ask
@@ -303,6 +357,11 @@ BY_NAME = Exercise(
         ]: memory → ]: saved["state"].get(position, {})
     - settings-lost: A group has a learning rate and more beside `params`. Keep them.
         {**kept, "params" → {"params"
+    - older-names: The optimizer may have names of its own, and older ones. Take the model's.
+        for position in kept["params"]] → for position in ()] or kept["param_names"]
+    - tensors-alone: What the optimizer remembers need not be a tensor. Keep all of it.
+        ]: memory for → ]: {key: one for key, one in memory.items() if \
+isinstance(one, torch.Tensor)} for
     - given-changed: The optimizer itself has other groups now. Build new ones.
         names = {} → names = {}; optimizer.param_groups[0]["name"] = "first"
     """,

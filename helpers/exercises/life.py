@@ -174,7 +174,8 @@ class Life:
             seen[f"`{name}` is kept as"] = _home(self.module, name)
         seen |= self._facts(free, known) | self._looked(self.module) | self._others()
         try:
-            return seen | self._call(given, free, "in a graph")
+            asked = {"the call after it": "raises nothing"}
+            return seen | asked | self._call(given, free, "in a graph")
         except Exception as error:
             return {**seen, "the call after it": Raised.of(error)}
 
@@ -402,14 +403,16 @@ def _storage(value: object) -> int:
 
 
 def _like(module: nn.Module, value: object, how: str) -> object:
-    """A fresh input, with the dtype and on the device of the module's own tensors.
+    """A fresh input, with the dtype and on the device of the module's own tensors; another dtype
+    than `float32` it keeps.
 
     `how` says whether autograd knows it: "in a graph", "a leaf", or "alone", with gradients off."""
     if not isinstance(value, torch.Tensor):
         return value
     own = [one for one in _face(module).values() if one.is_floating_point()]
     if own and value.is_floating_point():
-        value = value.to(own[0].device, own[0].dtype)
+        dtype = own[0].dtype if value.dtype == torch.float32 else value.dtype
+        value = value.to(own[0].device, dtype)
     value = value.detach().clone()
     if how == "alone" or not value.is_floating_point():
         return value

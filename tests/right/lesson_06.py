@@ -44,10 +44,9 @@ def all_options(model, optimizer, head):
     return type(optimizer)(model.parameters(), **options)
 
 
-def emptied(model, state_dict, lr):
-    if any(one.is_meta for one in model.parameters()):
-        model.to_empty(device="cpu")
-    model.load_state_dict(state_dict)
+def copied_where_numbers_are(model, state_dict, lr):
+    on_meta = any(one.is_meta for one in model.parameters())
+    model.load_state_dict(state_dict, assign=on_meta)
     return SGD([{"params": [one]} for one in model.parameters()], lr)
 
 
@@ -140,7 +139,7 @@ RIGHT = {
         edited(Scales, (DICT, "nn.ParameterDict({name: torch.ones(1) for name in names})")),
     ],
     "6.3": [in_place, two_groups, all_options],
-    "6.4": [emptied, handed_over],
+    "6.4": [copied_where_numbers_are, handed_over],
     "6.5": [
         edited(FilterBank, (NAMED, "list(self._buffers.values())")),
         edited(FilterBank, (NAMED, "self.state_dict().values()")),
@@ -161,7 +160,7 @@ RIGHT = {
     "6.9": [
         edited(
             Rolling,
-            (ROLL, "self.past = torch.cat([self.past[1:], x.detach().reshape(1)])"),
+            (ROLL, "self.past = torch.cat([self.past[1:], x.detach().reshape(1).to(self.past)])"),
             (WRITE, "pass"),
         ),
         edited(Rolling, (ROLL, "self.past.copy_(self.past.roll(-1))")),
