@@ -150,3 +150,11 @@ def test_the_verdict_of_a_card_has_a_bar(forced):
     other = page.locator(".inm-quiz-option:not([data-state])").first
     assert style(told, "border-left-width") == "6px" != style(other, "border-left-width")
     assert faults(page, ".inm-quiz") == []
+
+
+def test_a_still_face_keeps_what_it_fills(forced):
+    page = forced(OutcomeTable([trials.run("non-leaf Parameter", "buffer", "setattr")]))
+    page.emulate_media(media="print")  # where the still face stands
+    lost = page.locator(".inm-outcomes td > div")
+    assert style(lost, "background-color") == "rgb(138, 44, 0)"
+    assert style(lost, "color") == "rgb(255, 255, 255)"
