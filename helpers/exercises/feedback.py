@@ -99,9 +99,10 @@ def check(exercise: str, answer: object) -> Feedback:
     keep_best)`.
 
     Whatever the answer is or does, a mistake gives feedback and no exception; only
-    KeyboardInterrupt passes. An answer that does not end within ten seconds is stopped. Your
-    objects, random state, default dtype and warnings are as they were afterwards. TypeError:
-    `exercise` is not text. ValueError: no such exercise; the message lists those that are."""
+    KeyboardInterrupt passes. An answer that does not end within ten seconds is stopped, or, where
+    Python cannot stop it, said to be running still. Your objects, random state, default dtype and
+    warnings are as they were afterwards. TypeError: `exercise` is not text. ValueError: no such
+    exercise; the message lists those that are."""
     task = _find("check", "exercise", exercise, all_exercises())
     try:
         if answer is ...:

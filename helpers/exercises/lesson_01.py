@@ -290,7 +290,7 @@ MOMENTUM_OF = Exercise(
     - keys: The state_dict has a key for each buffer and each name of a tie. Count the parameters.
         position = [*model.state_dict()].index(name)
         return optimizer.state_dict()["state"][position]["exp_avg"]
-    - frozen: A frozen parameter has a position and no state. Count all parameters.
+    - frozen: A frozen parameter has a position, often no state. Count all parameters.
         names = [name for name, one in model.named_parameters() if one.requires_grad]
         return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
     - second-name: `named_parameters()` has one name of a tie. Look for the object.

@@ -117,7 +117,7 @@ MISSED = Exercise(
         named = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
         ours = {one for group in optimizer.param_groups for one in group["params"]}
         return [name for name, one in named if name not in held and one not in ours]
-    - by-state: A parameter that has no gradient yet has no state, and is held. Read the groups.
+    - by-state: A parameter with no gradient yet may have no state, and is held. Read the groups.
         named = model.named_parameters()
         return [name for name, one in named if one.requires_grad and one not in optimizer.state]
     - every-name: A parameter has one name here, the one that `model.named_parameters()` gives.
@@ -261,7 +261,7 @@ NAMES_BY_POSITION = Exercise(
         names = {id(one): name for name, one in model.named_parameters()}
         every = [pair for group in optimizer.param_groups for pair in enumerate(group["params"])]
         return {position: names.get(id(one)) for position, one in every}
-    - frozen: A frozen parameter has a position and no state. Read positions from the groups.
+    - frozen: A frozen parameter has a position, often no state. Read positions from the groups.
         names = {one: name for name, one in model.named_parameters()}
         return dict(enumerate(names.get(one) for one in optimizer.state))
     - last-name: The name is the one that `model.named_parameters()` gives: the first.

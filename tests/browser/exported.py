@@ -65,6 +65,7 @@ class Pages:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder / "site"
+        self._logs = folder
         self._log = (folder / f"{os.getpid()}.log").open("w+")
         patient = ["nice"] if shutil.which("nice") else []  # other tests run beside it
         self._run = subprocess.Popen(
@@ -80,6 +81,10 @@ class Pages:
         if self._run.wait(timeout=900):
             raise AssertionError(Path(self._log.name).read_text())
         return self.folder / f"{name}.html"
+
+    def told(self) -> str:
+        """What was printed while the pages were made, by all processes of this run of tests."""
+        return "".join(path.read_text() for path in sorted(self._logs.glob("*.log")))
 
     def slides(self, lesson: str) -> Path:
         """The slides of a lesson, once all are made."""
@@ -180,6 +185,26 @@ def faults(page: Page, context: str | None = None, *, only_colours: bool = False
         options["runOnly"] = ["color-contrast"]
     found = Axe().run(page, context=context, options=options).response["violations"]
     return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:4]]
+
+
+# Whether the ground of the page is that of the scheme.
+GROUND = """scheme => {
+    const ground = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3);
+    return ground.map(Number).every(one => (scheme === 'light' ? one > 200 : one < 80));
+}"""
+
+
+def faults_in_both_schemes(page: Page, context: str | None = None) -> list[str]:
+    """All that axe-core finds in the light, and what it finds in the colours of the dark, where
+    nothing else differs.
+    """
+    found = []
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(GROUND, arg=scheme)
+        told = faults(page, context, only_colours=scheme == "dark")
+        found += [f"{scheme}: {one}" for one in told]
+    return found
 
 
 def page_of(*views: object) -> str:

@@ -39,7 +39,7 @@ from helpers.exercises.questions import all_questions
 from helpers.tracing.trials import grid, run
 from helpers.views.outcome_table import outcome_in_words
 from helpers.views.page import WANTED
-from tests.browser.exported import Reader, faults, page_of
+from tests.browser.exported import Reader, faults, faults_in_both_schemes, page_of
 from tests.browser.jupyterlab import STRUCK
 from tests.notebook_files import lessons
 
@@ -100,13 +100,14 @@ PRINTED = """() => {
 @dataclass
 class Seen:
     """What the page of one lesson was, opened from disk on a phone and read to its end: what READ
-    tells, what was `too_wide` for each width, what was `printed` then, and what it asked a network
-    for or got wrong.
+    tells, what was `too_wide` for each width, the `faults` that axe-core found, what was `printed`
+    then, and what it asked a network for or got wrong.
     """
 
     path: Path
     read: dict
     too_wide: dict[int, list[str]]
+    faults: list[str]
     printed: list[int]
     asked: list[str]
     problems: list[str]
@@ -120,10 +121,11 @@ def seen(request: pytest.FixtureRequest, browser: Browser, pages, tmp_path_facto
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         too_wide[width] = page.evaluate(TOO_WIDE)
+    found = faults_in_both_schemes(page)
     page.emulate_media(media="print")
     printed = page.evaluate(PRINTED)
     reading.close()
-    return Seen(path, told, too_wide, printed, reading.asked, reading.problems)
+    return Seen(path, told, too_wide, found, printed, reading.asked, reading.problems)
 
 
 def test_a_lesson_is_one_file_that_asks_no_network(seen):
@@ -141,6 +143,10 @@ def test_every_view_of_a_lesson_comes_alive_and_nothing_shifts(seen):
 
 def test_a_lesson_fits_every_width(seen):
     assert seen.too_wide == dict.fromkeys(WIDTHS, [])
+
+
+def test_axe_finds_nothing_on_a_lesson(seen):
+    assert seen.faults == []
 
 
 def test_on_paper_the_still_faces_stand_even_after_the_views_were_used(seen):
@@ -445,14 +451,7 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_axe_finds_nothing_in_any_kind_of_view_and_the_colours_hold_in_the_dark(every_kind, reader):
     page = reader.open(every_kind)
     assert page.evaluate(READ)["alive"] == 10
-    assert faults(page, "main") == []
-    ground = (
-        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
-    )
-    assert sum(page.evaluate(ground)) > 600
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ground}.every(one => one < 80)")
-    assert faults(page, "main", only_colours=True) == []
+    assert faults_in_both_schemes(page, "main") == []
 
 
 def test_every_kind_of_view_is_used_with_a_thumb(every_kind, reader):

@@ -20,7 +20,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
 from helpers.site import build
-from tests.browser.exported import faults, made_alone, of_this_checkout
+from tests.browser.exported import (
+    faults,
+    faults_in_both_schemes,
+    made_alone,
+    of_this_checkout,
+)
 from tests.browser.jupyterlab import picture
 from tests.browser.test_pages import MOST_BYTES, MOST_SHIFTED, READ, TOO_WIDE, WIDTHS
 from tests.lesson_kernel import ROOT
@@ -81,6 +86,8 @@ def test_previous_and_next_lead_through_all_lessons_and_back(folder, reader):
         ways = dict(re.findall(r'<a href="(\S+)\.html" rel="(prev|next)"', html))
         assert ways == {way: rel for way, rel in ((before, "prev"), (after, "next")) if way}
         assert f"lab notebooks/{STEMS[0] if name == 'index' else name}.ipynb</code>" in html
+        here = re.findall(r'<a [^>]*aria-current="page"[^>]*>', html)
+        assert name == "index" or any(f'title="{int(name[:2])} · ' in one for one in here), here
     page = reader.open(folder / "index.html")
     page.locator("a[rel=next]").click()
     page.wait_for_url(f"**/{SMALL}.html")
@@ -138,12 +145,11 @@ def test_a_lesson_is_read_with_a_thumb_from_section_to_section(folder, reader):
 def test_front_page_guide_and_readme_fit_every_width_and_stand_still(folder, reader, name):
     path = folder / f"{name}.html"
     assert path.stat().st_size < MOST_BYTES
-    page = reader.open(path, WIDTHS[0])
-    seen = page.evaluate(READ)
-    assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
-    assert seen["shifted"] < MOST_SHIFTED, seen
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
+    for width, theme in zip(WIDTHS, ("light", "dark", "light"), strict=True):
+        page = reader.open(path, width, color_scheme=theme)
+        seen = page.evaluate(READ)
+        assert (seen["waiting"], seen["empty"], seen["sideways"]) == (0, 0, 0), seen
+        assert seen["shifted"] < MOST_SHIFTED, seen
         assert page.evaluate(TOO_WIDE) == [], width
 
 
@@ -157,15 +163,13 @@ def test_the_player_of_the_front_page_plays(folder, reader):
     picture(page, "site")
 
 
-# What stands around a lesson, a document and the front page. The views, each in both themes, are
-# looked at in test_pages.py, and all that a lesson says in test_lessons.py.
-@pytest.mark.parametrize("name, theme", [("index", "dark"), ("README", "light"), (SMALL, "dark")])
-def test_axe_finds_nothing_on_pages_of_each_kind(folder, reader, name, theme):
-    page = reader.open(folder / f"{name}.html", 390, color_scheme=theme)
+# What a lesson says and shows is looked at in test_pages.py, for each lesson.
+@pytest.mark.parametrize("name", [*DOCUMENTS, SMALL])
+def test_axe_finds_nothing_of_any_weight(folder, reader, name):
+    page = reader.open(folder / f"{name}.html", 390)
     page.evaluate(READ)
-    assert faults(page) == []
+    assert faults_in_both_schemes(page) == []
     page.set_viewport_size({"width": 1280, "height": 900})
-    page.emulate_media(color_scheme="light")
     assert faults(page, ".inm-around") == []
 
 
@@ -216,7 +220,10 @@ def times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.html")}
 
 
-def test_a_second_call_makes_nothing(folder):
+def test_each_lesson_is_run_once_and_told_of_and_a_second_call_makes_nothing(folder, pages):
+    told = pages.told()
+    for name in (*STEMS, "index"):
+        assert len(re.findall(rf"^  {name}\.html +run, ", told, re.MULTILINE)) == 1, told
     before = times(folder)
     command = [sys.executable, "-m", "helpers.site", folder]
     again = subprocess.run(

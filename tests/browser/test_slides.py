@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from helpers.exercises.questions import all_questions
 from helpers.views.lesson_slides import GUIDE, questions
-from tests.browser.exported import Reader, faults
+from tests.browser.exported import Reader, faults_in_both_schemes
 from tests.browser.jupyterlab import PROJECTOR
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import lessons, read, slide_type, text
@@ -386,11 +386,16 @@ def test_on_paper_and_without_scripts_every_slide_stands_in_its_place(pages, roo
     assert tops == sorted(tops)
 
 
-def test_axe_finds_nothing_on_slides_and_the_colours_hold_in_the_dark(pages, room):
-    page = room(pages.slides("00_start_here"))
-    for cell in ("title", "live-cell"):
+@pytest.mark.parametrize(
+    ("lesson", "cells"),
+    [
+        ("00_start_here", "title live-cell"),
+        ("04_setattr", "title where-quiz two-cell getattr-player grid-cell recap"),
+    ],
+)
+def test_axe_finds_nothing_on_slides(pages, room, lesson, cells):
+    page = room(pages.slides(lesson))
+    for cell in cells.split():
         page.evaluate(f"location.hash = 'cell-id={cell}'")
         page.evaluate(LOOK)
-        assert faults(page) == [], cell
-    page.emulate_media(color_scheme="dark")
-    assert faults(page, only_colours=True) == []
+        assert faults_in_both_schemes(page) == [], cell
