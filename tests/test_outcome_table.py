@@ -19,10 +19,14 @@ from tests.html_page import Page
 GRID = grid()
 
 
+def read(view):
+    """The still face; the end of a line and a space that breaks no line read as a space."""
+    return Page(view._repr_html_().replace("<br>", " ").replace("\u00a0", " "))
+
+
 def cells_of(outcomes):
     """{(value, home): words of the cell} of the table of one route."""
-    page = Page(OutcomeTable(outcomes)._repr_html_().replace("<br>", " "))
-    (_, *homes), *rows = page.rows
+    (_, *homes), *rows = read(OutcomeTable(outcomes)).rows
     found = {}
     for names, *cells in rows:
         for value in names.split(", "):
@@ -83,7 +87,7 @@ def cells(view):
 
 def test_the_live_table_has_the_words_of_the_still_one():
     view = OutcomeTable(GRID)
-    rows = [row for row in Page(view._repr_html_().replace("<br>", " ")).rows if row[0] != "value"]
+    rows = [row for row in read(view).rows if row[0] != "value"]
     still = [[words.lstrip("■●○▣✕·– ") for words in row] for row in rows]
     live = [
         [row["values"], *(" ".join(cell["words"]) for cell in row["cells"])]

@@ -5,7 +5,7 @@
 const LARGE = 24; // rows; below it nothing is folded
 const RUN = 4; // rows of what fits that are worth a fold
 const HEAD = 3; // rows of anything else that stay before a fold
-export const OPEN = 60; // rows that a fold shows; the filter finds the others
+export const OPEN = 40; // rows that a fold shows; the filter finds the others
 
 export function rowsOf(stage, fits) {
   const rows = [];

@@ -106,8 +106,7 @@ function render({ model, el }) {
   on(table.root, "keydown", (event) => table.onKey(event));
   table.go(0);
   table.find();
-  // Its cells have other heights.
-  const resized = new ResizeObserver(() => table.wires.draw());
+  const resized = new ResizeObserver(() => table.wires.resize());
   resized.observe(table.wires.body);
   return () => {
     table.wires.stop();

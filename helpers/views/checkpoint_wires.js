@@ -34,6 +34,7 @@ export class Wires {
   opened = new Set();
   cells = new Map(); // "L" or "R" and a place -> the cell
   rows = [];
+  drawnAt = [0, 0]; // width and height of the keys
   stop = () => {};
 
   constructor(fit, signs) {
@@ -103,24 +104,17 @@ export class Wires {
     const seen = new Set();
     for (const end of this.stage.could) (seen.has(end) ? this.shared : seen).add(end);
     this.rows = this.seen();
-    let line = 1; // half a row each
-    let lower = false;
-    const made = this.rows.map((row) => {
+    const made = this.rows.map((row, at) => {
       const { kind, left, right } = row;
-      const isLow = kind === "could" && !row.folded;
-      if (lower && !isLow) line += 1;
-      lower = isLow;
       const cells = row.folded ? this.fold(row) : [this.model(left), this.say(row), this.file(row)];
-      const starts = [line, line, isLow ? line + 1 : line];
-      cells.forEach((cell, column) => {
-        const rows = isLow && column === 1 ? 3 : 2;
-        cell.style.gridArea = `${starts[column]} / ${column + 1} / span ${rows}`;
-      });
-      line += 2;
       const key = row.folded ? row.id : "";
       this.cells.set(`L${key || left}`, cells[0]);
       this.cells.set(`R${key || right}`, cells[2]);
-      return node("div", { class: "inm-fit-row", role: "row" }, ...cells);
+      const isLow = kind === "could" && !row.folded;
+      const next = this.rows[at + 1];
+      const goesOn = next?.kind === "could" && !next.folded;
+      const low = isLow && (goesOn ? "low" : "last");
+      return node("div", { class: "inm-fit-row", role: "row", "data-low": low }, ...cells);
     });
     this.body.replaceChildren(...made);
   }
@@ -201,7 +195,14 @@ export class Wires {
     this.draw(now);
   }
 
+  // Draws the lines again if the keys have other places, as in a window of another width.
+  resize() {
+    const { offsetWidth, offsetHeight } = this.body;
+    if (offsetWidth !== this.drawnAt[0] || offsetHeight !== this.drawnAt[1]) this.draw();
+  }
+
   draw(heights = this.heights()) {
+    this.drawnAt = [this.body.offsetWidth, this.body.offsetHeight];
     const gap = this.body.querySelector(".inm-fit-row > :nth-child(2)");
     if (!gap) {
       this.drawing.replaceChildren();

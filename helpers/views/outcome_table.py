@@ -17,6 +17,7 @@ from helpers.views.trace_player import shown
 
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
+_GLUE = "\u00a0"  # on paper, where lines are broken all the same, its first word
 _NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
 # What the table has found stands out, and nothing happened where the name is as it was.
 _LOST = "margin:-0.2em -0.5em;padding:0.2em 0.5em;background:#8a2c00;color:#ffffff"
@@ -198,9 +199,10 @@ def _drawn_cell(outcome: Outcome | None) -> Markup | str:
     if outcome is None:
         return ""
     (first, *below), look = _cell(outcome).words, _cell(outcome).look
+    first = first.replace(" ", _GLUE, 1) if look else first
     if look:
         now = [tag("b", words) if look == "lost" else words for words in below]
         style = f"{_WHOLE};{_LOST if look == 'lost' else _FADED}"
         return tag("div", first, tag("br"), *now, style=style)
     soft = [part for words in below for part in (tag("br"), tag("span", words, style=SOFT))]
-    return tag("div", mark(_sign_of(outcome)), " ", first, *soft, style=_WHOLE)
+    return tag("div", mark(_sign_of(outcome)), _GLUE, first, *soft, style=_WHOLE)

@@ -5,6 +5,7 @@ import { FLIGHT } from "./motion.js";
 import { count } from "./words.js";
 
 const TRAY = "in hand";
+const ROOM = 24; // px before and after what is scrolled to
 
 function nameOf([name, words]) {
   const head = node("th", { scope: "row" }, node("code", "", name));
@@ -37,8 +38,19 @@ export class State {
     this.draw(position, held);
     const lit = spoken.map(([, words]) => words); // a container stands there by its name
     for (const box of this.boxes.children) {
-      box.toggleAttribute("data-lit", lit.includes(box.dataset.box));
+      const isLit = lit.includes(box.dataset.box);
+      if (isLit && !box.hasAttribute("data-lit")) this.seek(box);
+      box.toggleAttribute("data-lit", isLit);
     }
+  }
+
+  // Scrolls to an element of the boxes that is not seen whole.
+  seek(one) {
+    const { element } = this;
+    const top = one.offsetTop - element.scrollTop;
+    const below = top + one.offsetHeight - element.clientHeight;
+    if (top < 0) element.scrollTop += top - ROOM;
+    else if (below > 0) element.scrollTop += Math.min(top, below + ROOM);
   }
 
   draw(position, held) {
@@ -56,6 +68,8 @@ export class State {
     const flights = [tray, ...boxes].flatMap(({ came }) => came);
     const [first, second, ...others] = boxes.map(({ element }) => element);
     this.boxes.replaceChildren(first, second, tray.element, ...others);
+    const changed = this.boxes.querySelector(`[data-change]:not([data-change="held"])`);
+    if (changed) this.seek(changed);
     for (const { item, origin } of flights) this.fly(item, origin);
   }
 

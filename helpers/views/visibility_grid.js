@@ -27,6 +27,16 @@ function sorted(places, yes) {
   return [...places].sort((one, other) => yes(other) - yes(one));
 }
 
+// Puts the children into this order. One that already stands where it should is left alone, since
+// the browser draws anew what is moved.
+function arrange(parent, children) {
+  let at = parent.firstChild;
+  for (const child of children) {
+    if (child === at) at = at.nextSibling;
+    else parent.insertBefore(child, at);
+  }
+}
+
 class Grid {
   isTold = false;
   body = node("tbody", { role: "rowgroup" });
@@ -43,11 +53,12 @@ class Grid {
     this.table = node("table", { role: "grid", "aria-label": label }, this.head, this.body);
     const ask = "Who sees which tensor? Mark each cell where you expect a yes. Then reveal.";
     const more = grid.more ? `… and ${many(grid.more, "more tensor", "more tensors")}` : "";
-    this.ask = node("div", "inm-grid-ask inm-prose", ask);
+    const first = node("div", "inm-grid-ask inm-prose", ask);
     const scroll = node("div", "inm-scroll", this.table);
     const rest = node("div", "inm-soft", more);
     const bar = node("div", "inm-bar", this.button);
-    this.root = node("div", "inm inm-grid", this.ask, scroll, rest, bar, this.status);
+    this.root = node("div", "inm inm-grid", first, scroll, rest, bar, this.status);
+    this.make();
   }
 
   slotAt(row, column) {
@@ -66,25 +77,42 @@ class Grid {
     return [mark(this.signs[kind]), node("code", "", ...breakable(name)), " ", label];
   }
 
+  // The words of a cell, which is told by them alone to who does not see it.
+  saidOf(row, column) {
+    return `${this.slotAt(row, column)[0]}, ${this.callOf(row, column)}`;
+  }
+
   cell(row, column) {
-    const [name, kind] = this.slotAt(row, column);
-    const isMarked = this.marked[row][column];
-    const said = `${name}, ${this.callOf(row, column)}`;
-    const style = shades(this.signs[kind]);
-    const about = { type: "button", class: "inm-grid-cell", tabindex: -1, style };
-    const button = node("button", { ...about, "aria-pressed": String(isMarked) });
+    const style = shades(this.signs[this.slotAt(row, column)[1]]);
+    const button = node("button", { type: "button", class: "inm-grid-cell", tabindex: -1, style });
     Object.assign(button.dataset, { row, column });
-    button.setAttribute("aria-label", said);
-    if (this.isTold) this.tell(button, row, column, said);
     return node("td", { role: "gridcell" }, button);
   }
 
-  tell(button, row, column, said) {
+  line(row) {
+    const head = node("th", { role: "rowheader", scope: "row" }, ...this.headOf(this.down, row));
+    const line = node("tr", { role: "row" }, head);
+    line.dataset.row = row;
+    return line;
+  }
+
+  // What a reader has marked, without the truth.
+  ask(button, row, column) {
+    delete button.dataset.told;
+    button.removeAttribute("data-miss");
+    button.removeAttribute("aria-disabled");
+    button.setAttribute("aria-label", this.saidOf(row, column));
+    button.setAttribute("aria-pressed", String(this.marked[row][column]));
+    button.textContent = "";
+  }
+
+  tell(button, row, column) {
     const [yes, guess] = [this.answers[row][column], this.marked[row][column]];
     const miss = yes === guess ? "" : `, missed: you said ${guess ? "yes" : "no"}`;
-    button.setAttribute("aria-label", `${said}: ${yes ? "yes" : "no"}${miss}`);
+    const said = `${this.saidOf(row, column)}: ${yes ? "yes" : "no"}${miss}`;
+    button.setAttribute("aria-label", said);
     button.setAttribute("aria-disabled", "true");
-    Object.assign(button.dataset, { told: yes ? "yes" : "no" });
+    button.dataset.told = yes ? "yes" : "no";
     button.toggleAttribute("data-miss", yes !== guess);
     button.textContent = yes ? "" : "–"; // what is seen is filled
   }
@@ -99,20 +127,31 @@ class Grid {
     };
   }
 
+  // Its rows and cells are made once; after that they are told, and put into another order.
+  make() {
+    const column = { role: "columnheader", scope: "col" };
+    this.corner = node("th", column, this.down ? "call" : "tensor");
+    this.heads = this.columns.map((at) => node("th", column, ...this.headOf(!this.down, at)));
+    this.lines = this.rows.map((row) => this.line(row));
+    this.cells = this.rows.map((row) => this.columns.map((place) => this.cell(row, place)));
+    this.head.append(node("tr", { role: "row" }));
+  }
+
   show() {
     const { rows, columns } = this.order();
-    const column = { role: "columnheader", scope: "col" };
-    const heads = columns.map((place) => node("th", column, ...this.headOf(!this.down, place)));
-    const corner = node("th", column, this.down ? "call" : "tensor");
-    this.head.replaceChildren(node("tr", { role: "row" }, corner, ...heads));
-    this.lines = rows.map((row) => {
-      const head = node("th", { role: "rowheader", scope: "row" }, ...this.headOf(this.down, row));
-      const cells = columns.map((place) => this.cell(row, place));
-      const line = node("tr", { role: "row" }, head, ...cells);
-      line.dataset.row = row;
-      return line;
+    const state = this.isTold ? "tell" : "ask";
+    this.cells.forEach((cells, row) =>
+      cells.forEach((cell, column) => this[state](cell.firstChild, row, column)),
+    );
+    const ordered = (all) => columns.map((place) => all[place]);
+    arrange(this.head.firstChild, [this.corner, ...ordered(this.heads)]);
+    this.lines.forEach((line, row) => {
+      arrange(line, [line.firstChild, ...ordered(this.cells[row])]);
     });
-    this.body.replaceChildren(...this.lines);
+    arrange(
+      this.body,
+      rows.map((row) => this.lines[row]),
+    );
     this.button.textContent = this.isTold ? "Start again" : "Reveal";
     this.root.toggleAttribute("data-told", this.isTold);
     this.roving.stand(0, 0);

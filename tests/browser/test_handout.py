@@ -10,9 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, BrowserContext
+from torch import nn
 
+from helpers import OutcomeTable, ParameterWays, TracePlayer, trace
+from helpers.tracing import trials
 from tests.browser.exported import exporter, installed_differently
 from tests.html_page import saved_static_faces
 from tests.notebook_files import WIDGET_VIEW, code_cells, lessons, read
@@ -41,6 +45,20 @@ LOOK = """() => {
         cut: all('.jp-Cell *').filter(cut).map(told),
     };
 }"""
+
+# Cells whose sign stands on another line than the word after it.
+ALONE = """all => all.filter(cell => {
+    const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), seen = [];
+    while (seen.length < 2 && walk.nextNode()) {
+        for (const {index} of walk.currentNode.data.matchAll(/\\S/g)) {
+            const letter = document.createRange();
+            letter.setStart(walk.currentNode, index);
+            letter.setEnd(walk.currentNode, index + 1);
+            seen.push(letter.getBoundingClientRect().bottom);
+        }
+    }
+    return Math.abs(seen[0] - seen[1]) > 8;
+}).map(cell => cell.innerText)"""
 
 
 @dataclass
@@ -134,3 +152,30 @@ def test_without_our_settings_a_live_view_takes_the_place_of_a_face_and_a_line_i
     page = shown(paper, tmp_path, plain)
     assert page.faces == []
     assert page.cut and all("1 + 1" in line or line.startswith("SPAN") for line in page.cut)
+
+
+def test_on_paper_the_names_of_torch_and_a_sign_with_its_word_are_not_broken(reader):
+    layer = nn.Linear(2, 2)
+    with trace() as steps:
+        layer.extra = nn.Parameter(torch.ones(2))
+    views = TracePlayer(steps), OutcomeTable(trials.grid()), ParameterWays(layer)
+    page = reader.show(*views, width=PAPER["width"])
+    page.emulate_media(media="print")
+    heights = "all => [...new Set(all.map(one => one.getBoundingClientRect().height))]"
+    names = page.locator(".inm-player-static tbody th > span")
+    assert "Module.register_parameter" in names.all_inner_texts()
+    assert len(names.evaluate_all(heights)) == 1
+    calls = page.locator(".inm-ways-static thead th > div:first-child")
+    assert len(calls.evaluate_all(heights)) == 1
+    assert page.locator(".inm-outcomes td > div").evaluate_all(ALONE) == []
+
+
+def test_on_paper_what_is_filled_is_filled_without_a_setting_of_the_reader(reader):
+    page = reader.show(OutcomeTable([trials.run("non-leaf Parameter", "buffer", "setattr")]))
+    page.emulate_media(media="print")
+    lost = page.locator(".inm-outcomes td > div")
+    wanted = "node => { const {printColorAdjust, backgroundColor} = getComputedStyle(node);"
+    assert lost.evaluate(f"{wanted} return [printColorAdjust, backgroundColor]; }}") == [
+        "exact",
+        "rgb(138, 44, 0)",
+    ]

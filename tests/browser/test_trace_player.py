@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 from playwright.sync_api import Locator, Page, expect
 from torch import nn
 
@@ -736,3 +737,18 @@ def test_a_trace_of_nothing_says_why_and_two_views_do_not_touch_each_other(lab, 
     page.get_by_role("button", name="Last step").first.click()
     expect(page.locator(".inm-player-count").last).to_contain_text("1 / ")
     assert lab.problems(page) == []
+
+
+def test_a_change_is_scrolled_to_where_there_is_no_room_for_all_containers(reader):
+    layer = nn.Linear(2, 2)
+    with trace(layer) as steps:
+        layer.extra = nn.Parameter(torch.ones(2))
+    page = reader.show(TracePlayer(steps), reduced_motion="reduce")
+    page.add_style_tag(content=".inm.inm-player .inm-player-state { height: 6em; }")
+    page.locator(".inm-player-source").press("End")
+    inside = """panel => {
+        const [whole, one] = [panel, panel.querySelector('li[data-change]')].map(
+            element => element.getBoundingClientRect());
+        return panel.scrollTop > 0 && whole.top <= one.top && one.bottom <= whole.bottom; }"""
+    assert page.locator(".inm-player-state").evaluate(inside)
+    assert page.evaluate("scrollY") == 0  # the page stays where it is
