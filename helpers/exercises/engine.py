@@ -179,6 +179,8 @@ def _named(run: Run, difference: Difference, wanted: Cases) -> tuple[str, str]:
 
 def _of_the_whole(fact: str) -> bool:
     """Whether `fact` says what something is that was given back, and not what is in it."""
+    if fact.endswith(" returns"):
+        return True
     return fact.endswith(" is") and not any(sign in fact for sign in ".[")
 
 
