@@ -173,7 +173,7 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
         "refuses to write, so load_state_dict() and optimizer.step() raise"
     )
     for one, span in model.in_odd_memory:
-        if span.repeats and one.kind != NOT_SAVED:
+        if span.expanded and one.kind != NOT_SAVED:
             yield Symptom(one.place, message, _own_memory(one))
 
 
