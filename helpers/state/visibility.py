@@ -39,7 +39,8 @@ class Sight(NamedTuple):
     """What torch's calls do with one tensor under one of its names: `path` and `kind` are those of
     its `Entry`.
 
-    `in_parameters`: `named_parameters()` lists this name. `in_buffers`: `named_buffers()` does.
+    `in_parameters`: `named_parameters(remove_duplicate=False)` lists this name, as it does every
+    name of a tied tensor. `in_buffers`: `named_buffers(remove_duplicate=False)` does.
     `in_state_dict`: it is saved and loaded under this name. `moves_with_to`: after `.to(...)` the
     tensor that stands under this name has moved. `gets_gradient`: a backward pass through it leaves
     a gradient on it."""
