@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.comparison import Mismatch, Outline
-from helpers.checkpoints.outlines import META, Nowhere, Odd, blank, outline
+from helpers.checkpoints.outlines import Nowhere, Odd, blank, outline
 from helpers.state.memory import is_expanded
-from helpers.state.objects import bases, class_dict, class_name
+from helpers.state.objects import META, bases, class_dict, class_name
 from helpers.state.torch_private import (
     ASSIGN_NOTE,
     BUFFERS,

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from helpers.state.class_rules import SEEING, class_facts
-from helpers.state.objects import class_name, facts, hooks_in, require_module
+from helpers.state.objects import class_name, facts, hooks_in, is_parameter, require_module
 from helpers.state.torch_private import (
     BUFFERS,
     MODULES,
@@ -139,7 +139,7 @@ def seen_by(slot: Slot, registered_as: frozenset[str] | None) -> Seen:
     situation = Situation(
         slot.kind,
         registered_as or frozenset(),
-        issubclass(type(tensor), nn.Parameter),
+        is_parameter(tensor),
         bool(facts(tensor).requires_grad),
         is_leaf(tensor),
         retains_grad(tensor),

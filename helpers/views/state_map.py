@@ -251,7 +251,6 @@ def _as_json(row: Row) -> dict:
 
 def _tensor_as_json(row: Row) -> dict:
     tensor = row.tensor
-    frozen = row.kind == "parameter" and not tensor.requires_grad
     # A symbolic size stays text: int() would write a guard into its owner's graph.
     numel = tensor.numel if type(tensor.numel) is int else None
     nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
@@ -261,7 +260,7 @@ def _tensor_as_json(row: Row) -> dict:
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
-        "words": tensor_in_words(tensor.shape, tensor.dtype, frozen=frozen, here=row.piece),
+        "words": tensor_in_words(tensor, row.kind, row.piece),
         "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
     }
 
