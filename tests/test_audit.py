@@ -946,6 +946,9 @@ CLEAN = {
     "an expanded table that is not saved": lambda: buffered(
         False, table=torch.arange(3).expand(2, -1)
     ),
+    "windows that overlap, which torch writes into": lambda: buffered(
+        windows=torch.arange(5.0).as_strided((4, 2), (1, 1))
+    ),
     "positions as a batch of one": lambda: buffered(ids=torch.arange(3).expand(1, -1)),
     "weights that accelerate holds elsewhere": lambda: made(
         here=nn.Linear(2, 2), there=put(nn.Linear(2, 2, device="meta"), _hf_hook=object())

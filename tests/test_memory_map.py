@@ -99,7 +99,8 @@ def test_two_names_share_a_block_and_a_part_if_torch_says_so_of_the_bytes(makes)
         if tensors[i].numel() and tensors[k].numel():
             same = sorted(addresses(tensors[i])) == sorted(addresses(tensors[k]))
             same = same and tensors[i].dtype == tensors[k].dtype
-            places = [film.frames[0].names[f"parts[{at}]"][3:] for at in (i, k)]
+            names = [film.frames[0].names[f"parts[{at}]"] for at in (i, k)]
+            places = [(one.block, one.part) for one in names]
             assert (places[0] == places[1]) == same, (i, k)
 
 

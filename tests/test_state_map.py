@@ -135,6 +135,18 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
     }
 
 
+def test_what_the_map_says_of_a_list_is_what_the_call_it_names_gives():
+    model = nn.ModuleDict({"one": nn.Linear(2, 2), "two": nn.BatchNorm1d(2)})
+    model.tied = nn.Linear(2, 2)
+    model.tied.weight = model.one.weight
+    view = StateMap(model)
+    for place, (yes, _) in enumerate(json.loads(view.words)["sees"][:2]):
+        call, _ = yes.split(" lists ")
+        listed = dict(eval(f"model.{call}"))
+        told = {row["path"]: row["seen"][place] for row in view.rows if "seen" in row}
+        assert {path for path, seen in told.items() if seen} == set(listed)
+
+
 def test_of_a_large_model_a_part_is_sent_whatever_its_size():
     small, huge = (json.dumps(StateMap(large(count)).rows) for count in (400, 40_000))
     assert len(huge) < len(small) + 100 < 20_000

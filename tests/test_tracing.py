@@ -29,14 +29,15 @@ from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
-from helpers import Step, Trace, parting, trace
+from helpers import StateMap, Step, Trace, parting, trace
 from helpers.state.snapshot import snapshot
+from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import film, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
-from helpers.tracing.watch import BOXES
+from helpers.tracing.watch import BOXES, Watch, Wording
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
 
@@ -1731,3 +1732,57 @@ def test_the_way_goes_on_after_a_test_that_calls_torch_and_an_error_stands_where
     words = course(steps)
     assert words.endswith("True → register_buffer → ⚠ KeyError")
     assert course(steps).count("False") == 4
+
+
+def frozen_in_a_buffers_slot() -> nn.Module:
+    module = nn.Module()
+    module.register_buffer("x", None)
+    module._buffers["x"] = nn.Parameter(torch.ones(2), requires_grad=False)
+    return module
+
+
+def frozen_of_a_class_of_its_own() -> nn.Module:
+    class Own(torch.Tensor):
+        pass
+
+    module = nn.Module()
+    module.x = nn.Parameter(torch.ones(2).as_subclass(Own), requires_grad=False)
+    assert type(module.x) is Own
+    return module
+
+
+def frozen_kept_beside() -> nn.Module:
+    module = nn.Linear(2, 2).requires_grad_(False)
+    vars(module)["kept"] = module.weight
+    return module
+
+
+def sharded_in_place() -> nn.Module:
+    module = nn.Linear(2, 2)
+    vars(module)[f"{RANDOM_NAME}1"] = 1
+    module.register_forward_pre_hook(print)
+    return module
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        frozen_in_a_buffers_slot,
+        frozen_of_a_class_of_its_own,
+        frozen_kept_beside,
+        sharded_in_place,
+        lambda: nn.BatchNorm1d(2, device="meta"),
+    ],
+)
+def test_of_what_a_module_holds_the_player_says_what_the_map_says(build):
+    module = build()
+    watch = Watch(module, Wording())
+    watch.note(0, 0, by_line=False)
+    told = watch.history.at(0)
+    del told[NON_PERSISTENT]
+    player = {name: one.words for box in told for name, one in told[box].items()}
+    rows = [row for row in StateMap(module).rows if row["id"]]
+    assert player == {
+        row["name"]: f"{row['type']}, {row['words']}" if "words" in row else row["value"]
+        for row in rows
+    }

@@ -21,9 +21,10 @@ from helpers.checkpoints.comparison import (
     Outline,
     differences,
 )
-from helpers.checkpoints.outlines import META, blank_of, outline
+from helpers.checkpoints.outlines import blank_of, outline
 from helpers.state.objects import (
     ATOMS,
+    META,
     attributes,
     bases,
     brief,

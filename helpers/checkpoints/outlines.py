@@ -12,10 +12,8 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.comparison import Outline
-from helpers.state.objects import ATOMS, bases, class_dict, class_name, facts, text, type_name
+from helpers.state.objects import ATOMS, META, bases, class_dict, class_name, facts, text, type_name
 from helpers.state.torch_private import is_lazy, is_quantized, layout_of
-
-META = torch.device("meta")
 
 
 def outline(value: object) -> Outline:

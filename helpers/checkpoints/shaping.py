@@ -122,7 +122,7 @@ _EXPANDED = (
     ": several elements are one place in memory, and torch does not copy into that. Make it a"
     " tensor of its own, by .expand(...).clone() where it is made, or before the load, as here; or"
     " load with assign=True.",
-    lambda nature: isinstance(nature, Nature) and nature.overlapping,
+    lambda nature: isinstance(nature, Nature) and nature.expanded,
 )
 _INFERENCE = (
     "inference",

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.comparison import Mismatch, Outline
-from helpers.checkpoints.outlines import META, Nowhere, Odd, blank, outline
-from helpers.state.objects import bases, class_dict, class_name
+from helpers.checkpoints.outlines import Nowhere, Odd, blank, outline
+from helpers.state.memory import is_expanded
+from helpers.state.objects import META, bases, class_dict, class_name
 from helpers.state.torch_private import (
     ASSIGN_NOTE,
     BUFFERS,
@@ -26,7 +27,6 @@ from helpers.state.torch_private import (
     is_contiguous,
     is_inference,
     is_lazy,
-    stride_of,
 )
 
 # Rules of these packages of torch's look at names and shapes only, so that a twin can run them.
@@ -39,7 +39,7 @@ class Nature(NamedTuple):
     dtype: torch.dtype
     on_meta: bool = False
     inference: bool = False
-    overlapping: bool = False  # several elements in one place of memory, as expand() makes them
+    expanded: bool = False
 
 
 class Target(torch.Tensor):
@@ -74,11 +74,8 @@ def target(tensor: torch.Tensor, facts: Outline, odd: str = "") -> torch.Tensor:
 
 
 def _nature_of(tensor: torch.Tensor, facts: Outline) -> Nature:
-    overlapping = False
-    if not is_contiguous(tensor):
-        sizes = zip(facts.shape, stride_of(tensor), strict=True)
-        overlapping = any(size > 1 and not stride for size, stride in sizes)
-    return Nature(facts.dtype, facts.device == META, is_inference(tensor), overlapping)
+    expanded = not is_contiguous(tensor) and is_expanded(tensor)
+    return Nature(facts.dtype, facts.device == META, is_inference(tensor), expanded)
 
 
 @lru_cache(maxsize=1024)
@@ -97,7 +94,7 @@ def _refusal(target: Nature, source: Nature, in_inference_mode: bool) -> tuple[t
 def _sample(nature: Nature) -> torch.Tensor:
     device = "meta" if nature.on_meta else "cpu"
     with torch.inference_mode(nature.inference):
-        made = torch.empty(1 if nature.overlapping else 2, dtype=nature.dtype, device=device)
+        made = torch.empty(1 if nature.expanded else 2, dtype=nature.dtype, device=device)
         return made.expand(2)
 
 

@@ -10,8 +10,8 @@ from helpers.state.audit_registered import COPY_OF_MODULE, several
 from helpers.state.class_rules import MOVING, ClassAttribute, hiding
 from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import Holders, Inside, Record, is_parameter
-from helpers.state.objects import class_dict, class_name, text, type_name
+from helpers.state.holders import Holders, Inside, Record
+from helpers.state.objects import class_dict, class_name, is_parameter, text, type_name
 from helpers.state.torch_private import NON_PERSISTENT
 from helpers.state.walk import is_module
 

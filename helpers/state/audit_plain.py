@@ -19,12 +19,10 @@ from helpers.state.code_lines import (
     registering,
 )
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import Attribute, Holders, is_parameter
-from helpers.state.objects import facts
+from helpers.state.holders import Attribute, Holders
+from helpers.state.objects import META, facts, is_parameter
 from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import NOT_SAVED, walk
-
-_META = torch.device("meta")
 
 
 def _counted(things: list, word: str) -> str:
@@ -231,7 +229,7 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
 
 
 def _left_on_meta(model: Holders, tensor: torch.Tensor) -> bool:
-    return facts(tensor).device == _META and model.has_numbers
+    return facts(tensor).device == META and model.has_numbers
 
 
 @rule("plain-tensor", "warning", "plain tensor")

@@ -10,9 +10,9 @@ from torch import nn
 
 from helpers.state.code_lines import assign, own_memory, reading
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import AGAIN, Holders, Registered, is_parameter
+from helpers.state.holders import AGAIN, Holders, Registered
 from helpers.state.memory import Span, apart, overlap
-from helpers.state.objects import facts
+from helpers.state.objects import META, facts, is_parameter
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
@@ -180,7 +180,7 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
         "refuses to write, as a step does, and a load without assign=True"
     )
     for one, span in model.in_odd_memory:
-        if span.repeats and one.kind != NOT_SAVED:
+        if span.expanded and one.kind != NOT_SAVED:
             yield Symptom(one.place, message, _own_memory(one))
 
 
@@ -238,7 +238,7 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
 def mixed_device(model: Holders) -> Iterator[Symptom]:
     devices: Counter[str] = Counter()
     for (_, device), count in model.dtypes_and_devices.items():
-        told = model.left_on_meta and device == torch.device("meta")
+        told = model.left_on_meta and device == META
         if device is not None and not told:
             devices[str(device)] += count
     if len(devices) > 1:

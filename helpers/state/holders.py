@@ -14,16 +14,24 @@ from torch import nn
 from helpers.state.class_rules import ClassFacts, class_facts, kept_by_torch
 from helpers.state.graphs import leaves
 from helpers.state.memory import Span, in_odd_memory, overlap, span_of
-from helpers.state.objects import ATOMS, COLLECTIONS, attributes, contents, facts, text
+from helpers.state.objects import (
+    ATOMS,
+    COLLECTIONS,
+    META,
+    ORDINARY,
+    attributes,
+    contents,
+    facts,
+    is_parameter,
+    text,
+)
 from helpers.state.places import Place, Places
-from helpers.state.torch_private import FLAT_MARK, PARAMETER_MARK
+from helpers.state.torch_private import FLAT_MARK
 from helpers.state.walk import NOT_SAVED, Part, is_module, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
 AGAIN = 4
-_ORDINARY = (nn.Parameter, torch.Tensor)
-_META = torch.device("meta")
 _WORTH_JUDGING = (torch.Tensor, nn.Module, *COLLECTIONS)
 
 
@@ -167,7 +175,7 @@ class Holders(Places):
                 found += {role.kind: role for role in reversed(self._roles[key])}.values()
             elif (
                 one.kind == NOT_SAVED
-                or type(one.tensor) not in _ORDINARY
+                or type(one.tensor) not in ORDINARY
                 or one.tensor.requires_grad != (one.kind == "parameter")
             ):
                 found.append(one)
@@ -258,7 +266,7 @@ class Holders(Places):
     @property
     def has_numbers(self) -> bool:
         """Are there registered tensors, and do some have numbers?"""
-        return any(device != _META for _, device in self.dtypes_and_devices)
+        return any(device != META for _, device in self.dtypes_and_devices)
 
     def registered_as(self, tensor: torch.Tensor) -> Registered | None:
         """The first registered tensor that `tensor` is, or has memory in common with."""
@@ -273,20 +281,18 @@ class Holders(Places):
     @cached_property
     def dtypes_and_devices(self) -> Counter[tuple[torch.dtype | None, torch.device | None]]:
         """How many registered tensors are of which dtype on which device."""
-        return Counter(
-            (t.dtype, t.device) if type(t) in _ORDINARY else facts(t)[1:3]
-            for t in [one.tensor for one in self.registered.values()]
-        )
+        tensors = [one.tensor for one in self.registered.values()]
+        return Counter((told.dtype, told.device) for told in map(_telling, tensors))
 
     @cached_property
     def left_on_meta(self) -> list[Registered]:
         """The registered tensors without numbers, in a model that has some. If most have none, the
         model waits for its file."""
         counts = self.dtypes_and_devices
-        without = sum(count for (_, device), count in counts.items() if device == _META)
+        without = sum(count for (_, device), count in counts.items() if device == META)
         if not without or 2 * without > counts.total():
             return []
-        meta = [one for one in self.registered.values() if facts(one.tensor).device == _META]
+        meta = [one for one in self.registered.values() if facts(one.tensor).device == META]
         return [one for one in meta if not self._offloaded(one)]
 
     def _offloaded(self, one: Registered) -> bool:
@@ -326,6 +332,11 @@ def _says_where(value: Any) -> bool:
     return type(value) is str and value.partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
 
 
+def _telling(tensor: torch.Tensor) -> Any:
+    """What has the dtype and the device of a tensor: itself, where it is an ordinary one."""
+    return tensor if type(tensor) in ORDINARY else facts(tensor)
+
+
 def _tensors(part: Part, node: int) -> list[Registered]:
     """The registered tensors of one module."""
     found = [
@@ -337,11 +348,3 @@ def _tensors(part: Part, node: int) -> list[Registered]:
         if issubclass(type(value), torch.Tensor):
             found.append(Registered((node, name), kind, value))
     return found
-
-
-def is_parameter(tensor: torch.Tensor) -> bool:
-    """A Parameter around a tensor of another class keeps that class and carries a mark."""
-    kind = type(tensor)
-    return issubclass(kind, nn.Parameter) or (
-        kind is not torch.Tensor and attributes(tensor).get(PARAMETER_MARK) is True
-    )

@@ -25,14 +25,14 @@ from helpers.state.torch_private import (
 class Span(NamedTuple):
     """The bytes from `first` to `last` of one storage, the first and the last that a tensor has.
 
-    `dense`: it has those between them too. `repeats`: some of its elements are the same bytes, as
-    in an expanded tensor. `size` is that of the whole storage."""
+    `dense`: it has those between them too. `expanded` is what `is_expanded` says of it. `size` is
+    that of the whole storage."""
 
     storage: int
     first: int
     last: int
     dense: bool
-    repeats: bool
+    expanded: bool
     size: int
 
     @property
@@ -53,12 +53,20 @@ def span_of(tensor: torch.Tensor) -> Span | None:
         if not numel or is_lazy(tensor):
             return None
         last = first + reach * item - 1
-        repeats = numel > reach or any(not distance for distance, _ in steps)
-        return Span(
-            address_of_storage(storage), first, last, _no_gap(steps), repeats, storage.nbytes()
-        )
+        expanded, size = _stands_still(steps), storage.nbytes()
+        return Span(address_of_storage(storage), first, last, _no_gap(steps), expanded, size)
     except Exception:
         return None
+
+
+def is_expanded(tensor: torch.Tensor) -> bool:
+    """Does a step stay where it is, as `expand()` makes it? Into such a tensor torch refuses to
+    write. Into one whose windows overlap it writes, though some elements are the same bytes."""
+    return _stands_still(steps_of(tensor))
+
+
+def _stands_still(steps: tuple[tuple[int, int], ...]) -> bool:
+    return any(not distance for distance, _ in steps)
 
 
 def steps_of(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:

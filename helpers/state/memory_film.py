@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from helpers.state.memory_blocks import BlockPart, grounds, part_of, why_no_block
-from helpers.state.objects import facts
+from helpers.state.objects import Facts, facts
 from helpers.state.reach import Name, Source, names
 from helpers.state.torch_private import (
     storage_address,
@@ -39,8 +39,7 @@ class Reached(NamedTuple):
     and the position of the part. Without memory to speak of both are None, and `why` says why."""
 
     kind: str
-    shape: torch.Size | None
-    dtype: torch.dtype | None
+    tensor: Facts
     block: str | None
     part: int | None
     why: str
@@ -125,8 +124,7 @@ class MemoryFilm:
         for words, kind, tensor in found:
             letter, place = where.get(words, (None, None))
             at = None if letter is None else sorted(parts[letter]).index(place)
-            told = facts(tensor)
-            reached[words] = Reached(kind, told.shape, told.dtype, letter, at, lacking[words])
+            reached[words] = Reached(kind, facts(tensor), letter, at, lacking[words])
         blocks = {letter: self._block(letter, sizes, parts) for letter in self._storages}
         return reached, blocks
 

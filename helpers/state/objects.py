@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from helpers.state.torch_private import (
+    PARAMETER_MARK,
     device_of,
     dtype_of,
     is_lazy,
@@ -227,7 +228,9 @@ class Facts(NamedTuple):
 
 _NO_FACTS = Facts(None, None, None, None, None, None)
 _READERS = (shape_of, dtype_of, device_of, requires_grad_of, numel_of, nbytes_of)
-_ORDINARY = frozenset({torch.Tensor, nn.Parameter})
+# Classes whose tensors tell all their facts at once.
+ORDINARY = frozenset({torch.Tensor, nn.Parameter})
+META = torch.device("meta")
 _new = tuple.__new__  # Facts(...) takes twice as long, and a large model has a million
 
 
@@ -238,7 +241,7 @@ def facts(tensor: object) -> Facts:
     subclass that asks to dispatch its sizes or its device answers for them in its own
     `__torch_dispatch__`."""
     kind = type(tensor)
-    if kind in _ORDINARY:
+    if kind in ORDINARY:
         try:  # all at once, as most tensors answer: a call for each fact takes most of the time
             t = tensor
             shown = (t.shape, t.dtype, t.device, t.requires_grad, t.numel(), t.nbytes)
@@ -263,6 +266,17 @@ def _device(tensor: torch.Tensor) -> torch.device:
     return tensor.device
 
 
+def is_parameter(value: object) -> bool:
+    """isinstance(…, nn.Parameter), without running code of the class. A Parameter around a tensor
+    of another class keeps that class and carries a mark."""
+    kind = type(value)
+    return issubclass(kind, nn.Parameter) or (
+        kind is not torch.Tensor
+        and issubclass(kind, torch.Tensor)
+        and attributes(value).get(PARAMETER_MARK) is True
+    )
+
+
 def shape_in_words(shape: Iterable[int] | None) -> str:
     """The sizes of a tensor: "2 × 3", "scalar", or "no shape yet" for a lazy one."""
     return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
@@ -273,21 +287,18 @@ def dtype_in_words(dtype: torch.dtype | None) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def tensor_in_words(
-    shape: Iterable[int] | None,
-    dtype: torch.dtype | None,
-    device: torch.device | None = None,
-    *,
-    frozen: bool = False,
-    here: Iterable[int] | None = None,
-) -> str:
-    """A tensor in one line, as every view has it: "2 × 3, float32", "frozen", where it is if that
-    is not the CPU, and the shape of what is `here` of one that several processes hold."""
-    words = [shape_in_words(shape), dtype_in_words(dtype)]
-    if frozen:
+def tensor_in_words(tensor: Any, kind: str = "", here: Iterable[int] | None = None) -> str:
+    """A tensor in one line, as every view has it: "2 × 3, float32", "frozen" for a parameter that
+    asks for no gradient, where it is if that is not the CPU, and the shape of what is `here` of one
+    that several processes hold.
+
+    `tensor` is its `Facts`, or another record with a shape, a dtype and a device; `kind` the one of
+    `walk.KINDS` that it has where it stands."""
+    words = [shape_in_words(tensor.shape), dtype_in_words(tensor.dtype)]
+    if kind == "parameter" and not tensor.requires_grad:
         words.append("frozen")
-    if device is not None and device.type != "cpu":
-        words.append(str(device))
+    if tensor.device is not None and tensor.device.type != "cpu":
+        words.append(str(tensor.device))
     if here is not None:
         words.append(f"here {shape_in_words(here)}")
     return ", ".join(words)

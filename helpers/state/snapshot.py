@@ -13,7 +13,7 @@ from torch import nn
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, known, sums
-from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, entry_kind, walk
+from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, entry_kind, plain_keys, walk
 
 
 class Entry(NamedTuple):
@@ -187,7 +187,7 @@ class _Listing:
         """List the plain attributes at once, if all of them are numbers, texts and the like. False,
         and nothing is listed, if one is not."""
         entries, first, get = self.entries, len(self.entries), part.own.get
-        for key in part.plain_keys():
+        for key in plain_keys(part.own):
             if type(get(key)) not in ATOMS or type(key) is not str:
                 del entries[first:]
                 return False

@@ -10,11 +10,9 @@ from operator import itemgetter
 import torch
 from torch import nn
 
-from helpers.state.objects import collector_paused, facts, require_module
+from helpers.state.objects import ORDINARY, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import Part, held_by
-
-_ORDINARY = {nn.Parameter, torch.Tensor}
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class _Sums:
     @classmethod
     def _quick(cls, tensors: list) -> _Sums | None:
         """All at once, where they are ordinary tensors: a large model has many."""
-        if not tensors or not set(map(type, tensors)) <= _ORDINARY:
+        if not tensors or not set(map(type, tensors)) <= ORDINARY:
             return None
         try:
             numel = [tensor.numel() for tensor in tensors]
@@ -158,7 +156,7 @@ class _Sums:
 
 def sizes_of(tensors: list) -> list[int]:
     """The bytes of each tensor: 0 where there is no size yet."""
-    if set(map(type, tensors)) <= _ORDINARY:
+    if set(map(type, tensors)) <= ORDINARY:
         try:
             found = [tensor.nbytes for tensor in tensors]
             return found if type(sum(found)) is int else list(map(known, found))

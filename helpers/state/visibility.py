@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from helpers.state.class_rules import SEEING, class_facts
-from helpers.state.objects import class_name, facts, hooks_in, require_module
+from helpers.state.objects import class_name, facts, hooks_in, is_parameter, require_module
 from helpers.state.torch_private import (
     BUFFERS,
     MODULES,
@@ -39,7 +39,8 @@ class Sight(NamedTuple):
     """What torch's calls do with one tensor under one of its names: `path` and `kind` are those of
     its `Entry`.
 
-    `in_parameters`: `named_parameters()` lists this name. `in_buffers`: `named_buffers()` does.
+    `in_parameters`: `named_parameters(remove_duplicate=False)` lists this name, as it does every
+    name of a tied tensor. `in_buffers`: `named_buffers(remove_duplicate=False)` does.
     `in_state_dict`: it is saved and loaded under this name. `moves_with_to`: after `.to(...)` the
     tensor that stands under this name has moved. `gets_gradient`: a backward pass through it leaves
     a gradient on it."""
@@ -138,7 +139,7 @@ def seen_by(slot: Slot, registered_as: frozenset[str] | None) -> Seen:
     situation = Situation(
         slot.kind,
         registered_as or frozenset(),
-        issubclass(type(tensor), nn.Parameter),
+        is_parameter(tensor),
         bool(facts(tensor).requires_grad),
         is_leaf(tensor),
         retains_grad(tensor),

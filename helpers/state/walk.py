@@ -110,19 +110,7 @@ class Part(NamedTuple):
 
     def attributes(self) -> list[tuple[Any, Any]]:
         """(key, value) of the plain attributes as they stand, without what is in them."""
-        return [(key, self.own.get(key)) for key in self.plain_keys()]
-
-    def plain_keys(self) -> list:
-        """The keys of the plain attributes, in the order in which they were written."""
-        keys = list(self.own)
-        # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
-        if keys[:_INIT_COUNT] == _INIT_NAMES:
-            keys[:_INIT_COUNT] = ["training"]
-        else:
-            keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
-        if hooks_in(self.own, FORWARD_PRE_HOOKS):  # as every module has that is sharded in place
-            keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
-        return keys
+        return [(key, self.own.get(key)) for key in plain_keys(self.own)]
 
     def registers(self, name: str) -> bool:
         """Is there a tensor, a module or a None of this name in the containers?"""
@@ -230,6 +218,20 @@ def held_by(module: nn.Module) -> tuple[dict, dict, dict, dict]:
     if not type(parameters) is type(buffers) is type(modules) is dict:
         parameters, buffers, modules = map(_as_dict, (parameters, buffers, modules))
     return own, parameters, buffers, modules
+
+
+def plain_keys(own: dict) -> list:
+    """The keys of the plain attributes in an instance dictionary, in the order in which they were
+    written."""
+    keys = list(own)
+    # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
+    if keys[:_INIT_COUNT] == _INIT_NAMES:
+        keys[:_INIT_COUNT] = ["training"]
+    else:
+        keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
+    if hooks_in(own, FORWARD_PRE_HOOKS):  # as every module has that is sharded in place
+        keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
+    return keys
 
 
 def _as_dict(container: object) -> dict:

@@ -122,8 +122,7 @@ def _row(kind: str, value: object) -> dict:
     known = facts(value)
     row = {"kind": kind, "type": clip(type_name(value)), "grad": known.requires_grad}
     if known.dtype is not None:
-        frozen = kind == "parameter" and not known.requires_grad
-        row["words"] = tensor_in_words(known.shape, known.dtype, frozen=frozen)
+        row["words"] = tensor_in_words(known, kind)
     return row
 
 

@@ -10,22 +10,23 @@ import torch
 from torch import nn
 
 from helpers.state.objects import (
+    ORDINARY,
     brief,
     facts,
     instance_dict,
+    is_parameter,
     tensor_in_words,
     text,
     type_name,
 )
 from helpers.state.torch_private import (
     BUFFERS,
-    INTERNAL,
     MODULES,
     NON_PERSISTENT,
     PARAMETERS,
     writes_into,
 )
-from helpers.state.walk import module_kind, plain_kind
+from helpers.state.walk import module_kind, plain_keys, plain_kind
 
 # The places of a name: the containers, and `__dict__` itself for the plain attributes.
 BOXES = ("__dict__", PARAMETERS, BUFFERS, NON_PERSISTENT, MODULES)
@@ -86,19 +87,24 @@ class Wording:
     """Puts values into words. It holds what it has numbered, so that no number serves two."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, tuple, Value]] = {}
+        self._numbers: dict[int, int] = {}
+        # By id and kind: the value itself, what `_about` said of it, and the words.
+        self._known: dict[tuple[int, str], tuple[Any, About, Value]] = {}
 
-    def value(self, value: Any, *, keep: bool = True) -> Value:
-        """`value` in words; unless `keep`, what has no number yet gets none."""
+    def value(self, value: Any, kind: str = "", *, keep: bool = True) -> Value:
+        """`value` in words, with the kind that it has where it stands, or "" for one that stands
+        nowhere; unless `keep`, what has no number yet gets none."""
         about = _about(value)
-        _, known_about, known = self._known.get(id(value), (None, None, None))
+        key = id(value), kind
+        _, known_about, known = self._known.get(key, (None, None, None))
         if known and known_about == about:  # asked for at every line, and seldom another
             return known
-        number = len(self._known) + 1 if keep else 0
-        number = known.number if known else number
-        made = Value(plain_kind(value), _in_words(value, about), number, about[-1])
-        if keep:
-            self._known[id(value)] = (value, about, made)
+        number = self._numbers.get(id(value), len(self._numbers) + 1 if keep else 0)
+        words = _in_words(value, about, kind or _kind_by_class(value))
+        made = Value(kind or plain_kind(value), words, number, about.writes)
+        if number:
+            self._numbers[id(value)] = number
+            self._known[key] = (value, about, made)
         return made
 
     def local(self, value: Any, boxes: dict[int, str]) -> Value:
@@ -116,7 +122,7 @@ class Watch:
         # for others; of the tensors, which can change in their place, the facts too.
         self._found: list[Any] = []
         self._ids: list[int] = []
-        self._tensors: list[tuple[torch.Tensor, tuple]] = []
+        self._tensors: list[tuple[torch.Tensor, About]] = []
         self.history = History()
         self.note(moment, 0, by_line=False)
         self.history.changes.clear()
@@ -150,12 +156,14 @@ class Watch:
     def _described(self, box: str, names: list, values: list | None) -> dict[str, Value]:
         if values is None:
             return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
-        found = {}
-        for name, value in zip(names, values, strict=False):
-            if box != "__dict__" or type(name) is not str or name not in INTERNAL:
-                said = self._wording.value(value)
-                found[text(name)] = said._replace(kind=_kind_in(box, value))
-        return found
+        if box == "__dict__":
+            own = instance_dict(self.module)
+            names = plain_keys(own)
+            values = [dict.get(own, name) for name in names]
+        return {
+            text(name): self._wording.value(value, _kind_in(box, value))
+            for name, value in zip(names, values, strict=False)
+        }
 
 
 def _kind_in(box: str, value: Any) -> str:
@@ -197,20 +205,39 @@ def boxes_of(module: nn.Module) -> dict[int, str]:
     return {id(own): "__dict__", **found}
 
 
-def _about(value: Any) -> tuple:
-    """Shape, dtype, device, requires_grad and count of writes; None each for what is no tensor."""
-    if type(value) is nn.Parameter or type(value) is torch.Tensor:
+class About(NamedTuple):
+    """What may change of a tensor in its place; None each for what is no tensor."""
+
+    shape: torch.Size | None = None
+    dtype: torch.dtype | None = None
+    device: torch.device | None = None
+    requires_grad: bool | None = None
+    writes: int | None = None
+
+
+_NOTHING = About()
+
+
+def _about(value: Any) -> About:
+    kind = type(value)
+    if kind in ORDINARY:
         try:  # quickly for an ordinary tensor, which is asked at every line
-            about = value.shape, value.dtype, value.device, value.requires_grad
-            return (*about, writes_into(value))
+            shown = (value.shape, value.dtype, value.device, value.requires_grad)
+            return About(*shown, writes_into(value))
         except Exception:  # a nested tensor has no shape
             pass
-    if not issubclass(type(value), torch.Tensor):
-        return (None,) * 5
-    return (*facts(value)[:4], writes_into(value))
+    if not issubclass(kind, torch.Tensor):
+        return _NOTHING
+    told = facts(value)
+    return About(told.shape, told.dtype, told.device, told.requires_grad, writes_into(value))
 
 
-def _in_words(value: Any, about: tuple) -> str:
+def _kind_by_class(value: Any) -> str:
+    """The kind that a value would have, if it were assigned to a name of its own."""
+    return "parameter" if is_parameter(value) else plain_kind(value)
+
+
+def _in_words(value: Any, about: About, as_kind: str) -> str:
     """ "Parameter, 2 × 3, float32" for a value of which `_about` said so."""
     kind, name = type(value), type_name(value)
     if issubclass(kind, nn.Module):
@@ -219,6 +246,4 @@ def _in_words(value: Any, about: tuple) -> str:
         return brief(value)
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
-    shape, dtype, device, grad, _ = about
-    frozen = issubclass(kind, nn.Parameter) and not grad
-    return f"{name}, {tensor_in_words(shape, dtype, device, frozen=frozen)}"
+    return f"{name}, {tensor_in_words(about, as_kind)}"

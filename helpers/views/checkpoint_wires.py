@@ -41,7 +41,7 @@ def words_of(held: Outline | None) -> str:
     """What stands on one side; "–" for nothing."""
     if held is None or held.dtype is None:
         return "–" if held is None else clip(held.type, 80)
-    return tensor_in_words(held.shape, held.dtype, held.device)
+    return tensor_in_words(held)
 
 
 @dataclass

@@ -200,7 +200,7 @@ def _left_out(frame: Frame) -> list[str]:
 
 
 def _about(one: Reached) -> str:
-    return tensor_in_words(one.shape, one.dtype)
+    return tensor_in_words(one.tensor)
 
 
 def _place(part: BlockPart, block: Block) -> str:

@@ -24,6 +24,7 @@ from helpers.state.objects import (
 from helpers.state.portions import portions_of
 from helpers.state.totals import Totals, census
 from helpers.state.tree import About, Row
+from helpers.state.visibility import Seen
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.byte_strip import strip_in_html, strip_of
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
@@ -39,20 +40,29 @@ _MATCHES = 200
 _ON_PAGE_ROWS, _ON_PAGE_NUMBERS = 1_500, 60_000
 _NOT_ON_PAGE = "Run the lesson to read more of the model: there is no kernel behind this page."
 _STATIC_ROWS = 50
-# What each answer of the experiment says, if it is yes and if it is no; in the order of `Seen`.
-_SEES = (
-    ("named_parameters() lists this name", "named_parameters() does not list this name"),
-    ("named_buffers() lists this name", "named_buffers() does not list this name"),
-    ("state_dict() has this name: it is saved and loaded", "state_dict() leaves this name out"),
-    (".to() moves it", ".to() leaves it where it is"),
-    ("backward() leaves a gradient on it", "backward() leaves no gradient on it"),
-    (
+# What each answer of the experiment says, if it is yes and if it is no.
+_SEES = {
+    "in_parameters": (
+        "named_parameters(remove_duplicate=False) lists this name",
+        "named_parameters(remove_duplicate=False) does not list this name",
+    ),
+    "in_buffers": (
+        "named_buffers(remove_duplicate=False) lists this name",
+        "named_buffers(remove_duplicate=False) does not list this name",
+    ),
+    "in_state_dict": (
+        "state_dict() has this name: it is saved and loaded",
+        "state_dict() leaves this name out",
+    ),
+    "moves_with_to": (".to() moves it", ".to() leaves it where it is"),
+    "gets_gradient": ("backward() leaves a gradient on it", "backward() leaves no gradient on it"),
+    "held_by_optimizer": (
         "an optimizer made from parameters() holds it",
         "an optimizer made from parameters() does not hold it",
     ),
-)
+}
 # JSON of what never changes.
-_WORDS = json.dumps({"signs": AS_JSON, "sees": _SEES})
+_WORDS = json.dumps({"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields]})
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):
@@ -241,7 +251,6 @@ def _as_json(row: Row) -> dict:
 
 def _tensor_as_json(row: Row) -> dict:
     tensor = row.tensor
-    frozen = row.kind == "parameter" and not tensor.requires_grad
     # A symbolic size stays text: int() would write a guard into its owner's graph.
     numel = tensor.numel if type(tensor.numel) is int else None
     nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
@@ -251,7 +260,7 @@ def _tensor_as_json(row: Row) -> dict:
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
-        "words": tensor_in_words(tensor.shape, tensor.dtype, frozen=frozen, here=row.piece),
+        "words": tensor_in_words(tensor, row.kind, row.piece),
         "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
     }
 
