@@ -565,6 +565,23 @@ def test_a_buffer_that_a_hook_keeps_from_the_file_is_a_buffer_among_the_ways():
     assert kinds == ["parameter"] * 2 + ["buffer"] * 3 + ["non-persistent buffer"]
 
 
+def test_a_buffer_here_and_a_parameter_there_is_one_parameter_for_all():
+    model = nn.Module()
+    model.a, model.b = nn.Module(), nn.Module()
+    weight = nn.Parameter(torch.zeros(3))
+    model.a.register_buffer("first", weight)
+    model.b.second = weight
+    model.a.register_buffer("quiet", torch.zeros(2), persistent=False)
+    model.b.register_buffer("saved", model.a.quiet)
+    assert [row["kind"] for row in ways(model).rows] == ["parameter", "buffer"]
+    found = snapshot(model)
+    counted = [one for at, one in enumerate(found.entries) if at not in found.repeats]
+    tensors = [(one.path, one.slot_kind) for one in counted if one.dtype]
+    assert tensors == [("b.second", "parameter"), ("b.saved", "buffer")]
+    assert (found.totals.parameters, found.totals.buffers) == (3, 2)
+    assert found.totals == totals(model)
+
+
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
 def test_a_budget_cuts_the_rows_and_counts_what_is_left_out(budget):
     model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(500)))

@@ -13,7 +13,7 @@ from torch import nn
 from helpers.state.objects import ATOMS, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, known, sums
-from helpers.state.walk import KINDS, NOT_SAVED, Part, Slot, entry_kind, plain_keys, walk
+from helpers.state.walk import KINDS, NOT_SAVED, RANKS, Part, Slot, entry_kind, plain_keys, walk
 
 
 class Entry(NamedTuple):
@@ -93,9 +93,6 @@ _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a 
 # What an `Entry` calls each kind of slot, and whether it is saved.
 _IS_SAVED = {"parameter": True, "buffer": True, NOT_SAVED: False}
 _KINDS = {kind: (entry_kind(kind), _IS_SAVED.get(kind)) for kind in KINDS}
-
-# Of a tensor that is several of these, the first counts.
-_PRECEDENCE = {"parameter": 0, "buffer": 1, "plain tensor": 2}
 
 
 def snapshot(module: nn.Module) -> Snapshot:
@@ -220,6 +217,6 @@ class _Listing:
         for group in places.values():
             if len(group) > 1:
                 shared.append(tuple(entries[position].path for position in group))
-                group.sort(key=lambda place: _PRECEDENCE[entries[place].kind])
+                group.sort(key=lambda place: RANKS[entries[place].slot_kind])
                 repeats.update(group[1:])
         return tuple(shared), frozenset(repeats)

@@ -69,8 +69,8 @@ class Census:
 
     @cached_property
     def distinct(self) -> tuple[dict[int, object], dict[int, object]]:
-        """The same by id. Under another name a tensor counts once, as a parameter if it is one;
-        None does not."""
+        """The same by id. Under another name a tensor counts once, as the first of its kinds
+        (`RANKS`): a parameter if it is one; None does not."""
         parameters, buffers = ({id(tensor): tensor for tensor in one} for one in self.tensors)
         parameters.pop(id(None), None)
         for key in [id(None), *(parameters.keys() & buffers.keys())]:

@@ -41,6 +41,7 @@ KINDS = (
     "module",
 )
 NOT_SAVED = KINDS[2]
+RANKS = {kind: rank for rank, kind in enumerate(KINDS)}  # what is several counts as the first
 REGISTERED = frozenset(KINDS) - {"plain tensor", "plain value"}
 _INIT_NAMES, _INIT_COUNT = list(INIT_NAMES), len(INIT_NAMES)
 _new = tuple.__new__  # Slot(...) takes twice as long, and a large model has a million

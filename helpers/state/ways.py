@@ -21,7 +21,7 @@ from helpers.state.objects import (
 )
 from helpers.state.torch_private import PARAMETERS
 from helpers.state.visibility import registered_kinds
-from helpers.state.walk import NOT_SAVED, walk
+from helpers.state.walk import NOT_SAVED, RANKS, walk
 
 WAYS = (PARAMETERS, "named_parameters", "parameters", "state_dict")
 _NAMES = 8  # of one tensor in one cell
@@ -100,15 +100,18 @@ def _rows(
     """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
     rows: dict[int, dict] = {}
     held: list[object] = []
-    slots = (slot for part in walk(module, times=1) for slot in part.buffer_slots())
-    kinds = registered_kinds(slots)
+    parts = list(walk(module, times=1))
+    kinds = registered_kinds(
+        slot for part in parts for slot in part.parameter_slots() + part.buffer_slots()
+    )
     for _, part in module.named_modules(remove_duplicate=False):
-        for _, tensor in part.named_parameters(recurse=False, remove_duplicate=False):
+        parameters = part.named_parameters(recurse=False, remove_duplicate=False)
+        buffers = part.named_buffers(recurse=False, remove_duplicate=False)
+        listed = [("parameter", one) for _, one in parameters]
+        listed += [(NOT_SAVED, one) for _, one in buffers]
+        for otherwise, tensor in listed:
             held.append(tensor)
-            rows.setdefault(id(tensor), _row("parameter", tensor))
-        for _, tensor in part.named_buffers(recurse=False, remove_duplicate=False):
-            held.append(tensor)
-            kind = "buffer" if "buffer" in kinds.get(id(tensor), ()) else NOT_SAVED
+            kind = min(kinds.get(id(tensor), {otherwise}), key=RANKS.get)
             rows.setdefault(id(tensor), _row(kind, tensor))
     for _, value in first:
         rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
