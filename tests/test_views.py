@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 
 import pytest
@@ -116,6 +117,42 @@ def test_the_still_picture_survives_a_page_that_is_not_trusted(make):
 def test_what_is_saved_is_the_same_each_time(make):
     first, second = faces(make()), faces(make())
     assert [first[kind] == second[kind] for kind in ("text/plain", "text/html")] == [True, True]
+
+
+def lone() -> nn.Module:
+    """A module with one tensor of one element."""
+    model = nn.Module()
+    model.register_buffer("one", torch.ones(1))
+    return model
+
+
+OF_ONE: dict[str, Callable[[], object]] = {
+    "CheckpointTable": lambda: CheckpointTable(compare_checkpoint(lone(), {})),
+    "MemoryMap": lambda: MemoryMap(one=torch.ones(1)),
+    "OutcomeTable": lambda: OutcomeTable([one for one in grid() if one.error][:1]),
+    "ParameterWays": lambda: ParameterWays(lone()),
+    "ParameterWays, cut": lambda: ParameterWays(nn.ParameterList(torch.ones(1) for _ in range(41))),
+    "StateMap": lambda: StateMap(lone()),
+    "StateMap of a Parameter": lambda: StateMap(nn.ParameterList([torch.ones(1)])),
+    "TracePlayer": lambda: TracePlayer(assigned(3)),
+    "VisibilityTable": lambda: VisibilityTable(lone(), {"mine": {"one": True}}),
+    "VisibilityTable, cut": lambda: VisibilityTable(
+        nn.ParameterList(torch.ones(1) for _ in range(61))
+    ),
+    "VisibilityGrid": lambda: VisibilityTable(lone(), {"mine": {"one": True}}).predict(),
+}
+
+
+@pytest.mark.parametrize("make", OF_ONE.values(), ids=OF_ONE)
+def test_of_one_thing_no_face_speaks_as_of_several(make):
+    shown = faces(make())
+    page = Page(shown["text/html"])
+    several = re.compile(
+        r"\b(?<![\d.,])1 (?:more |\w+ )?"
+        r"(attempts|blocks|calls|elements|entries|frames|keys|modules|names|pairs|tensors)\b"
+    )
+    found = several.findall(shown["text/plain"]) + several.findall(page.words)
+    assert found == [] and several.search("and 1 more tensors")
 
 
 # --- Redraw ---

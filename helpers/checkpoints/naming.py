@@ -18,7 +18,7 @@ from helpers.checkpoints.names import (
     without_gaps,
     without_wrappers,
 )
-from helpers.state.objects import brief
+from helpers.state.objects import brief, counted, plural
 
 
 def prefix(case: Case) -> Iterator[Proposal]:
@@ -33,8 +33,9 @@ def prefix(case: Case) -> Iterator[Proposal]:
         if any(key.startswith(text) for key in case.own.shapes):
             words = f"The keys begin with {shown} once more than those of the model."
         if others:
+            stay = plural(others, "stays as it is", "stay as they are")
             words = (
-                f"What the model has stands under {shown}; {others:,} other keys stay as they are."
+                f"What the model has stands under {shown}; {counted(others, 'other key')} {stay}."
             )
         code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
         yield Proposal("prefix", words, code)

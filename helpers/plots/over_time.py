@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helpers.plots.figure import figure_of, label_ends, shade, shown
+from helpers.state.objects import counted
 from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
 
@@ -114,7 +115,9 @@ def resumed(
     Raises `ValueError` where there is nothing continued, and for a `step` outside the whole run.
     """
     if not continued or not 0 <= step < len(whole):
-        raise ValueError(f"nothing continued, or no step {step} in a run of {len(whole)} steps")
+        raise ValueError(
+            f"nothing continued, or no step {step} in a run of {counted(len(whole), 'step')}"
+        )
     light, dark = "#929292", "#646464"  # as far apart as both grounds allow
     with figure_of(title) as figure:
         panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]

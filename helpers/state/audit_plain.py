@@ -20,19 +20,15 @@ from helpers.state.code_lines import (
 )
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Attribute, Holders
-from helpers.state.objects import META, facts, is_parameter
+from helpers.state.objects import META, counted, facts, is_parameter
 from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import NOT_SAVED, walk
-
-
-def _counted(things: list, word: str) -> str:
-    return f"{len(things):,} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _in(one: Attribute, things: list, word: str, alone: str) -> str:
     """ "a plain list holds 2 tensors", or `alone` where the attribute is the thing itself."""
     kind = class_of_container(one.value)
-    return f"a plain {kind} holds {_counted(things, word)}" if kind else alone
+    return f"a plain {kind} holds {counted(len(things), word)}" if kind else alone
 
 
 def _left_out(model: Holders, one: Attribute) -> str:
@@ -122,7 +118,7 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         what = f"is {first!r} itself" if same else f"shares memory with {first!r}"
         kind = class_of_container(one.value)
         if kind:
-            many = _counted(one.inside.aliases, "tensor")
+            many = counted(len(one.inside.aliases), "tensor")
             what = f"a plain {kind} holds {many} of the model: the first {what}"
         # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
         # new object.

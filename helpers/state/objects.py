@@ -196,6 +196,16 @@ def clip(words: str, limit: int = 300) -> str:
     return words if len(words) <= limit else f"{words[: limit - tail]}…{words[1 - tail :]}"
 
 
+def plural(number: int, one: str, many: str = "") -> str:
+    """`one` for 1, else `many`, which is `one` with an s where it is not given."""
+    return one if number == 1 else many or f"{one}s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things in words, as every sentence has it: "1 tensor", "2,000 tensors"."""
+    return f"{number:,} {plural(number, one, many)}"
+
+
 def from_torch(kind: type, package: str = "torch") -> bool:
     """Is this class torch's own? Its methods may run; a learner's may not."""
     try:

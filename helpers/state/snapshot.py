@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import ATOMS, collector_paused, facts, require_module
+from helpers.state.objects import ATOMS, collector_paused, counted, facts, require_module
 from helpers.state.torch_private import without_torch_function
 from helpers.state.totals import Totals, known, sums
 from helpers.state.walk import KINDS, NOT_SAVED, RANKS, Part, Slot, entry_kind, plain_keys, walk
@@ -84,9 +84,8 @@ class Snapshot:
         return sums(modules, parameters, buffers, nbytes)
 
     def __repr__(self) -> str:
-        modules = self.totals.modules
-        noun = "module" if modules == 1 else "modules"
-        return f"<Snapshot: {len(self.entries):,} entries of {modules:,} {noun}>"
+        entries = counted(len(self.entries), "entry", "entries")
+        return f"<Snapshot: {entries} of {counted(self.totals.modules, 'module')}>"
 
 
 _new = tuple.__new__  # Entry(...) takes twice as long, and a large model has a million

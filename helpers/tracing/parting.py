@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from helpers.state.objects import type_name
+from helpers.state.objects import counted, type_name
 from helpers.tracing.recorder import Line
 from helpers.tracing.source import Fork
 from helpers.tracing.trace import Step, Trace, fork_of, outcomes_of
@@ -88,7 +88,7 @@ def _decided(steps: Trace, at: int) -> str:
     rounds = _rounds(lines, at, fork)
     if outcome:
         return f"goes on with round {rounds}"
-    return f"ends after {rounds - 1} round{'' if rounds == 2 else 's'}"
+    return f"ends after {counted(rounds - 1, 'round')}"
 
 
 def _rounds(lines: list[Line], at: int, fork: Fork) -> int:

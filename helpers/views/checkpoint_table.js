@@ -4,7 +4,7 @@
 import { Wires } from "./checkpoint_wires.js";
 import { node } from "./dom.js";
 import { enter } from "./life.js";
-import { count } from "./words.js";
+import { counted } from "./words.js";
 
 // An advice, with a button where something came of it. Of several the code is folded, so that the
 // lines stay in sight.
@@ -79,8 +79,10 @@ class Table {
     this.wires.wanted = this.filter.value.trim().toLowerCase();
     this.wires.show(this.wires.at);
     const { more } = this.fit;
-    const rest = more ? `${count(more)} more keys are not listed.` : "";
-    const rows = `${count(this.wires.rows.length)} rows found. `;
+    const rest = more
+      ? `${counted(more, "more key is not listed", "more keys are not listed")}.`
+      : "";
+    const rows = `${counted(this.wires.rows.length, "row")} found. `;
     this.found.textContent = (this.wires.wanted ? rows : "") + rest;
   }
 

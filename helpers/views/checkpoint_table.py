@@ -87,7 +87,7 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
             said = join([mark(sign), sign.label])
             rows.append([tag("span", clip(key), style=CODE), said])
             rows[-1] += [words_of(side.get(key)) for side in sides]
-        return join([grid(_HEADS, rows), rest(len(keys) - _ROWS, "keys")])
+        return join([grid(_HEADS, rows), rest(len(keys) - _ROWS, "key")])
 
 
 def _step(advice: dict) -> Markup:

@@ -5,7 +5,7 @@ import { folded, OPEN, partsOf, rowsOf } from "./checkpoint_rows.js";
 import { breakable, mark, node } from "./dom.js";
 import { between, run } from "./motion.js";
 import { drawn } from "./svg.js";
-import { count } from "./words.js";
+import { count, counted } from "./words.js";
 
 const SHOWN = 300; // rows that a filter finds
 const MOVING = 150; // rows; more than these move at once
@@ -121,13 +121,14 @@ export class Wires {
 
   fold({ id, isOpen, folded: many, kind, more, left, right }) {
     const state = left === null ? this.stage.file[right] : this.stage.model[left];
+    const keys = counted(many, "key");
     const says = { fits: "fit", could: "could fit" }[kind] ?? this.signs[state].label;
     const part = isOpen && many > OPEN ? `, ${OPEN} of them shown` : "";
-    const words = `${count(many)} ${more ? "more" : "keys"} ${says}${part}`;
+    const words = `${more ? `${count(many)} more` : keys} ${says}${part}`;
     const about = { type: "button", class: "inm-button", "data-fold": id };
     const button = node("button", { ...about, "aria-expanded": String(isOpen) }, words);
     const both = kind !== "alone";
-    const other = both ? node("span", "inm-soft", `${count(many)} keys`) : "";
+    const other = both ? node("span", "inm-soft", keys) : "";
     return [node("div", KEY, button), node("div", CELL), node("div", KEY, other)];
   }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from helpers.state.objects import writable
+from helpers.state.objects import plural, writable
 
 if TYPE_CHECKING:
     from helpers.views.signs import Sign
@@ -86,9 +86,13 @@ def soft(*words: object) -> Markup:
     return tag("div", *words, style=f"{SOFT};{PROSE};margin-top:0.4em")
 
 
-def rest(count: int, what: str = "") -> Markup | str:
-    """A line on the `count` of `what` that are not shown; nothing if none are left out."""
-    return soft(" ".join(f"… and {count:,} more {what}".split())) if count > 0 else ""
+def rest(count: int, what: str = "", many: str = "") -> Markup | str:
+    """A line on the things that are not shown, `what` is one of them and `many` are several;
+    nothing if none are left out."""
+    if count <= 0:
+        return ""
+    number = f"{count:,} more"
+    return soft(f"… and {number} {plural(count, what, many)}" if what else f"… and {number}")
 
 
 def fold(summary: object, *parts: object, is_open: bool = False, style: str = "") -> Markup:

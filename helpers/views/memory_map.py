@@ -9,7 +9,7 @@ from traitlets import Dict
 
 from helpers.state.memory_blocks import BlockPart
 from helpers.state.memory_film import Block, Frame, MemoryFilm, Reached
-from helpers.state.objects import brief, clip, dtype_in_words, tensor_in_words
+from helpers.state.objects import brief, clip, counted, dtype_in_words, tensor_in_words
 from helpers.state.reach import require_source
 from helpers.state.table import Table
 from helpers.views import ThreeFaces, front_end
@@ -94,7 +94,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
         told = [f"{clip(self.frames[at].words, _LONGEST)}: {self._said(at)}" for at in shown]
         if left_out:
             told.insert(1, "…")
-        return f"MemoryMap, {_number(len(self.frames), 'frame')}: {'; '.join(told)}"
+        return f"MemoryMap, {counted(len(self.frames), 'frame')}: {'; '.join(told)}"
 
     def static_face(self) -> Markup:
         """The frames as a table: a row for each name, in each frame its block and the numbers."""
@@ -109,7 +109,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
             "memory",
             grid(heads, rows, keeps_first=True),
             *(soft(line) for line in _left_out(self.frames[-1])),
-            rest(left_out, "frames between"),
+            rest(left_out, "frame between", "frames between"),
             soft(
                 "A letter is a block of memory: names with the same letter share it. In bold, the "
                 "numbers that have changed."
@@ -130,11 +130,7 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
 
 def _counts(frame: Frame) -> tuple[str, str]:
     blocks = sum(block.state == "held" for block in frame.blocks.values())
-    return _number(len(frame.names), "name"), _number(blocks, "block")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return counted(len(frame.names), "name"), counted(blocks, "block")
 
 
 def said(frame: Frame, earlier: Frame | None) -> str:
@@ -194,7 +190,7 @@ def _listed(words: list[str], most: int = _MOST_NAMES) -> str:
 def _left_out(frame: Frame) -> list[str]:
     """What the map has no row for."""
     return [
-        f"{clip(source, _LONGEST)}: +{_number(count, 'more name')}"
+        f"{clip(source, _LONGEST)}: +{counted(count, 'more name')}"
         for source, count in frame.more.items()
     ]
 

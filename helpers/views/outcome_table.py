@@ -8,7 +8,7 @@ from typing import NamedTuple
 import anywidget
 from traitlets import Dict, Int, List, TraitError, validate
 
-from helpers.state.objects import brief
+from helpers.state.objects import brief, counted, plural
 from helpers.tracing.trials import Outcome
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, tag
@@ -168,7 +168,11 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
 
     def title(self) -> str:
         errors = sum(bool(one.error) for one in self.outcomes)
-        return f"OutcomeTable: {len(self.outcomes)} attempts, {errors} of them raise an error"
+        attempts, raising = (
+            counted(len(self.outcomes), "attempt"),
+            plural(errors, "raises", "raise"),
+        )
+        return f"OutcomeTable: {attempts}, {errors} of them {raising} an error"
 
     def static_face(self) -> Markup:
         return tag("div", *map(_drawn, self._routes), class_="inm-outcomes", style=_LOOK)

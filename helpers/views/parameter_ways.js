@@ -3,13 +3,13 @@
 
 import { breakable, mark, node } from "./dom.js";
 import { enter } from "./life.js";
-import { count } from "./words.js";
+import { counted } from "./words.js";
 
 const WAYS = [
-  { name: "_parameters", units: "entries", takes: [] },
-  { name: "named_parameters", units: "pairs", takes: ["prefix", "recurse", "remove_duplicate"] },
-  { name: "parameters", units: "tensors", takes: ["recurse"] },
-  { name: "state_dict", units: "entries", takes: ["prefix"] },
+  { name: "_parameters", takes: [] },
+  { name: "named_parameters", takes: ["prefix", "recurse", "remove_duplicate"] },
+  { name: "parameters", takes: ["recurse"] },
+  { name: "state_dict", takes: ["prefix"] },
 ];
 
 const COLUMN = { scope: "col", role: "columnheader" };
@@ -73,7 +73,7 @@ function wayCell(row, way, { at, more }, given) {
     const place = node("span", "inm-soft", `${position} `);
     return node("div", "inm-ways-item", place, node("code", "", ...breakable(words)));
   });
-  const rest = more ? node("div", "inm-soft", `… and ${count(more)} more names`) : "";
+  const rest = more ? node("div", "inm-soft", `… and ${counted(more, "more name")}`) : "";
   return node("td", about, node("div", "", ...items, rest));
 }
 
@@ -87,8 +87,8 @@ class Grid {
   body = node("tbody", { role: "rowgroup" });
   status = node("div", { class: "inm-status", role: "status" });
 
-  constructor({ rows, frames, returns }, signs, given) {
-    Object.assign(this, { rows, frames, returns, signs, given });
+  constructor({ rows, frames, returns, units }, signs, given) {
+    Object.assign(this, { rows, frames, returns, units, signs, given });
     const label = "What each way returns, a row for each tensor";
     const about = { class: "inm-table", role: "grid", "aria-label": label };
     this.table = node("table", about, this.head, this.body);
@@ -103,7 +103,7 @@ class Grid {
     const frame = this.frame();
     const given = this.given();
     const heads = WAYS.map((way, i) => {
-      const sum = `${this.returns[i]}, ${count(frame.counts[i])} ${way.units}`;
+      const sum = `${this.returns[i]}, ${counted(frame.counts[i], ...this.units[i])}`;
       const call = node("code", "", ...breakable(callOf(way, given)));
       return node("th", COLUMN, call, node("div", "inm-soft", sum));
     });
@@ -183,7 +183,11 @@ function render({ model, el }) {
   const ways = model.get("ways");
   const { bar, inputs, given } = controls();
   const grid = new Grid(ways, model.get("signs"), given);
-  const rest = node("div", "inm-rest", ways.more ? `… and ${count(ways.more)} more tensors` : "");
+  const rest = node(
+    "div",
+    "inm-rest",
+    ways.more ? `… and ${counted(ways.more, "more tensor")}` : "",
+  );
   const scroll = node("div", "inm-scroll", grid.table);
   const root = node("div", "inm inm-ways", bar, scroll, rest, grid.status);
   const { on, leave } = enter(el, root);

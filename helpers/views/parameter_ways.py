@@ -10,7 +10,7 @@ import anywidget
 from torch import nn
 from traitlets import Dict
 
-from helpers.state.objects import require_module
+from helpers.state.objects import counted, require_module
 from helpers.state.ways import WAYS, ways
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import (
@@ -29,7 +29,7 @@ from helpers.views.markup import (
 from helpers.views.signs import AS_JSON, SIGNS
 
 _STATIC_ROWS = 40
-_UNITS = ("entries", "pairs", "tensors", "entries")
+_UNITS = (("entry", "entries"), ("pair", "pairs"), ("tensor", "tensors"), ("entry", "entries"))
 
 
 class ParameterWays(ThreeFaces, anywidget.AnyWidget):
@@ -48,7 +48,7 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "ParameterWays")
-        super().__init__(ways=asdict(ways(module)))
+        super().__init__(ways=asdict(ways(module)) | {"units": _UNITS})
 
     def title(self) -> str:
         counts = zip(_calls(), self.ways["frames"]["TT"]["counts"], strict=True)
@@ -62,7 +62,7 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
         frame, rows = self.ways["frames"]["TT"], self.ways["rows"][:_STATIC_ROWS]
         columns = zip(_calls(), self.ways["returns"], frame["counts"], _UNITS, strict=True)
         heads = (
-            join([tag("div", call, style=CODE), soft(f"{kind}, {count:,} {unit}")])
+            join([tag("div", call, style=CODE), soft(f"{kind}, {counted(count, *unit)}")])
             for call, kind, count, unit in columns
         )
         body = (
@@ -73,7 +73,7 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
         return face(
             "ways",
             grid(["tensor", *heads], body),
-            rest(self.ways["more"] + len(self.ways["rows"]) - len(rows), "tensors"),
+            rest(self.ways["more"] + len(self.ways["rows"]) - len(rows), "tensor"),
             soft("Numbers are positions. Arguments at their defaults: ", defaults, "."),
         )
 
@@ -96,7 +96,7 @@ def _cell(row: dict, cell: dict) -> Markup:
         tag("div", tag("span", f"{place} ", style=SOFT), _name(name + none or row["type"]))
         for place, name in cell["at"]
     )
-    return join([*lines, rest(cell["more"], "names")])
+    return join([*lines, rest(cell["more"], "name")])
 
 
 def _name(words: str) -> Markup:

@@ -4,6 +4,7 @@
 import { node, prose } from "./dom.js";
 import { enter, hear } from "./life.js";
 import { questionOf } from "./quiz_question.js";
+import { counted } from "./words.js";
 
 const paragraph = (words) => node("p", "inm-prose", ...prose(words));
 
@@ -22,7 +23,7 @@ function adviceOf({ questions, all_right: allRight }, chosen) {
     return choice < 0 || choice === question.options.length - 1; // the last is "I don't know"
   };
   const open = left.filter(isOpen);
-  const count = open.length === 1 ? "1 question is" : `${open.length} questions are`;
+  const count = counted(open.length, "question is", "questions are");
   return [
     node("strong", "", "Begin with ", ...prose(left[0].lesson), "."),
     ...listOf(

@@ -22,7 +22,7 @@ def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = (
     heads = [tag("span", way.words or "else", title=way.condition or None) for way in ways]
     shown = zip(names[:_MOST], courses[:_MOST], strict=True)
     rows = [[tag("span", name, style=MONO), *_cells(ways, course)] for name, course in shown]
-    more = rest(len(courses) - _MOST, "assignments")
+    more = rest(len(courses) - _MOST, "assignment")
     words = soft("What __setattr__ asks, from left to right, until an answer is True:")
     return join([words, grid(["name", *heads], rows, _CELL), more])
 

@@ -7,18 +7,18 @@ import { Details } from "./state_map_details.js";
 import { isModule, parentOf, Rows } from "./state_map_rows.js";
 import { Strip } from "./state_map_strip.js";
 import { Tree } from "./state_map_tree.js";
-import { count } from "./words.js";
+import { count, counted, plural } from "./words.js";
 
 const MOST_ASKED = 8;
 const PAUSE = 120; // ms between the last letter of a filter and the question to Python
 
 function totalsOf({ parameters, trainable, buffers, memory, lazy, modules }) {
   const facts = [
-    ["parameter elements", count(parameters)],
+    [plural(parameters, "parameter element"), count(parameters)],
     ["of them trainable", count(trainable)],
-    ["buffer elements", count(buffers)],
+    [plural(buffers, "buffer element"), count(buffers)],
     ["in parameters and buffers", memory],
-    [modules === 1 ? "module" : "modules", count(modules)],
+    [plural(modules, "module"), count(modules)],
   ];
   if (lazy) facts.push(["lazy, no size yet", count(lazy)]);
   return facts.map(([name, value]) => node("div", "", node("dt", "", name), node("dd", "", value)));
@@ -32,7 +32,7 @@ function legendOf(signs) {
 function countOf({ matches, more }) {
   const all = matches.size + more;
   if (all === 0) return "Nothing has this in its name";
-  const words = all === 1 ? "1 match" : `${count(all)} matches`;
+  const words = counted(all, "match", "matches");
   return more ? `${words}, the first ${count(matches.size)} shown` : words;
 }
 

@@ -15,6 +15,7 @@ from traitlets import Bool, Dict, List, Unicode
 from helpers.state import tree
 from helpers.state.objects import (
     collector_paused,
+    counted,
     dtype_in_words,
     require_module,
     shape_in_words,
@@ -179,9 +180,10 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
             return "<StateMap, closed>"
         sums = self.totals
         return (
-            f"StateMap of {self.rows[0]['type']}: {_modules(sums)}, "
-            f"{sums['parameters']:,} parameter elements ({sums['trainable']:,} trainable), "
-            f"{sums['buffers']:,} buffer elements, {sums['nbytes']:,} bytes"
+            f"StateMap of {self.rows[0]['type']}: {counted(sums['modules'], 'module')}, "
+            f"{counted(sums['parameters'], 'parameter element')} "
+            f"({sums['trainable']:,} trainable), "
+            f"{counted(sums['buffers'], 'buffer element')}, {sums['nbytes']:,} bytes"
         )
 
     def static_face(self) -> Markup:
@@ -208,13 +210,13 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
 
     Of `budget` rows, and `at_a_time` of one module, where that is given."""
     with collector_paused():  # it would walk the growing census, which is gone in a moment
-        counted = census(module)
-        sums, portions = counted.totals, portions_of(module, counted)
+        taken = census(module)
+        sums, portions = taken.totals, portions_of(module, taken)
         if not budget:
             small = sums.modules <= _WHOLE_MODULES
             budget, at_a_time = (_WHOLE_ROWS, _PAGE) if small else (_FIRST_ROWS, _FIRST_ROWS)
-        found = tree.opened(module, budget, at_a_time, counted.part)
-        del counted
+        found = tree.opened(module, budget, at_a_time, taken.part)
+        del taken
     rows = []
     for row in found.rows:
         sent = _as_json(row)
@@ -323,11 +325,9 @@ def _legend() -> Markup:
 def _sums(sums: dict) -> str:
     lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
     return (
-        f"{sums['parameters']:,} parameter elements, {sums['trainable']:,} of them trainable; "
-        f"{sums['buffers']:,} buffer elements; {bytes_in_words(sums['nbytes'])} in parameters and "
-        f"buffers{lazy}; {_modules(sums)}"
+        f"{counted(sums['parameters'], 'parameter element')}, "
+        f"{sums['trainable']:,} of them trainable; "
+        f"{counted(sums['buffers'], 'buffer element')}; "
+        f"{bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; "
+        f"{counted(sums['modules'], 'module')}"
     )
-
-
-def _modules(sums: dict) -> str:
-    return "1 module" if sums["modules"] == 1 else f"{sums['modules']:,} modules"

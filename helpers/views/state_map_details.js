@@ -1,13 +1,13 @@
 // What is known of the row that is selected: its facts, its names, and who sees it.
 
 import { breakable, mark, node } from "./dom.js";
-import { count } from "./words.js";
+import { count, plural } from "./words.js";
 
 function sumsOf({ parameters, trainable, buffers, memory }) {
   return [
-    ["parameter elements", count(parameters)],
+    [plural(parameters, "parameter element"), count(parameters)],
     ["of them trainable", count(trainable)],
-    ["buffer elements", count(buffers)],
+    [plural(buffers, "buffer element"), count(buffers)],
     ["memory", memory],
   ];
 }

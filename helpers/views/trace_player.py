@@ -200,7 +200,7 @@ def static_face(steps: Trace, river: dict) -> Markup:
         soft(repr(steps)),
         river_table(river["ways"], river["courses"]),
         grid(("in", "line that decided", "what came of it"), rows[:_STATIC_ROWS]),
-        rest(len(rows) - _STATIC_ROWS, "such lines"),
+        rest(len(rows) - _STATIC_ROWS, "such line"),
         _before_and_after(steps),
     )
 

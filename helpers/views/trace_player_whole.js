@@ -7,7 +7,7 @@ import { Film } from "./trace_player_film.js";
 import { River } from "./trace_player_river.js";
 import { Source } from "./trace_player_source.js";
 import { State } from "./trace_player_state.js";
-import { count } from "./words.js";
+import { counted } from "./words.js";
 
 const NAMES = ["first", "second"];
 
@@ -18,7 +18,7 @@ function legendOf(films) {
     `▶ runs now · ✓ has run · – passed over by a test${two ? " · ▷ waits" : ""}`,
     "Tick on the slider: a change.",
     "Containers: as the line itself leaves them.",
-    ...(more ? [`${count(more)} more steps are not shown.`] : []),
+    ...(more ? [`${counted(more, "more step is not shown", "more steps are not shown")}.`] : []),
     ...new Set(films.flatMap(({ remarks }) => remarks.map((one) => `${one}.`))),
   ];
   const parts = words.map((one) => node("div", "inm-prose", one));

@@ -5,9 +5,7 @@ import { breakable, mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
 import { between, run } from "./motion.js";
 import { Roving } from "./roving.js";
-import { count } from "./words.js";
-
-const many = (number, one, more) => `${count(number)} ${number === 1 ? one : more}`;
+import { count, counted } from "./words.js";
 
 // Tensors across and calls down, or the other way round: what there is more of goes down.
 function turned({ tensors, calls, answers }) {
@@ -52,7 +50,7 @@ class Grid {
     const label = "Who sees what: calls and tensors";
     this.table = node("table", { role: "grid", "aria-label": label }, this.head, this.body);
     const ask = "Who sees which tensor? Mark each cell where you expect a yes. Then reveal.";
-    const more = grid.more ? `… and ${many(grid.more, "more tensor", "more tensors")}` : "";
+    const more = grid.more ? `… and ${counted(grid.more, "more tensor")}` : "";
     const first = node("div", "inm-grid-ask inm-prose", ask);
     const scroll = node("div", "inm-scroll", this.table);
     const rest = node("div", "inm-soft", more);
@@ -174,7 +172,7 @@ class Grid {
       unseen && `${count(unseen)} yes that you did not mark`,
       wrong && `${count(wrong)} no that you marked`,
     ].filter(Boolean);
-    const missed = many(unseen + wrong, "miss", "misses");
+    const missed = counted(unseen + wrong, "miss", "misses");
     this.status.textContent = parts.length
       ? `${right}. ${missed}, ringed: ${parts.join(", ")}.`
       : `${right}. No miss.`;

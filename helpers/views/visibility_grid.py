@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 from traitlets import Dict
 
+from helpers.state.objects import counted
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import Markup, fold, soft, tag
 from helpers.views.signs import AS_JSON
@@ -30,8 +31,9 @@ class VisibilityGrid(ThreeFaces, anywidget.AnyWidget):
         super().__init__(grid=grid)
 
     def title(self) -> str:
-        tensors, calls = len(self.grid["tensors"]), len(self.grid["calls"])
-        return f"{self._heading}: {tensors:,} tensors, {calls:,} calls, to predict"
+        tensors = counted(len(self.grid["tensors"]), "tensor")
+        calls = counted(len(self.grid["calls"]), "call")
+        return f"{self._heading}: {tensors}, {calls}, to predict"
 
     def static_face(self) -> Markup:
         """The table, folded."""

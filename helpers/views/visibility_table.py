@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from helpers.state.objects import clip, require_module, type_name
+from helpers.state.objects import clip, counted, require_module, type_name
 from helpers.state.visibility import own_rules, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
@@ -63,7 +63,8 @@ class VisibilityTable(TwoFaces):
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     def title(self) -> str:
-        return f"{self.heading}: {len(self.tensors):,} tensors, {len(self.calls)} calls"
+        tensors = counted(len(self.tensors), "tensor")
+        return f"{self.heading}: {tensors}, {counted(len(self.calls), 'call')}"
 
     def predict(self) -> VisibilityGrid:
         """The same as a question: the reader marks who sees what, and then the truth is shown."""
@@ -92,7 +93,7 @@ class VisibilityTable(TwoFaces):
         return tag("div", drawn, *self._notes(), class_="inm-visibility", style=_WHOLE)
 
     def _notes(self) -> Iterator[Markup | str]:
-        yield rest(len(self.tensors) - _MOST, "tensors")
+        yield rest(len(self.tensors) - _MOST, "tensor")
         if not self.tensors:
             yield soft("This module holds no tensor.")
         if self.rules:
