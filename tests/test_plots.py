@@ -24,6 +24,7 @@ from torch import nn
 from helpers import plots
 from helpers.plots.cost import Cost, reading_costs
 from helpers.plots.figure import INK
+from helpers.state.objects import bytes_in_words
 from helpers.state.snapshot import snapshot
 from helpers.views.signs import SIGNS
 from tests.modules import fingerprint
@@ -469,7 +470,11 @@ def test_the_cost_of_reading_is_drawn_as_it_was_measured():
     ]
     assert lines_of(time)["parameters()"] == pytest.approx([6e-6] * 3)
     memory.figure.draw_without_rendering()
-    assert "10 kB" in [label.get_text() for label in memory.get_yticklabels()]
+    for axis in (memory.xaxis, memory.yaxis):
+        told = {label.get_position(): label.get_text() for label in axis.get_ticklabels()}
+        sizes = [max(place) for place in told]
+        assert list(told.values()) == [bytes_in_words(round(size)) for size in sizes]
+        assert len(told) > 1 and "KiB" in " ".join(told.values())
     assert "10 µs" in [label.get_text() for label in time.get_yticklabels()]
 
 

@@ -29,10 +29,10 @@ from helpers import (
     plots,
     trace,
 )
+from helpers.state.objects import bytes_in_words
 from helpers.state.walk import KINDS
 from helpers.tracing.trials import grid
 from helpers.views.signs import SIGNS
-from helpers.views.words import bytes_in_words
 from tests.carried import views
 from tests.html_page import Page
 from tests.modules import reader

@@ -4,7 +4,7 @@ Hands out one function a figure: it takes data, such as a `Snapshot`, and return
 `Figure`. No figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of
 matplotlib is changed. matplotlib itself is imported when the first figure is asked for.
 
-Imports: `state`, `views.signs`, `views.words`.
+Imports: `state`, `views.signs`.
 """
 
 from helpers.plots.bytes_held import bars_of, where_the_bytes_are

@@ -8,10 +8,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
+from helpers.state.objects import bytes_in_words, unit_of
 from helpers.state.snapshot import Entry, Snapshot
 from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
-from helpers.views.words import bytes_in_words, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from helpers.plots.figure import INK, figure_of, label_ends
+from helpers.state.objects import bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,20 +69,28 @@ def _finding(over: str, memory: str, time: str) -> str:
 def _draw_ways(
     axes: Axes, ways: dict[str, list[Cost]], fact: str, over: str, *, broad: list[str]
 ) -> None:
-    from matplotlib.ticker import EngFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator
 
     for (way, line), stroke in zip(ways.items(), cycle(_STROKES), strict=False):
         sizes, values = ([getattr(cost, name) for cost in line] for name in (over, fact))
         width = 3.5 if way in broad else 1.8
         axes.plot(sizes, values, stroke, color=INK, linewidth=width, label=way)
     everywhere = all(getattr(cost, fact) for line in ways.values() for cost in line)
-    axes.set_xscale("log", base=10 if over == "nbytes" else 2)
-    axes.set_yscale("log" if everywhere else "symlog")  # which has a 0
-    axes.xaxis.set_major_formatter(EngFormatter("B") if over == "nbytes" else "{x:g}")
-    axes.yaxis.set_major_formatter(EngFormatter("B" if fact == "allocated" else "s"))
+    is_memory = fact == "allocated"
+    axes.set_xscale("log", base=2)  # bytes are told in powers of 2
+    axes.set_yscale("log" if everywhere else "symlog", base=2 if is_memory else 10)  # it has a 0
+    if over == "nbytes":
+        axes.xaxis.set_major_locator(LogLocator(base=2, numticks=3))  # for these words are wide
+    axes.xaxis.set_major_formatter(_bytes if over == "nbytes" else "{x:g}")
+    axes.yaxis.set_major_formatter(_bytes if is_memory else EngFormatter("s"))
     axes.set_xlabel(_OVER[over])
     axes.grid()
     label_ends(axes, axes.get_lines())
+
+
+def _bytes(value: float, _place: int) -> str:
+    """A tick of an axis of bytes."""
+    return bytes_in_words(round(value))
 
 
 def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:

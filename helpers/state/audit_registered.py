@@ -12,7 +12,7 @@ from helpers.state.code_lines import assign, own_memory, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered
 from helpers.state.memory import Span, apart, overlap
-from helpers.state.objects import META, facts, is_parameter
+from helpers.state.objects import META, bytes_in_words, facts, is_parameter
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
@@ -197,8 +197,8 @@ def part_of_storage(model: Holders) -> Iterator[Symptom]:
             continue  # a window of one number less than it was made with
         also = f", as are {len(others):,} more" if others else ""
         message = (
-            f"is a part of a storage of {span.size:,} bytes{also}: torch.save() writes the whole "
-            "storage, however little of it is used"
+            f"is a part of a storage of {bytes_in_words(span.size)}{also}: torch.save() writes the "
+            "whole storage, however little of it is used"
         )
         yield Symptom(one.place, message, f"if the file grows too large: {_own_memory(one)}")
 

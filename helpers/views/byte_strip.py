@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from helpers.state.objects import bytes_in_words
 from helpers.state.portions import Portion
 from helpers.state.walk import NOT_SAVED
 from helpers.views.markup import LINE, SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
-from helpers.views.words import bytes_in_words
 
 _NAMED = 8  # per cent: a narrower part has no name under it in the static face
 

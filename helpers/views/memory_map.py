@@ -9,13 +9,19 @@ from traitlets import Dict
 
 from helpers.state.memory_blocks import BlockPart
 from helpers.state.memory_film import Block, Frame, MemoryFilm, Reached
-from helpers.state.objects import brief, clip, counted, dtype_in_words, tensor_in_words
+from helpers.state.objects import (
+    brief,
+    bytes_in_words,
+    clip,
+    counted,
+    dtype_in_words,
+    tensor_in_words,
+)
 from helpers.state.reach import require_source
 from helpers.state.table import Table
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, SOFT, Markup, face, grid, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
-from helpers.views.words import bytes_in_words
 
 _MOST_FRAMES, _MOST_COLUMNS, _LONGEST = 100, 6, 120
 _MOST_NAMES, _MOST_LETTERS = 2, 8  # in one line of words

@@ -14,6 +14,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from helpers.state import tree
 from helpers.state.objects import (
+    bytes_in_words,
     collector_paused,
     counted,
     dtype_in_words,
@@ -30,7 +31,6 @@ from helpers.views import ThreeFaces, front_end, page
 from helpers.views.byte_strip import strip_in_html, strip_of
 from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, rest, soft, tag
 from helpers.views.signs import AS_JSON, SIGNS
-from helpers.views.words import bytes_in_words
 
 _PAGE = 100  # rows of one module sent at a time
 _FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
@@ -183,7 +183,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
             f"StateMap of {self.rows[0]['type']}: {counted(sums['modules'], 'module')}, "
             f"{counted(sums['parameters'], 'parameter element')} "
             f"({sums['trainable']:,} trainable), "
-            f"{counted(sums['buffers'], 'buffer element')}, {sums['nbytes']:,} bytes"
+            f"{counted(sums['buffers'], 'buffer element')}, {sums['memory']}"
         )
 
     def static_face(self) -> Markup:
