@@ -81,6 +81,26 @@ def test_the_static_face_of_a_large_model_is_cut_and_says_how_much_is_left_out()
     )
 
 
+def test_what_stands_beside_a_name_and_the_label_of_the_root_are_said_once_for_both_faces():
+    model = nn.Sequential(nn.Linear(1, 1, bias=False))
+    model.append(model)
+    view = StateMap(model)
+    sent = {row["path"]: row["note"] for row in view.rows if row["kind"] != "plain value"}
+    assert sent == {
+        "": "Sequential",
+        "0": "Linear",
+        "0.weight": "1 × 1, float32",
+        "0.bias": "None",
+        "1": "Sequential, inside itself: not entered",
+    }
+    page = assert_safe(faces(view)["text/html"])
+    for path, note in sent.items():
+        assert f"{path.rpartition('.')[2] or 'model'} {note}" in page.words
+    assert [row.get("label") for row in view.rows[:2]] == ["module", None]
+    titles = [attrs["title"] for _, attrs in page.tags if "title" in attrs]
+    assert [one for one in titles if "module" in one] == ["module", *["submodule"] * 3]  # a legend
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(modules())
 def test_any_generated_module_has_its_faces_and_stays_as_it_was(module):

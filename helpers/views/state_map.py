@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import anywidget
 from torch import nn
@@ -236,8 +236,13 @@ def _read(module: nn.Module, budget: int = 0, at_a_time: int = 0) -> dict:
 
 
 def _as_json(row: Row) -> dict:
-    """A row as the browser gets it: what is not there is left out, and sizes are words."""
+    """A row as the browser gets it: what is not there is left out, and sizes are words.
+
+    `note` is what stands beside the name; `label` that of the sign, where it is not the kind's."""
     sent = {"id": row.id, "name": row.name, "path": row.path, "kind": row.kind, "type": row.type}
+    sent["note"] = _note(row)
+    if not row.id:
+        sent["label"] = "module"  # and no submodule
     if row.empty:
         sent["empty"] = True
     if row.again:
@@ -251,6 +256,16 @@ def _as_json(row: Row) -> dict:
     return sent
 
 
+def _note(row: Row) -> str:
+    if row.empty:
+        return "None"
+    if row.again:
+        return f"{row.type}, inside itself: not entered"
+    if row.tensor is not None:
+        return tensor_in_words(row.tensor, row.kind, row.piece)
+    return row.value or row.type
+
+
 def _tensor_as_json(row: Row) -> dict:
     tensor = row.tensor
     # A symbolic size stays text: int() would write a guard into its owner's graph.
@@ -262,7 +277,6 @@ def _tensor_as_json(row: Row) -> dict:
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
-        "words": tensor_in_words(tensor, row.kind, row.piece),
         "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
     }
 
@@ -304,18 +318,10 @@ def _values(rows: list[dict]) -> Markup:
 
 
 def _line(row: dict) -> Markup:
-    again = " · inside itself, not entered" if row.get("again") else ""
+    sign = SIGNS[row["kind"]]
+    sign = replace(sign, label=row.get("label", sign.label))
     name = tag("span", row["name"], style=CODE)
-    about = tag("span", _about(row) + again, style=SOFT)
-    return join([mark(SIGNS[row["kind"]]), name, " ", about])
-
-
-def _about(row: dict) -> str:
-    if row.get("empty"):
-        return "None"
-    if row["kind"] == "module":
-        return row["type"]
-    return row.get("words") or row.get("value") or row["type"]
+    return join([mark(sign), name, " ", tag("span", row["note"], style=SOFT)])
 
 
 def _legend() -> Markup:

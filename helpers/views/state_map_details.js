@@ -1,6 +1,7 @@
 // What is known of the row that is selected: its facts, its names, and who sees it.
 
 import { breakable, mark, node } from "./dom.js";
+import { signOf } from "./state_map_rows.js";
 import { count, plural } from "./words.js";
 
 function sumsOf({ parameters, trainable, buffers, memory }) {
@@ -38,11 +39,6 @@ function namesOf({ names }) {
   return node("div", "inm-map-names", head, node("ul", "", ...lines));
 }
 
-function kindOf(row, sign) {
-  if (row.empty) return `${sign.label}, empty`;
-  return row.id === "" ? "module" : sign.label;
-}
-
 function seenLine(yes, [words, otherwise]) {
   const sign = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, yes ? "✓" : "–");
   return node("li", yes ? "" : "inm-map-no", sign, yes ? words : otherwise);
@@ -58,7 +54,7 @@ export class Details {
   show(row) {
     if (!row) return;
     this.askAbout(row);
-    const sign = this.signs[row.kind];
+    const sign = signOf(row, this.signs);
     const name = row.path ? node("code", "", ...breakable(row.path)) : "The model itself";
     const facts = factsOf(row).flatMap(([key, value]) => [
       node("dt", "", key),
@@ -66,7 +62,7 @@ export class Details {
     ]);
     this.element.replaceChildren(
       node("div", "inm-map-head", mark(sign), name),
-      node("div", "inm-soft", kindOf(row, sign)),
+      node("div", "inm-soft", row.empty ? `${sign.label}, empty` : sign.label),
       node("dl", "inm-map-facts", ...facts),
       namesOf(row),
       ...this.seersOf(row),

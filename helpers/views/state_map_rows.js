@@ -13,12 +13,8 @@ export function parentOf(id) {
   return id === "" ? null : id.slice(0, Math.max(0, id.lastIndexOf(".")));
 }
 
-export function noteOf(row) {
-  if (row.empty) return "None";
-  if (row.again) return `${row.type}, inside itself: not entered`;
-  if (row.dtype) return row.words;
-  return row.kind === "module" ? row.type : (row.value ?? row.type);
-}
+// The sign of its kind. The model itself has another label.
+export const signOf = ({ kind, label }, signs) => (label ? { ...signs[kind], label } : signs[kind]);
 
 function byPlace(a, b) {
   const [left, right] = [a, b].map((id) => (id === "" ? [] : id.split(".").map(Number)));

@@ -1,7 +1,7 @@
 // The tree of the map. Only the rows in sight are in the page, each at its place from the top.
 
 import { mark, node } from "./dom.js";
-import { isModule, noteOf, parentOf } from "./state_map_rows.js";
+import { isModule, parentOf, signOf } from "./state_map_rows.js";
 import { count } from "./words.js";
 
 const arrowOf = (isOpen) => (isOpen ? "▾" : "▸");
@@ -100,13 +100,13 @@ export class Tree {
       return node("div", { ...line, ...about, class: "inm-map-row inm-map-more" }, fold, words);
     }
     const row = this.rows.get(id);
-    const sign = this.signs[row.kind];
+    const sign = signOf(row, this.signs);
     const isOpen = this.rows.isOpen(id, this.items[place + 1]);
     const around = this.rows.filter && !this.rows.filter.matches.has(id);
     const about = {
       class: `inm-map-row${around ? " inm-map-around" : ""}`,
       "data-kind": row.kind,
-      "aria-label": `${row.name}, ${sign.label}, ${noteOf(row)}`,
+      "aria-label": `${row.name}, ${sign.label}, ${row.note}`,
       "aria-selected": String(id === this.selected),
       "aria-expanded": isModule(row) && String(isOpen),
     };
@@ -119,7 +119,7 @@ export class Tree {
       node("span", fold, isModule(row) ? arrowOf(isOpen) : ""),
       mark(sign),
       node("span", { class: "inm-map-name", title: row.path || row.name }, row.name),
-      node("span", "inm-map-note", noteOf(row)),
+      node("span", "inm-map-note", row.note),
     ];
   }
 

@@ -175,7 +175,7 @@ def test_everything_is_reached_from_the_keyboard(notebook):
     page.get_by_label("Filter by name").focus()
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowUp")
-    assert active(page).startswith("model, submodule")
+    assert active(page).startswith("model, module, ")
     page.keyboard.press("ArrowDown")
     assert active(page) == "cache, non-persistent buffer, 4, float32"
     page.keyboard.press("End")
