@@ -1196,6 +1196,17 @@ def test_the_table_of_an_experiment_of_ones_own_turns_when_it_gets_wide():
         VisibilityTable(Five(), outcomes)
 
 
+@pytest.mark.parametrize(("tensors", "calls"), [(1, 2), (2, 5), (2, 6), (6, 6), (6, 7)])
+def test_the_question_and_the_table_lie_the_same_way_round(tensors, calls):
+    model = nn.ParameterList(torch.ones(1) for _ in range(tensors))
+    outcomes = {f"call {i}": dict.fromkeys("0123456", True) for i in range(calls)}
+    table = VisibilityTable(model, outcomes)
+    page = Page(table._repr_html_())
+    assert (
+        table.predict().grid["turned"] == (page.rows[0][0] == "call") == (calls > max(5, tensors))
+    )
+
+
 def test_a_large_an_empty_and_an_unusual_module_say_so():
     many = nn.ParameterList([torch.ones(1) for _ in range(1_234)])
     page = Page(VisibilityTable(many)._repr_html_())

@@ -7,16 +7,14 @@ import { between, run } from "./motion.js";
 import { Roving } from "./roving.js";
 import { count, counted } from "./words.js";
 
-// Tensors across and calls down, or the other way round: what there is more of goes down.
-function turned({ tensors, calls, answers }) {
-  const down = calls.length > tensors.length;
-  const across = tensors.map((_, at) => at);
-  if (!down) return { down, rows: across, columns: calls.map((_, at) => at), answers };
+// Tensors down and calls across, or the other way round where it is turned.
+function laidOut({ tensors, calls, answers, turned }) {
+  const [down, across] = [tensors, calls].map((heads) => heads.map((_, at) => at));
+  if (!turned) return { rows: down, columns: across, answers };
   return {
-    down,
-    rows: calls.map((_, at) => at),
-    columns: across,
-    answers: calls.map((_, call) => across.map((at) => answers[at][call])),
+    rows: across,
+    columns: down,
+    answers: across.map((call) => down.map((at) => answers[at][call])),
   };
 }
 
@@ -45,7 +43,7 @@ class Grid {
   stop = () => {};
 
   constructor(grid, signs) {
-    Object.assign(this, { grid, signs, ...turned(grid) });
+    Object.assign(this, { grid, signs, ...laidOut(grid) });
     this.marked = this.answers.map((line) => line.map(() => false));
     const label = "Who sees what: calls and tensors";
     this.table = node("table", { role: "grid", "aria-label": label }, this.head, this.body);
@@ -60,11 +58,11 @@ class Grid {
   }
 
   slotAt(row, column) {
-    return this.grid.tensors[this.down ? column : row];
+    return this.grid.tensors[this.grid.turned ? column : row];
   }
 
   callOf(row, column) {
-    return this.grid.calls[this.down ? row : column];
+    return this.grid.calls[this.grid.turned ? row : column];
   }
 
   // The heads of rows and columns: a call, or a tensor with the sign of its kind.
@@ -88,7 +86,11 @@ class Grid {
   }
 
   line(row) {
-    const head = node("th", { role: "rowheader", scope: "row" }, ...this.headOf(this.down, row));
+    const head = node(
+      "th",
+      { role: "rowheader", scope: "row" },
+      ...this.headOf(this.grid.turned, row),
+    );
     const line = node("tr", { role: "row" }, head);
     line.dataset.row = row;
     return line;
@@ -128,8 +130,10 @@ class Grid {
   // Its rows and cells are made once; after that they are told, and put into another order.
   make() {
     const column = { role: "columnheader", scope: "col" };
-    this.corner = node("th", column, this.down ? "call" : "tensor");
-    this.heads = this.columns.map((at) => node("th", column, ...this.headOf(!this.down, at)));
+    this.corner = node("th", column, this.grid.turned ? "call" : "tensor");
+    this.heads = this.columns.map((at) =>
+      node("th", column, ...this.headOf(!this.grid.turned, at)),
+    );
     this.lines = this.rows.map((row) => this.line(row));
     this.cells = this.rows.map((row) => this.columns.map((place) => this.cell(row, place)));
     this.head.append(node("tr", { role: "row" }));

@@ -26,7 +26,8 @@ class VisibilityGrid(ThreeFaces, anywidget.AnyWidget):
     signs = Dict(AS_JSON).tag(sync=True)
 
     def __init__(self, heading: str, table: Markup, grid: dict[str, Any]) -> None:
-        """`grid`: `tensors` as [name, kind], `calls`, and `answers`, a row for each tensor."""
+        """`grid`: `tensors` as [name, kind], `calls`, `answers`, a row for each tensor, and
+        whether it is `turned`, so that the calls go down."""
         self._heading, self._table = heading, table
         super().__init__(grid=grid)
 

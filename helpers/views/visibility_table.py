@@ -62,6 +62,12 @@ class VisibilityTable(TwoFaces):
         self.answers = [[bool(outcomes[call][sight.path]) for call in outcomes] for sight in found]
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
+    @property
+    def turned(self) -> bool:
+        """Do the calls go down and the tensors across? Where they outnumber the tensors and the
+        five."""
+        return len(self.calls) > max(len(self.tensors), len(_COLUMNS))
+
     def title(self) -> str:
         tensors = counted(len(self.tensors), "tensor")
         return f"{self.heading}: {tensors}, {counted(len(self.calls), 'call')}"
@@ -72,18 +78,17 @@ class VisibilityTable(TwoFaces):
             "tensors": [[clip(path, _LONGEST), kind] for path, kind in self.tensors[:_MOST]],
             "calls": [clip(call, _LONGEST) for call in self.calls],
             "answers": self.answers[:_MOST],
+            "turned": self.turned,
             "more": max(0, len(self.tensors) - _MOST),
         }
         return VisibilityGrid(self.heading, self.static_face(), grid)
 
     def static_face(self) -> Markup:
-        """Tensors down and calls across; the other way round where the calls outnumber the tensors
-        and the five.
-        """
+        """Tensors down and calls across, or the other way round where it is `turned`."""
         side = [_tensor(path, kind) for path, kind in self.tensors[:_MOST]]
         marks = [list(map(_mark, answers)) for answers in self.answers[:_MOST]]
         corner, top = "tensor", self.calls
-        if len(self.calls) > max(len(self.tensors), len(_COLUMNS)):
+        if self.turned:
             corner, top, side = "call", side, self.calls
             marks = list(zip(*marks, strict=True))
         rows = ([first, *line] for first, line in zip(side, marks, strict=True))
