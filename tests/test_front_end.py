@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from helpers.views.bundle import bundle, front_end
+from helpers.views.markup import ACCENT
+from helpers.views.quiz_card import QuizCard
 from tests.lesson_kernel import ROOT
 
 VIEWS = ROOT / "helpers" / "views"
@@ -197,3 +199,12 @@ def test_a_fault_is_noticed(tools):
     untidy = tools / "untidy.js"
     untidy.write_text("const a = { b : 1 }")
     assert "untidy.js" in style(tools, untidy)
+
+
+def test_the_blue_is_the_same_on_a_still_face_a_live_one_and_a_page():
+    live = (VIEWS / "base.css").read_text(encoding="utf-8")
+    page = (VIEWS / "exported" / "inside-nn-module" / "look.css").read_text(encoding="utf-8")
+    assert f"--inm-accent: var(--jp-brand-color1, {ACCENT});" in live
+    assert f"--jp-brand-color1: {ACCENT};" in page
+    card = QuizCard("1", "?", [("a", "b")], 0)
+    assert re.findall(r"border-left:4px solid (#\w+)", card.static_face()) == [ACCENT]

@@ -17,6 +17,7 @@ _VOID = frozenset({"br", "hr", "img"})
 # Before trust JupyterLab drops every declaration with a var(), so the static faces use fixed values
 # that read on white and on black: grey lines, and softer words by opacity instead of a colour.
 LINE = "#8a8a8a"
+ACCENT = "#1976d2"  # the blue of JupyterLab, of a page that has none and of exported ones
 BOX = (
     f"max-width:51em;padding:0.8em 1.2em;border:1px solid {LINE};border-radius:6px;line-height:1.5"
 )

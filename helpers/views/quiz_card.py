@@ -11,7 +11,7 @@ import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end, page
-from helpers.views.markup import BOX, SOFT, Markup, join, tag
+from helpers.views.markup import ACCENT, BOX, SOFT, Markup, join, tag
 
 
 def prose(words: str) -> Markup:
@@ -75,5 +75,5 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
             tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
             class_="inm-quiz-static",
-            style=f"{BOX};border-left:4px solid #1976d2",
+            style=f"{BOX};border-left:4px solid {ACCENT}",
         )
