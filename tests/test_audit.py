@@ -23,7 +23,7 @@ import helpers
 from helpers import Finding, audit
 from helpers.state import memory
 from helpers.state.class_rules import MOVING
-from helpers.state.findings import CODES
+from helpers.state.findings import CODES, rule
 from helpers.views.signs import SIGNS
 from tests.html_page import Page
 from tests.modules import NAMES, Hostile, database, fingerprint, hostile_module, modules
@@ -1524,12 +1524,18 @@ def test_the_table_has_a_row_for_each_finding_and_says_what_is_left_out():
     assert "nothing found" in Page(audit(nn.ReLU())._repr_html_()).words
 
 
+def test_two_rules_of_one_code_are_about_the_same_kind_of_thing():
+    with pytest.raises(ValueError, match="left-on-meta is about a plain value, and cannot be"):
+        rule("left-on-meta", "error", "buffer")
+    assert CODES["left-on-meta"] == "plain value" and set(CODES.values()) <= set(SIGNS)
+
+
 @named
 def test_the_table_shows_the_whole_finding_with_the_designs_sign(name):
     found = audit(*patient(PATIENTS[name].build))
     _, *rows = Page(found._repr_html_()).rows
     for one, (where, severity, what) in zip(found, rows, strict=True):
-        sign = SIGNS[CODES[one.code][1]]
+        sign = SIGNS[CODES[one.code]]
         assert severity == {"info": "note"}.get(one.severity, one.severity)
         assert where == f"{sign.glyph}{one.path or 'the model'}{one.code}"
         assert what == one.message + one.fix
@@ -1660,12 +1666,12 @@ def test_a_buffer_is_kept_out_of_the_file_only_as_far_as_the_module_saves_by_no_
         "Writing._save_to_state_dict": Writing(),
         "its hook on state_dict()": hooked,
     }
-    for rule, module in rules.items():
+    for words, module in rules.items():
         module.mask = torch.ones(2)
         (finding,) = audit(module)
-        assert f"whether it is saved is for {rule} to say" in finding.message
+        assert f"whether it is saved is for {words} to say" in finding.message
         assert finding.fix.endswith(
-            f"persistent=False keeps it out of the file, unless {rule} puts it there"
+            f"persistent=False keeps it out of the file, unless {words} puts it there"
         )
         del module.mask
         module.register_buffer("mask", torch.ones(2), persistent=False)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import nn
 
 from helpers import TracePlayer, compare, parting, trace
-from helpers.tracing.story import film
+from helpers.tracing.story import films
 from helpers.views.trace_player import TracePair
 from tests.html_page import Page
 from tests.lesson_kernel import ROOT
@@ -155,7 +155,7 @@ def test_a_hostile_name_stays_text(name):
     assert "<b>Model" in page.words and len(shown["text/plain"].splitlines()) == 1
     if steps.error is None:
         assert f"{name[:50]}" in page.words
-    json.dumps(film(steps)).encode()
+    json.dumps(films(steps)[0]).encode()
     both = compare(steps, assigned(7, name, module))
     assert_safe(faces(both)["text/html"])
 

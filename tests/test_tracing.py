@@ -35,7 +35,7 @@ from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
-from helpers.tracing.story import film, moves_of, short_name
+from helpers.tracing.story import films, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.tracing.watch import BOXES, Watch, Wording
 from tests.lesson_kernel import ROOT
@@ -1195,7 +1195,7 @@ def text_of(line: str) -> str:
 )
 def test_every_step_has_a_frame_with_its_line_calls_names_and_containers(value):
     steps = assigned(value)
-    found = film(steps)
+    found = films(steps)[0]
     assert len(found["steps"]) == len(steps) > 5
     for step, frame in zip(steps, found["steps"], strict=True):
         listing = found["listings"][frame.listing]
@@ -1251,7 +1251,7 @@ def reached(found: dict, visit: int = 0) -> set[str]:
 
 
 def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
-    plain, module = (reached(film(assigned(one, "gain"))) for one in (7, nn.ReLU()))
+    plain, module = (reached(films(assigned(one, "gain"))[0]) for one in (7, nn.ReLU()))
     assert "super().__setattr__(name, value)" in plain - module
     assert "modules[name] = value" in module - plain
     # `else:` makes no event, the second line of a call neither in every Python: their statement
@@ -1261,7 +1261,7 @@ def test_the_path_not_taken_is_told_apart_from_the_lines_of_the_path():
 
 
 def test_every_line_that_ran_belongs_to_a_statement():
-    found = film(built(2))
+    found = films(built(2))[0]
     for frame in found["steps"]:
         listing = found["listings"][frame.listing]
         at = frame.line - listing.first
@@ -1272,7 +1272,7 @@ def test_every_line_that_ran_belongs_to_a_statement():
 
 def visits(steps: Trace) -> list[str]:
     """The function that is listed for each call that is told apart, in order."""
-    found, seen = film(steps), {}
+    found, seen = films(steps)[0], {}
     for frame in found["steps"]:
         seen.setdefault(frame.visit, found["listings"][frame.listing].name.rpartition(".")[2])
     return [seen[visit] for visit in sorted(seen)]
@@ -1302,18 +1302,18 @@ def test_a_generator_that_goes_on_is_the_same_call():
 def test_the_outcome_of_a_test_is_shown_when_all_that_it_calls_has_run():
     steps = assigned(parameter(), "gain")
     asked = next(at for at, step in enumerate(steps) if "hasattr(self, name)" in step.source)
-    (note,) = [note for note in film(steps)["notes"] if note.line == steps[asked].line]
+    (note,) = [note for note in films(steps)[0]["notes"] if note.line == steps[asked].line]
     inner = [at for at, step in enumerate(steps) if step.function.endswith("__getattr__")]
     assert inner[0] == asked + 1 and note.at == inner[-1] + 1 and note.words == "False"
     # One note for each test, also for the one that stands on several lines and refuses the value.
     for one in (steps, assigned(7), built(1)):
-        words = [note.words for note in film(one)["notes"] if note.kind == "test"]
+        words = [note.words for note in films(one)[0]["notes"] if note.kind == "test"]
         assert sorted(words) == sorted(str(decision.outcome) for decision in one.decisions)
 
 
 def test_an_error_stands_at_the_line_that_raised_it():
     steps = assigned(torch.ones(3), "weight")
-    found = film(steps)
+    found = films(steps)[0]
     (note,) = [note for note in found["notes"] if note.kind == "error"]
     assert (note.at, note.line) == (len(steps) - 1, steps.raised_by.line)
     assert note.words == f"{type(steps.error).__name__}: {steps.error}"
@@ -1323,7 +1323,7 @@ def test_an_error_stands_at_the_line_that_raised_it():
 def test_an_error_of_the_block_itself_has_a_listing_of_its_own():
     with pytest.raises(ZeroDivisionError), trace(nn.Linear(1, 1)) as steps:
         1 / 0  # noqa: B018
-    found = film(steps)
+    found = films(steps)[0]
     frame = found["steps"][-1]
     assert found["stacks"][frame.stack] == ("the block",)
     listing = found["listings"][frame.listing]
@@ -1351,7 +1351,7 @@ def test_what_moves_is_told_in_words_and_the_same_object_is_said_to_be_the_same(
 
 def test_a_buffer_that_is_not_persistent_has_the_sign_of_one_until_it_goes():
     steps = assigned(parameter())
-    found = film(steps)
+    found = films(steps)[0]
     (entry,) = boxes_of_the_film(found, found["steps"][0].state)["_buffers"]
     assert entry == ("scale", "non-persistent buffer", "Tensor, 3, float32")
     assert moves_of(steps)[0].entry == entry
@@ -1363,7 +1363,7 @@ def test_a_change_that_no_line_made_is_told_as_such_where_it_was_found():
         vars(module)["early"] = 1
         module.gain = 1
         vars(module)["late"] = 2
-    found = film(steps)
+    found = films(steps)[0]
     words = {change[4]: change[0] for change in found["changes"]}
     assert words["early came into __dict__, by no line of this file"] == 0
     assert words["late came into __dict__, by no line of this file"] == len(steps) - 1
@@ -1373,16 +1373,16 @@ def test_a_change_that_no_line_made_is_told_as_such_where_it_was_found():
 
 def test_one_assignment_is_sent_in_less_than_20_kb_and_two_thousand_steps_in_150():
     for value in (parameter(), torch.ones(3), nn.ReLU()):
-        assert len(json.dumps(film(assigned(value)))) < 20_000
+        assert len(json.dumps(films(assigned(value))[0])) < 20_000
     steps = built(13)
-    assert len(steps) > 2_000 and len(json.dumps(film(steps))) < 150_000
+    assert len(steps) > 2_000 and len(json.dumps(films(steps)[0])) < 150_000
 
 
 def test_a_module_with_many_names_is_cut_with_the_rest_counted_and_what_moves_is_kept():
     module = nn.Module()
     for i in range(500):
         module.register_buffer(f"b{i}", None)
-    found = film(assigned(parameter(), "b450", module))
+    found = films(assigned(parameter(), "b450", module))[0]
     _, held, more = found["states"][found["steps"][0].state][BOXES.index("_buffers")]
     names = [found["entries"][one].name for one in held]
     assert names == [*(f"b{i}" for i in range(40)), "b450"] and more == 459
@@ -1400,7 +1400,7 @@ def test_the_film_gives_each_name_the_kind_that_the_snapshot_gives_it_and_torch_
     module.plain = torch.ones(2)
     with trace(module) as steps:
         module.note = "plain"
-    found = film(steps)
+    found = films(steps)[0]
     boxes = boxes_of_the_film(found, found["steps"][-1].state)
     kinds = {one.name: one.kind for box in BOXES for one in boxes[box]}
     expected = {one.path: one.slot_kind for one in snapshot(module).entries if one.owner == ""}
@@ -1418,7 +1418,7 @@ def test_the_film_gives_each_name_the_kind_that_the_snapshot_gives_it_and_torch_
 def test_lines_of_no_module_have_a_film():
     with trace() as steps:
         torch_module.register_module_forward_hook(lambda *arguments: None).remove()
-    found = film(steps)
+    found = films(steps)[0]
     assert steps.followed == "" and len(found["steps"]) == len(steps) > 0
     assert boxes_of_the_film(found, found["steps"][0].state) == {}
 
@@ -1616,7 +1616,7 @@ def test_what_is_no_text_is_a_type_error(place, wrong):
 
 def course(steps: Trace) -> str:
     """The way of the one assignment of a trace, as a line of words."""
-    found = film(steps)["river"]
+    found = films(steps)[0]["river"]
     (one,) = found["courses"]
     return course_in_words(found["ways"], one)
 
@@ -1666,7 +1666,7 @@ def test_the_way_of_an_assignment_is_what_the_trace_decided(name):
     module = made()
     with contextlib.suppress(Exception), trace(module) as steps:
         STATEMENTS[name](module)
-    found = film(steps)["river"]
+    found = films(steps)[0]["river"]
     asked = [one.condition for one in found["ways"] if one.condition]
     marks = [mark for one in found["courses"] for mark in one.marks if mark.kind == "asked"]
     decided = [
@@ -1683,9 +1683,9 @@ def test_the_way_of_an_assignment_is_what_the_trace_decided(name):
 def test_each_assignment_of_the_playground_ends_where_its_way_says():
     for one in grid():
         if one.route not in ("setattr", "before Module.__init__"):
-            assert film(one.steps)["river"]["courses"] == []
+            assert films(one.steps)[0]["river"]["courses"] == []
             continue
-        found = film(one.steps)["river"]
+        found = films(one.steps)[0]["river"]
         ways, (taken,) = found["ways"], found["courses"]
         last = taken.marks[-1]
         assert (last.kind == "error") == bool(one.error)
@@ -1700,7 +1700,7 @@ def test_nothing_of_a_way_is_known_before_its_line_has_run():
     module = nn.Module()
     with trace(module) as steps:
         module.scale = torch.ones(2)
-    ((_, marks),) = film(steps)["river"]["courses"]
+    ((_, marks),) = films(steps)[0]["river"]["courses"]
     for mark in marks:
         assert steps[mark.at].line in beds()[mark.way].asked or mark.kind == "act"
     assert [mark.way for mark in marks] == list(range(6))
@@ -1718,7 +1718,7 @@ def test_each_assignment_has_a_course_of_its_own_and_the_inner_one_is_under_way(
     with trace(pair) as steps:
         pair.first = 1
         pair.third = torch.ones(1)
-    found = film(steps)["river"]
+    found = films(steps)[0]["river"]
     assert [one.name for one in found["courses"]] == ["'first'", "'second'", "'third'"]
     assert [number for _, number in found["turns"]] == [0, 1, 2]
     assert steps[found["turns"][2][0]].values["name"].words == "'third'"
@@ -1783,6 +1783,6 @@ def test_of_what_a_module_holds_the_player_says_what_the_map_says(build):
     player = {name: one.words for box in told for name, one in told[box].items()}
     rows = [row for row in StateMap(module).rows if row["id"]]
     assert player == {
-        row["name"]: f"{row['type']}, {row['words']}" if "words" in row else row["value"]
+        row["name"]: f"{row['type']}, {row['note']}" if "dtype" in row else row["value"]
         for row in rows
     }

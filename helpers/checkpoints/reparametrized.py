@@ -21,7 +21,6 @@ class Form(NamedTuple):
     parts: tuple[str, ...]
 
 
-PLAIN = Form("", ("{}",))
 FORMS = (
     Form("weight_norm", ("{}_g", "{}_v")),
     Form("weight_norm", ("parametrizations.{}.original0", "parametrizations.{}.original1")),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import NamedTuple
 
+from helpers.state.objects import counted
 from helpers.state.places import Place
 
-# Each code: how severe it is at most, and the kind of thing it is about, as in `Entry.kind`. The
-# rules fill it: each says it in the line above.
-CODES: dict[str, tuple[str, str]] = {}
+# Each code: the kind of thing it is about, one of `walk.KINDS`. The rules fill it: each says it in
+# the line above.
+CODES: dict[str, str] = {}
 
 RANKS = {"error": 0, "warning": 1, "info": 2}
 # Severity: the word for one and for several.
@@ -53,9 +54,7 @@ class Findings(list):
     def __repr__(self) -> str:
         counts = {severity: sum(one.severity == severity for one in self) for severity in RANKS}
         said = [
-            f"{count:,} {SEVERITIES[severity][count != 1]}"
-            for severity, count in counts.items()
-            if count
+            counted(count, *SEVERITIES[severity]) for severity, count in counts.items() if count
         ]
         return ", ".join(said) or "nothing found"
 
@@ -74,8 +73,9 @@ Rule = Callable[..., Iterable[Symptom]]
 def rule(code: str, severity: str, kind: str) -> Callable[[Rule], Callable[..., list[Found]]]:
     """Makes a rule of `audit` from the function below it, which yields `Symptom`s.
 
-    Two rules may have one code: the graver stands first."""
-    CODES.setdefault(code, (severity, kind))
+    Two rules may have one code, for the same kind of thing: ValueError for another."""
+    if CODES.setdefault(code, kind) != kind:
+        raise ValueError(f"{code} is about a {CODES[code]}, and cannot be about a {kind} too")
 
     def decorated(find: Rule) -> Callable[..., list[Found]]:
         @wraps(find)

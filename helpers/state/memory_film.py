@@ -49,12 +49,11 @@ class Reached(NamedTuple):
 class Frame:
     """How things stood when it was taken: `names` by their words, `blocks` by their letters.
 
-    `gone` are the sources that are no more; `more` says how many names of each are not shown."""
+    `more` says how many names of each source are not shown."""
 
     words: str
     names: dict[str, Reached]
     blocks: dict[str, Block]
-    gone: tuple[str, ...]
     more: dict[str, int]
 
 
@@ -76,12 +75,10 @@ class MemoryFilm:
     def look(self, words: str) -> Frame:
         """Take a frame."""
         found: dict[str, tuple[str, Name]] = {}
-        gone = []
         with without_torch_function():
             for source, held in self.sources.items():
                 thing = held.get()
                 if thing is None:
-                    gone.append(source)
                     continue
                 for one in names(thing, source):
                     found.setdefault(one.words, (source, one))
@@ -89,7 +86,7 @@ class MemoryFilm:
             more = Counter(source for key, (source, _) in found.items() if key not in kept)
             reached, blocks = self._reach([one for key, (_, one) in found.items() if key in kept])
         self.shown |= {key: found[key][0] for key in reached}
-        self.frames.append(Frame(words, reached, blocks, tuple(gone), dict(more)))
+        self.frames.append(Frame(words, reached, blocks, dict(more)))
         return self.frames[-1]
 
     def _choose(self, found: list[Name]) -> set[str]:

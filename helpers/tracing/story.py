@@ -60,13 +60,9 @@ class Note(NamedTuple):
     words: str
 
 
-def film(steps: Trace) -> dict[str, Any]:
-    """The film as the browser gets it, cut at 10,000 steps with the rest counted."""
-    return films(steps)[0]
-
-
 def films(*traces: Trace) -> list[dict[str, Any]]:
-    """A film of each trace, which all refer to the same listings: those of the first."""
+    """The film of each trace as the browser gets it, cut where it is longer than `MOST_STEPS`, with
+    the rest counted. All refer to the same listings: those of the first."""
     listings = listings_of(*traces)
     found = [_Film(steps, listings).tables() for steps in traces]
     return [{**found[0], "listings": listings}, *found[1:]]

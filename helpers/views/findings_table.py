@@ -45,7 +45,7 @@ def _row(one: Finding) -> tuple[Markup, Markup, Markup]:
 
 def _where(one: Finding) -> Markup:
     path = tag("span", clip(one.path, _LONGEST) or "the model", style=_NAME if one.path else SOFT)
-    place = tag("div", mark(SIGNS[CODES[one.code][1]]), path, style="max-width:21em")
+    place = tag("div", mark(SIGNS[CODES[one.code]]), path, style="max-width:21em")
     code = tag("div", one.code, style=f"{SOFT};font-size:0.9em;white-space:nowrap")
     return join([place, code])
 
