@@ -325,7 +325,9 @@ def _line(row: dict) -> Markup:
 
 
 def _legend() -> Markup:
-    return soft(join((join([mark(sign), sign.label]) for sign in SIGNS.values()), " \u2003"))
+    whole = "white-space:nowrap"  # no sign parts from its word
+    signs = (tag("span", mark(sign), sign.label, style=whole) for sign in SIGNS.values())
+    return soft(join(signs, " \u2003"))
 
 
 def _sums(sums: dict) -> str:
