@@ -12,6 +12,7 @@ from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record
 from helpers.state.objects import class_dict, class_name, is_parameter, text, type_name
+from helpers.state.places import Place
 from helpers.state.torch_private import NON_PERSISTENT
 from helpers.state.walk import is_module
 
@@ -24,7 +25,7 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
     )
     for node, name in model.cycles:
         line = f"object.__setattr__(self, {name!r}, module)  # in place of {reading(name)} = module"
-        yield Symptom((node, name), message, f"{line}: a plain attribute is not walked")
+        yield Symptom(Place(node, name), message, f"{line}: a plain attribute is not walked")
 
 
 @rule("unhashable-module", "error", "module")
@@ -49,7 +50,7 @@ def hidden_by_the_instance(model: Holders) -> Iterator[Symptom]:
             f"{name!r} is registered, and an entry of the instance's __dict__ hides it: "
             f"{reading(name)} is that entry, while torch {_goes_on_with(record, name, registered)}"
         )
-        yield Symptom((record.node, name), message, f"del vars(self)[{name!r}]")
+        yield Symptom(Place(record.node, name), message, f"del vars(self)[{name!r}]")
 
 
 @rule("shadowed-name", "error", "plain value")
@@ -66,7 +67,7 @@ def hidden_by_the_class(model: Holders) -> Iterator[Symptom]:
             new = name + "_"
             while new in facts.found or record.part.registers(new):
                 new += "_"
-            yield Symptom((record.node, name), message, _renamed(name, new, registered))
+            yield Symptom(Place(record.node, name), message, _renamed(name, new, registered))
 
 
 def _found_elsewhere(
@@ -112,7 +113,7 @@ def class_attribute(model: Holders) -> Iterator[Symptom]:
             reads = not record.part.registers(one.name) and one.name not in record.part.own
             if id(one.value) not in told and reads and any(inside[1:]):
                 told.add(id(one.value))
-                place = record.node, one.name
+                place = Place(record.node, one.name)
                 yield Symptom(place, _on_the_class(one), _into_init(one, inside))
 
 

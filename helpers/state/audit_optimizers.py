@@ -55,10 +55,10 @@ class Training:
         if self.has_neighbours(one):
             return None
         largest = None
-        node = one.place[0]
+        node = one.place.node
         while node >= 0 and self.model.owners[node] not in self.holders:
             largest = node
-            node = self.model.nodes[node][0]
+            node = self.model.nodes[node].node
         return largest or None
 
     def has_neighbours(self, one: Registered) -> bool:
@@ -68,7 +68,7 @@ class Training:
 
     def nearest(self, one: Registered) -> set[int]:
         """The optimizers that hold something of the smallest part around a Parameter."""
-        around = (self.holders.get(above, set()) for above in self.model.up_from(one.place[0]))
+        around = (self.holders.get(above, set()) for above in self.model.up_from(one.place.node))
         return next(filter(None, around), set())
 
 

@@ -33,15 +33,15 @@ def parting(tensor: torch.Tensor) -> str:
 
 
 def _own_memory(one: Registered) -> str:
-    return own_memory(one.place[1], one.tensor, parameter=one.is_parameter)
+    return own_memory(one.place.name, one.tensor, parameter=one.is_parameter)
 
 
 @rule("tied-parameter", "info", "parameter")
 def tied_parameter(model: Holders) -> Iterator[Symptom]:
     """Told by identity. Two Parameters around one memory are `shared_memory`."""
     for one in model.special:
-        names, (place, kind, _) = model.names(one), one
-        if kind != "parameter" or len(names) == 1:
+        names = model.names(one)
+        if not one.is_parameter or len(names) == 1:
             continue
         slots = {(model.owners[node], name) for node, name in names}
         message = (
@@ -51,22 +51,21 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
         if len(slots) > 1:  # a module that stands at two places stays one
             message += ", and assign=True parts them"
         fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
-        yield Symptom(place, message, f"if not meant: {fix}")
+        yield Symptom(one.place, message, f"if not meant: {fix}")
 
 
 @rule("shared-state", "info", "buffer")
 def tied_buffer(model: Holders) -> Iterator[Symptom]:
     """A buffer that is registered twice, but not with a module that is."""
     for one in model.special:
-        place, kind, _ = one
-        slots = {(model.owners[node], name): (node, name) for node, name in model.names(one)}
-        if kind == "parameter" or len(slots) == 1 or place != model.names(one)[0]:
+        slots = {(model.owners[slot.node], slot.name): slot for slot in model.names(one)}
+        if one.is_parameter or len(slots) == 1 or one.place != model.names(one)[0]:
             continue
         message = (
             f"one buffer under {several([model.path(slot) for slot in slots.values()])}; what "
             f"writes into it writes into all, and {parting(one.tensor)} parts them"
         )
-        yield Symptom(place, message, f"if not meant: {_own_memory(one)}")
+        yield Symptom(one.place, message, f"if not meant: {_own_memory(one)}")
 
 
 @rule("frozen-parameter", "info", "parameter")
@@ -77,9 +76,9 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
     )
     for place, kind, tensor in model.special:
         if kind == "parameter" and facts(tensor).requires_grad is False:
-            fix = f"{reading(place[1])}.requires_grad_(True)"
+            fix = f"{reading(place.name)}.requires_grad_(True)"
             if not _differentiable(facts(tensor).dtype):
-                line = f"self.register_buffer({place[1]!r}, tensor)"
+                line = f"self.register_buffer({place.name!r}, tensor)"
                 fix = f"{line}  # of whole numbers, in place of the Parameter"
             yield Symptom(place, message, f"if not meant: {fix}")
 
@@ -102,7 +101,7 @@ def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
     for place, kind, tensor in model.special:
         if kind != NOT_SAVED:
             continue
-        line = f"self.register_buffer({place[1]!r}, {reading(place[1])})"
+        line = f"self.register_buffer({place.name!r}, {reading(place.name)})"
         lost = _lost_by_a_move(facts(tensor).dtype)
         if lost:
             line += "  # if a move changed its numbers: compute them anew after it"
@@ -128,8 +127,8 @@ def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
         )
         if not is_leaf(tensor):
             message += ", and it keeps the graph alive that it was computed in"
-        keep = assign(place[1], f"{reading(place[1])}.detach()")
-        train = assign(place[1], f"nn.Parameter({reading(place[1])}.detach())")
+        keep = assign(place.name, f"{reading(place.name)}.detach()")
+        train = assign(place.name, f"nn.Parameter({reading(place.name)}.detach())")
         fix = f"{keep}  # or, to train it: {train}"
         if is_parameter(tensor) or model.meant_as_parameter(tensor):
             fix = f"{train}  # or, not to train it: {keep}"
@@ -222,7 +221,7 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
 @rule("left-on-meta", "warning", "plain value")
 def left_on_meta(model: Holders) -> Iterator[Symptom]:
     for one in model.left_on_meta:
-        name, line = one.place[1], "model.load_state_dict(state_dict, strict=False, assign=True)"
+        name, line = one.place.name, "model.load_state_dict(state_dict, strict=False, assign=True)"
         fix = f"{line}  # of a file that has it"
         if one.kind == NOT_SAVED:
             line = f"self.register_buffer({name!r}, tensor, persistent=False)"

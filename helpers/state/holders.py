@@ -76,7 +76,7 @@ class Attribute(NamedTuple):
 
     @property
     def place(self) -> Place:
-        return self.record.node, self.name
+        return Place(self.record.node, self.name)
 
 
 class Holders(Places):
@@ -122,7 +122,7 @@ class Holders(Places):
         """The nodes of the modules in which a tensor is registered; [] if it is in none."""
         first = self.registered.get(tensor_id)
         roles = self._roles.get(tensor_id, [first] if first else [])
-        return [role.place[0] for role in roles]
+        return [role.place.node for role in roles]
 
     def place_of(self, record: Record) -> Place:
         return self.nodes[record.node]
@@ -143,7 +143,7 @@ class Holders(Places):
         """The names under which a module holds one that it is itself a part of."""
         met = [(name, child) for name, child in part.modules.items() if id(child) in self.known]
         above = set(self.up_from(node)) if met else ()
-        return [(node, text(name)) for name, child in met if id(child) in above]
+        return [Place(node, text(name)) for name, child in met if id(child) in above]
 
     @cached_property
     def repeated_modules(self) -> list[tuple[Record, list[Place]]]:
@@ -300,7 +300,7 @@ class Holders(Places):
         return "_hf_hook" in self.record_at(one.place).part.own
 
     def record_at(self, place: Place) -> Record:
-        return self.known[self.owners[place[0]]]
+        return self.known[self.owners[place.node]]
 
     @cached_property
     def in_odd_memory(self) -> list[tuple[Registered, Span]]:
@@ -340,11 +340,11 @@ def _telling(tensor: torch.Tensor) -> Any:
 def _tensors(part: Part, node: int) -> list[Registered]:
     """The registered tensors of one module."""
     found = [
-        Registered((node, name if type(name) is str else text(name)), "parameter", value)
+        Registered(Place(node, name if type(name) is str else text(name)), "parameter", value)
         for name, value in part.parameters.items()
         if issubclass(type(value), torch.Tensor)
     ]
     for name, kind, value in part.buffer_slots() if part.buffers else ():
         if issubclass(type(value), torch.Tensor):
-            found.append(Registered((node, name), kind, value))
+            found.append(Registered(Place(node, name), kind, value))
     return found

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-Place = tuple[int, str]  # the position of a module in the walk, and a name in it
+
+class Place(NamedTuple):
+    """A name in a module: `node` is the position of the module in the walk."""
+
+    node: int
+    name: str
 
 
 class Places:
@@ -19,7 +25,7 @@ class Places:
 
     def add(self, around: int, name: str, module_id: int) -> int:
         """The position of the next module of the walk."""
-        self.nodes.append((around, name))
+        self.nodes.append(Place(around, name))
         self.owners.append(module_id)
         return len(self.nodes) - 1
 
@@ -38,13 +44,13 @@ class Places:
         """The ids of the module at a position and of those around it, from the inside out."""
         while node >= 0:
             yield self.owners[node]
-            node = self.nodes[node][0]
+            node = self.nodes[node].node
 
     def registrations(self, module_ids: set[int]) -> dict[int, list[Place]]:
         """id of each of these modules -> the places where it is registered. That the module around
         it has several names itself makes no second place of one."""
         places: dict[int, dict[tuple[int, str], Place]] = {one: {} for one in module_ids}
-        for key, (around, name) in zip(self.owners, self.nodes, strict=True):
-            if key in places and around >= 0:
-                places[key].setdefault((self.owners[around], name), (around, name))
+        for key, place in zip(self.owners, self.nodes, strict=True):
+            if key in places and place.node >= 0:
+                places[key].setdefault((self.owners[place.node], place.name), place)
         return {key: list(slots.values()) for key, slots in places.items()}

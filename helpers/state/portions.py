@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import accumulate
-from operator import add, itemgetter, sub
+from operator import add, attrgetter, sub
 from typing import NamedTuple
 
 from torch import nn
@@ -199,8 +199,8 @@ class _Portions:
 def _firsts(census: Census) -> list[list[int]]:
     """Where the parameters of each module begin among all of them, and the end; and its buffers."""
     return [
-        list(accumulate(map(len, map(itemgetter(place), census.held)), initial=0))
-        for place in (1, 2)
+        list(accumulate(map(len, map(attrgetter(one), census.held)), initial=0))
+        for one in ("parameters", "buffers")
     ]
 
 
@@ -221,9 +221,9 @@ def _unsaved(census: Census, sizes: list[int], firsts: list[int]) -> list[int]:
     found = [0] * len(sizes)
     if not sizes:
         return found
-    for (own, _, buffers, _), first in zip(census.held, firsts, strict=False):
-        names = transient_names(own) if buffers else ()
+    for held, first in zip(census.held, firsts, strict=False):
+        names = transient_names(held.own) if held.buffers else ()
         if names:
-            for at, name in enumerate(buffers, start=first):
+            for at, name in enumerate(held.buffers, start=first):
                 found[at] = sizes[at] if buffer_kind(text(name), names) == NOT_SAVED else 0
     return found

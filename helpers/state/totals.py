@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, compress
-from operator import itemgetter
+from operator import attrgetter
 
 import torch
 from torch import nn
 
 from helpers.state.objects import ORDINARY, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Part, held_by
+from helpers.state.walk import Held, Part, held_by
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Census:
     what `held_by` said of each. It holds the tensors: keep it for a moment only."""
 
     waiting: dict[int, int]
-    held: list[tuple[dict, dict, dict, dict]]
+    held: list[Held]
 
     @cached_property
     def places(self) -> dict[int, int]:
@@ -64,7 +64,7 @@ class Census:
     @cached_property
     def tensors(self) -> tuple[list, list]:
         """The parameters and the buffers, one module after the other, None and repetitions too."""
-        held = (filter(None, map(itemgetter(place), self.held)) for place in (1, 2))
+        held = (filter(None, map(attrgetter(one), self.held)) for one in ("parameters", "buffers"))
         return tuple(list(chain.from_iterable(map(dict.values, some))) for some in held)
 
     @cached_property
@@ -102,8 +102,8 @@ def census(module: nn.Module) -> Census:
         waiting[key] = len(pending)
         found = held_by(current)
         held.append(found)
-        if found[3]:
-            pending += reversed(found[3].values())
+        if found.modules:
+            pending += reversed(found.modules.values())
     return Census(waiting, held)
 
 

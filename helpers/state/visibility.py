@@ -73,6 +73,11 @@ class SeenTensor(NamedTuple):
     kind: str
     seen: Seen
 
+    def sight(self) -> Sight:
+        told = self.seen._asdict()
+        del told["held_by_optimizer"]
+        return Sight(self.path, entry_kind(self.kind), **told)
+
 
 class Situation(NamedTuple):
     """All that decides who sees a tensor under one of its names: the kind of this slot, the kinds
@@ -104,7 +109,7 @@ def visibility(module: nn.Module) -> list[Sight]:
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
     require_module(module, "visibility")
-    return [Sight(one.path, entry_kind(one.kind), *one.seen[:5]) for one in seen_tensors(module)]
+    return [one.sight() for one in seen_tensors(module)]
 
 
 def seen_tensors(module: nn.Module) -> list[SeenTensor]:
