@@ -35,7 +35,7 @@ model.learned, model.plain = nn.Parameter(torch.ones(1)), torch.ones(1)
 model.register_buffer("kept", torch.ones(1))
 said = {{
     "never": [], "some": ["learned"], {STRUCK!r}: ["learned", "kept"],
-    "always": ["learned", "kept", "plain"],
+    "rarely": [], "seldom": [], "always": ["learned", "kept", "plain"],
 }}
 names = ["learned", "kept", "plain"]
 answers = {{call: {{name: name in yes for name in names}} for call, yes in said.items()}}
@@ -150,7 +150,7 @@ def seen(page: Page) -> list[str]:
 def test_the_truth_is_on_the_page_only_after_the_reader_asks(lab, notebook):
     page = notebook(ASK)
     expect(cell(page, "learned", "some")).to_have_attribute("aria-pressed", "false")
-    assert seen(page) == ["..."] * 4
+    assert seen(page) == ["..."] * 6
     assert order(page)[:2] == ["never", "some"]
     labels = page.locator(".inm-grid button").evaluate_all(
         "all => all.map(one => one.getAttribute('aria-label') ?? one.textContent)"
@@ -158,17 +158,17 @@ def test_the_truth_is_on_the_page_only_after_the_reader_asks(lab, notebook):
     assert not any(": yes" in label or ": no" in label for label in labels)
     cell(page, "learned", "some").click()
     cell(page, "plain", "some").click()
-    expect(page.locator(".inm-grid .inm-status")).to_have_text("2 of 12 marked.")
+    expect(page.locator(".inm-grid .inm-status")).to_have_text("2 of 18 marked.")
     page.get_by_role("button", name="Reveal").click()
-    assert order(page)[0] == "always" and order(page)[2:] == ["some", "never"]
-    assert seen(page) == ["YYY", "YYn", "ynN", "nnn"]  # a staircase
+    assert order(page)[0] == "always" and order(page)[2:4] == ["some", "never"]
+    assert seen(page) == ["YYY", "YYn", "ynN", "nnn", "nnn", "nnn"]  # a staircase
     expect(page.locator(".inm-grid .inm-status")).to_have_text(
-        "6 of 12 right. 6 misses, ringed: 5 yes that you did not mark, 1 no that you marked."
+        "12 of 18 right. 6 misses, ringed: 5 yes that you did not mark, 1 no that you marked."
     )
     missed = "plain, some: no, missed: you said yes"
     expect(page.get_by_role("button", name=missed)).to_have_attribute("aria-disabled", "true")
     page.get_by_role("button", name="Start again").click()
-    assert seen(page) == ["..."] * 4 and order(page)[:2] == ["never", "some"]
+    assert seen(page) == ["..."] * 6 and order(page)[:2] == ["never", "some"]
     assert lab.problems(page) == []
 
 
