@@ -2,7 +2,8 @@
 
 Hands out one function a figure: it takes data, such as a `Snapshot`, and returns one matplotlib
 `Figure`. No figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of
-matplotlib is changed. matplotlib itself is imported when the first figure is asked for.
+matplotlib is changed. matplotlib itself is imported when the first figure is asked for. `figure`
+has what all share: size, colours, and labels beside their lines.
 
 Imports: `state`, `views.signs`, `views.words`.
 """

@@ -3,7 +3,8 @@
 Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
 nothing of torch's rules. `signs` has the glyph and the colours of a kind of state, in both themes;
 `words` and `markup` are what the faces share; `page` is how the live one comes onto a page without
-a kernel.
+a kernel. `lesson_slides` decides what of a lesson goes onto which slide, and `exported` has the
+templates and the looks of pages and slides.
 
 Imports: `state`, `tracing`, `checkpoints`.
 """

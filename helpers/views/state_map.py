@@ -317,7 +317,9 @@ def _about(row: dict) -> str:
 
 
 def _legend() -> Markup:
-    return soft(join((join([mark(sign), sign.label]) for sign in SIGNS.values()), " \u2003"))
+    whole = "white-space:nowrap"  # no sign parts from its word
+    signs = (tag("span", mark(sign), sign.label, style=whole) for sign in SIGNS.values())
+    return soft(join(signs, " \u2003"))
 
 
 def _sums(sums: dict) -> str:
