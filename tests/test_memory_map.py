@@ -145,8 +145,9 @@ def test_every_name_is_an_expression_that_leads_to_the_tensor():
     model.layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     saved, whole = model.state_dict(), {"model": model, "step": 3, "list": (model.layer.bias,)}
-    film = MemoryMap(model=model, optimizer=optimizer, saved=saved, whole=whole)
-    film.note("again")
+    film = MemoryMap(model=model, optimizer=optimizer)
+    film.note("saved", saved=saved, whole=whole)
+    assert not film.frames[0].more and not film.frames[1].more
     space = {"model": model, "optimizer": optimizer, "saved": saved, "whole": whole}
     places = {}
     for name in film.frames[-1].names:
