@@ -24,6 +24,7 @@ from helpers import Finding, audit
 from helpers.state import memory
 from helpers.state.class_rules import MOVING
 from helpers.state.findings import CODES, rule
+from helpers.state.graphs import leaves
 from helpers.views.signs import SIGNS
 from tests.html_page import Page
 from tests.modules import NAMES, Hostile, database, fingerprint, hostile_module, modules
@@ -1320,6 +1321,38 @@ def test_a_finding_is_frozen_and_the_findings_are_a_list():
     assert helpers.audit is audit
 
 
+def test_a_kept_result_is_dropped_only_where_a_layer_of_torchs_reads_that_name():
+    def fix(name: str) -> str:
+        layer = nn.GRU(2, 3)
+        layer._parameters.pop(name, None)
+        vars(layer)[name] = layer.weight_ih_l0 * 2
+        return next(one.fix for one in audit(layer) if one.code == "kept-graph")
+
+    assert fix("weight_hh_l0").startswith("del self.weight_hh_l0  # before a copy")
+    assert fix("memory").startswith("self.memory = self.memory.detach()  # if its numbers")
+
+
+def test_a_result_whose_own_parameter_no_module_has_is_wrapped_last():
+    lost, kept = parameter(), parameter()
+    assert set(map(id, leaves(lost * kept * 2))) == {id(lost), id(kept)}
+    (one,) = audit(made(scale=lost * 2))
+    assert one.message.startswith("the result of a computation on a Parameter, which is itself in")
+    assert one.fix.startswith("self.scale = nn.Parameter(self.scale.detach())  # wrap last")
+    fixes = {one.path: one.fix for one in audit(made(kept=kept, scale=kept * 2))}
+    assert fixes["scale"].startswith("self.scale = self.scale.detach()  # if its numbers")
+
+
+def test_what_a_container_on_a_class_holds_gets_a_numbered_name_each():
+    def fix(value: object) -> str:
+        return audit(with_class_body(same, x=value))[0].fix.partition(" = ... ")[0]
+
+    made_in = "made in __init__, in place of x"
+    assert fix([nn.ReLU()]) == f"self.x_0 = module  # {made_in}"
+    assert fix([parameter()]) == f"self.x_0 = parameter  # {made_in}"
+    assert fix([torch.ones(1)]) == f"self.register_buffer('x_0', tensor)  # {made_in}"
+    assert fix(nn.ReLU()) == f"self.x = module  # {made_in}"
+
+
 def test_the_message_counts_in_grammar_and_speaks_of_a_graph_only_where_there_is_one():
     one, many = (
         audit(put(nn.Module(), x=[nn.ReLU()])),
@@ -1436,6 +1469,18 @@ def test_no_load_parts_an_alias_from_a_buffer_that_is_not_saved():
         assert ("load" in told(model, "stale-alias")) is persistent
         model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
         assert (model.alias is model.x) is not persistent
+
+
+def test_each_name_under_which_a_buffer_is_not_saved_is_told_however_many_it_has():
+    shared = torch.ones(1)
+    model = nn.Sequential(buffered(False, a=shared, b=shared), buffered(True, c=shared))
+    model.again = model[0]
+    unsaved = [one.path for one in audit(model) if one.code == "unsaved-buffer"]
+    assert unsaved == ["0.a", "0.b"] and list(model.state_dict()) == ["1.c"]
+    for layer, name in ((model[0], "a"), (model[0], "b")):  # the line for one name saves that one
+        layer.register_buffer(name, getattr(layer, name))
+        assert f"0.{name}" in model.state_dict()
+    assert "unsaved-buffer" not in {one.code for one in audit(model)}
 
 
 def test_an_inference_tensor_that_is_not_saved_stops_no_load_and_may_be_added():

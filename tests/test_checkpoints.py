@@ -577,6 +577,12 @@ def test_methods_and_hooks_with_rules_of_their_own_do_not_run_and_are_named():
     assert found.loads is None and found.verdict.startswith(
         "cannot be foretold, because Own at '0' "
     )
+    inner = nn.Sequential(model)
+    assert compare_checkpoint(inner, inner.state_dict()).doubts == [
+        "Own at '0.0' has _load_from_state_dict() of its own",
+        "Linear at '0.1' has a hook before the load of its own",
+        "Linear at '0.1' has a hook after the load of its own",
+    ]
 
 
 def test_a_hostile_module_and_hostile_entries_run_nothing():

@@ -145,8 +145,9 @@ def test_every_name_is_an_expression_that_leads_to_the_tensor():
     model.layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     saved, whole = model.state_dict(), {"model": model, "step": 3, "list": (model.layer.bias,)}
-    film = MemoryMap(model=model, optimizer=optimizer, saved=saved, whole=whole)
-    film.note("again")
+    film = MemoryMap(model=model, optimizer=optimizer)
+    film.note("saved", saved=saved, whole=whole)
+    assert not film.frames[0].more and not film.frames[1].more
     space = {"model": model, "optimizer": optimizer, "saved": saved, "whole": whole}
     places = {}
     for name in film.frames[-1].names:
@@ -427,6 +428,21 @@ def test_a_large_model_is_cut_and_the_rest_is_counted_by_source():
     assert set(names) <= set(film.frames[-1].names)
     rows = film.film["names"]
     assert len(rows) == MOST_NAMES and len(json.dumps(film.film)) < 60_000
+
+
+def test_a_name_that_was_left_out_is_not_told_as_new():
+    tensors = [torch.ones(1) for _ in range(MOST_NEW + 2)]
+    film = MemoryMap(held=tensors)
+    film.note("again")
+    assert film.frames[0].names == film.frames[1].names
+    assert film.frames[0].more == film.frames[1].more == {"held": 2}
+    assert news(film) == "nothing has changed"
+    film.note("the last one", last=tensors[-1])
+    assert film.block("last") == film.block(f"held[{MOST_NEW + 1}]") is not None
+    assert film.frames[-1].more == {"held": 1}
+    assert news(film) == (
+        f"left out before: held[{MOST_NEW + 1}] (G2), new names of old memory: last (G2)"
+    )
 
 
 def test_what_stays_is_sent_once():

@@ -97,10 +97,10 @@ def uninitialized(model: Holders) -> Iterator[Symptom]:
 
 @rule("unsaved-buffer", "info", NOT_SAVED)
 def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
+    """Told for each name: torch keeps which names are not saved, not which tensors."""
     message = "a buffer with persistent=False: .to() moves it, state_dict() does not save it"
-    for place, kind, tensor in model.special:
-        if kind != NOT_SAVED:
-            continue
+    unsaved = [one for one in model.special if one.kind == NOT_SAVED]
+    for place, _, tensor in [slot for one in unsaved for slot in model.slots(one)]:
         line = f"self.register_buffer({place.name!r}, {reading(place.name)})"
         lost = _lost_by_a_move(facts(tensor).dtype)
         if lost:

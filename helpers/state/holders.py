@@ -118,6 +118,16 @@ class Holders(Places):
         roles = self._roles.get(id(one.tensor), [one])
         return [role.place for role in roles if role.is_parameter == one.is_parameter]
 
+    def slots(self, one: Registered) -> list[Registered]:
+        """All names of a tensor under the kind of `one`. That a module has several names makes no
+        second one of what it holds."""
+        slots: dict[tuple[int, str], Registered] = {}
+        for role in self._roles.get(id(one.tensor), [one]):
+            node, name = role.place
+            if role.kind == one.kind:
+                slots.setdefault((self.owners[node], name), role)
+        return list(slots.values())
+
     def owners_of(self, tensor_id: int) -> list[int]:
         """The nodes of the modules in which a tensor is registered; [] if it is in none."""
         first = self.registered.get(tensor_id)

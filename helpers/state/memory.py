@@ -109,8 +109,7 @@ def _covers(one: Span, other: Span) -> bool:
 
 def apart(spans: Iterable[Span]) -> bool:
     """Does each of these, in one storage, end before the next begins?"""
-    ordered = sorted(spans, key=lambda span: span.first)
-    return all(one.last < following.first for one, following in pairwise(ordered))
+    return all(one.last < following.first for one, following in pairwise(sorted(spans)))
 
 
 def in_odd_memory(tensors: Iterable[torch.Tensor]) -> list[int]:

@@ -49,12 +49,14 @@ class Reached(NamedTuple):
 class Frame:
     """How things stood when it was taken: `names` by their words, `blocks` by their letters.
 
-    `more` says how many names of each source are not shown."""
+    `more` says how many names of each source are not shown. `late` are the names that stood in the
+    frame before, too, which did not show them."""
 
     words: str
     names: dict[str, Reached]
     blocks: dict[str, Block]
     more: dict[str, int]
+    late: frozenset[str]
 
 
 class MemoryFilm:
@@ -64,6 +66,7 @@ class MemoryFilm:
         self.sources: dict[str, Source] = {}
         self.frames: list[Frame] = []
         self.shown: dict[str, str] = {}  # the names of all frames, in their order -> the source
+        self._left_out: frozenset[str] = frozenset()  # the names that the last frame does not show
         self._letters: dict[int, str] = {}  # address of a storage -> the letter of its block
         # letter -> its storages, held weakly: so no other storage gets the same address
         self._storages: dict[str, list] = defaultdict(list)
@@ -86,17 +89,21 @@ class MemoryFilm:
             more = Counter(source for key, (source, _) in found.items() if key not in kept)
             reached, blocks = self._reach([one for key, (_, one) in found.items() if key in kept])
         self.shown |= {key: found[key][0] for key in reached}
-        self.frames.append(Frame(words, reached, blocks, dict(more)))
+        late = self._left_out & reached.keys()
+        self._left_out = frozenset(found.keys() - reached.keys())
+        self.frames.append(Frame(words, reached, blocks, dict(more), late))
         return self.frames[-1]
 
     def _choose(self, found: list[Name]) -> set[str]:
-        """The names to show: those of before; of the others first those that share their memory
-        with most."""
+        """The names to show: those of before; of the new ones first those that share their memory
+        with most. One that was left out before comes only with a new name of its memory."""
         by_memory = defaultdict(list)
         for one in found:
             # What has no memory shares none.
             by_memory[storage_address(one.tensor) or one.words].append(one.words)
-        groups = sorted(by_memory.values(), key=len, reverse=True)
+        before = self.shown.keys() | self._left_out
+        fresh = [group for group in by_memory.values() if not before.issuperset(group)]
+        groups = sorted(fresh, key=len, reverse=True)
         new = [words for group in groups for words in group if words not in self.shown]
         room = min(MOST_NEW, MOST_NAMES - len(self.shown))
         return {*self.shown, *new[: max(0, room)]}

@@ -158,16 +158,21 @@ def _changes(frame: Frame) -> Iterator[str]:
 
 
 def _moves(frame: Frame, earlier: Frame) -> Iterator[str]:
-    moved, old, new = [], [], []
+    moved, late, old, new = [], [], [], []
+    known = {*earlier.blocks, *(frame.names[name].block for name in frame.late)}
     for name, one in frame.names.items():
         words, block = clip(name, _LONGEST), one.block or "–"
         before = earlier.names.get(name)
-        if before is None:
-            (old if one.block in earlier.blocks else new).append(f"{words} ({block})")
+        if name in frame.late:
+            late.append(f"{words} ({block})")
+        elif before is None:
+            (old if one.block in known else new).append(f"{words} ({block})")
         elif before.block != one.block:
             moved.append(f"{words} from {before.block or '–'} to {block}")
     if moved:
         yield _listed(moved)
+    if late:
+        yield f"left out before: {_listed(late)}"
     if old:
         yield f"new names of old memory: {_listed(old)}"
     if new:

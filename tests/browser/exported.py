@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page
 from traitlets.config import Config
 
 from helpers.views.page import KIND
+from tests.browser.axe import violations
 from tests.lesson_kernel import ROOT
 
 if TYPE_CHECKING:
@@ -178,12 +179,7 @@ class Reader:
 
 def faults(page: Page, context: str | None = None, *, only_colours: bool = False) -> list[str]:
     """What axe-core calls a fault, of any weight, in `context`, a selector, or the whole page."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    options: dict = {"resultTypes": ["violations"]}
-    if only_colours:
-        options["runOnly"] = ["color-contrast"]
-    found = Axe().run(page, context=context, options=options).response["violations"]
+    found = violations(page, context, only_colours=only_colours)
     return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"][:4]]
 
 

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.browser.axe import violations
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
 
@@ -395,10 +395,6 @@ def seen_whole(page: Page) -> Iterator[None]:
     style.evaluate("node => node.remove()")
 
 
-# What another theme can change.
-RULES_OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
-
-
 def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
     """What axe-core calls serious or critical inside `selector`: theme, rule, help and the elements
     concerned. All is looked at in the theme that is on, the colours then in the other, which stays.
@@ -406,15 +402,12 @@ def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
     on = theme_of(page)
     other = next(theme for theme in THEMES if theme != on)
     with seen_whole(page):
-        faults = _found_by_axe(page, selector, on)
+        faults = _serious(violations(page, selector), on)
         set_theme(page, other)
-        return faults + _found_by_axe(page, selector, other, runOnly=RULES_OF_COLOUR)
+        return faults + _serious(violations(page, selector, only_colours=True), other)
 
 
-def _found_by_axe(page: Page, selector: str, theme: str, **options: object) -> list[str]:
-    # What passes it would describe as well, which takes as long again.
-    options = {"resultTypes": ["violations"], **options}
-    found = Axe().run(page, context=selector, options=options).response["violations"]
+def _serious(found: list[dict], theme: str) -> list[str]:
     return [
         f"{fault['id']}: {theme}: {fault['help']}: "
         + "; ".join(node["html"][:160] for node in fault["nodes"][:4])
