@@ -196,7 +196,7 @@ def test_everything_the_browser_needs_is_sent_once():
 
 def test_the_look_is_the_common_one_and_its_own():
     card = quiz("01-keys")
-    assert ".inm {" in card._css and ".inm-quiz {" in card._css
+    assert ".inm{" in card._css and ".inm-quiz{" in card._css
     assert "innerHTML" not in card._esm and "http" not in card._esm
 
 
@@ -243,4 +243,4 @@ def test_questions_are_read_from_their_text_file():
 
 def test_the_card_has_the_colours_of_right_and_wrong_that_the_static_faces_have():
     look = str(QuizCard._css)
-    assert f"--inm-right: {RIGHT};" in look and f"--inm-wrong: {WRONG};" in look
+    assert f"--inm-right:{RIGHT};" in look and f"--inm-wrong:{WRONG};" in look

@@ -1524,4 +1524,4 @@ def test_only_data_is_sent_and_the_script_parses_nothing():
     }
     assert sent == {"ways", "signs"}
     json.dumps(view.ways)
-    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-ways {" in view._css
+    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-ways{" in view._css

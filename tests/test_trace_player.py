@@ -382,4 +382,4 @@ def test_only_data_is_sent_and_the_script_parses_nothing():
         "tabbable",
     }
     assert sent == {"film", "signs", "start", "nothing"}
-    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-player {" in view._css
+    assert "innerHTML" not in view._esm and "http" not in view._esm and ".inm-player{" in view._css

@@ -19,6 +19,7 @@ _DECLARED = r"(export )?(?:class|const|let|(?:async )?function\*?) (\w+)\b"
 _DECLARATION = re.compile(rf"^{_DECLARED}", re.MULTILINE)
 # Of CSS, and of JavaScript: one that has a line to itself, or ends one after a mark that ends code.
 _COMMENT = re.compile(r"/\*.*?\*/|(?:^ *|(?<=[;,{\[(]) )// [^\n]*$", re.DOTALL | re.MULTILINE)
+_SPACES = re.compile(r'(?P<quoted>"[^"\n]*")|(?<=[:,]) | (?={)|(?<=})\n|;(?=})')
 _DEFAULT = "export default { render };"
 # The formatter indents whatever is inside another thing, so a line that is not indented begins a
 # statement, ends one, or is a comment.
@@ -58,14 +59,22 @@ def bundle(path: Path) -> str:
             if name in owners:
                 raise ValueError(f"{name} is declared in {owners[name]} and in {part.name}")
             owners[name] = part.name
-    return "".join(_packed(part.text) for part in parts.values())
+    packed = "".join(_packed(part.text) for part in parts.values())
+    return _closed_up(packed) if path.suffix == ".css" else packed
 
 
 def _packed(text: str) -> str:
     """The lines of `text` without indentation and comments, as few as can be."""
     code = _COMMENT.sub("", text)
     lines = "".join(f"{line.strip()}\n" for line in code.splitlines() if line.strip())
-    return re.sub(r"(?<=[;,{])\n", "", lines)
+    return re.sub(r"(?<=[;,{(\[])\n|\n(?=[)}\]])", "", lines)
+
+
+def _closed_up(style: str) -> str:
+    """CSS without what means nothing: a space after a colon or a comma and before "{", a semicolon
+    before "}", a line's end after it. What stands in quotes is left as it is.
+    """
+    return _SPACES.sub(lambda found: found["quoted"] or "", style)
 
 
 def _collect(path: Path, parts: dict[Path, _Part], under_way: tuple[Path, ...]) -> None:
