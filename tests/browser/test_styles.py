@@ -33,7 +33,7 @@ table"""
 # both, so an order matters only by the sheet that comes last: each does once.
 COMPARE = """() => {
     const sheets = [...document.head.querySelectorAll('style')].filter(
-        sheet => sheet.textContent.includes('.inm {'));
+        sheet => sheet.textContent.includes('.inm{'));
     const kinds = new Map();
     for (const element of document.querySelectorAll('.inm, .inm *')) {
         let kind = '';
