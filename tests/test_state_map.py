@@ -161,10 +161,13 @@ def test_what_the_map_says_of_a_list_is_what_the_call_it_names_gives():
     model.tied.weight = model.one.weight
     view = StateMap(model)
     for place, (yes, _) in enumerate(json.loads(view.words)["sees"][:2]):
-        call, _ = yes.split(" lists ")
-        listed = dict(eval(f"model.{call}"))
+        call, words = yes.split("() gives it, ")
+        given = list(getattr(model, call)())
+        names = dict(getattr(model, f"named_{call}")(remove_duplicate=False))
         told = {row["path"]: row["seen"][place] for row in view.rows if "seen" in row}
-        assert {path for path, seen in told.items() if seen} == set(listed)
+        assert words == "once for all its names" and len(given) == len({*given})
+        assert {path for path, seen in told.items() if seen} == set(names)
+        assert {*given} == {*names.values()}
 
 
 def test_of_a_large_model_a_part_is_sent_whatever_its_size():

@@ -44,12 +44,12 @@ _STATIC_ROWS = 50
 # What each answer of the experiment says, if it is yes and if it is no.
 _SEES = {
     "in_parameters": (
-        "named_parameters(remove_duplicate=False) lists this name",
-        "named_parameters(remove_duplicate=False) does not list this name",
+        "parameters() gives it, once for all its names",
+        "parameters() does not give it under this name",
     ),
     "in_buffers": (
-        "named_buffers(remove_duplicate=False) lists this name",
-        "named_buffers(remove_duplicate=False) does not list this name",
+        "buffers() gives it, once for all its names",
+        "buffers() does not give it under this name",
     ),
     "in_state_dict": (
         "state_dict() has this name: it is saved and loaded",

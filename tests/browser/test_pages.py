@@ -215,7 +215,7 @@ def test_the_map_filters_tells_numbers_and_says_what_it_needs_a_kernel_for(reade
     page.get_by_label("Filter by name").fill("running_mean")
     page.get_by_role("treeitem", name="running_mean").click()
     details = page.locator(".inm-map-details")
-    expect(details).to_contain_text("named_buffers(remove_duplicate=False) lists this name")
+    expect(details).to_contain_text("buffers() gives it")
     page.get_by_role("button", name="Show the first numbers").click()
     expect(details.locator("pre")).to_contain_text("0  0")
     page.get_by_label("Filter by name").fill("")
