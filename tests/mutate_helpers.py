@@ -28,7 +28,8 @@ TESTS = {
     "views": ["views", "state_map", "memory_map", "trace_player", "outcome_table", "page"],
 }
 SEED = 19
-SURVIVED = 0  # what mutmut notes for it: the status with which pytest ended
+# What mutmut notes for a change that turned no test red: pytest ended well, or no test reaches it.
+SURVIVED = {0, 5, 33}
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["helpers"]
@@ -84,7 +85,7 @@ def main(arguments: list[str]) -> int:
     told = mutmut(folder, "run", "--max-children", str(os.cpu_count() or 1), *chosen)
     found = statuses(folder)
     tried = [name for name in chosen if found[name] is not None]
-    survived = [name for name in tried if found[name] == SURVIVED]
+    survived = [name for name in tried if found[name] in SURVIVED]
     if len(tried) < len(chosen):
         print(told[-2_000:])
     print(f"{len(tried) - len(survived)} of {len(tried)} turned a test red. The others:")
