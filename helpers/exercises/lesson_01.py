@@ -289,7 +289,7 @@ MOMENTUM_OF = Exercise(
         exp_avg → exp_avg_sq
     - whole-entry: That is all that Adam keeps for this parameter. Take its entry `exp_avg`.
         ["exp_avg"] →
-    - keys: The state_dict has a key for each buffer and each name of a tie. Count the parameters.
+    - keys: The state_dict has keys for buffers and for each name of a tie. Count the parameters.
         position = [*model.state_dict()].index(name)
         return optimizer.state_dict()["state"][position]["exp_avg"]
     - frozen: A frozen parameter has a position, often no state. Count all parameters.
@@ -298,7 +298,7 @@ MOMENTUM_OF = Exercise(
     - second-name: `named_parameters()` has one name of a tie. Look for the object.
         names = [name for name, one in model.named_parameters()]
         return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
-    - same-shape: Many parameters have this shape. Look for the object, with `is`.
+    - same-shape: Two parameters can have one shape. Look for the object, with `is`.
         parameter is wanted → parameter.shape == wanted.shape
     - equal-numbers: Two parameters can hold equal numbers. Look for the object, with `is`.
         parameter is wanted → torch.equal(parameter, wanted)
