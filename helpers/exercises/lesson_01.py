@@ -221,7 +221,7 @@ STATE_BYTES = Exercise(
         return sum(one.nbytes for one in model.parameters())
     - non-persistent: A non-persistent buffer is not in the state_dict. Begin with that.
         return sum(one.nbytes for one in [*model.parameters(), *model.buffers()])
-    - counted-twice: `state_dict()` makes a new tensor for every key; ask for `keep_vars=True`.
+    - counted-twice: `state_dict()` makes a new tensor for each name; ask for `keep_vars=True`.
         keep_vars=True →
     - not-a-tensor: An entry can be no tensor, such as an `_extra_state`: `isinstance(value, ...)`.
         if isinstance(value, torch.Tensor) →
