@@ -1388,6 +1388,8 @@ def test_a_layer_at_two_places_stays_one_when_tensors_are_assigned_and_two_tied_
     tied[1].weight = tied[0].weight
     for model, parted in ((nn.Sequential(*2 * [nn.Linear(1, 1)]), False), (tied, True)):
         assert ("assign=True parts them" in told(model, "tied-parameter")) is parted
+        model.load_state_dict(copy.deepcopy(model.state_dict(keep_vars=True)), assign=True)
+        assert model[0].weight is model[1].weight
         model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
         assert (model[0].weight is not model[1].weight) is parted
 
@@ -1439,7 +1441,7 @@ def test_what_a_default_argument_shares_depends_on_what_it_is():
 
 def test_a_buffer_that_is_hidden_is_said_to_be_saved_and_moved_as_far_as_it_is():
     slots = {
-        "saves, moves and trains": nn.Parameter(torch.ones(1)),
+        "saves, moves and lists": nn.Parameter(torch.ones(1)),
         "saves and moves": nn.Buffer(torch.ones(1)),
         "moves": nn.Buffer(torch.ones(1), persistent=False),
         "has an empty slot": None,
@@ -1450,7 +1452,54 @@ def test_a_buffer_that_is_hidden_is_said_to_be_saved_and_moved_as_far_as_it_is()
         vars(model)["x"] = 3
         assert f"torch {words}" in told(model, "shadowed-name")
         assert ("x" in model.state_dict()) is ("saves" in words)
-        assert ("x" in dict(model.named_parameters())) is ("trains" in words)
+        assert ("x" in dict(model.named_parameters())) is ("lists" in words)
+
+
+def test_a_parameter_that_an_entry_of_the_instance_hides_is_listed_and_not_trained():
+    model = put(nn.Linear(1, 1, bias=False))
+    vars(model)["weight"] = torch.ones(1, 1, requires_grad=True)
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(1)).sum().backward()
+    optimizer.step()
+    assert torch.equal(model.state_dict()["weight"], before["weight"])
+    assert "trains" not in told(model, "shadowed-name")
+
+
+def test_a_buffer_that_is_a_parameter_too_is_said_to_be_trained_under_that_name():
+    model = put(nn.Module(), weight=nn.Parameter(torch.ones(1)))
+    model.register_buffer("mean", model.weight)
+    assert "the Parameter 'weight' as well" in told(model, "buffer-needs-grad")
+    model.weight.grad = torch.ones(1)
+    torch.optim.SGD(model.parameters(), lr=1.0).step()
+    assert model.mean.item() == 0
+    model.mean = model.mean.detach().clone()
+    assert audit(model) == []
+
+
+def test_of_two_parameters_in_one_memory_a_frozen_one_is_not_said_to_be_stepped_on():
+    for frozen in (False, True):
+        model = put(nn.Module(), x=nn.Parameter(torch.ones(1)))
+        model.y = nn.Parameter(model.x.data, requires_grad=not frozen)
+        assert ("steps on the numbers twice" in told(model, "shared-memory")) is not frozen
+        (model.x + model.y).sum().backward()
+        torch.optim.SGD(model.parameters(), lr=0.25).step()
+        assert model.x.item() == (0.75 if frozen else 0.5)
+
+
+def test_memory_that_an_optimizer_has_from_the_beginning_is_told_without_a_step():
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.Adagrad(model.parameters())
+    model.double()
+    (found,) = audit(model, optimizer)
+    assert found.code == "optimizer-state" and "a step or a load" not in found.message
+
+
+def test_a_parameter_whose_numbers_have_an_alias_stays_the_object_that_it_is():
+    model = put(nn.Module(), x=nn.Parameter(torch.ones(1)))
+    model.alias, x = model.x.data, model.x
+    assert "has other memory there" in told(model, "stale-alias")
+    assert model.double().x is x and model.alias.data_ptr() != x.data_ptr()
 
 
 def test_whole_numbers_are_parted_by_another_device_alone():

@@ -151,8 +151,8 @@ FIVE_QUESTIONS = _step(
 
     1. Five questions in this order: Parameter? a parameter's name? a module, or its name? a buffer,
        or its name? else plain.
-    2. Before a parameter or a module is stored, its name leaves all other homes. A slot takes its
-       own kind, or `None`.
+    2. Before a parameter or a module is stored, its name leaves all other homes. Apart from
+       that, a slot takes its own kind, or `None`.
     3. Nearly there: `self._leave_all_but("_parameters", name)`, then
        `self.register_parameter(name, value)`; for modules the same, with `self._modules[name]`.
 

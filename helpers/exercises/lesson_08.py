@@ -155,13 +155,13 @@ ROWS_OF = Exercise(
     2. `-(-rows // ranks)` is `rows / ranks`, rounded up. Rank `r` begins at `r` times that.
     3. Nearly there: `start = min(rank * each, rows)`, and it ends at `min(start + each, rows)`.
 
-    - rounded-down: Three rows on two ranks are two and one: round up. The last rank has the rest.
+    - rounded-down: Three rows on two ranks are two and one: round up.
         -(-rows // ranks) → rows // ranks
     - evenly: Torch does not spread the rest over the first ranks: ten on four are 3, 3, 3 and 1.
         each, rest = divmod(rows, ranks)
         start = rank * each + min(rank, rest)
         return start, start + each + (rank < rest)
-    - beyond: There are no more than `rows` rows: the last rank has what is left.
+    - beyond: There are no more than `rows` rows: a rank ends where they end.
         return start, min(start + each, rows) → return start, start + each
     - start-beyond: A rank that gets nothing begins where the rows end.
         min(rank * each, rows) → rank * each
@@ -247,7 +247,7 @@ ASSEMBLED = Exercise(
 
     - joined: Pieces may be cut along any dimension, and come in any order. Look at the offsets.
         return torch.cat([piece for _, piece in pieces]) if len(size) else pieces[0][1].clone()
-    - float: The dtype is that of the pieces; a new tensor is `float32` unless you say so.
+    - float: The dtype is that of the pieces; without `dtype=` a new tensor is `float32`.
         , dtype=pieces[0][1].dtype →
     - on-the-way: Large numbers have been rounded on the way. Give the whole its dtype.
         torch.empty(size, dtype=pieces[0][1].dtype) → torch.empty(size)

@@ -85,11 +85,11 @@ def _found_elsewhere(
 
 
 def _goes_on_with(record: Record, name: str, registered: Any) -> str:
-    """What torch does with the registered one: a buffer is trained by none."""
+    """What torch does with the registered one: parameters() lists no buffer."""
     if registered is None:
         return "has an empty slot"
     if is_module(registered) or is_parameter(registered):
-        return "saves, moves and trains the registered one"
+        return "saves, moves and lists the registered one"
     if name in record.part.own.get(NON_PERSISTENT, ()):
         return "moves the registered one"
     return "saves and moves the registered one"

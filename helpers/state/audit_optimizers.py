@@ -201,8 +201,8 @@ def misfit_memory(training: Training) -> Iterator[Symptom]:
         also = f", and so for {others:,} more" if others else ""
         message = (
             f"is {different[0]}, and what {optimizers.name(number)} remembers of it ({name!r}) is "
-            f"{different[1]}{also}: the model was moved after a step or a load of the optimizer, "
-            "and step() raises, or goes on in the old dtype"
+            f"{different[1]}{also}: the model was moved since, and step() raises, or goes on in "
+            "the old dtype"
         )
         name = optimizers.name(number)
         fix = f"{name}.load_state_dict({name}.state_dict())  # which brings it along"

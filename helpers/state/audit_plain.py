@@ -128,9 +128,10 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         if registered.kind != NOT_SAVED:  # else no load reaches it
             when += ", or load_state_dict(..., assign=True)"
             writes += ", as a load does,"
+        new = "other memory" if is_parameter(registered.tensor) and not same else "a new tensor"
         message = (
-            f"{what}; {writes} changes both. After {when}, the model has a new tensor there, and "
-            "this is still the old one"
+            f"{what}; {writes} changes both. After {when}, the model has {new} there, and this is "
+            "still the old one"
         )
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
@@ -197,8 +198,8 @@ def kept_inference_tensor(model: Holders) -> Iterator[Symptom]:
         if made:
             what = _in(one, made, "tensor", "a plain tensor")
             message = (
-                f"{what} made under torch.inference_mode(): outside of it torch refuses to write "
-                "into it, and to save it for a backward pass, as a product needs"
+                f"{what} made under torch.inference_mode(): outside of it torch refuses operations "
+                "in place, and to save it for a backward pass, as a product needs"
             )
             value = for_each(one.name, one.value, "{}.clone()", len(made))
             line = assign(one.name, value) if value else forget(one.name)

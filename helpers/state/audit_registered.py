@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.code_lines import assign, own_memory, reading
+from helpers.state.code_lines import assign, forget, own_memory, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered
 from helpers.state.memory import Span, apart, overlap
 from helpers.state.objects import META, bytes_in_words, facts, is_parameter
+from helpers.state.places import Place
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
@@ -49,7 +50,7 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
             "entry for each, of which safetensors takes one only"
         )
         if len(slots) > 1:  # a module that stands at two places stays one
-            message += ", and assign=True parts them"
+            message += ", and a load of plain tensors with assign=True parts them"
         fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
         yield Symptom(one.place, message, f"if not meant: {fix}")
 
@@ -118,8 +119,12 @@ def _lost_by_a_move(dtype: torch.dtype | None) -> str:
 
 @rule("buffer-needs-grad", "warning", "buffer")
 def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
+    listed = {id(one.tensor): one.place for one in model.parameters}
     for place, kind, tensor in model.special:
         if kind == "parameter" or not facts(tensor).requires_grad:
+            continue
+        if id(tensor) in listed:
+            yield _parameter_as_buffer(place, model.path(listed[id(tensor)]))
             continue
         message = (
             "a buffer that wants gradients: parameters() does not list it, so no optimizer made "
@@ -133,6 +138,13 @@ def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
         if is_parameter(tensor) or model.meant_as_parameter(tensor):
             fix = f"{train}  # or, not to train it: {keep}"
         yield Symptom(place, message, fix)
+
+
+def _parameter_as_buffer(place: Place, first: str) -> Symptom:
+    message = f"a buffer that is the Parameter {first!r} as well, and is trained under that name"
+    copy = assign(place.name, f"{reading(place.name)}.detach().clone()")
+    fix = f"{forget(place.name)}  # and read {first!r} from the model where it is used"
+    return Symptom(place, message, f"{fix}; or, for numbers of its own: {copy}")
 
 
 @rule("shared-memory", "warning", "parameter")
@@ -164,7 +176,10 @@ def _sharing(
     line = _own_memory(one)
     same_numbers = span == its_span and facts(one.tensor).shape == facts(other.tensor).shape
     if one.is_parameter and other.is_parameter and same_numbers:
-        message += "; each has a gradient of its own, so an optimizer steps on the numbers twice"
+        if facts(one.tensor).requires_grad and facts(other.tensor).requires_grad:
+            message += (
+                "; each has a gradient of its own, so an optimizer steps on the numbers twice"
+            )
         owner = f"model.get_submodule({model.path(model.nodes[node])!r})" if node else "model"
         tie = f"setattr({owner}, {name!r}, model.get_parameter({first!r}))"
         line = f"{tie}  # to tie them; or, for numbers of its own: {line}"
@@ -173,10 +188,10 @@ def _sharing(
 
 @rule("expanded-tensor", "warning", "buffer")
 def expanded_tensor(model: Holders) -> Iterator[Symptom]:
-    """What torch refuses to write into. No load writes into a buffer that is not saved."""
+    """What torch refuses to copy into. No load does so with a buffer that is not saved."""
     message = (
-        "an expanded tensor: several of its elements are one place in memory, into which torch "
-        "refuses to write, as a step does, and a load without assign=True"
+        "an expanded tensor: several of its elements are one place in memory, and torch refuses a "
+        "step on it, and a load without assign=True"
     )
     for one, span in model.in_odd_memory:
         if span.expanded and one.kind != NOT_SAVED:
@@ -209,9 +224,9 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
     if made:
         many = f", as were {len(made) - 1:,} more" if len(made) > 1 else ""
         message = (
-            f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
-            "into it, as a step or a load does, and to save it for a backward pass, as a product "
-            "needs"
+            f"was made under torch.inference_mode(){many}: outside of it torch refuses operations "
+            "in place, as a step needs, or a load without assign=True, and to save it for a "
+            "backward pass, as a product needs"
         )
         where = "outside of torch.inference_mode(), before the optimizer is made"
         fix = f"model = copy.deepcopy(model)  # {where}"
