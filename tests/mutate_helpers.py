@@ -57,7 +57,8 @@ class Change:
 
     def first_line(self) -> int:
         """The line of the file, from 1, where the first difference is."""
-        pairs = zip(self.path.read_text("utf-8").splitlines(), self.source.splitlines())
+        texts = (self.path.read_text("utf-8"), self.source)
+        pairs = zip(*(text.splitlines() for text in texts), strict=False)
         return next((n for n, (old, new) in enumerate(pairs, 1) if old != new), 1)
 
     def __str__(self) -> str:
@@ -135,7 +136,7 @@ def exchange(path: Path, code: CodeType) -> None:
 def change_defaults(change: Change) -> None:
     """The defaults of arguments are no part of a function's code."""
     old, new = (ast.parse(text) for text in (change.path.read_text("utf-8"), change.source))
-    for one, other in zip(ast.walk(old), ast.walk(new)):
+    for one, other in zip(ast.walk(old), ast.walk(new), strict=False):
         if isinstance(one, ast.arguments) and isinstance(other, ast.arguments):
             if ast.dump(one) != ast.dump(other):
                 set_defaults(change.path, old, one, other)
@@ -152,7 +153,7 @@ def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.argu
             one.__defaults__ = tuple(values) or None
             one.__kwdefaults__ = {
                 name.arg: eval(ast.unparse(value), place)
-                for name, value in zip(new.kwonlyargs, new.kw_defaults)
+                for name, value in zip(new.kwonlyargs, new.kw_defaults, strict=True)
                 if value is not None
             } or None
 
@@ -199,7 +200,7 @@ class Trial:
             self.red.add(report.nodeid)
 
     def run(self, items: list[pytest.Item]) -> None:
-        for item, following in zip(items, [*items[1:], None]):
+        for item, following in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def look(self, items: list[pytest.Item], result: Path) -> None:
@@ -209,7 +210,7 @@ class Trial:
             for path in sorted((ROOT / "helpers" / room).glob("*.py")):
                 exchange(path, marking(path))
         seen = {}
-        for item, following in zip(items, [*items[1:], None]):
+        for item, following in zip(items, [*items[1:], None], strict=True):
             reached.clear()
             start = time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

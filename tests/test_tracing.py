@@ -10,6 +10,7 @@ import contextlib
 import copy
 import gc
 import inspect
+import itertools
 import json
 import linecache
 import subprocess
@@ -19,6 +20,7 @@ import threading
 import types
 import warnings
 import weakref
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -40,6 +42,7 @@ from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.tracing.watch import BOXES, Watch, Wording
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
+from tests.told import assert_told
 
 SOURCE = inspect.getsource(torch_module)
 
@@ -127,6 +130,31 @@ def traced(name: str, module: nn.Module | None = None):
     with contextlib.suppress(Exception), trace(module) as steps:
         STATEMENTS[name](module)
     return steps
+
+
+def told_of(steps: Trace) -> Iterator[str]:
+    """All that a trace says, but for numbers of lines."""
+    yield f"    {steps!r}"
+    for move in moves_of(steps):
+        yield f"    {move.words} ({move.verb}, from {move.origin!r}): {tuple(move.entry)}"
+    film = films(steps)[0]
+    yield f"    states {film['states']} {film['more']}"
+    for name in ("entries", "values"):
+        yield from (f"      {tuple(one)}" for one in film[name])
+    yield from (f"    {note.kind} {note.words} from {note.at}" for note in film["notes"])
+    for course in film["river"]["courses"]:
+        yield f"    {course.name}: {course_in_words(film['river']['ways'], course)}"
+
+
+def test_traces_are_told_word_for_word_as_they_were_read():
+    traces = {name: traced(name) for name in STATEMENTS}
+    lines = [f"{way.words} {way.act} {way.error}" for way in (bed.way for bed in beds())]
+    for name, steps in traces.items():
+        lines += [name, *told_of(steps)]
+    for one, other in itertools.pairwise(traces):
+        found = parting(traces[one], traces[other])
+        lines.append(f"{one}, {other}: {found and tuple(found)}")
+    assert_told("tracing", lines)
 
 
 def lines_by_hand(statement, module) -> list[tuple[str, int]]:

@@ -37,6 +37,7 @@ from tests.carried import views
 from tests.html_page import Page
 from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
+from tests.told import assert_told
 
 
 def assigned(value: object) -> object:
@@ -103,6 +104,15 @@ def test_a_view_has_a_still_picture_and_a_line_of_text_beside_what_is_live(make)
     live = {WIDGET_VIEW} if hasattr(view, "comm") else set()
     assert set(shown) == {"text/plain", "text/html"} | live
     assert shown["text/plain"] == repr(view) and len(repr(view).splitlines()) == 1
+
+
+def test_still_pictures_are_told_word_for_word_as_they_were_read():
+    lines = []
+    for name, make in VIEWS.items():
+        shown = faces(make())
+        lines += [name, shown["text/plain"]]
+        lines += shown["text/html"].replace("><", ">\n<").split("\n")[:150]  # the rest is alike
+    assert_told("views", lines)
 
 
 @each_view
