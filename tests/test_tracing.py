@@ -34,6 +34,7 @@ from torch.overrides import TorchFunctionMode
 from helpers import StateMap, Step, Trace, parting, trace
 from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
+from helpers.tracing.following import listed
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
@@ -141,6 +142,15 @@ def told_of(steps: Trace) -> Iterator[str]:
     yield f"    states {film['states']} {film['more']}"
     for name in ("entries", "values"):
         yield from (f"      {tuple(one)}" for one in film[name])
+    firsts = [listing.first for listing in film["listings"]]
+    # Lines are counted from the head of the function.
+    steps = [one._replace(line=one.line - firsts[one.listing]) for one in film["steps"]]
+    yield f"    {' '.join('.'.join(map(str, one)) for one in steps)}"
+    for one, first in zip(film["listings"], firsts, strict=True):
+        begins = [start and start - first for start in one.statements]
+        blocks = [[line and line - first for line in block] for block in one.blocks]
+        yield f"    {one.name} {begins} {blocks}"
+    yield f"    {film['river']['turns']} {film['changes']} {film['containers']} {film['remarks']}"
     yield from (f"    {note.kind} {note.words} from {note.at}" for note in film["notes"])
     for course in film["river"]["courses"]:
         yield f"    {course.name}: {course_in_words(film['river']['ways'], course)}"
@@ -1058,6 +1068,25 @@ def test_without_a_module_the_one_that_the_block_builds_is_followed_not_its_firs
     for box, held in (("_modules", model.named_children), ("_parameters", model._parameters.items)):
         names = [name for name, _ in held()]
         assert names == list(steps[-1].after[box])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_module_that_is_built_is_followed_before_a_larger_one_that_is_called(first):
+    larger = chain(5)
+    with trace() as steps:
+        if first:
+            larger.train()
+        nn.Linear(1, 1)
+        if not first:
+            larger.train()
+    assert steps.followed == "Linear"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 1_004])
+def test_three_names_are_listed_and_the_others_counted(count):
+    names = [f"{number}{'n' * 300}" for number in range(count)]
+    more = {4: " and 1 more", 1_004: " and 1,001 more"}.get(count, "")
+    assert listed(names + names) == ", ".join(name[:200] for name in names[:3]) + more
 
 
 def test_a_module_that_cannot_be_built_is_followed_before_the_layers_it_has_made():
