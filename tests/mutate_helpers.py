@@ -257,14 +257,16 @@ class Trial:
             seconds = sum(known[item.nodeid][0] for item in reaching)
             end = self.try_out(change, reaching, seconds)
             ends.setdefault(change.room, []).append(end)
-            if end in (GREEN, UNFIT):
-                words = "cannot be made" if end == UNFIT else f"let pass by {len(reaching)} tests"
-                print(f"{words} ({seconds:.0f} s): {change}", flush=True)
+            if end not in (GREEN, UNFIT):
+                print(".", end="", flush=True)
+                continue
+            words = "cannot be made" if end == UNFIT else f"let pass by {len(reaching)} tests"
+            print(f"\n{words} ({seconds:.0f} s): {change}", flush=True)
         for room, each in ends.items():
             tried = [end for end in each if end != UNFIT]
             stopped = sum(end < 0 for end in tried)
             noticed = sum(end != GREEN for end in tried)
-            print(f"{room}: {noticed} of {len(tried)} noticed ({stopped} of them were stopped)")
+            print(f"\n{room}: {noticed} of {len(tried)} noticed ({stopped} of them were stopped)")
         return True
 
 

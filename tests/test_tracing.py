@@ -36,7 +36,7 @@ from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.following import listed
 from helpers.tracing.listing import listings_of
-from helpers.tracing.river import beds, beds_of, course_in_words
+from helpers.tracing.river import beds, beds_of, course_in_words, setattr_lines
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import films, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
@@ -158,7 +158,10 @@ def told_of(steps: Trace) -> Iterator[str]:
 
 def test_traces_are_told_word_for_word_as_they_were_read():
     traces = {name: traced(name) for name in STATEMENTS}
-    lines = [f"{way.words} {way.act} {way.error}" for way in (bed.way for bed in beds())]
+    lines = []
+    for bed in beds():
+        parts, first = (bed.asked, bed.body, *bed.checks, *bed.ends), setattr_lines().start
+        lines.append(f"{tuple(bed.way)} {[(one.start - first, len(one)) for one in parts]}")
     for name, steps in traces.items():
         lines += [name, *told_of(steps)]
     for one, other in itertools.pairwise(traces):
