@@ -161,7 +161,7 @@ def test_traces_are_told_word_for_word_as_they_were_read():
     lines = []
     for bed in beds():
         parts, first = (bed.asked, bed.body, *bed.checks, *bed.ends), setattr_lines().start
-        lines.append(f"{tuple(bed.way)} {[(one.start - first, len(one)) for one in parts]}")
+        lines.append(f"{tuple(bed.way)} {[(one.start - first, len(one)) for one in parts if one]}")
     for name, steps in traces.items():
         lines += [name, *told_of(steps)]
     for one, other in itertools.pairwise(traces):
