@@ -376,16 +376,6 @@ def test_a_figure_is_drawn_twice_with_the_same_bytes(make):
     assert make()._repr_png_() == make()._repr_png_()
 
 
-@each_figure
-def test_labels_stand_inside_the_figure_and_on_no_other(make):
-    figure = make()
-    figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in figure.findobj(Annotation)]
-    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-    width, height = figure.canvas.get_width_height()
-    assert all(0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height for box in boxes)
-
-
 # Of each figure its inches; of each panel its title, and the names of its axes.
 SIZE = "size of the parameters"
 MEANS = "running mean (units of the layer's input)"
@@ -430,22 +420,17 @@ def spread(axes) -> np.ndarray:
 
 
 @each_figure
-def test_what_is_drawn_stays_inside_its_panel_and_fills_most_of_it(make):
+def test_what_is_drawn_fills_its_panel_and_words_stand_inside_the_figure_on_no_other(make):
     figure = make()
     figure.draw_without_rendering()
     for axes in figure.axes:
         low, high = spread(axes)
         assert (low > -0.01).all() and (high < 1.01).all()
         assert (high - low > 0.65).all()
-
-
-@each_figure
-def test_words_in_a_panel_stand_inside_the_figure_and_on_no_other(make):
-    figure = make()
-    figure.draw_without_rendering()
-    width, height = figure.canvas.get_width_height()
-    boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
+    labels = {*figure.findobj(Annotation), *(text for axes in figure.axes for text in axes.texts)}
+    boxes = [label.get_window_extent() for label in labels]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    width, height = figure.canvas.get_width_height()
     assert all(0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height for box in boxes)
 
 
