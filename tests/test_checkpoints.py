@@ -416,6 +416,19 @@ def test_comparisons_are_told_word_for_word_as_they_were_read():
         cases[f"{name} into {make}"] = (MADE[make](sizes(*TWO)), state)
     for shapes in (TWO[:1], ((2, 3), (4,)), (*TWO, (1,))):
         cases[f"Adam for {shapes}"] = (MADE["Adam"](sizes(*shapes)), state)
+    extra = {"head.weight": torch.ones(9), "head.bias": torch.ones(1), "more": torch.ones(1)}
+    for count in range(1, len(extra) + 1):  # in the singular and in the plural
+        some = dict(itertools.islice(extra.items(), count))
+        cases[f"{count} more"] = (mixed(), {**old_checkpoint(), **some})
+        cases[f"{count} less"] = (
+            mixed(),
+            without(old_checkpoint(), *list(mixed().state_dict())[:count]),
+        )
+        cases[f"{count} numbers"] = (mixed(), {**old_checkpoint(), **dict.fromkeys(some, 3)})
+        cases[f"{count} turned"] = (
+            linear(),
+            {key: torch.ones(1) for key in ["weight", "bias"][:count]},
+        )
     for name, case in cases.items():
         lines += [name, *told_of(compare_checkpoint(*case))]
     values = (
@@ -430,6 +443,15 @@ def test_comparisons_are_told_word_for_word_as_they_were_read():
     values += (mixed().state_dict, mixed().named_parameters(), (3, old_checkpoint()), 3, None)
     lines += [told_to(value) for value in values]
     assert_told("checkpoints", lines)
+
+
+def test_of_a_whole_checkpoint_the_words_with_which_torch_refuses_it_are_handed_on():
+    state = {"model": old_checkpoint(), "optimizer": SGD.state_dict()}
+    found = compare_checkpoint(SGD, state)
+    assert not found.loads and [step.kind for step in found.advice] == ["nested"]
+    with pytest.raises(KeyError) as refused:
+        SGD.load_state_dict(state)
+    assert len(found.errors) == 1 and str(refused.value) in found.errors[0]
 
 
 @pytest.mark.parametrize("case", CASES)
