@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 
 import anywidget
 from traitlets import Dict, List
@@ -41,7 +40,7 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
     _esm, _css = front_end("checkpoint_table")
 
     fit = Dict().tag(sync=True)
-    signs = List([asdict(sign) for sign in STATES.values()]).tag(sync=True)
+    signs = List([sign.as_json() for sign in STATES.values()]).tag(sync=True)
 
     def __init__(self, comparison: Comparison) -> None:
         if not isinstance(comparison, Comparison):

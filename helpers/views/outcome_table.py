@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import NamedTuple
 
 import anywidget
@@ -129,7 +128,7 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
         self._routes = list(_routes(self.outcomes))
         rows = [row for route in self._routes for row in route.rows]
         self._behind = [one for row in rows for one in row.outcomes if one]
-        signs = {one.kind: asdict(_sign_of(one)) for one in self.outcomes}
+        signs = {one.kind: _sign_of(one).as_json() for one in self.outcomes}
         super().__init__(tables=list(self._as_json()), signs=AS_JSON | signs)
         self.observe(self._open, names="chosen")
 

@@ -77,7 +77,7 @@ class Grid {
   // On a narrow page the parts of the table are cards; what they are for a reader is said here.
   head = node("thead", { role: "rowgroup" });
   body = node("tbody", { role: "rowgroup" });
-  status = node("div", { class: "inm-status", role: "status" });
+  status = node("div", { class: "inm-status inm-prose", role: "status" });
 
   constructor({ rows, frames, returns, ways }, signs, given) {
     Object.assign(this, { rows, frames, returns, ways, signs, given });

@@ -18,13 +18,18 @@ class Sign:
 
     Each colour is #rrggbb. `colour` stands out from white and from black, for what cannot know its
     ground: a static face, a figure. `light` and `dark` stand out in JupyterLab's themes, on a
-    selected row too; "" for the same."""
+    selected row too; "" for the same. If it is `hollow`, so is what is drawn of its kind."""
 
     glyph: str
     colour: str
     label: str
     light: str = ""
     dark: str = ""
+    hollow: bool = False
+
+    def as_json(self) -> dict[str, str | bool]:
+        """The same for the browser, which takes no dataclass: what is not so is left out."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 _BLUE = ("#0072B2", {"dark": "#56A3DC"})
@@ -33,19 +38,18 @@ _VERMILLION = ("#D55E00", {"dark": "#F07A3C"})
 _GREY = (GREY, {"dark": "#9A9A9A"})
 
 
-def _sign(glyph: str, label: str, shades: tuple[str, dict[str, str]]) -> Sign:
+def _sign(glyph: str, label: str, shades: tuple[str, dict[str, str]], **more: bool) -> Sign:
     colour, themes = shades
-    return Sign(glyph, colour, label, **themes)
+    return Sign(glyph, colour, label, **themes, **more)
 
 
 SIGNS: dict[str, Sign] = {
     "parameter": _sign("■", "parameter", _BLUE),
     "buffer": _sign("●", "buffer", _ORANGE),
-    "non-persistent buffer": _sign("○", "non-persistent buffer", _ORANGE),
+    "non-persistent buffer": _sign("○", "non-persistent buffer", _ORANGE, hollow=True),
     "module": _sign("▣", "submodule", _GREY),
     "plain tensor": _sign("✕", "plain tensor", _VERMILLION),
     "plain value": _sign("·", "plain value", _GREY),
 }
 
-# The same for the browser, which takes no dataclass.
-AS_JSON: dict[str, dict[str, str]] = {kind: asdict(sign) for kind, sign in SIGNS.items()}
+AS_JSON = {kind: sign.as_json() for kind, sign in SIGNS.items()}
