@@ -257,23 +257,6 @@ def _spaced(parts: list) -> list:
 # --- the live face ---
 
 
-class _Name(NamedTuple):
-    """`source`: its place among what is watched."""
-
-    name: str
-    source: int
-
-
-class _View(NamedTuple):
-    """What a name reaches: the letter of the block, and the place of the part in it."""
-
-    kind: str
-    block: str | None
-    part: int | None
-    about: str
-    why: str
-
-
 class _Part(NamedTuple):
     """A part of a block. `bar`: where it begins and ends, as shares; () for the whole block."""
 
@@ -293,12 +276,13 @@ class _Block(NamedTuple):
     parts: tuple[_Part, ...]
 
 
-_RECORDS = {"names": _Name, "views": _View, "blocks": _Block, "parts": _Part}
+_RECORDS = {"views": Reached, "blocks": _Block, "parts": _Part}
 
 
 def _as_json(film: MemoryFilm) -> dict:
     """The film as the browser gets it. `frames` refer by place to the tables `views`, facts of a
-    name, and `blocks`, so that what stays is sent once; -1 is what is not there."""
+    name with its tensor in words, and `blocks`, so that what stays is sent once; -1 is what is not
+    there. Of each name `sources` has the place of its source."""
     views, blocks, frames = Table(), Table(), []
     letters = list(film.frames[-1].blocks)
     earlier = None
@@ -309,7 +293,7 @@ def _as_json(film: MemoryFilm) -> dict:
             {
                 "words": clip(frame.words, _LONGEST),
                 "said": said(frame, earlier),
-                "names": [-1 if one is None else views[_view(one)] for one in here],
+                "names": [-1 if one is None else views[_told(one)] for one in here],
                 "blocks": [-1 if one is None else blocks[_block(one)] for one in held],
                 "more": _left_out(frame),
             }
@@ -317,7 +301,8 @@ def _as_json(film: MemoryFilm) -> dict:
         earlier = frame
     sources = list(dict.fromkeys(film.shown.values()))
     return {
-        "names": [_Name(clip(name), sources.index(one)) for name, one in film.shown.items()],
+        "names": [clip(name) for name in film.shown],
+        "sources": [sources.index(one) for one in film.shown.values()],
         "letters": letters,
         "views": list(views),
         "blocks": list(blocks),
@@ -326,8 +311,8 @@ def _as_json(film: MemoryFilm) -> dict:
     }
 
 
-def _view(one: Reached) -> _View:
-    return _View(one.kind, one.block, one.part, tensor_in_words(one.tensor), one.why)
+def _told(one: Reached) -> Reached:
+    return one._replace(tensor=tensor_in_words(one.tensor))
 
 
 def _block(block: Block) -> _Block:

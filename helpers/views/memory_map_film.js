@@ -3,9 +3,8 @@
 import { recordsOf } from "./records.js";
 
 export class MemoryFilm {
-  constructor({ names, letters, views, blocks, frames, fields }) {
-    this.names = recordsOf(names, fields, "names");
-    this.letters = letters;
+  constructor({ names, sources, letters, views, blocks, frames, fields }) {
+    Object.assign(this, { names, sources, letters });
     const told = recordsOf(views, fields, "views");
     const held = recordsOf(blocks, fields, "blocks");
     // Of a frame, what each name and each letter has; undefined for what is not there.
