@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from helpers.state.walk import NOT_SAVED
+
 GREY = "#767676"
 
 
@@ -32,24 +34,16 @@ class Sign:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-_BLUE = ("#0072B2", {"dark": "#56A3DC"})
-_ORANGE = ("#C58800", {"light": "#B27A00", "dark": "#E69F00"})
-_VERMILLION = ("#D55E00", {"dark": "#F07A3C"})
-_GREY = (GREY, {"dark": "#9A9A9A"})
-
-
-def _sign(glyph: str, label: str, shades: tuple[str, dict[str, str]], **more: bool) -> Sign:
-    colour, themes = shades
-    return Sign(glyph, colour, label, **themes, **more)
-
-
+_BLUE = {"colour": "#0072B2", "dark": "#56A3DC"}
+_ORANGE = {"colour": "#C58800", "light": "#B27A00", "dark": "#E69F00"}
+_VERMILLION = {"colour": "#D55E00", "dark": "#F07A3C"}
+_GREY = {"colour": GREY, "dark": "#9A9A9A"}
 SIGNS: dict[str, Sign] = {
-    "parameter": _sign("■", "parameter", _BLUE),
-    "buffer": _sign("●", "buffer", _ORANGE),
-    "non-persistent buffer": _sign("○", "non-persistent buffer", _ORANGE, hollow=True),
-    "module": _sign("▣", "submodule", _GREY),
-    "plain tensor": _sign("✕", "plain tensor", _VERMILLION),
-    "plain value": _sign("·", "plain value", _GREY),
+    "parameter": Sign("■", label="parameter", **_BLUE),
+    "buffer": Sign("●", label="buffer", **_ORANGE),
+    NOT_SAVED: Sign("○", label=NOT_SAVED, **_ORANGE, hollow=True),
+    "module": Sign("▣", label="submodule", **_GREY),
+    "plain tensor": Sign("✕", label="plain tensor", **_VERMILLION),
+    "plain value": Sign("·", label="plain value", **_GREY),
 }
-
 AS_JSON = {kind: sign.as_json() for kind, sign in SIGNS.items()}
