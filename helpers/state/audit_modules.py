@@ -11,7 +11,7 @@ from helpers.state.class_rules import MOVING, ClassAttribute, hiding
 from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record
-from helpers.state.objects import class_dict, class_name, is_parameter, text, type_name
+from helpers.state.objects import class_name, is_parameter, text, type_name
 from helpers.state.places import Place
 from helpers.state.torch_private import NON_PERSISTENT
 from helpers.state.walk import is_module
@@ -31,11 +31,10 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
 @rule("unhashable-module", "error", "module")
 def unhashable_module(model: Holders) -> Iterator[Symptom]:
     for kind, (record, facts) in model.kinds.items():
-        owner = facts.found["__hash__"]
-        if class_dict(owner)["__hash__"] is None:
-            name, by = class_name(kind), class_name(owner)
+        if facts.unhashable_by:
+            name = class_name(kind)
             message = (
-                f"{name} cannot be hashed: {by} has an __eq__ and no __hash__, as a dataclass or a "
+                f"{name} cannot be hashed: {facts.unhashable_by} has an __eq__ and no __hash__, as a dataclass or a "
                 "Mapping has. torch keeps modules in a set, so parameters(), buffers() and "
                 "modules() raise TypeError"
             )

@@ -12,7 +12,7 @@ from helpers.state.code_lines import assign, own_memory, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered
 from helpers.state.memory import Span, apart, overlap
-from helpers.state.objects import META, bytes_in_words, facts, is_parameter
+from helpers.state.objects import META, bytes_in_words, facts, is_parameter, plural
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
@@ -194,7 +194,7 @@ def part_of_storage(model: Holders) -> Iterator[Symptom]:
     for (one, span), *others in parts.values():
         if not others and span.size < 2 * (span.last - span.first):
             continue  # a window of one number less than it was made with
-        also = f", as are {len(others):,} more" if others else ""
+        also = f", as {plural(len(others), 'is', 'are')} {len(others):,} more" if others else ""
         message = (
             f"is a part of a storage of {bytes_in_words(span.size)}{also}: torch.save() writes the "
             "whole storage, however little of it is used"
@@ -207,7 +207,8 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
     """One finding for all registered tensors: such a model was built in one place."""
     made = [one for one in model.registered.values() if is_inference(one.tensor)]
     if made:
-        many = f", as were {len(made) - 1:,} more" if len(made) > 1 else ""
+        more = len(made) - 1
+        many = f", as {plural(more, 'was', 'were')} {more:,} more" if more else ""
         message = (
             f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
             "into it, as a step or a load does, and to save it for a backward pass, as a product "
