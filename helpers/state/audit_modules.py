@@ -34,9 +34,9 @@ def unhashable_module(model: Holders) -> Iterator[Symptom]:
         if facts.unhashable_by:
             name = class_name(kind)
             message = (
-                f"{name} cannot be hashed: {facts.unhashable_by} has an __eq__ and no __hash__, as a dataclass or a "
-                "Mapping has. torch keeps modules in a set, so parameters(), buffers() and "
-                "modules() raise TypeError"
+                f"{name} cannot be hashed: {facts.unhashable_by} has an __eq__ and no __hash__, as "
+                "a dataclass or a Mapping has. torch keeps modules in a set, so parameters(), "
+                "buffers() and modules() raise TypeError"
             )
             line = f"__hash__ = nn.Module.__hash__  # in the body of the class {name}"
             yield Symptom(model.place_of(record), message, f"{line}; or @dataclass(eq=False)")
