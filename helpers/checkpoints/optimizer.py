@@ -30,6 +30,7 @@ from helpers.state.objects import (
     brief,
     class_dict,
     class_name,
+    differentiable,
     from_torch,
     hooks_in,
     type_name,
@@ -123,7 +124,7 @@ def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
     twin = kind.__new__(kind)
     own, state, made = attributes(optimizer), defaultdict(dict), []
     for group in groups:
-        places = [nn.Parameter(blank_of(one), _is_real(one)) for one in group[PARAMS]]
+        places = [nn.Parameter(blank_of(one), differentiable(one.dtype)) for one in group[PARAMS]]
         made.append({**_options(group), PARAMS: places})
         for tensor, place in zip(group[PARAMS], places, strict=True):
             memory = dict.get(own.get(STATE, {}), tensor, {})
@@ -131,10 +132,6 @@ def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
     defaults = _options(own.get("defaults", {}))
     twin.__setstate__({"defaults": defaults, STATE: state, GROUPS: made})
     return twin
-
-
-def _is_real(tensor: torch.Tensor) -> bool:
-    return tensor.dtype.is_floating_point or tensor.dtype.is_complex
 
 
 def _options(group: Mapping) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Inside(NamedTuple):
     tensors: list[torch.Tensor]
     modules: list[nn.Module]
 
+    @property
+    def unregistered(self) -> bool:
+        """Is there something of which torch has nothing under another name?"""
+        return bool(self.parameters or self.tensors or self.modules)
+
 
 class Attribute(NamedTuple):
     """A plain attribute that holds something of torch's."""

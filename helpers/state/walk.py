@@ -182,11 +182,11 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
             levels.pop()
 
 
-def walk_with_paths(root: nn.Module) -> Iterator[tuple[str, Part]]:
-    """(dotted path, part) for every part of `walk(root)`; the path of the root is ""."""
+def walk_with_paths(root: nn.Module, name: str = "") -> Iterator[tuple[str, Part]]:
+    """(dotted path, part) for every part of `walk(root)`; the path of the root is `name`."""
     paths: list[str] = []
     for part in walk(root):
-        paths.append(dotted(paths[part.owner], part.name) if paths else "")
+        paths.append(dotted(paths[part.owner], part.name) if paths else name)
         yield paths[-1], part
 
 
