@@ -1074,6 +1074,16 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
     assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
 
 
+def test_a_class_that_cannot_be_hashed_is_named_for_torch_lists_nothing_of_it():
+    kind = type("Sized", (nn.Linear,), {"__hash__": None})
+    for model in (kind(1, 1), nn.Sequential(kind(1, 1))):
+        assert own_rules(model) == [("Sized", "__hash__")]
+        with pytest.raises(TypeError, match="unhashable"):
+            list(model.parameters())
+    kind.__hash__ = nn.Module.__hash__
+    assert own_rules(model) == [] and len(list(model.parameters())) == 2
+
+
 def test_the_map_says_of_a_tensor_among_the_submodules_that_nothing_sees_it():
     module = nn.Linear(1, 1)
     module._modules["stray"] = torch.ones(1)

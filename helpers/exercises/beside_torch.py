@@ -24,9 +24,8 @@ from torch import nn
 
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, Raised, is_a, plain_text
-from helpers.state.objects import dtype_in_words, message_of
+from helpers.state.objects import dtype_in_words, message_of, writable
 from helpers.state.torch_private import CONTAINERS, NON_PERSISTENT
-from helpers.views.markup import writable
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
 MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles

@@ -22,7 +22,7 @@ from torch import nn
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import FINE, FREE, NEAR, Facts, Known, Numbers, Raised, facts, numbers
 from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
-from helpers.state.torch_private import CONTAINERS
+from helpers.state.torch_private import CONTAINERS, METADATA
 
 _SEED = 12345  # of the random numbers, where a module is made
 
@@ -376,7 +376,7 @@ def _facts_of(
     if "keys" not in free:
         state = module.state_dict()
         seen["the keys of the `state_dict` are"] = _names(state)
-        noted = "" in getattr(state, "_metadata", ())
+        noted = "" in getattr(state, METADATA, ())
         seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():

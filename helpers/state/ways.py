@@ -15,6 +15,7 @@ from torch import nn
 
 from helpers.state.objects import (
     clip,
+    error_in_words,
     facts,
     require_module,
     tensor_in_words,
@@ -80,12 +81,9 @@ def ways(module: nn.Module, *, most: int = 100) -> Ways:
     try:
         return _read(module, most)
     except Exception as error:
-        endless = "it is a part of itself, or nested too deep: the walk found no end"
-        reason = (
-            endless
-            if isinstance(error, RecursionError)
-            else f"{type_name(error)}: {error}".splitlines()[0]
-        )
+        reason = error_in_words(error)
+        if isinstance(error, RecursionError):
+            reason = "it is a part of itself, or nested too deep: the walk found no end"
         raise ValueError(
             f"torch cannot list the parameters of this {type_name(module)}: {reason}"
         ) from error

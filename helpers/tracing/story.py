@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from helpers.state.objects import message_of, type_name
+from helpers.state.objects import clip, error_in_words
 from helpers.state.table import Table
 from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
 from helpers.state.walk import buffer_kind
@@ -239,7 +239,7 @@ def moves_of(steps: Trace) -> list[Move]:
         container, name = change.container, change.name
         origin, number = left.get(name, ("", 0))
         verb = _verb(change)
-        words = f"{_short(name)} {verb}"
+        words = f"{clip(name, 200)} {verb}"
         if verb == "came":
             words += f" into {container}"
             if origin and container != NON_PERSISTENT and number == change.after.number:
@@ -268,15 +268,11 @@ def _verb(change: Change) -> str:
 
 def entry_of(box: str, name: str, state: State) -> Held:
     """What a container holds under `name`, with the sign of its kind."""
-    kind, words = state[box][name][:2]
+    value = state[box][name]
+    kind = value.kind
     if box in (BUFFERS, NON_PERSISTENT):
         kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
-    return Held(_short(name), kind, words)
-
-
-def _short(name: str) -> str:
-    """`name`, or the beginning and the end of one that is too long to be read."""
-    return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
+    return Held(clip(name, 200), kind, value.words)
 
 
 def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str], int]:
@@ -290,8 +286,3 @@ def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str]
 def short_name(function: str) -> str:
     """The name of a function without the function around it."""
     return function.rpartition("<locals>.")[2]
-
-
-def error_in_words(error: BaseException) -> str:
-    """Class and message of an exception."""
-    return f"{type_name(error)}: {message_of(error)}"

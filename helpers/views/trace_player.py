@@ -10,14 +10,13 @@ from typing import NamedTuple
 import anywidget
 from traitlets import Dict, Int, List, Unicode
 
-from helpers.state.objects import brief
+from helpers.state.objects import brief, error_in_words
 from helpers.tracing.alongside import moments
 from helpers.tracing.parting import parting
 from helpers.tracing.river import course_in_words
 from helpers.tracing.story import (
     MOST_STEPS,
     entry_of,
-    error_in_words,
     films,
     moves_of,
     names_of,
