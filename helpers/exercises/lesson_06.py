@@ -393,12 +393,10 @@ p.is_meta] and model.to_empty(device="cpu"); model.load_state_dict(state_dict)
     - no-notes: A plain dict has no `_metadata`, and torch takes it for one of an old version, which
       may lack a counter. `copy.copy` keeps the notes.
         load_state_dict(state_dict, → load_state_dict({**state_dict},
-    - one-mode: Each module has its own mode. `train()` and `eval()` set them all.
+    - other-mode: Leave the modes as they are. Each module has its own, and `train()` sets them all.
         assign=True) → assign=True); model.train(model.training)
     - unfrozen: A frozen parameter stays frozen.
         state_dict, assign=True) → state_dict, assign=True); model.requires_grad_(True)
-    - other-mode: Leave the modes as they are.
-        state_dict, assign=True) → state_dict, assign=True); model.train()
     - other-class: `torch.optim.SGD` with the learning rate is enough, without options.
         SGD → Adam
     - rate: Use the learning rate that was given.

@@ -68,7 +68,7 @@ def other_way(model, state_dict):
 
 
 def registered(model, state_dict):
-    model.load_state_dict(dict(state_dict), assign=True)
+    model.load_state_dict(copy.copy(state_dict), assign=True)
     model.head.register_parameter("weight", model.embed.weight)
     return model
 
@@ -76,7 +76,9 @@ def registered(model, state_dict):
 def one_for_all(model, state_dict):
     weight = nn.Parameter(state_dict["embed.weight"])
     twice = dict.fromkeys(("embed.weight", "head.weight"), weight)
-    model.load_state_dict({**state_dict, **twice}, assign=True)
+    state = copy.copy(state_dict)
+    state.update((key, weight) for key in twice if key in state)
+    model.load_state_dict(state, assign=True)
     return model
 
 
