@@ -159,7 +159,6 @@ FIRST = {
     + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")]
     + [("m.register_buffer('x.y.z', buffer)", "m.register_parameter('..', parameter)")]
     + [("m.register_buffer(None, buffer)",), ("m.register_parameter(b'', parameter)",)]
-    + [("m.register_parameter(type('Text', (str,), {})('x'), parameter)",)]
     + [("m.training = False", "m.register_parameter('x', result)", "m.x = result")],
     5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]
     + [("early.add_module('x', child)",)]
@@ -183,8 +182,9 @@ FIRST = {
         + ("list(m.named_parameters())", "list(m.named_modules())"),
         (*TREE, "second.y = last", "last.w = parameter", "list(m.named_parameters())")
         + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
-        ("m.x = child", "child.y = buffer", "m.z = child", "list(m.named_buffers('a', True, False))")
-        + ("list(m.named_modules(set(), 'a', False))", "list(m.named_parameters('a', False, False))"),
+        ("m.x = child", "child.y = buffer", "m.z = child", "child.x = parameter")
+        + tuple(f"list(m.named_{what}s('a', True, False))" for what in THINGS[1:])
+        + ("list(m.named_modules(set(), 'a', False))",),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],

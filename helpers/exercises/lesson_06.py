@@ -514,9 +514,7 @@ def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         yield f"`load_tied(model, state_dict)` for a state_dict with {words}", ask
 
 
-def _speaker(
-    device: str, dtype: torch.dtype | None, tied: bool = True
-) -> tuple[nn.Module, dict]:
+def _speaker(device: str, dtype: torch.dtype | None, tied: bool = True) -> tuple[nn.Module, dict]:
     embed, head = nn.Embedding(5, 4), nn.Linear(4, 5)
     parts = {"first": nn.Linear(4, 4), "second": nn.Linear(4, 4), "norm": nn.BatchNorm1d(4)}
     model = holding(embed=embed, **parts, types=nn.Embedding(5, 4), head=head).to(device)
@@ -561,7 +559,8 @@ LOAD_TIED = Exercise(
         model.head.weight = → if torch.equal(model.head.weight, model.embed.weight): \
 model.head.weight =
     - if-tied: A move to `meta` has undone the tie before. Tie the weights, whatever they were.
-        model.load_state_dict( → tied = model.head.weight is model.embed.weight; model.load_state_dict(
+        model.load_state_dict( → tied = model.head.weight is model.embed.weight; \
+model.load_state_dict(
         model.head.weight = → if tied: model.head.weight =
     - no-notes: A plain dict has no `_metadata`, and torch takes it for one of an old version, which
       may lack a counter. `copy.copy` keeps the notes.
@@ -659,8 +658,8 @@ UPGRADE = Exercise(
         name == "std" → key.endswith("std")
         name == "positions" → key.endswith("positions")
         head + dot + "scale" → key[:-3] + "scale"
-    - word-ends: A part ends at a dot, and nowhere else: `my-std` is another name. `\\b` in a pattern
-      finds more ends than that.
+    - word-ends: A part ends at a dot, and nowhere else: `my-std` is another name. A pattern with
+      `\\b` finds more ends than that.
         name == "std" → __import__("re").search(r"\\bstd$", key)
         name == "positions" → __import__("re").search(r"\\bpositions$", key)
         head + dot + "scale" → __import__("re").sub(r"\\bstd$", "scale", key)
