@@ -50,6 +50,11 @@ def copied_where_numbers_are(model, state_dict, lr):
     return SGD([{"params": [one]} for one in model.parameters()], lr)
 
 
+def in_a_group(model, state_dict, lr):
+    model.load_state_dict(state_dict, assign=True)
+    return SGD([{"params": list(model.parameters())}], lr=lr)
+
+
 def handed_over(model, state_dict, lr):
     optimizer = SGD(list(model.parameters()), lr=lr)
     model.load_state_dict(copy.deepcopy(state_dict), assign=True)
@@ -141,7 +146,7 @@ RIGHT = {
         edited(Scales, (DICT, "nn.ParameterDict({name: torch.ones(1) for name in names})")),
     ],
     "6.3": [in_place, two_groups, all_options],
-    "6.4": [copied_where_numbers_are, handed_over],
+    "6.4": [copied_where_numbers_are, in_a_group, handed_over],
     "6.5": [
         edited(FilterBank, (NAMED, "list(self._buffers.values())")),
         edited(FilterBank, (NAMED, "self.state_dict().values()")),
