@@ -321,8 +321,8 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     return seen | {"the modules in eval mode are": listed(modes)}
 
 
-# On which nobody asked for ties, or there is nothing to load into, or to train: whether an optimizer
-# takes no parameters depends on how they are handed over.
+# On which nobody asked for ties, or there is nothing to load into, or to train: whether an
+# optimizer takes no parameters depends on how they are handed over.
 # A tie, which is in "equal tensors" too, does not outlive `to_empty`.
 _NOT_RESUMED = (
     "tied weights",
