@@ -326,6 +326,11 @@ def bytes_in_words(nbytes: int, *, exact: bool = False) -> str:
     return f"{rounded} ({nbytes:,} bytes)" if exact else rounded
 
 
+def share_in_words(part: int, whole: int) -> str:
+    """How much of `whole` a part is, in per cent."""
+    return f"{part / whole:.0%}" if 100 * part >= whole else "under 1%"
+
+
 def unit_of(nbytes: int) -> tuple[str, int]:
     """The unit in which so many bytes are told, and how many bytes it has."""
     if nbytes < 10_000:

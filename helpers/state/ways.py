@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.state.objects import (
@@ -23,7 +25,31 @@ from helpers.state.torch_private import PARAMETERS
 from helpers.state.visibility import registered_kinds
 from helpers.state.walk import NOT_SAVED, RANKS, walk
 
-WAYS = (PARAMETERS, "named_parameters", "parameters", "state_dict")
+
+class Way(NamedTuple):
+    """One way: what its answers are called, `one` and `many`, and which arguments of the reader's
+    it `takes`; None for what is no call."""
+
+    name: str
+    one: str
+    many: str
+    takes: tuple[str, ...] | None
+
+    def joint(self) -> str | None:
+        """What torch puts between a prefix and a name, tried; None where it takes no prefix."""
+        if "prefix" not in (self.takes or ()):
+            return None
+        module = nn.ParameterDict({"b": nn.Parameter(torch.empty(0))})
+        (name,) = dict(getattr(module, self.name)(prefix="a"))
+        return name.removeprefix("a").removesuffix("b")
+
+
+WAYS = (
+    Way(PARAMETERS, "entry", "entries", None),
+    Way("named_parameters", "pair", "pairs", ("prefix", "recurse", "remove_duplicate")),
+    Way("parameters", "tensor", "tensors", ("recurse",)),
+    Way("state_dict", "entry", "entries", ("prefix",)),
+)
 _NAMES = 8  # of one tensor in one cell
 
 

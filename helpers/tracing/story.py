@@ -10,9 +10,9 @@ from helpers.state.objects import message_of, type_name
 from helpers.state.table import Table
 from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
 from helpers.state.walk import buffer_kind
-from helpers.tracing.listing import BLOCK, Listing, listing_of_block, listings_of
+from helpers.tracing.listing import BLOCK, Block, Listing, listing_of_block, listings_of
 from helpers.tracing.recorder import Line
-from helpers.tracing.river import river, setattr_lines
+from helpers.tracing.river import Course, Mark, Way, river, setattr_lines
 from helpers.tracing.trace import Step, Trace
 from helpers.tracing.watch import BOXES, Change, State
 
@@ -60,12 +60,47 @@ class Note(NamedTuple):
     words: str
 
 
+class Box(NamedTuple):
+    """A container: whether it is `there`, its entries, and how many `more` it has."""
+
+    there: bool
+    held: list[int]
+    more: int
+
+
+class Shift(NamedTuple):
+    """A move as its places in the tables of the film: the step `at`, the container, the entry."""
+
+    at: int
+    box: int
+    verb: str
+    entry: int
+    words: str
+    origin: str
+
+
+_RECORDS = {
+    "steps": Frame,
+    "changes": Shift,
+    "notes": Note,
+    "entries": Held,
+    "boxes": Box,
+    "listings": Listing,
+    "blocks": Block,
+    "ways": Way,
+    "courses": Course,
+    "marks": Mark,
+}
+
+
 def films(*traces: Trace) -> list[dict[str, Any]]:
     """The film of each trace as the browser gets it, cut where it is longer than `MOST_STEPS`, with
-    the rest counted. All refer to the same listings: those of the first."""
+    the rest counted. All refer to the same listings, and have the same `fields` in the rows of
+    their tables: those of the first."""
     listings = listings_of(*traces)
+    fields = {table: record._fields for table, record in _RECORDS.items()}
     found = [_Film(steps, listings).tables() for steps in traces]
-    return [{**found[0], "listings": listings}, *found[1:]]
+    return [{**found[0], "listings": listings, "fields": fields}, *found[1:]]
 
 
 class _Film:
@@ -130,13 +165,12 @@ class _Film:
         # What a line calls changes with lines of its own.
         return self.history.place(line.end if step.changes else line.begin)
 
-    def _boxes(self, state: State) -> list[tuple]:
-        """Of each container whether it is there, its entries, and how many are left out."""
+    def _boxes(self, state: State) -> list[Box]:
         found = []
         for box in BOXES:
             names, more = names_of(box, state, self.touched, _MOST_NAMES)
             entries = [self.entries[entry_of(box, name, state)] for name in names]
-            found.append((box in state, entries, more))
+            found.append(Box(box in state, entries, more))
         return found
 
     def _told(self, visits: list[int]) -> Iterator[tuple[int, int]]:
@@ -158,8 +192,7 @@ class _Film:
             return False
         return self.steps[end].condition == self.steps[at].condition
 
-    def _changes(self) -> Iterator[tuple]:
-        """Of each change its step, container, verb, entry, words and origin."""
+    def _changes(self) -> Iterator[Shift]:
         last = len(self.steps) - 1
         for change, entry, verb, words, origin in moves_of(self.trace):
             if change.step > last and len(self.trace) > len(self.steps):
@@ -167,7 +200,7 @@ class _Film:
             if not change.by_line:
                 words += ", by no line of this file"
             at, box = max(0, min(change.step, last)), BOXES.index(change.container)
-            yield at, box, verb, self.entries[entry], words, origin
+            yield Shift(at, box, verb, self.entries[entry], words, origin)
 
 
 def _listed_call(line: Line, first: int) -> int:
