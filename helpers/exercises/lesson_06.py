@@ -45,7 +45,6 @@ STACK = Exercise(
                 "module.layers.get_submodule('3').weight.data.fill_(0.5)",
                 "module.layers.add_module('11', nn.Linear(4, 4))",
                 "module.layers.add_module('5', nn.Softplus())",
-                "module.layers.add_module('7', module.layers.get_submodule('2'))",
                 "module.layers.get_submodule('3').register_forward_hook(lambda *_: torch.ones(4))",
             ),
         ),
@@ -68,8 +67,6 @@ STACK = Exercise(
         self.head = → vars(self)["all"] = self.layers; self.head =
     - counted: Go through the layers that are there now. Their number may have changed.
         for layer in self.layers: → for layer in list(self.layers)[:11]:
-    - each-once: One layer may stand in two places. `children()` and `modules()` give it once.
-        in self.layers: → in self.layers.children():
     - weights-alone: Call the layer: another one, in its place, may have no weight.
         layer(x) → nn.functional.linear(x, layer.weight, layer.bias)
     - not-called: Call the layer itself. Its hooks run when it is called, and not with `.forward`.
