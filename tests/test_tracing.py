@@ -36,7 +36,7 @@ from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.following import listed
 from helpers.tracing.listing import listings_of
-from helpers.tracing.river import beds, beds_of, course_in_words, setattr_lines
+from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import films, moves_of, short_name
 from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
@@ -134,39 +134,23 @@ def traced(name: str, module: nn.Module | None = None):
 
 
 def told_of(steps: Trace) -> Iterator[str]:
-    """All that a trace says, but for numbers of lines."""
+    """What a trace says in words."""
     yield f"    {steps!r}"
     for move in moves_of(steps):
         yield f"    {move.words} ({move.verb}, from {move.origin!r}): {tuple(move.entry)}"
     film = films(steps)[0]
-    yield f"    states {film['states']} {film['more']}"
-    for name in ("entries", "values"):
-        yield from (f"      {tuple(one)}" for one in film[name])
-    firsts = [listing.first for listing in film["listings"]]
-    # Lines are counted from the head of the function.
-    steps = [one._replace(line=one.line - firsts[one.listing]) for one in film["steps"]]
-    yield f"    {' '.join('.'.join(map(str, one)) for one in steps)}"
-    for one, first in zip(film["listings"], firsts, strict=True):
-        begins = [start and start - first for start in one.statements]
-        blocks = [[line and line - first for line in block] for block in one.blocks]
-        yield f"    {one.name} {begins} {blocks}"
-    yield f"    {film['river']['turns']} {film['changes']} {film['containers']} {film['remarks']}"
-    yield from (f"    {note.kind} {note.words} from {note.at}" for note in film["notes"])
+    yield f"    {', '.join(f'{note.kind} {note.words}' for note in film['notes'])}"
     for course in film["river"]["courses"]:
         yield f"    {course.name}: {course_in_words(film['river']['ways'], course)}"
 
 
 def test_traces_are_told_word_for_word_as_they_were_read():
     traces = {name: traced(name) for name in STATEMENTS}
-    lines = []
-    for bed in beds():
-        parts, first = (bed.asked, bed.body, *bed.checks, *bed.ends), setattr_lines().start
-        lines.append(f"{tuple(bed.way)} {[(one.start - first, len(one)) for one in parts if one]}")
-    for name, steps in traces.items():
-        lines += [name, *told_of(steps)]
+    lines = [line for name, steps in traces.items() for line in (name, *told_of(steps))]
     for one, other in itertools.pairwise(traces):
         found = parting(traces[one], traces[other])
-        lines.append(f"{one}, {other}: {found and tuple(found)}")
+        words = found and list(found[1:])
+        lines.append(f"{one}, {other}: {words}")
     assert_told("tracing", lines)
 
 

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -39,7 +37,6 @@ from tests.carried import views
 from tests.html_page import Page
 from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
-from tests.told import assert_told
 
 
 def assigned(value: object) -> object:
@@ -106,24 +103,6 @@ def test_a_view_has_a_still_picture_and_a_line_of_text_beside_what_is_live(make)
     live = {WIDGET_VIEW} if hasattr(view, "comm") else set()
     assert set(shown) == {"text/plain", "text/html"} | live
     assert shown["text/plain"] == repr(view) and len(repr(view).splitlines()) == 1
-
-
-def told_of(view: object) -> Iterator[str]:
-    """The still picture, and what is sent to the live one; of each the beginning: the rest is
-    alike."""
-    shown = faces(view)
-    yield shown["text/plain"]
-    yield from shown["text/html"].replace("><", ">\n<").split("\n")[:150]
-    if hasattr(view, "comm"):
-        for name, value in sorted(view.get_state().items()):
-            if name in type(view).__dict__:
-                lines = json.dumps(value, default=str, indent=0).split("\n")
-                yield from textwrap.wrap(f"{name} = {' '.join(lines)}"[:2_500], 100)
-
-
-def test_views_are_told_word_for_word_as_they_were_read():
-    told = {name: told_of(make()) for name, make in VIEWS.items() if name != "Redraw"}  # a drawing
-    assert_told("views", (line for name, lines in told.items() for line in (name, *lines)))
 
 
 @each_view
