@@ -242,7 +242,17 @@ def test_memory_that_no_name_reaches_is_freed_or_kept_by_something_else():
     film.note("a third")
     assert film.block("model.weight") == "C"
     film.note("no more")
-    assert news(film) == "nothing has changed"
+    assert news(film) == "no change seen"
+
+
+def test_a_frame_without_news_claims_no_more_than_was_looked_at():
+    large, turned, layer = torch.zeros(2**25), torch.ones(2, 3), nn.Linear(2, 2)
+    film = MemoryMap(large=large, turned=turned, layer=layer)
+    large[-1] = 1  # too large to be read to its end
+    turned.t_()
+    layer.weight = nn.Parameter(layer.weight.detach())  # another object, the same memory
+    film.note("three changes")
+    assert news(film) == "no change seen"
 
 
 def test_dtype_and_device_moves_are_seen():
@@ -436,7 +446,7 @@ def test_a_name_that_was_left_out_is_not_told_as_new():
     film.note("again")
     assert film.frames[0].names == film.frames[1].names
     assert film.frames[0].more == film.frames[1].more == {"held": 2}
-    assert news(film) == "nothing has changed"
+    assert news(film) == "no change seen"
     film.note("the last one", last=tensors[-1])
     assert film.block("last") == film.block(f"held[{MOST_NEW + 1}]") is not None
     assert film.frames[-1].more == {"held": 1}

@@ -221,7 +221,7 @@ STATE_BYTES = Exercise(
         return sum(one.nbytes for one in model.parameters())
     - non-persistent: A non-persistent buffer is not in the state_dict. Begin with that.
         return sum(one.nbytes for one in [*model.parameters(), *model.buffers()])
-    - counted-twice: `state_dict()` makes a new tensor for every key; ask for `keep_vars=True`.
+    - counted-twice: `state_dict()` makes a new tensor for each name; ask for `keep_vars=True`.
         keep_vars=True →
     - not-a-tensor: An entry can be no tensor, such as an `_extra_state`: `isinstance(value, ...)`.
         if isinstance(value, torch.Tensor) →
@@ -289,7 +289,7 @@ MOMENTUM_OF = Exercise(
         exp_avg → exp_avg_sq
     - whole-entry: That is all that Adam keeps for this parameter. Take its entry `exp_avg`.
         ["exp_avg"] →
-    - keys: The state_dict has a key for each buffer and each name of a tie. Count the parameters.
+    - keys: The state_dict has keys for buffers and for each name of a tie. Count the parameters.
         position = [*model.state_dict()].index(name)
         return optimizer.state_dict()["state"][position]["exp_avg"]
     - frozen: A frozen parameter has a position, often no state. Count all parameters.
@@ -298,7 +298,7 @@ MOMENTUM_OF = Exercise(
     - second-name: `named_parameters()` has one name of a tie. Look for the object.
         names = [name for name, one in model.named_parameters()]
         return optimizer.state_dict()["state"][names.index(name)]["exp_avg"]
-    - same-shape: Many parameters have this shape. Look for the object, with `is`.
+    - same-shape: Two parameters can have one shape. Look for the object, with `is`.
         parameter is wanted → parameter.shape == wanted.shape
     - equal-numbers: Two parameters can hold equal numbers. Look for the object, with `is`.
         parameter is wanted → torch.equal(parameter, wanted)

@@ -76,7 +76,7 @@ def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
             for holds, groups in {
                 "all, from the last to the first": [own],
                 "all, in three groups": [own[2:], own[:1], own[1:2]],
-                "a half, and what is no parameter": [strange, own[: len(own) // 2]],
+                "a half, and what is none of its parameters": [strange, own[: len(own) // 2]],
                 "the other half": [strange, own[len(own) // 2 :]],
                 "those of a copy": [list(twins.values())],
             }.items():

@@ -274,9 +274,9 @@ LOAD_WHAT_FITS = Exercise(
     - missing-keys: `missing_keys` may lack a `num_batches_tracked`. Ask `model.state_dict()`.
         model.load_state_dict(fitting → kept, _ = model.load_state_dict(fitting
         [key for key in wanted if key not in fitting] → kept
-    - no-tensor: An entry may be no tensor, such as an extra state. It has no shape.
+    - no-tensor: Not every entry has a shape: an extra state may be no tensor.
         wanted[key] == getattr(value, "shape", None) → wanted[key] == value.shape
-    - other-sort: What is no tensor fits only where the model's own entry is none either.
+    - other-sort: What has no shape fits only where the model's own entry has none either.
         wanted[key] == getattr(value, "shape", None) → wanted[key] == \
 getattr(value, "shape", wanted[key])
     - shapes: Keys of the dictionary that were not used: those with another shape belong to them.

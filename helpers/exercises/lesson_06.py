@@ -225,7 +225,7 @@ SWAP_HEAD = Exercise(
     `swap_head(model, optimizer, head)` puts `head` in place and returns an optimizer that trains
     the model as it is then
 
-    1. An optimizer is a list of tensors. When the model gets others, who tells it?
+    1. An optimizer holds tensors. When the model gets others, who tells it?
     2. First the assignment, then a new optimizer of the same class and learning rate.
     3. Nearly there: `model.head = head`, then `type(optimizer)(model.parameters(), lr=...)` with
        the rate from `optimizer.param_groups[0]["lr"]`.

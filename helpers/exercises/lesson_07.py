@@ -293,8 +293,8 @@ REGISTER = _step(
 persistent or self._non_persistent_buffers_set.add(name)
     - dotted: A name with a dot is a `KeyError`.
         name == "" or "." in name → name == ""
-    - odd-name: A name may be `0` or `lambda`: an `nn.Sequential` has layers called `0`. Only the
-      empty name and a dot are refused.
+    - odd-name: A name may be `0` or `lambda`: an `nn.Sequential` has layers called `0`. A free
+      name is refused only if it is empty or has a dot.
         name == "" or "." in name → not name.isidentifier()
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
         hasattr(self, name) → name in vars(self)

@@ -23,8 +23,9 @@ class Cost:
     """One way of reading one model to the end: `allocated` bytes and `seconds`, each the least of
     several runs.
 
-    The model has `tensors` parameters of `nbytes` bytes together. `allocated` is what Python
-    allocated, as `tracemalloc` sees it, and the storages of new tensors, which it does not see."""
+    The model has `tensors` parameters of `nbytes` bytes together. `allocated` is the most that
+    Python held for it at a time, as `tracemalloc` sees it, and the storages of new tensors, which
+    it does not see."""
 
     way: str
     tensors: int

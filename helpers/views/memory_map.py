@@ -144,7 +144,7 @@ def said(frame: Frame, earlier: Frame | None) -> str:
     if earlier is None:
         return "{} and {} of memory".format(*_counts(frame))
     news = [*_changes(frame), *_moves(frame, earlier), *_ends(frame, earlier)]
-    return ", ".join(news) or "nothing has changed"
+    return ", ".join(news) or "no change seen"
 
 
 def _changes(frame: Frame) -> Iterator[str]:

@@ -11,7 +11,7 @@ user: the hub keeps their pages apart, their cells not.
 
 JupyterHub's own local spawners ignore `mem_limit`. The one below holds each process of a learner to
 it, the kernel of each open lesson by itself: what a cell asks for beyond it is a MemoryError in
-that cell."""
+that cell, from torch a RuntimeError."""
 
 import os
 import resource
