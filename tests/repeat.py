@@ -100,60 +100,68 @@ def run(command: list[str], folder: Path, environment: dict[str, str], words: st
 
 @dataclass(frozen=True)
 class InAKernel:
-    """All lessons, each in a kernel of its own, used in one way: `use(client, cells)`."""
+    """All lessons, each in a kernel of its own; `use` yields the cells that fail."""
 
-    use: Callable[[NotebookClient, list[tuple[int, nbformat.NotebookNode]]], None]
+    use: Callable[[Kernel], Iterator[str]]
 
     def __call__(self) -> None:
         prepare_environment()
-        for path in lessons():
+        failed = [f"{path.stem}: {told}" for path in lessons() for told in failures(path, self.use)]
+        assert not failed, "\n".join(failed)
+
+
+class Kernel:
+    """A lesson and the kernel that runs its `cells`."""
+
+    def __init__(self, client: NotebookClient) -> None:
+        self.client = client
+        numbered = enumerate(client.nb.cells)
+        self.cells = [(number, cell) for number, cell in numbered if cell.cell_type == "code"]
+
+    def failures(self, cells: list[tuple[int, nbformat.NotebookNode]]) -> Iterator[str]:
+        """Run the cells; of each that fails its id and its error."""
+        for number, cell in cells:
             try:
-                use_lesson(path, self.use)
+                self.client.execute_cell(cell, number)
             except CellExecutionError as error:
-                raise AssertionError(f"{path.name}: {error}") from None
+                yield f"{cell.id}: {error.ename}: {error.evalue}"
 
 
-def use_lesson(path: Path, use: Callable) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    kernels = NbvalKernelspecManager()
+def failures(path: Path, use: Callable[[Kernel], Iterator[str]]) -> list[str]:
     client = NotebookClient(
-        notebook,
-        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=kernels),
+        nbformat.read(path, as_version=4),
+        km=AsyncKernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+        ),
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    numbered = enumerate(notebook.cells)
-    cells = [(number, cell) for number, cell in numbered if cell.cell_type == "code"]
     with client.setup_kernel(stderr=subprocess.DEVNULL):
-        use(client, cells)
+        return list(use(Kernel(client)))
 
 
-def each_twice(client: NotebookClient, cells: list) -> None:
-    for number, cell in cells:
-        client.execute_cell(cell, number)
-        client.execute_cell(cell, number)
+def each_twice(kernel: Kernel) -> Iterator[str]:
+    return kernel.failures([cell for cell in kernel.cells for _ in range(2)])
 
 
-def second_half_again(client: NotebookClient, cells: list) -> None:
-    for number, cell in [*cells, *cells[len(cells) // 2 :]]:
-        client.execute_cell(cell, number)
+def second_half_again(kernel: Kernel) -> Iterator[str]:
+    return kernel.failures([*kernel.cells, *kernel.cells[len(kernel.cells) // 2 :]])
 
 
-def interrupted(client: NotebookClient, cells: list) -> None:
+def interrupted(kernel: Kernel) -> Iterator[str]:
     """Halfway through the cell that takes longest; then that cell again, and the rest."""
     seconds = []
-    for number, cell in cells:
+    for one in kernel.cells:
         start = time.monotonic()
-        client.execute_cell(cell, number)
+        yield from kernel.failures([one])
         seconds.append(time.monotonic() - start)
     longest = seconds.index(max(seconds))
-    number, cell = cells[longest]
-    error = asyncio.get_event_loop().run_until_complete(
-        _interrupt(client, cell, number, seconds[longest] / 2)
-    )
-    assert error is None or error.ename == "KeyboardInterrupt", error
-    for number, cell in cells[longest:]:
-        client.execute_cell(cell, number)
+    number, cell = kernel.cells[longest]
+    wait = _interrupt(kernel.client, cell, number, seconds[longest] / 2)
+    error = asyncio.get_event_loop().run_until_complete(wait)
+    if error is not None and error.ename != "KeyboardInterrupt":
+        yield f"{cell.id}, interrupted: {error.ename}: {error.evalue}"
+    yield from kernel.failures(kernel.cells[longest:])
 
 
 async def _interrupt(client: NotebookClient, cell, number: int, after: float):
