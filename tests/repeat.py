@@ -134,7 +134,8 @@ class Kernel:
 def failures(path: Path, use: Callable[[Kernel], Iterator[str]]) -> list[str]:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
-        cell.pop("execution_count", None)
+        if cell.cell_type == "code":
+            cell.execution_count = None
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(
