@@ -41,8 +41,12 @@ STRICT = ["-m", "pytest", "--nbval", "-q", "-n", "2", "--dist", "loadfile", "not
 STRICT += ["-p", "no:cacheprovider"]
 IN_A_ROW = 20
 CELL_SECONDS = 300
-# Cells that end a process on purpose: what they did cannot be done again.
+# A cell that ends a process on purpose: what it did cannot be done again. Who comes back to that
+# lesson is told to begin at the cell that starts the processes.
 ONCE = {"dies"}
+AFRESH = {"08_many_processes": "pair"}
+# Cells that take away the files of their lesson, and come last.
+CLOSING = {"cleanup", "dies-close"}
 # A name space of its own: in the first there is no network but 127.0.0.1, in the second {0}, the
 # course, cannot be written.
 _LOOPBACK = "import fcntl, socket, struct; s = socket.socket(); fcntl.ioctl(s, 0x8914, struct.pack"
@@ -115,10 +119,20 @@ class InAKernel:
 class Kernel:
     """A lesson and the kernel that runs its `cells`."""
 
-    def __init__(self, client: NotebookClient) -> None:
-        self.client = client
+    def __init__(self, lesson: str, client: NotebookClient) -> None:
+        self.lesson, self.client = lesson, client
         numbered = enumerate(client.nb.cells)
         self.cells = [(number, cell) for number, cell in numbered if cell.cell_type == "code"]
+
+    def section_of(self, cell_id: str) -> int:
+        """The number of the cell whose heading stands before this cell."""
+        found = 0
+        for number, cell in enumerate(self.client.nb.cells):
+            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+                found = number
+            if cell.id == cell_id:
+                return found
+        raise LookupError(f"{self.lesson} has no cell {cell_id}")
 
     def failures(self, cells: list[tuple[int, nbformat.NotebookNode]]) -> Iterator[str]:
         """Run the cells; of each that fails its id and its error."""
@@ -145,7 +159,7 @@ def failures(path: Path, use: Callable[[Kernel], Iterator[str]]) -> list[str]:
         resources={"metadata": {"path": str(path.parent)}},
     )
     with client.setup_kernel(stderr=subprocess.DEVNULL):
-        return list(use(Kernel(client)))
+        return list(use(Kernel(path.stem, client)))
 
 
 def each_twice(kernel: Kernel) -> Iterator[str]:
@@ -153,11 +167,16 @@ def each_twice(kernel: Kernel) -> Iterator[str]:
 
 
 def second_half_again(kernel: Kernel) -> Iterator[str]:
-    return kernel.failures([*kernel.cells, *kernel.cells[len(kernel.cells) // 2 :]])
+    """All cells; then again from the head of the section in the middle, as a reader comes back."""
+    last = [one for one in kernel.cells if one[1].id in CLOSING]
+    cells = [one for one in kernel.cells if one not in last]
+    yield from kernel.failures(cells)
+    begin = kernel.section_of(AFRESH.get(kernel.lesson) or cells[len(cells) // 2][1].id)
+    yield from kernel.failures([one for one in cells if one[0] > begin] + last)
 
 
 def interrupted(kernel: Kernel) -> Iterator[str]:
-    """Halfway through the cell that takes longest; then that cell again, and the rest."""
+    """In a new kernel, halfway through the cell that takes longest; then it again, and the rest."""
     seconds = []
     for one in kernel.cells:
         start = time.monotonic()
@@ -165,11 +184,18 @@ def interrupted(kernel: Kernel) -> Iterator[str]:
         seconds.append(time.monotonic() - start)
     longest = seconds.index(max(seconds))
     number, cell = kernel.cells[longest]
-    wait = _interrupt(kernel.client, cell, number, seconds[longest] / 2)
-    error = asyncio.get_event_loop().run_until_complete(wait)
+    wait = asyncio.get_event_loop().run_until_complete
+    wait(kernel.client.km.restart_kernel(now=True))
+    wait(kernel.client.kc.wait_for_ready(timeout=CELL_SECONDS))
+    for _, one in kernel.cells:
+        one.execution_count = None
+    yield from kernel.failures(kernel.cells[:longest])
+    error = wait(_interrupt(kernel.client, cell, number, seconds[longest] / 2))
     if error is not None and error.ename != "KeyboardInterrupt":
         yield f"{cell.id}, interrupted: {error.ename}: {error.evalue}"
-    yield from kernel.failures(kernel.cells[longest:])
+    afresh = AFRESH.get(kernel.lesson, cell.id)
+    begin = [one.id for _, one in kernel.cells].index(afresh)
+    yield from kernel.failures(kernel.cells[begin:])
 
 
 async def _interrupt(client: NotebookClient, cell, number: int, after: float):
