@@ -41,6 +41,12 @@ STRICT = ["-m", "pytest", "--nbval", "-q", "-n", "2", "--dist", "loadfile", "not
 STRICT += ["-p", "no:cacheprovider"]
 IN_A_ROW = 20
 CELL_SECONDS = 300
+# A cell that ends a process on purpose: what it did cannot be done again. Who comes back to that
+# lesson is told to begin at the cell that starts the processes.
+ONCE = {"dies"}
+AFRESH = {"08_many_processes": "pair"}
+# Cells that take away the files of their lesson, and come last.
+CLOSING = {"cleanup", "dies-close"}
 # A name space of its own: in the first there is no network but 127.0.0.1, in the second {0}, the
 # course, cannot be written.
 _LOOPBACK = "import fcntl, socket, struct; s = socket.socket(); fcntl.ioctl(s, 0x8914, struct.pack"
@@ -100,60 +106,96 @@ def run(command: list[str], folder: Path, environment: dict[str, str], words: st
 
 @dataclass(frozen=True)
 class InAKernel:
-    """All lessons, each in a kernel of its own, used in one way: `use(client, cells)`."""
+    """All lessons, each in a kernel of its own; `use` yields the cells that fail."""
 
-    use: Callable[[NotebookClient, list[tuple[int, nbformat.NotebookNode]]], None]
+    use: Callable[[Kernel], Iterator[str]]
 
     def __call__(self) -> None:
         prepare_environment()
-        for path in lessons():
+        failed = [f"{path.stem}: {told}" for path in lessons() for told in failures(path, self.use)]
+        assert not failed, "\n".join(failed)
+
+
+class Kernel:
+    """A lesson and the kernel that runs its `cells`."""
+
+    def __init__(self, lesson: str, client: NotebookClient) -> None:
+        self.lesson, self.client = lesson, client
+        numbered = enumerate(client.nb.cells)
+        self.cells = [(number, cell) for number, cell in numbered if cell.cell_type == "code"]
+
+    def section_of(self, cell_id: str) -> int:
+        """The number of the cell whose heading stands before this cell."""
+        found = 0
+        for number, cell in enumerate(self.client.nb.cells):
+            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+                found = number
+            if cell.id == cell_id:
+                return found
+        raise LookupError(f"{self.lesson} has no cell {cell_id}")
+
+    def failures(self, cells: list[tuple[int, nbformat.NotebookNode]]) -> Iterator[str]:
+        """Run the cells; of each that fails its id and its error."""
+        for number, cell in cells:
+            if cell.id in ONCE and cell.execution_count:
+                continue
             try:
-                use_lesson(path, self.use)
+                self.client.execute_cell(cell, number)
             except CellExecutionError as error:
-                raise AssertionError(f"{path.name}: {error}") from None
+                yield f"{cell.id}: {error.ename}: {error.evalue}"
 
 
-def use_lesson(path: Path, use: Callable) -> None:
+def failures(path: Path, use: Callable[[Kernel], Iterator[str]]) -> list[str]:
     notebook = nbformat.read(path, as_version=4)
-    kernels = NbvalKernelspecManager()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=kernels),
+        km=AsyncKernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+        ),
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    numbered = enumerate(notebook.cells)
-    cells = [(number, cell) for number, cell in numbered if cell.cell_type == "code"]
     with client.setup_kernel(stderr=subprocess.DEVNULL):
-        use(client, cells)
+        return list(use(Kernel(path.stem, client)))
 
 
-def each_twice(client: NotebookClient, cells: list) -> None:
-    for number, cell in cells:
-        client.execute_cell(cell, number)
-        client.execute_cell(cell, number)
+def each_twice(kernel: Kernel) -> Iterator[str]:
+    return kernel.failures([cell for cell in kernel.cells for _ in range(2)])
 
 
-def second_half_again(client: NotebookClient, cells: list) -> None:
-    for number, cell in [*cells, *cells[len(cells) // 2 :]]:
-        client.execute_cell(cell, number)
+def second_half_again(kernel: Kernel) -> Iterator[str]:
+    """All cells; then again from the head of the section in the middle, as a reader comes back."""
+    last = [one for one in kernel.cells if one[1].id in CLOSING]
+    cells = [one for one in kernel.cells if one not in last]
+    yield from kernel.failures(cells)
+    begin = kernel.section_of(AFRESH.get(kernel.lesson) or cells[len(cells) // 2][1].id)
+    yield from kernel.failures([one for one in cells if one[0] > begin] + last)
 
 
-def interrupted(client: NotebookClient, cells: list) -> None:
-    """Halfway through the cell that takes longest; then that cell again, and the rest."""
+def interrupted(kernel: Kernel) -> Iterator[str]:
+    """In a new kernel, halfway through the cell that takes longest; then it again, and the rest."""
     seconds = []
-    for number, cell in cells:
+    for one in kernel.cells:
         start = time.monotonic()
-        client.execute_cell(cell, number)
+        yield from kernel.failures([one])
         seconds.append(time.monotonic() - start)
     longest = seconds.index(max(seconds))
-    number, cell = cells[longest]
-    error = asyncio.get_event_loop().run_until_complete(
-        _interrupt(client, cell, number, seconds[longest] / 2)
-    )
-    assert error is None or error.ename == "KeyboardInterrupt", error
-    for number, cell in cells[longest:]:
-        client.execute_cell(cell, number)
+    number, cell = kernel.cells[longest]
+    wait = asyncio.get_event_loop().run_until_complete
+    wait(kernel.client.km.restart_kernel(now=True))
+    wait(kernel.client.kc.wait_for_ready(timeout=CELL_SECONDS))
+    for _, one in kernel.cells:
+        one.execution_count = None
+    yield from kernel.failures(kernel.cells[:longest])
+    error = wait(_interrupt(kernel.client, cell, number, seconds[longest] / 2))
+    if error is not None and error.ename != "KeyboardInterrupt":
+        yield f"{cell.id}, interrupted: {error.ename}: {error.evalue}"
+    afresh = AFRESH.get(kernel.lesson, cell.id)
+    begin = [one.id for _, one in kernel.cells].index(afresh)
+    yield from kernel.failures(kernel.cells[begin:])
 
 
 async def _interrupt(client: NotebookClient, cell, number: int, after: float):
