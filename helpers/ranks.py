@@ -105,20 +105,19 @@ class Ranks:
             for process in self._processes:
                 process.kill()
                 process.join()
-        failed = [line for rank, one in enumerate(outcomes) for line in self._told(rank, one, ends)]
+        for rank, one in enumerate(outcomes):
+            _show(rank, [*one.shown, one.error] if one.ended and rank in ends else one.shown)
+        failed = [line for at, one in enumerate(outcomes) for line in self._failed(at, one, ends)]
         if len(self.alive) < len(self._processes):
             self.close()
         if failed:
             raise RuntimeError("\n".join(failed))
 
-    def _told(self, rank: int, outcome: _Outcome, ends: Collection[int]) -> list[str]:
-        """Show what has become of a cell; and what is wrong with it, if something is."""
-        shown, error, ended = outcome
-        _show(rank, shown)
-        if ended and rank in ends:
-            _show(rank, [error])
-            return []
-        if not error and rank not in ends:
+    def _failed(self, rank: int, outcome: _Outcome, ends: Collection[int]) -> list[str]:
+        """What is wrong with what has become of a cell; [] if nothing is."""
+        _, error, ended = outcome
+        as_expected = ended if rank in ends else not error
+        if as_expected:
             return []
         last = self._log(rank).read_text(errors="replace").splitlines()[-5:] if ended else []
         return [f"rank {rank}: {error or 'it was expected to end'}", *last]

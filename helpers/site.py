@@ -37,6 +37,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from traitlets.config import Config
 
+from helpers.views.lesson_slides import GUIDE, heading
 from helpers.views.page import WANTED
 
 HELPERS = Path(__file__).resolve().parent
@@ -110,8 +111,7 @@ class Source:
     def title(self) -> str:
         """The words of its first heading."""
         texts = (cell.source for cell in self.notebook.cells if cell.cell_type == "markdown")
-        found = re.search(r"^# (.+)$", "\n".join(texts), re.MULTILINE)
-        return found[1].replace("`", "") if found else self.href.removesuffix(".html")
+        return heading("#", "\n".join(texts)) or self.href.removesuffix(".html")
 
     @property
     def made_by(self) -> dict[str, type[Exporter]]:
@@ -134,7 +134,7 @@ class Site:
         if not lessons:
             raise FileNotFoundError(f"no lesson in {self.notebooks}")
         readme = (root / "README.md").read_text(encoding="utf-8")
-        guide = (self.notebooks / "TEACHING.md").read_text(encoding="utf-8")
+        guide = (self.notebooks / GUIDE).read_text(encoding="utf-8")
         first = lessons[0].lesson
         self.in_order = [Source(FRONT, "", _front(readme), True, first), *lessons]
         self.pages = [

@@ -1,22 +1,38 @@
-"""What do the ordinary tests let pass? `python -m tests.mutate_helpers [COUNT] [ROOM ...]` lets
-mutmut change the rooms of `helpers` in one place at a time, in a copy of this checkout, and runs
-the tests of those rooms that reach the place. It prints how many of COUNT changes, drawn by chance
-(default: 100), turned a test red, and those that did not.
+"""What do the ordinary tests let pass? `python -m tests.mutate_helpers [COUNT [SEED]] [ROOM ...]`
+changes each room of `helpers` in one place at a time, and runs the tests of that room that reach
+the place. It prints how many of COUNT changes of a room, drawn by chance (default: 40), turned a
+test red, and those that did not.
 
-It needs mutmut beside what the tests need: `pip install "mutmut>=3.8,<4"`. The lessons and the
-browser tests are not run, though they would notice more: they take minutes for each change.
+It needs mutmut beside what the tests need: `pip install "mutmut>=3.8,<4"`; and Python 3.11. mutmut
+makes the changes. They are tried here, each in a fork of one process that has collected the tests:
+a start of pytest for each change would take longer than most changes live. What a test starts in
+another process sees no change. The lessons and the browser tests are not run, though they would
+notice more: they take minutes for each change.
 """
 
 from __future__ import annotations
 
+import ast
+import difflib
+import gc
+import hashlib
+import importlib
 import json
 import os
 import random
+import resource
 import shutil
-import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType, FunctionType
+
+import hypothesis
+import pytest
+from mutmut.mutation.file_mutation import create_mutations
 
 from tests.lesson_kernel import ROOT
 
@@ -27,75 +43,253 @@ TESTS = {
     "plots": ["plots"],
     "views": ["views", "state_map", "memory_map", "trace_player", "outcome_table", "page"],
 }
-SEED = 19
-# What mutmut notes for a change that turned no test red: pytest ended well, or no test reaches it.
-SURVIVED = {0, 5, 33}
-SETTINGS = """
-[tool.mutmut]
-source_paths = ["helpers"]
-only_mutate = {files}
-also_copy = ["README.md", "requirements.txt", "notebooks", "package.json", ".ci"]
-pytest_add_cli_args = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-pytest_add_cli_args_test_selection = {tests}
-process_isolation = "forkserver"
-"""
+# How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made.
+GREEN, RED, UNFIT = 0, 10, 11
+# A change that never ends, or that fills the memory, is stopped. It counts as noticed.
+SECONDS, TIMES, BYTES = 20, 5, 8 << 30
 
 
-def copy_with_settings(folder: Path, rooms: list[str]) -> None:
-    """A copy of this checkout in which mutmut knows what to change and which tests to run."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".*cache", "__pycache__"))
-    names = dict.fromkeys(f"tests/test_{test}.py" for room in rooms for test in TESTS[room])
-    files = [f"helpers/{room}/*" for room in rooms]
-    with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(SETTINGS.format(files=json.dumps(files), tests=json.dumps(list(names))))
+@dataclass
+class Change:
+    room: str
+    path: Path
+    source: str
+
+    def first_line(self) -> int:
+        """The line of the file, from 1, where the first difference is."""
+        texts = (self.path.read_text("utf-8"), self.source)
+        pairs = zip(*(text.splitlines() for text in texts), strict=False)
+        return next((n for n, (old, new) in enumerate(pairs, 1) if old != new), 1)
+
+    def __str__(self) -> str:
+        old, new = self.path.read_text("utf-8").splitlines(), self.source.splitlines()
+        lines = list(difflib.unified_diff(old, new, n=0, lineterm=""))[3:]
+        return "\n    ".join([f"{self.path.relative_to(ROOT)}:{self.first_line()}", *lines])
 
 
-def mutmut(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "mutmut", *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout + done.stderr
+def drawn(room: str, count: int, seed: int) -> tuple[list[Change], int]:
+    """COUNT changes of a room, and how many there are."""
+    found = []
+    for path in sorted((ROOT / "helpers" / room).glob("*.py")):
+        module, mutations, *_ = create_mutations(str(path), path.read_text("utf-8"))
+        found += [(path, module, one) for one in mutations if one.contained_by_top_level_function]
+    chosen = random.Random(f"{seed} {room}").sample(found, min(count, len(found)))
+    return [
+        Change(room, path, module.deep_replace(one.original_node, one.mutated_node).code)
+        for path, module, one in chosen
+    ], len(found)
 
 
-def statuses(folder: Path) -> dict[str, int | None]:
-    """What became of each change, by its name; None: it was not tried."""
-    found = {}
-    for path in sorted((folder / "mutants" / "helpers").glob("*/*.meta")):
-        found |= json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-    return found
+def blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """Each list of statements in a function of this module."""
+    functions = (one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef))
+    inside = {id(node): node for function in functions for node in ast.walk(function)}
+    for node in inside.values():
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and block:
+                yield block
+
+
+def name_of(path: Path, block: list[ast.stmt]) -> str:
+    return f"{path.relative_to(ROOT)}:{block[0].lineno}"
+
+
+def innermost(path: Path, line: int) -> str:
+    """The smallest block that has the line; of a default in a signature, that of the function."""
+    tree = ast.parse(path.read_text("utf-8"))
+    holding = [one for one in blocks(tree) if one[0].lineno <= line <= one[-1].end_lineno]
+    if not holding:
+        holding = [one for one in blocks(tree) if one[0].lineno > line]
+        return name_of(path, min(holding, key=lambda one: one[0].lineno))
+    return name_of(path, min(holding, key=lambda one: one[-1].end_lineno - one[0].lineno))
+
+
+def marking(path: Path) -> CodeType:
+    """The module, in which each block notes that it was reached."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for block in list(blocks(tree)):
+        mark = ast.parse(f"_reached_.add({name_of(path, block)!r})").body[0]
+        first = block[0]
+        told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        block.insert(int(told and len(block) > 1), ast.copy_location(mark, first))
+    return compile(ast.fix_missing_locations(tree), str(path), "exec")
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield one
+            yield from codes(one)
+
+
+def exchange(path: Path, code: CodeType) -> None:
+    """All functions that were made from a file run the lines of this code from now on."""
+    by_name = {one.co_qualname: one for one in codes(code)}
+    for one in gc.get_objects():
+        if type(one) is FunctionType and one.__code__.co_filename == str(path):
+            new = by_name[one.__code__.co_qualname]
+            if new != one.__code__:
+                one.__code__ = new
+
+
+def change_defaults(change: Change) -> None:
+    """The defaults of arguments are no part of a function's code."""
+    old, new = (ast.parse(text) for text in (change.path.read_text("utf-8"), change.source))
+    for one, other in zip(ast.walk(old), ast.walk(new), strict=False):
+        if isinstance(one, ast.arguments) and isinstance(other, ast.arguments):
+            if ast.dump(one) != ast.dump(other):
+                set_defaults(change.path, old, one, other)
+
+
+def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.arguments) -> None:
+    owner = next(one for one in ast.walk(tree) if getattr(one, "args", None) is old)
+    for one in gc.get_objects():
+        if type(one) is not FunctionType or one.__code__.co_filename != str(path):
+            continue
+        if one.__name__ == owner.name and one.__code__.co_firstlineno == owner.lineno:
+            place = one.__globals__
+            values = [eval(ast.unparse(value), place) for value in new.defaults]
+            one.__defaults__ = tuple(values) or None
+            one.__kwdefaults__ = {
+                name.arg: eval(ast.unparse(value), place)
+                for name, value in zip(new.kwonlyargs, new.kw_defaults, strict=True)
+                if value is not None
+            } or None
+
+
+def make(change: Change) -> None:
+    try:
+        exchange(change.path, compile(change.source, str(change.path), "exec"))
+        change_defaults(change)
+    except (ValueError, KeyError, NameError, StopIteration):
+        os._exit(UNFIT)
+
+
+def forked(work: Callable[[], None], seconds: float | None = None) -> int:
+    """The exit status of a child that does the work, or of the signal that ended it, below zero."""
+    temporary = tempfile.mkdtemp()
+    child = os.fork()
+    if not child:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary
+        if seconds is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+            resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+        work()
+        os._exit(GREEN)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    shutil.rmtree(temporary, ignore_errors=True)
+    return status
+
+
+@dataclass
+class Trial:
+    """A plugin of pytest: it runs the tests that were collected once for each change."""
+
+    changes: list[Change]
+    stop_at_red: bool = False
+    red: set[str] = field(default_factory=set)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and self.stop_at_red:
+            os._exit(RED)
+        if report.failed:
+            self.red.add(report.nodeid)
+
+    def run(self, items: list[pytest.Item]) -> None:
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def look(self, items: list[pytest.Item], result: Path) -> None:
+        """Which blocks each test reaches, and how long it takes; a red one is left out."""
+        reached = vars(sys.modules["builtins"])["_reached_"] = set()
+        for room in TESTS:
+            for path in sorted((ROOT / "helpers" / room).glob("*.py")):
+                exchange(path, marking(path))
+        seen = {}
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            reached.clear()
+            start = time.process_time()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if item.nodeid not in self.red:
+                seen[item.nodeid] = [time.process_time() - start, sorted(reached)]
+        result.write_text(json.dumps(seen), "utf-8")
+
+    def known(self, items: list[pytest.Item]) -> dict[str, list]:
+        """What `look` found, kept from run to run for each file of tests that did not change."""
+        found = {}
+        rest = [*sorted((ROOT / "helpers").rglob("*.py")), ROOT / "tests" / "modules.py"]
+        for path in dict.fromkeys(item.path for item in items):
+            text = b"".join(one.read_bytes() for one in [*rest, path])
+            name = f"course-reached-{hashlib.sha256(text).hexdigest()[:16]}.json"
+            result = Path(tempfile.gettempdir()) / name
+            if not result.exists():
+                mine = [item for item in items if item.path == path]
+                if forked(lambda mine=mine, result=result: self.look(mine, result)) != GREEN:
+                    sys.exit(f"{path} did not run to its end")
+            found |= json.loads(result.read_text("utf-8"))
+        return found
+
+    def try_out(self, change: Change, items: list[pytest.Item], seconds: float) -> int:
+        def work() -> None:
+            self.stop_at_red = True
+            make(change)
+            self.run(items)
+
+        return forked(work, SECONDS + TIMES * seconds)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        known = self.known(session.items)
+        ends: dict[str, list[int]] = {}
+        for change in self.changes:
+            names = {f"tests/test_{one}.py" for one in TESTS[change.room]}
+            place = innermost(change.path, change.first_line())
+            reaching = [
+                item
+                for item in session.items
+                if item.nodeid.partition("::")[0] in names
+                and place in known.get(item.nodeid, [0, []])[1]
+            ]
+            reaching.sort(key=lambda item: known[item.nodeid][0])
+            seconds = sum(known[item.nodeid][0] for item in reaching)
+            end = self.try_out(change, reaching, seconds)
+            ends.setdefault(change.room, []).append(end)
+            if end not in (GREEN, UNFIT):
+                print(".", end="", flush=True)
+                continue
+            words = "cannot be made" if end == UNFIT else f"let pass by {len(reaching)} tests"
+            print(f"\n{words} ({seconds:.0f} s): {change}", flush=True)
+        for room, each in ends.items():
+            tried = [end for end in each if end != UNFIT]
+            stopped = sum(end < 0 for end in tried)
+            noticed = sum(end != GREEN for end in tried)
+            print(f"\n{room}: {noticed} of {len(tried)} noticed ({stopped} of them were stopped)")
+        return True
 
 
 def main(arguments: list[str]) -> int:
-    counts = [int(one) for one in arguments if one.isdigit()]
+    numbers = [int(one) for one in arguments if one.isdigit()]
     rooms = [one for one in arguments if not one.isdigit()] or list(TESTS)
-    folder = Path(tempfile.mkdtemp()) / "course"
-    copy_with_settings(folder, rooms)
-    # One that is not there: mutmut makes all changes, asks which tests reach them, and tries none.
-    told = mutmut(folder, "run", "--max-children", "1", "helpers.none.of.this")
-    names = sorted(statuses(folder))
-    if not names:
-        print(told[-2_000:])
-        return 1
-    chosen = random.Random(SEED).sample(names, min(len(names), *(counts or [100])))
-    print(f"{len(chosen)} of {len(names):,} changes of {', '.join(rooms)}, in {folder}", flush=True)
-    told = mutmut(folder, "run", "--max-children", str(os.cpu_count() or 1), *chosen)
-    found = statuses(folder)
-    tried = [name for name in chosen if found[name] is not None]
-    survived = [name for name in tried if found[name] in SURVIVED]
-    if len(tried) < len(chosen):
-        print(told[-2_000:])
-    print(f"{len(tried) - len(survived)} of {len(tried)} turned a test red. The others:")
-    for name in survived:
-        lines = mutmut(folder, "show", name).splitlines()
-        print(
-            name, *(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
-        )
-    return 0
+    count, seed = [*numbers, *(40, 19)[len(numbers) :]]
+    changes = []
+    for room in rooms:
+        mine, total = drawn(room, count, seed)
+        print(f"{room}: {len(mine)} of {total:,} changes, drawn with seed {seed}", flush=True)
+        changes += mine
+        for path in sorted((ROOT / "helpers" / room).glob("*.py")):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    # A failure is enough: the smallest example of it is not sought.
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("changes", phases=phases, database=None, derandomize=True)
+    hypothesis.settings.load_profile("changes")
+    files = dict.fromkeys(f"tests/test_{test}.py" for room in rooms for test in TESTS[room])
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:faulthandler"]
+    return pytest.main([*options, *files], plugins=[Trial(changes)])
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     sys.exit(main(sys.argv[1:]))

@@ -46,6 +46,7 @@ from tests.patients import (
     sgd,
     with_class_body,
 )
+from tests.told import assert_told
 
 
 def patient(build: Callable) -> tuple:
@@ -94,6 +95,21 @@ def test_the_healthy_twin_has_neither_the_finding_nor_an_alarm(name):
 def test_the_patients_show_every_code_and_are_many():
     assert {code for one in PATIENTS.values() for code, _ in one.findings} == set(CODES)
     assert len(PATIENTS) >= 110
+
+
+def words_of(findings: list[Finding]) -> list[str]:
+    lines = [f"    {findings!r}"]
+    for one in findings:
+        lines += [f"  {one.severity} {one.code} at {one.path!r}", f"    {one.message}"]
+        lines += [f"    {one.fix}"]
+    return lines
+
+
+def test_findings_are_told_word_for_word_as_they_were_read():
+    lines = []
+    for name, one in PATIENTS.items():
+        lines += [name, *words_of(audit(*patient(one.build)))]
+    assert_told("audit", lines)
 
 
 # --- what torch says of a symptom: nothing here asks audit ---

@@ -7,13 +7,14 @@ from __future__ import annotations
 import copy
 import gc
 import io
+import itertools
 import json
 import pathlib
 import re
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy
@@ -30,6 +31,7 @@ from helpers.checkpoints import twin
 from helpers.views.checkpoint_wires import STATES
 from tests.html_page import Page
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
+from tests.told import assert_told
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -386,6 +388,70 @@ CASES = {
         ["nested", "prefix", "renamed", "non-persistent", "non-tensor"],
     ),
 }
+
+
+def told_of(found: Comparison) -> Iterator[str]:
+    """All that a comparison says, but for what it hands on of torch's words."""
+    yield f"    {found!r}"
+    for name in (*LISTS, "non_tensors", "dtypes", "devices", "own_rules"):
+        if getattr(found, name):
+            yield f"    {name}: {getattr(found, name)}"
+    for step in found.advice:
+        yield f"  {step.kind}, {step.enough}, {step.is_remark}: {step.words}"
+        yield from (f"    {line}" for line in step.code.splitlines())
+        if step.tried:
+            moved = {new: old for new, old in step.tried.origins.items() if new != old}
+            yield f"    {step.tried.fit!r} {moved}"
+
+
+def test_comparisons_are_told_word_for_word_as_they_were_read():
+    lines = []
+    cases = [*CASES.items(), *UNLIKE.items()]
+    for name, (make, saved, *_) in cases:
+        lines += [name, *told_of(compare_checkpoint(make(), saved()))]
+    cases = {name: (make(), state_dict) for name, (make, state_dict, _) in DOUBTFUL.items()}
+    cases |= {"refused": (refusing(), REFUSED), "a number": (linear(), {0: torch.ones(1)})}
+    for name, make in itertools.product(MADE, repeat=2):
+        state = stepped(MADE[name](sizes(*TWO))).state_dict()
+        cases[f"{name} into {make}"] = (MADE[make](sizes(*TWO)), state)
+    for shapes in (TWO[:1], ((2, 3), (4,)), (*TWO, (1,))):
+        cases[f"Adam for {shapes}"] = (MADE["Adam"](sizes(*shapes)), state)
+    extra = {"head.weight": torch.ones(9), "head.bias": torch.ones(1), "more": torch.ones(1)}
+    for count in range(1, len(extra) + 1):  # in the singular and in the plural
+        some = dict(itertools.islice(extra.items(), count))
+        cases[f"{count} more"] = (mixed(), {**old_checkpoint(), **some})
+        cases[f"{count} less"] = (
+            mixed(),
+            without(old_checkpoint(), *list(mixed().state_dict())[:count]),
+        )
+        cases[f"{count} numbers"] = (mixed(), {**old_checkpoint(), **dict.fromkeys(some, 3)})
+        cases[f"{count} turned"] = (
+            linear(),
+            {key: torch.ones(1) for key in ["weight", "bias"][:count]},
+        )
+    for name, case in cases.items():
+        lines += [name, *told_of(compare_checkpoint(*case))]
+    values = (
+        "m.safetensors",
+        pathlib.Path("m.pt"),
+        "m.bin.index.json",
+        "m.gguf",
+        stream(),
+        b"",
+        SGD,
+    )
+    values += (mixed().state_dict, mixed().named_parameters(), (3, old_checkpoint()), 3, None)
+    lines += [told_to(value) for value in values]
+    assert_told("checkpoints", lines)
+
+
+def test_of_a_whole_checkpoint_the_words_with_which_torch_refuses_it_are_handed_on():
+    state = {"model": old_checkpoint(), "optimizer": SGD.state_dict()}
+    found = compare_checkpoint(SGD, state)
+    assert not found.loads and [step.kind for step in found.advice] == ["nested"]
+    with pytest.raises(KeyError) as refused:
+        SGD.load_state_dict(state)
+    assert len(found.errors) == 1 and str(refused.value) in found.errors[0]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from PIL import Image
@@ -23,9 +23,10 @@ from torch import nn
 
 from helpers import plots
 from helpers.plots.cost import Cost, reading_costs
-from helpers.plots.figure import INK
+from helpers.plots.figure import INK, shade, shown
 from helpers.state.objects import bytes_in_words
 from helpers.state.snapshot import snapshot
+from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
 from tests.modules import fingerprint
 
@@ -129,6 +130,16 @@ def test_kinds_are_told_apart_without_colour_and_named_where_there_are_several()
     for looks in ([*legend.get_patches()], patches):
         filled = {(patch.get_hatch(), patch.get_facecolor()[3]) for patch in looks}
         assert len(filled) == 4
+        # What is hollow has a line around it, and so has what is hatched.
+        edges = [patch.get_linewidth() > 0 and patch.get_edgecolor()[3] for patch in looks]
+        assert [bool(edge) for edge in edges] == [False, True, True, True]
+        assert all(one.get_edgecolor() != one.get_facecolor() for one in looks)
+    for kind, patch in zip(kinds, legend.get_patches(), strict=True):
+        colour = patch.get_edgecolor() if kind == NOT_SAVED else patch.get_facecolor()
+        assert to_hex(colour) == to_hex(shade(SIGNS[kind].colour))
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().y1 < figure.axes[0].get_window_extent().y0
+    assert len({text.get_window_extent().y0 for text in legend.get_texts()}) == 1
     alone = plots.where_the_bytes_are(snapshot(nn.Linear(2, 3)))
     assert alone.legends == [] and "parameters" in alone.axes[0].get_xlabel()
 
@@ -156,6 +167,31 @@ def test_sizes_and_shares_stand_beside_the_bars_and_the_axis_names_its_unit():
     ]
     assert axes.get_xlabel() == "size of the parameters (MiB)"
     assert axes.get_ylabel() == "part of the module"
+
+
+def test_a_share_of_one_percent_is_told_and_a_smaller_one_is_under_it():
+    model = nn.ParameterDict({"a": torch.zeros(98), "b": torch.zeros(1), "c": torch.zeros(1)})
+    (axes,) = plots.where_the_bytes_are(snapshot(model)).axes
+    shares = [text.get_text().split()[2:] for text in axes.texts]
+    assert shares == [["(98%)"], ["(1%)"], ["(1%)"]]
+    model["a"] = torch.zeros(99)
+    (axes,) = plots.where_the_bytes_are(snapshot(model)).axes
+    assert [text.get_text().split()[2:] for text in axes.texts][1:] == [["(under", "1%)"]] * 2
+
+
+def test_sixteen_tensors_have_a_bar_each_and_seventeen_the_bars_of_their_parts():
+    for count, bars in ((8, 16), (9, 9)):
+        model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(count)])
+        assert len(drawn(plots.where_the_bytes_are(snapshot(model)))) == bars
+    # As deep in the tree as the bars reach; what the root holds keeps its name.
+    deep = nn.Sequential(nn.Sequential(model[0], nn.Sequential(model[1], model[2])), model[3])
+    deep.scale = nn.Parameter(torch.zeros(1))
+    found = {most: [bar.label for bar in plots.bars_of(snapshot(deep), most)] for most in (3, 4, 6)}
+    assert found == {
+        3: ["scale", "0", "1"],
+        4: ["scale", "0.0", "0.1", "1"],
+        6: ["scale", "0.0", "0.1.0", "0.1.1", "1"],
+    }
 
 
 def test_a_hostile_name_is_drawn_as_the_text_it_is():
@@ -207,7 +243,8 @@ def test_open_figures_of_pyplot_stay_as_they_were():
 
 
 def test_the_module_is_no_snapshot_and_the_error_says_so():
-    with pytest.raises(TypeError, match=r"takes snapshot\(module\), got Linear"):
+    words = r"^where_the_bytes_are takes snapshot\(module\), got Linear$"
+    with pytest.raises(TypeError, match=words):
         plots.where_the_bytes_are(nn.Linear(2, 3))
     with pytest.raises(TypeError, match="got OrderedDict"):
         plots.where_the_bytes_are(nn.Linear(2, 3).state_dict())
@@ -216,9 +253,9 @@ def test_the_module_is_no_snapshot_and_the_error_says_so():
 @pytest.mark.parametrize(
     "most, error, message",
     [
-        (1, ValueError, "most must be at least 2, got 1"),
-        (2.5, TypeError, "an int, got float"),
-        (True, TypeError, "an int, got bool"),
+        (1, ValueError, "^most must be at least 2, got 1$"),
+        (2.5, TypeError, "^most is a number of bars, an int, got float$"),
+        (True, TypeError, "^most is a number of bars, an int, got bool$"),
     ],
 )
 def test_a_wrong_most_is_refused(most, error, message):
@@ -228,7 +265,8 @@ def test_a_wrong_most_is_refused(most, error, message):
 
 @pytest.mark.parametrize("module", [nn.ReLU(), nn.LazyLinear(3), nn.Embedding(0, 4)])
 def test_a_module_without_a_byte_is_refused(module):
-    with pytest.raises(ValueError, match="nothing to draw"):
+    words = "this module holds no tensor with a byte in it: there is nothing to draw"
+    with pytest.raises(ValueError, match=f"^{words}$"):
         plots.where_the_bytes_are(snapshot(module))
 
 
@@ -338,14 +376,89 @@ def test_a_figure_is_drawn_twice_with_the_same_bytes(make):
     assert make()._repr_png_() == make()._repr_png_()
 
 
+# Of each figure its inches; of each panel its title, and the names of its axes.
+SIZE = "size of the parameters"
+MEANS = "running mean (units of the layer's input)"
+TOLD = {
+    "bytes": ((9, 2.84), [("", "size of the tensors (bytes)", "part of the module")]),
+    "curves": ((9, 4), [("", "step", "value (m)")]),
+    "curves on one another": ((9, 4), [("", "step", "value (m)")]),
+    "running means": (
+        (10, 4),
+        [("0.running_mean", "training step", MEANS), ("2.running_mean", "training step", "")],
+    ),
+    "resumed": ((9, 4), [("a", "training step", "loss")]),
+    "cost of reading": ((10, 4), [("", SIZE, "memory allocated"), ("", SIZE, "time")]),
+    "cost of access": ((10, 3), [("", "time", "")]),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_has_its_size_and_each_panel_its_words(name):
+    figure = FIGURES[name]()
+    words = [(axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    inches = tuple(map(float, figure.get_size_inches()))
+    assert (inches, words) == (pytest.approx(TOLD[name][0]), TOLD[name][1])
+    ruled = {
+        axis.axis_name
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if axis.get_gridlines()[0].get_visible()
+    }
+    assert ruled == {"bytes": set(), "cost of reading": {"x", "y"}, "cost of access": {"x"}}.get(
+        name, {"y"}
+    )
+
+
+def spread(axes) -> np.ndarray:
+    """The lowest and the highest of what is drawn, across and up, as parts of the panel."""
+    lines = [line for line in axes.lines if line.get_transform() == axes.transData]
+    drawn = [axes.transData.transform(line.get_xydata()) for line in lines]
+    drawn += [patch.get_window_extent().get_points() for patch in axes.patches]
+    places = axes.transAxes.inverted().transform(np.concatenate(drawn))
+    return np.array([places.min(axis=0), places.max(axis=0)])
+
+
 @each_figure
-def test_labels_stand_inside_the_figure_and_on_no_other(make):
+def test_what_is_drawn_fills_its_panel_and_words_stand_inside_the_figure_on_no_other(make):
     figure = make()
     figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in figure.findobj(Annotation)]
+    for axes in figure.axes:
+        low, high = spread(axes)
+        assert (low > -0.01).all() and (high < 1.01).all()
+        assert (high - low > 0.65).all()
+    labels = {*figure.findobj(Annotation), *(text for axes in figure.axes for text in axes.texts)}
+    boxes = [label.get_window_extent() for label in labels]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     width, height = figure.canvas.get_width_height()
     assert all(0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height for box in boxes)
+
+
+def test_a_picture_has_few_colours_and_more_pixels_than_the_page_shows():
+    figure = curves()
+    picture, metadata = figure._repr_png_()
+    with Image.open(io.BytesIO(picture)) as opened:
+        assert opened.size == (9 * 144, 4 * 144)
+        assert opened.mode == "P" and len(opened.getcolors()) <= 64
+    assert metadata == {"width": 864, "height": 384, "alt": "One is kept"}
+
+
+def test_a_long_label_loses_its_middle_and_what_does_not_print_is_escaped():
+    assert shown("a" * 36) == "a" * 36
+    assert shown("a" * 20 + "b" * 17) == "a" * 17 + "…" + "a" + "b" * 17
+    assert shown("é\t\u202e$") == "é\\t\\u202e$"
+
+
+def test_a_shade_is_the_nearest_or_the_farthest_of_those_that_stand_out():
+    for sign in SIGNS.values():
+        near, far = (
+            float(luminance(255 * np.array(shade(sign.colour, number)))) for number in (0, 1)
+        )
+        colour = sign.colour
+        own = float(luminance(np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])))
+        assert near == pytest.approx(min(max(own, 0.12), 0.295), abs=0.002)
+        assert far == pytest.approx(max(0.12, 0.295, key=lambda end: abs(end - near)), abs=0.002)
+        assert shade(colour, 2) == shade(colour) and shade(colour, 3) == shade(colour, 1)
 
 
 # --- over time ---
@@ -378,12 +491,30 @@ def test_a_curve_has_the_looks_of_its_kind_and_two_of_a_kind_differ_without_colo
     assert kept.get_linestyle() != lost.get_linestyle() and kept.get_color() != lost.get_color()
 
 
+def test_the_first_curve_is_the_broadest_and_about_eight_marks_stand_on_each():
+    kinds = ["parameter", "non-persistent buffer", "buffer", "plain value", "plain tensor"]
+    lengths = (3, 80, 8, 24, 2)
+    given = {kind: list(range(most)) for kind, most in zip(kinds, lengths, strict=True)}
+    lines = curves(given, kinds={kind: kind for kind in kinds}).axes[0].lines
+    first, *others = [line.get_linewidth() for line in lines]
+    assert first > 2 * max(others) and len(set(others)) == 1
+    solid, hollow, *rest = [line.get_markersize() for line in lines]
+    assert hollow > solid == rest[0] == rest[1]
+    assert [line.get_markevery() for line in lines] == [1, 10, 1, 3, 1]
+    assert [line.get_marker() for line in lines] == ["s", "o", "o", ".", "X"]
+    for line, kind in zip(lines, kinds, strict=True):
+        hollow = kind == "non-persistent buffer"
+        assert line.get_markerfacecolor() == ("none" if hollow else line.get_color())
+    strokes = [line.get_linestyle() for line in lines]
+    assert len(set(strokes)) == 4 and strokes[4] == strokes[0]
+
+
 def test_curves_refuse_a_line_without_a_kind_and_no_line_at_all():
-    with pytest.raises(ValueError, match="kinds does not say what 'lost' is"):
+    with pytest.raises(ValueError, match="^kinds does not say what 'lost' is$"):
         curves(kinds={"kept": "buffer"})
-    with pytest.raises(ValueError, match="kinds does not say what 'kept' is"):
+    with pytest.raises(ValueError, match="^kinds does not say what 'kept' is$"):
         curves(kinds={"kept": "bufer", "lost": "buffer"})
-    with pytest.raises(ValueError, match="there is no line to draw"):
+    with pytest.raises(ValueError, match="^there is no line to draw$"):
         plots.curves({}, kinds={}, title="", x="", y="")
 
 
@@ -400,17 +531,21 @@ def test_running_means_have_a_panel_for_each_layer_and_a_curve_for_each_channel(
     assert "units" in figure.axes[0].get_ylabel()
 
 
-def test_a_layer_of_many_channels_has_curves_without_labels():
-    state = nn.BatchNorm1d(64).state_dict()
-    (axes,) = plots.running_means([state, state], title="").axes
-    assert len(axes.lines) == 64 and labels(axes) == set()
+@pytest.mark.parametrize("channels", [12, 13, 64])
+def test_a_layer_of_many_channels_has_curves_without_labels(channels):
+    state = nn.BatchNorm1d(channels).state_dict()
+    figure = plots.running_means([state, state], title="T $", x="epoch")
+    (axes,) = figure.axes
+    assert (figure.get_suptitle(), axes.get_xlabel()) == ("T $", "epoch")
+    assert len(axes.lines) == channels and len(labels(axes)) == (channels if channels < 13 else 0)
 
 
 @pytest.mark.parametrize(
     "states", [[], [nn.Linear(2, 2).state_dict()], [{"running_mean_of_what": torch.ones(1)}]]
 )
 def test_checkpoints_without_a_running_mean_are_refused(states):
-    with pytest.raises(ValueError, match="no running_mean in these checkpoints"):
+    words = "no running_mean in these checkpoints: save the state_dict of a model with batch norm"
+    with pytest.raises(ValueError, match=f"^{words} layers$"):
         plots.running_means(states, title="")
 
 
@@ -422,12 +557,15 @@ def test_images_show_the_numbers_given_in_grey_and_say_what_black_and_white_are(
     for axes, picture in zip(figure.axes, pictures.values(), strict=True):
         assert torch.equal(torch.tensor(axes.images[0].get_array().tolist()), picture)
         assert axes.images[0].get_cmap().name == "gray"
+        assert axes.images[0].get_interpolation() == "nearest"
+        assert all(spine.get_visible() for spine in axes.spines.values())
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("column (pixels)", "row (pixels)")
 
 
 @pytest.mark.parametrize("pictures", [{}, {"a": torch.ones(3)}, {"a": torch.ones(1, 3, 3)}])
 def test_what_is_no_picture_is_refused(pictures):
-    with pytest.raises(ValueError, match=r"at least one tensor of shape \(height, width\)"):
+    words = r"^images takes at least one tensor of shape \(height, width\)$"
+    with pytest.raises(ValueError, match=words):
         plots.images(pictures, title="")
 
 
@@ -440,7 +578,12 @@ def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
         broad, thin, mark = axes.get_lines()
         assert list(broad.get_ydata()) == whole and list(broad.get_xdata()) == [0, 1, 2, 3]
         assert list(thin.get_ydata()) == values and list(thin.get_xdata()) == [2, 3]
-        assert set(mark.get_xdata()) == {2}
+        assert set(mark.get_xdata()) == {2} and mark.get_linestyle() == ":"
+        assert broad.get_linewidth() > 2 * thin.get_linewidth() > 2 * mark.get_linewidth()
+        light, dark = (luminance(255 * np.array(to_rgb(one.get_color()))) for one in (broad, thin))
+        assert light > 2 * dark and mark.get_color() == thin.get_color()
+        (stopped,) = (text for text in axes.texts if not isinstance(text, Annotation))
+        assert (stopped.get_text(), stopped.get_position()) == (" stopped", (2, 1))
         assert labels(axes) == {"never stopped", "resumed"}
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     assert figure.axes[0].get_ylabel() == "loss (nats)"
@@ -448,7 +591,8 @@ def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
 
 @pytest.mark.parametrize(("continued", "step"), [({}, 1), ({"a": [1.0]}, 2), ({"a": [1.0]}, -1)])
 def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
-    with pytest.raises(ValueError, match=f"no step {step} in a run of 2 steps"):
+    words = f"^nothing continued, or no step {step} in a run of 2 steps$"
+    with pytest.raises(ValueError, match=words):
         plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
 
 
@@ -511,10 +655,48 @@ def test_the_title_says_which_ways_grow_and_they_are_broad(slow, title):
         assert broad == set(growing)
 
 
+@pytest.mark.parametrize(
+    ("allocated", "seconds", "memory", "time"),
+    [
+        ((1_000, 9_000, 1_200), (1.0, 9.0, 2.0), "no way", "no way"),
+        ((1_000, 9_000, 1_201), (1.0, 9.0, 2.1), "every way", "every way"),
+        ((0, 0, 100), (2.0, 1.0, 4.0), "no way", "no way"),
+        ((0, 0, 101), (2.0, 1.0, 4.1), "every way", "every way"),
+        ((10_000, 1, 11_101), (3.0, 1.0, 6.0), "every way", "no way"),
+    ],
+)
+def test_a_way_grows_from_its_first_size_to_its_last_by_more_than_chance(
+    allocated, seconds, memory, time
+):
+    sizes = (10, 20, 30)
+    measured = [Cost("a", 1, *one) for one in zip(sizes, allocated, seconds, strict=True)]
+    title = plots.cost_of_reading(measured[::-1]).get_suptitle()
+    if memory == time:
+        assert title == f"Larger tensors take more memory and time in {memory}"
+    else:
+        assert title == f"Larger tensors: more memory in {memory}, more time in {time}"
+
+
+def test_as_many_ways_that_grow_as_do_not_are_told_by_those_that_grow():
+    growing = ("parameters()", "copying each")
+    measured = [
+        replace(cost, seconds=cost.nbytes * 1e-9) if cost.way in growing else cost
+        for cost in costs()
+    ]
+    assert (
+        plots.cost_of_reading(measured)
+        .get_suptitle()
+        .endswith("more time only in parameters() and copying each")
+    )
+
+
 def test_the_cost_of_reading_is_drawn_over_the_number_of_tensors_too():
     by_number = plots.cost_of_reading(costs("tensors"), over="tensors")
     assert by_number.get_suptitle().startswith("More tensors")
     assert by_number.axes[0].get_xlabel() == "number of parameters (tensors)"
+    by_number.draw_without_rendering()
+    numbers = [label.get_text() for label in by_number.axes[0].get_xticklabels()]
+    assert numbers and all(number.isdigit() for number in numbers)
 
 
 def test_a_cost_of_nothing_is_drawn_at_zero():
@@ -524,12 +706,11 @@ def test_a_cost_of_nothing_is_drawn_at_zero():
 
 
 def test_costs_that_cannot_be_compared_are_refused():
-    with pytest.raises(ValueError, match="over is one of 'nbytes', 'tensors', got 'size'"):
+    with pytest.raises(ValueError, match="^over is one of 'nbytes', 'tensors', got 'size'$"):
         plots.cost_of_reading(costs(), over="size")
     for few in ([], costs()[:4]):
-        with pytest.raises(
-            ValueError, match="models of different nbytes: pass costs of two or more"
-        ):
+        words = "cost_of_reading compares models of different nbytes: pass costs of two or more"
+        with pytest.raises(ValueError, match=f"^{words}$"):
             plots.cost_of_reading(few)
 
 
@@ -549,6 +730,16 @@ def test_the_cost_of_access_has_a_mark_and_a_word_for_each_time_measured():
     assert figure.get_suptitle() == "To set a module takes 75 × as long as a plain object"
     bold = [text.get_position()[1] for text in axes.texts if text.get_weight() == "bold"]
     assert bold == [0, 1]  # the two that the title compares
+    figure.draw_without_rendering()
+    marks = [axes.transData.transform(text.get_position())[0] for text in axes.texts]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    sides = ["left" if box.x1 <= at else "right" for at, box in zip(marks, boxes, strict=True)]
+    assert sides == ["left", "right", "left", "right", "right"]  # a lone one is right of its mark
+    assert all(box.x1 <= at or box.x0 >= at for at, box in zip(marks, boxes, strict=True))
+    heights = [axes.transData.transform((1e-8, text.get_position()[1]))[1] for text in axes.texts]
+    middles = [(box.y0 + box.y1) / 2 for box in boxes]
+    assert middles == pytest.approx(heights, abs=5)
+    assert "1 µs" in [label.get_text() for label in axes.get_xticklabels()]
 
 
 @pytest.mark.parametrize(
@@ -561,7 +752,8 @@ def test_the_cost_of_access_has_a_mark_and_a_word_for_each_time_measured():
     ],
 )
 def test_the_cost_of_access_wants_two_things_to_compare(wrong):
-    with pytest.raises(ValueError, match="two things or more by the same verb"):
+    words = "cost_of_access compares two things or more by the same verb, each time above 0"
+    with pytest.raises(ValueError, match=f"^{words}$"):
         plots.cost_of_access(wrong)
 
 
@@ -610,5 +802,5 @@ def test_nothing_is_left_switched_on_or_off(on):
 
 
 def test_too_few_runs_are_refused():
-    with pytest.raises(ValueError, match="runs must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="^runs must be at least 1, got 0$"):
         reading_costs([nn.Linear(1, 1)], runs=0)

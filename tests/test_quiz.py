@@ -9,7 +9,8 @@ from torch import nn
 from helpers.exercises.feedback import quiz
 from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import LESSONS, Option, all_questions, read_questions
-from helpers.views.quiz_card import RIGHT, WRONG, QuizCard, prose
+from helpers.views.markup import prose
+from helpers.views.quiz_card import RIGHT, WRONG, QuizCard
 from tests.html_page import Page
 from tests.proofs import position, proven, the_true_one, unused
 

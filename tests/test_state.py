@@ -9,6 +9,7 @@ import threading
 import warnings
 import weakref
 from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
 from itertools import product
 from types import FunctionType
 
@@ -18,11 +19,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
 from helpers import ParameterWays, StateMap, VisibilityTable
-from helpers.state import tree, walk
+from helpers.state import portions, tree, walk
 from helpers.state.class_rules import SEEING
 from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
 from helpers.state.snapshot import Entry, snapshot
-from helpers.state.totals import totals
+from helpers.state.totals import census, totals
 from helpers.state.visibility import Seen, Sight, experiment, own_rules, visibility
 from helpers.state.ways import WAYS, Ways, ways
 from helpers.views import visibility_table
@@ -39,6 +40,63 @@ from tests.modules import (
     reader,
     untouched,
 )
+from tests.told import assert_told
+
+# --- word for word ---
+
+
+def odd_module() -> nn.Module:
+    """One of each that an instrument tells in a way of its own."""
+    model = nn.Sequential(OrderedDict(first=nn.Linear(3, 4), norm=nn.BatchNorm1d(4)))
+    model.tied = nn.Linear(3, 4, bias=False)
+    model.tied.weight = model.first.weight
+    model.lazy, model.same, model.nothing = nn.LazyLinear(2), model.norm, None
+    model.add_module("empty", None)
+    model.register_buffer("mask", torch.ones(200, dtype=torch.bool), persistent=False)
+    model.register_buffer("gone", None)
+    model.register_buffer("sparse", torch.eye(3).to_sparse())
+    model.far = nn.Linear(2, 1, device="meta", dtype=torch.float16)
+    model.far.requires_grad_(False)
+    model.cache = {"k": [torch.zeros(2), (torch.zeros(()),)], 7: {"deep": model.far.bias}}
+    model.words, model.many, model.number = "a\n" * 90, list(range(300)), 3.25
+    model.numbers = torch.arange(12.0).reshape(3, 4)
+    model.twist = torch.tensor([1 + 2j, float("nan")])
+    object.__setattr__(model.tied, "above", model)
+    model.tied._modules["again"] = model
+    return model
+
+
+def told_of(module: nn.Module) -> Iterator[str]:
+    """All that this room says of a module."""
+    found = snapshot(module)
+    yield f"    {found!r} {found.totals}"
+    yield from (f"    {tuple(one)}" for one in (*found.entries, *found.empty))
+    yield f"    shared {found.shared} repeats {sorted(found.repeats)}"
+    yield from (f"    {one}" for one in portions.portions_of(module, census(module)))
+    opened = tree.opened(module, 40, 9)
+    yield from (f"    {one}" for one in opened.rows)
+    yield f"    {opened.children} {opened.whole}"
+    for row in opened.rows:
+        about = tree.about(module, row.id, row.path)
+        shown = tree.preview_at(module, row.id, row.path) if row.tensor else ""
+        yield f"    {row.id} {about} {shown!r}"
+    for start, count in ((0, 2), (2, 3), (9, 99)):
+        yield f"    {tree.children(module, '', '', start, count)}"
+    index = tree.Index(module)
+    for wanted, limit in (("", 3), ("WEIGHT", 2), ("norm.", 9), ("nowhere", 1)):
+        yield f"    {index.matches(wanted, limit)}"
+
+
+def test_modules_are_told_word_for_word_as_they_were_read():
+    torch.manual_seed(0)
+    lines = ["odd", *told_of(odd_module())]
+    for make in (reader, hostile_module, nn.Module, lambda: nn.Module.__new__(nn.Module)):
+        lines += [getattr(make, "__name__", ""), *told_of(make())]
+    model = reader()
+    lines += [*map(str, visibility(model)), f"{own_rules(model)}", f"{ways(model)}"]
+    lines += [f"{ways(nn.Sequential(model, model), most=2)}"]
+    assert_told("state", lines)
+
 
 # --- what a module holds ---
 
@@ -1074,6 +1132,16 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
     assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
 
 
+def test_a_class_that_cannot_be_hashed_is_named_for_torch_lists_nothing_of_it():
+    kind = type("Sized", (nn.Linear,), {"__hash__": None})
+    for model in (kind(1, 1), nn.Sequential(kind(1, 1))):
+        assert own_rules(model) == [("Sized", "__hash__")]
+        with pytest.raises(TypeError, match="unhashable"):
+            list(model.parameters())
+    kind.__hash__ = nn.Module.__hash__
+    assert own_rules(model) == [] and len(list(model.parameters())) == 2
+
+
 def test_the_map_says_of_a_tensor_among_the_submodules_that_nothing_sees_it():
     module = nn.Linear(1, 1)
     module._modules["stray"] = torch.ones(1)
@@ -1475,7 +1543,7 @@ def test_the_static_face_is_a_table_with_every_name_and_where_it_is_missing():
     ]:
         assert name in page.words
     for way in WAYS:
-        assert way in page.words
+        assert way.name in page.words
     assert "generator, 5 pairs" in page.words and "OrderedDict, 11 entries" in page.words
     assert (
         "4, float32, frozen" in page.words

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import gc
 import inspect
+import itertools
 import json
 import linecache
 import subprocess
@@ -19,6 +20,7 @@ import threading
 import types
 import warnings
 import weakref
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -32,6 +34,7 @@ from torch.overrides import TorchFunctionMode
 from helpers import StateMap, Step, Trace, parting, trace
 from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
+from helpers.tracing.following import listed
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
@@ -40,6 +43,7 @@ from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.tracing.watch import BOXES, Watch, Wording
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
+from tests.told import assert_told
 
 SOURCE = inspect.getsource(torch_module)
 
@@ -127,6 +131,27 @@ def traced(name: str, module: nn.Module | None = None):
     with contextlib.suppress(Exception), trace(module) as steps:
         STATEMENTS[name](module)
     return steps
+
+
+def told_of(steps: Trace) -> Iterator[str]:
+    """What a trace says in words."""
+    yield f"    {steps!r}"
+    for move in moves_of(steps):
+        yield f"    {move.words} ({move.verb}, from {move.origin!r}): {tuple(move.entry)}"
+    film = films(steps)[0]
+    yield f"    {', '.join(f'{note.kind} {note.words}' for note in film['notes'])}"
+    for course in film["river"]["courses"]:
+        yield f"    {course.name}: {course_in_words(film['river']['ways'], course)}"
+
+
+def test_traces_are_told_word_for_word_as_they_were_read():
+    traces = {name: traced(name) for name in STATEMENTS}
+    lines = [line for name, steps in traces.items() for line in (name, *told_of(steps))]
+    for one, other in itertools.pairwise(traces):
+        found = parting(traces[one], traces[other])
+        words = found and list(found[1:])
+        lines.append(f"{one}, {other}: {words}")
+    assert_told("tracing", lines)
 
 
 def lines_by_hand(statement, module) -> list[tuple[str, int]]:
@@ -1030,6 +1055,25 @@ def test_without_a_module_the_one_that_the_block_builds_is_followed_not_its_firs
     for box, held in (("_modules", model.named_children), ("_parameters", model._parameters.items)):
         names = [name for name, _ in held()]
         assert names == list(steps[-1].after[box])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_module_that_is_built_is_followed_before_a_larger_one_that_is_called(first):
+    larger = chain(5)
+    with trace() as steps:
+        if first:
+            larger.train()
+        nn.Linear(1, 1)
+        if not first:
+            larger.train()
+    assert steps.followed == "Linear"
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 1_004])
+def test_three_names_are_listed_and_the_others_counted(count):
+    names = [f"{number}{'n' * 300}" for number in range(count)]
+    more = {4: " and 1 more", 1_004: " and 1,001 more"}.get(count, "")
+    assert listed(names + names) == ", ".join(name[:200] for name in names[:3]) + more
 
 
 def test_a_module_that_cannot_be_built_is_followed_before_the_layers_it_has_made():

@@ -11,7 +11,9 @@ from torch import nn
 from helpers.checkpoints import lacking, naming, shaping, surplus
 from helpers.checkpoints.case import Case, Proposal
 from helpers.checkpoints.comparison import Advice, Comparison, Tried
+from helpers.checkpoints.instead import mappings_in, whole_checkpoint
 from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
+from helpers.checkpoints.optimizer import GROUPS, STATE
 from helpers.checkpoints.reparametrized import conversions, parametrized
 from helpers.checkpoints.telling import tried
 from helpers.checkpoints.verdict import verdict
@@ -45,11 +47,10 @@ def _supposed(case: Case, remark: Proposal, fit: Comparison) -> Tried | None:
 
 
 _OTHERS = {
-    "an optimizer": {"state", "param_groups"},
+    "an optimizer": {STATE, GROUPS},
     "a learning-rate scheduler": {"last_epoch", "_step_count"},
     "a gradient scaler": {"growth_factor", "_growth_tracker"},
 }
-_MAPPINGS = 200  # how many are looked at in a checkpoint
 
 
 def of_another(case: Case) -> Iterator[Proposal]:
@@ -62,24 +63,18 @@ def of_another(case: Case) -> Iterator[Proposal]:
 
 def nested(case: Case) -> Iterator[Proposal]:
     """The state_dict, or the whole module, stands under a key, at any depth."""
-    places, pending = {"": case.given}, [("", case.given)]
-    for path, mapping in pending:
+    places = mappings_in(case.given)
+    for path, mapping in list(places.items()):
         for key, one in mapping.items():
-            place = f"{path}[{key!r}]"
-            if type(key) is not str or len(places) >= _MAPPINGS:
-                continue
-            if isinstance(one, dict):
-                places[place] = one
-                pending.append((place, one))
-            elif isinstance(one, nn.Module):
-                places[f"{place}.state_dict()"] = one.state_dict()
+            if type(key) is str and isinstance(one, nn.Module):
+                places[f"{path}[{key!r}].state_dict()"] = one.state_dict()
     promises = {place: _promise(case, mapping) for place, mapping in places.items()}
     best = max(promises, key=promises.get)
     if best:
         also = [place for place in places if promises[place] == promises[best] and place != best]
         place = best.removesuffix(".state_dict()")
         what = "for the model" if place == best else "a whole module, and has it"
-        words = f"This is a whole checkpoint: what stands under {place} is {what}."
+        words = whole_checkpoint(place, what)
         words += f" So is what stands under {' and '.join(also)}." if also else ""
         yield Proposal("nested", words, f"state_dict = state_dict{best}")
 

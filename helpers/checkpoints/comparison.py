@@ -128,6 +128,15 @@ def _first_of(reasons: list[str], limit: int = 2) -> str:
     return ", and ".join([*reasons[:limit], *more])
 
 
+def conversions_of(
+    matched: list[str], expected: dict[str, Outline], found: dict[str, Outline]
+) -> dict[str, list[Mismatch]]:
+    """`dtypes` and `devices` of a `Comparison`: of the tensors among what matches, those that a
+    load converts or moves."""
+    tensors = [key for key in matched if expected[key].dtype and found[key].dtype]
+    return {f"{fact}s": differences(tensors, expected, found, fact) for fact in ("dtype", "device")}
+
+
 def differences(
     keys: list[str], expected: dict[str, Outline], found: dict[str, Outline], fact: str
 ) -> list[Mismatch]:

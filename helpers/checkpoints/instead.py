@@ -36,6 +36,26 @@ _FILES = {
 }
 
 
+_MAPPINGS = 200  # how many are looked at in a checkpoint
+
+
+def mappings_in(given: Mapping) -> dict[str, Mapping]:
+    """`given`, under "", and the dictionaries that stand in it at any depth, under their places, as
+    `['model']`: the outer ones first."""
+    found, pending = {"": given}, [("", given)]
+    for place, mapping in pending:
+        for key, one in mapping.items():
+            if type(key) is str and issubclass(type(one), dict) and len(found) < _MAPPINGS:
+                pending.append((f"{place}[{key!r}]", one))
+                found[pending[-1][0]] = one
+    return found
+
+
+def whole_checkpoint(place: str, what: str) -> str:
+    """The sentence for a checkpoint that has what is wanted in one of these places."""
+    return f"This is a whole checkpoint: what stands under {place} is {what}."
+
+
 def require_state_dict(value: object) -> None:
     """Raise the TypeError that says what `value` is, unless it is a mapping."""
     if not issubclass(type(value), Mapping):

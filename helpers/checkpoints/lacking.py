@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helpers.checkpoints.case import Case, Proposal, keeping, keys_said, owner_of
+from helpers.checkpoints.names import is_extra_state, last_part
 from helpers.state.objects import brief
-from helpers.state.torch_private import EXTRA_STATE
 
 _RUNNING = ("running_mean", "running_var")
 
@@ -29,7 +29,7 @@ def tied(case: Case) -> Iterator[Proposal]:
 
 
 def extra_state(case: Case) -> Iterator[Proposal]:
-    keys = [key for key in case.report.missing if key.rpartition(".")[2] == EXTRA_STATE]
+    keys = [key for key in case.report.missing if is_extra_state(key)]
     if keys and case.belongs:
         words = keys_said(keys, "is extra state", "are extra state")
         words += " that was not saved: the file is older, or of a layer without it. Keep the"
@@ -45,7 +45,7 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     maybe = case.alike.values()  # the file may have it under another name
     keys = [key for key in case.report.missing if key in buffers and key not in maybe]
     keys = [key for key in keys if owner_of(key) not in lacking]
-    lost = [key for key in keys if key.rpartition(".")[2] in _RUNNING]
+    lost = [key for key in keys if last_part(key) in _RUNNING]
     begun = {owner_of(key) for key in lost}
     kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
     if lost and case.belongs:

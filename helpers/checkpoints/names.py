@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from helpers.checkpoints.outlines import array_shape, is_array
-from helpers.state.torch_private import is_lazy
+from helpers.state.torch_private import EXTRA_STATE, is_lazy
 
 Shape = tuple[int, ...] | None  # None: a lazy tensor, which takes any
 
@@ -184,14 +184,19 @@ def spelled_alike(file: Keys, own: Keys) -> dict[str, str]:
 def in_common(file: Keys, own: Keys) -> int:
     """How many entries have the last name and the shape of an entry of the other side."""
     sides = [
-        Counter((translated(_last(key)), shape) for key, shape in side.shapes.items())
+        Counter((translated(last_part(key)), shape) for key, shape in side.shapes.items())
         for side in (file, own)
     ]
     return (sides[0] & sides[1]).total()
 
 
-def _last(key: str) -> str:
+def last_part(key: str) -> str:
+    """The name of a tensor in the module that holds it."""
     return key.rpartition(".")[2]
+
+
+def is_extra_state(key: str) -> bool:
+    return last_part(key) == EXTRA_STATE
 
 
 def clear_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, str]:
@@ -234,7 +239,7 @@ def _possible_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> Iterab
     for side, shapes in enumerate((left, missing)):
         for key, shape in shapes.items():
             size = None if shape is None else tuple(sorted(shape))
-            groups[_last(key), size][side].append(key)
+            groups[last_part(key), size][side].append(key)
     if sum(len(olds) * len(news) for olds, news in groups.values()) > _PAIRINGS:
         return []
     pairs = [(old, new) for olds, news in groups.values() for old in olds for new in news]

@@ -19,8 +19,10 @@ from helpers.checkpoints.comparison import (
     Comparison,
     Mismatch,
     Outline,
+    conversions_of,
     differences,
 )
+from helpers.checkpoints.instead import mappings_in, whole_checkpoint
 from helpers.checkpoints.outlines import blank_of, outline
 from helpers.state.objects import (
     ATOMS,
@@ -30,6 +32,7 @@ from helpers.state.objects import (
     brief,
     class_dict,
     class_name,
+    differentiable,
     from_torch,
     hooks_in,
     type_name,
@@ -40,7 +43,6 @@ STATE, GROUPS, PARAMS, NAMES = "state", "param_groups", "params", "param_names"
 # Faster ways to do the same step, which do not work without numbers.
 _FAST = ("foreach", "fused", "capturable")
 _RULES = ("load_state_dict", "__setstate__", "step")
-_MAPPINGS = 200  # how many are looked at in a checkpoint
 
 
 class OptimizerComparison(Comparison):
@@ -58,7 +60,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     path, saved = _find(state_dict)
     if path:
         inner = compare_optimizer(optimizer, saved)
-        words = f"This is a whole checkpoint: what stands under {path} is for the optimizer."
+        words = whole_checkpoint(path, "for the optimizer")
         step = Advice("nested", words, f"state_dict = state_dict{path}", inner.loads)
         _, errors = _loaded(optimizer, state_dict)
         return replace(inner, loads=False, errors=errors, advice=[step, *inner.advice])
@@ -73,7 +75,6 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     mismatched = [*_group_mismatches(own, theirs), *differences(both, expected, found, "shape")]
     wrong = {one.key for one in mismatched}
     matched = [key for key in both if key not in wrong]
-    tensors = [key for key in matched if expected[key].dtype and found[key].dtype]
     begun = {_position(key) for key in found}  # the parameters that have any memory in the file
     lacking = [key for key in expected if key not in found]
     missing = [key for key in lacking if _position(key) in begun]
@@ -91,8 +92,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         refused=[],
         silent=[key for key in lacking if _position(key) not in begun],
         non_tensors=[(key, one.type) for key, one in found.items() if not one.dtype],
-        dtypes=differences(tensors, expected, found, "dtype"),
-        devices=differences(tensors, expected, found, "device"),
+        **conversions_of(matched, expected, found),
         errors=errors,
         own_rules=_own_rules(optimizer),
         advice=list(_advice(own, theirs, mismatched, fits)),
@@ -104,12 +104,9 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
 def _find(mapping: Mapping) -> tuple[str, Mapping]:
     """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the
     mapping itself where there is none."""
-    pending = [("", mapping)]
-    for path, one in pending:
+    for path, one in mappings_in(mapping).items():
         if STATE in one and GROUPS in one:
             return path, one
-        inner = [(key, value) for key, value in one.items() if issubclass(type(value), dict)]
-        pending += [(f"{path}[{key!r}]", value) for key, value in inner][: _MAPPINGS - len(pending)]
     return "", mapping
 
 
@@ -123,7 +120,7 @@ def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
     twin = kind.__new__(kind)
     own, state, made = attributes(optimizer), defaultdict(dict), []
     for group in groups:
-        places = [nn.Parameter(blank_of(one), _is_real(one)) for one in group[PARAMS]]
+        places = [nn.Parameter(blank_of(one), differentiable(one.dtype)) for one in group[PARAMS]]
         made.append({**_options(group), PARAMS: places})
         for tensor, place in zip(group[PARAMS], places, strict=True):
             memory = dict.get(own.get(STATE, {}), tensor, {})
@@ -131,10 +128,6 @@ def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
     defaults = _options(own.get("defaults", {}))
     twin.__setstate__({"defaults": defaults, STATE: state, GROUPS: made})
     return twin
-
-
-def _is_real(tensor: torch.Tensor) -> bool:
-    return tensor.dtype.is_floating_point or tensor.dtype.is_complex
 
 
 def _options(group: Mapping) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from helpers.checkpoints.case import (
     owner_of,
 )
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import is_same_row, is_turned
+from helpers.checkpoints.names import is_same_row, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
-from helpers.checkpoints.twin import Nature
 from helpers.state.objects import brief, from_torch
 
 
@@ -76,7 +75,7 @@ def computed(case: Case) -> Iterator[Proposal]:
     for key in (one.key for one in sizes if one.key in model.buffers):
         counts = not model.expected[key].dtype.is_floating_point
         if not from_torch(case.class_around(key)) and (counts or owner_of(key) not in resized):
-            computed = any(part in key.rpartition(".")[2] for part in _COMPUTED)
+            computed = any(part in last_part(key) for part in _COMPUTED)
             keys[counts or computed].append(key)
     for sure, some in keys.items():
         if some:
@@ -90,7 +89,7 @@ def computed(case: Case) -> Iterator[Proposal]:
 def learned_table(case: Case) -> Iterator[Proposal]:
     """Learned tables of places, for another length."""
     for key, own, given in case.report.mismatched:
-        if key not in case.model.buffers and "pos" in key.rpartition(".")[2]:
+        if key not in case.model.buffers and "pos" in last_part(key):
             words = f"{brief(key)} is {given} in the file and {own} here. If it is"
             words += " a table of places, learned for another length: interpolate it, or build the"
             words += " model for that length."
@@ -99,34 +98,30 @@ def learned_table(case: Case) -> Iterator[Proposal]:
 
 def unwritable(case: Case) -> Iterator[Proposal]:
     """Memory of the model that torch does not copy into."""
-    for what, cure, is_so in (_EXPANDED, _INFERENCE):
-        keys = [key for key in case.report.refused if is_so(case.model.natures.get(key))]
+    natures = case.model.natures
+    for what, cure in _UNWRITABLE.items():
+        keys = [key for key in case.report.refused if getattr(natures.get(key), what, False)]
         buffers = [key for key in keys if key in case.model.buffers]
         parameters = [key for key in keys if key not in case.model.buffers]
         if buffers:
             words = keys_said(buffers, f"is an {what} tensor", f"are {what} tensors") + cure
-            yield Proposal("memory", words, each(buffers, _NEW_BUFFER))
+            yield Proposal("memory", words, each(buffers, _OWN_BUFFER))
         if parameters:
             words = keys_said(parameters, f"is an {what} tensor", f"are {what} tensors") + cure
-            code = "import torch\nfresh = {}\n" + each(parameters, _NEW_PARAMETER)
+            code = "import torch\nfresh = {}\n" + each(parameters, _OWN_PARAMETER)
             yield Proposal("memory", words, code)
 
 
-_NEW_BUFFER = "setattr(owner, name, getattr(owner, name).detach().clone())"
+_OWN_BUFFER = "setattr(owner, name, getattr(owner, name).detach().clone())"
 # A parameter that has two names stays one.
-_NEW_PARAMETER = """old = getattr(owner, name)
+_OWN_PARAMETER = """old = getattr(owner, name)
     fresh.setdefault(old, torch.nn.Parameter(old.detach().clone(), old.requires_grad))
     setattr(owner, name, fresh[old])"""
-_EXPANDED = (
-    "expanded",
-    ": several elements are one place in memory, and torch does not copy into that. Make it a"
-    " tensor of its own, by .expand(...).clone() where it is made, or before the load, as here; or"
-    " load with assign=True.",
-    lambda nature: isinstance(nature, Nature) and nature.expanded,
-)
-_INFERENCE = (
-    "inference",
-    ", made under torch.inference_mode(), and may not be written to outside of it. Build the model"
-    " outside, or replace it before the load, as here; or load with assign=True.",
-    lambda nature: isinstance(nature, Nature) and nature.inference,
-)
+# What a `Nature` may be that torch does not copy into, and what to do then.
+_UNWRITABLE = {
+    "expanded": ": several elements are one place in memory, and torch does not copy into that."
+    " Make it a tensor of its own, by .expand(...).clone() where it is made, or before the load, as"
+    " here; or load with assign=True.",
+    "inference": ", made under torch.inference_mode(), and may not be written to outside of it."
+    " Build the model outside, or replace it before the load, as here; or load with assign=True.",
+}

@@ -68,6 +68,70 @@ class StandIn:
         """The tensors that a load looks for."""
         return keys_of({key: one.shape for key, one in self.expected.items() if one.dtype})
 
+    def add(self, twin: nn.Module, part: Part, prefix: str) -> None:
+        """Take a part of the module, of which `twin` is the twin."""
+        self.classes[prefix] = type(part.module)
+        self._fill(twin, part, prefix)
+        self._keep_hooks(twin, part, prefix)
+        self._keep_rules(twin, part, prefix)
+
+    def _fill(self, twin: nn.Module, part: Part, prefix: str) -> None:
+        """Places for the parameters and buffers of one module, and what is known of their keys."""
+        own = vars(twin)
+        parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
+        for slot in parameters + (part.buffer_slots() if part.buffers else []):
+            key, value = prefix + slot.name, slot.value
+            slots = own[PARAMETERS] if slot.kind == "parameter" else own[BUFFERS]
+            if slot.kind == NOT_SAVED:
+                self.transient.add(key)
+                own[NON_PERSISTENT].add(slot.name)
+            if value is None:
+                slots[slot.name] = None
+                self.empty[key] = slot.kind
+                continue
+            known = outline(value)
+            slots[slot.name] = spot = target(value, known, oddity(value))
+            if slot.kind == NOT_SAVED:
+                continue
+            self.expected[key] = known
+            self.natures[key] = getattr(spot, "nature", None)
+            self.names.setdefault(id(value), []).append(key)
+            if slot.kind == "buffer":
+                self.buffers.add(key)
+
+    def _keep_hooks(self, twin: nn.Module, part: Part, prefix: str) -> None:
+        """The hooks by which torch loads into this module; those that a twin cannot keep are
+        named."""
+        own, owner = part.own, type_name(part.module)
+        for hook, with_module in _hooks(own, LOAD_PRE_HOOKS):
+            if type(hook) is MethodType and hook.__func__ is lazy_load_hook:
+                add_load_hook(twin, _take_shape, with_module=True)
+            elif may_run(_home_of(hook)):
+                add_load_hook(twin, hook, with_module)
+            else:
+                self.rules.append(OwnRule(prefix, owner, LOAD_PRE_HOOKS))
+        if _hooks(own, LOAD_POST_HOOKS):
+            self.rules.append(OwnRule(prefix, owner, LOAD_POST_HOOKS))
+
+    def _keep_rules(self, twin: nn.Module, part: Part, prefix: str) -> None:
+        """What the classes of this module say of a load. Torch calls the `load_state_dict` of the
+        root alone."""
+        if type(twin).set_extra_state is not nn.Module.set_extra_state:
+            self.expected[prefix + EXTRA_STATE] = Outline("extra state", None, None, None)
+        for one, call in twin.left_out:
+            if call == LOAD_ONE or not prefix:
+                self.rules.append(OwnRule(prefix, class_name(one), call))
+            if call == LOAD_ONE and from_torch(type(part.module)):
+                self._expect_what_torch_saves(twin, part.module, prefix)
+
+    def _expect_what_torch_saves(self, twin: nn.Module, module: nn.Module, at: str) -> None:
+        """A class of torch's that packs its tensors, as a quantized layer, looks for what it
+        saves."""
+        saved = {}
+        getattr(type(module), SAVE_ONE)(module, saved, "", False)
+        twin.keys_of_a_rule += [key for key in saved if at + key not in self.expected]
+        self.expected |= {at + key: outline(saved[key]) for key in twin.keys_of_a_rule}
+
 
 def stand_in_for(module: nn.Module) -> StandIn:
     """The stand-in of `module`, of which only instance dictionaries are read.
@@ -89,10 +153,7 @@ def stand_in_for(module: nn.Module) -> StandIn:
             vars(twins[part.owner])[MODULES][part.name] = twin
         twins.append(twin)
         prefixes.append(prefix)
-        made.classes[prefix] = kind
-        _fill(made, twin, part, prefix)
-        _keep_hooks(made, twin, part, prefix)
-        _keep_rules(made, twin, part, prefix)
+        made.add(twin, part, prefix)
     return made
 
 
@@ -123,73 +184,14 @@ def _empty_twin(kind: type, part: Part) -> nn.Module:
     return twin
 
 
-def _fill(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
-    """Places for the parameters and buffers of one module, and what is known of their keys."""
-    own = vars(twin)
-    parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
-    for slot in parameters + (part.buffer_slots() if part.buffers else []):
-        key, value = prefix + slot.name, slot.value
-        slots = own[PARAMETERS] if slot.kind == "parameter" else own[BUFFERS]
-        if slot.kind == NOT_SAVED:
-            made.transient.add(key)
-            own[NON_PERSISTENT].add(slot.name)
-        if value is None:
-            slots[slot.name] = None
-            made.empty[key] = slot.kind
-            continue
-        known = outline(value)
-        slots[slot.name] = spot = target(value, known, oddity(value))
-        if slot.kind == NOT_SAVED:
-            continue
-        made.expected[key] = known
-        made.natures[key] = getattr(spot, "nature", None)
-        made.names.setdefault(id(value), []).append(key)
-        if slot.kind == "buffer":
-            made.buffers.add(key)
-
-
-def _keep_hooks(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
-    """The hooks by which torch loads into this module; those that a twin cannot keep are named."""
-    own, owner = part.own, type_name(part.module)
-    for hook, with_module in _hooks(own, LOAD_PRE_HOOKS):
-        if type(hook) is MethodType and hook.__func__ is lazy_load_hook:
-            add_load_hook(twin, _take_shape, with_module=True)
-        elif may_run(_home_of(hook)):
-            add_load_hook(twin, hook, with_module)
-        else:
-            made.rules.append(OwnRule(prefix, owner, LOAD_PRE_HOOKS))
-    if _hooks(own, LOAD_POST_HOOKS):
-        made.rules.append(OwnRule(prefix, owner, LOAD_POST_HOOKS))
-
-
 def _hooks(own: dict, name: str) -> list[tuple[object, bool]]:
     return [unwrapped(hook) for hook in hooks_in(own, name)]
-
-
-def _keep_rules(made: StandIn, twin: nn.Module, part: Part, prefix: str) -> None:
-    """What the classes of this module say of a load. Torch calls the `load_state_dict` of the root
-    alone."""
-    if type(twin).set_extra_state is not nn.Module.set_extra_state:
-        made.expected[prefix + EXTRA_STATE] = Outline("extra state", None, None, None)
-    for one, call in twin.left_out:
-        if call == LOAD_ONE or not prefix:
-            made.rules.append(OwnRule(prefix, class_name(one), call))
-        if call == LOAD_ONE and from_torch(type(part.module)):
-            _expect_what_torch_saves(made, twin, part.module, prefix)
 
 
 def _home_of(hook: object) -> object:
     if type(hook) is FunctionType:
         return hook.__module__
     return type.__getattribute__(type(hook), "__module__")
-
-
-def _expect_what_torch_saves(made: StandIn, twin: nn.Module, module: nn.Module, at: str) -> None:
-    """A class of torch's that packs its tensors, as a quantized layer, looks for what it saves."""
-    saved = {}
-    getattr(type(module), SAVE_ONE)(module, saved, "", False)
-    twin.keys_of_a_rule += [key for key in saved if at + key not in made.expected]
-    made.expected |= {at + key: outline(saved[key]) for key in twin.keys_of_a_rule}
 
 
 def _take_shape(twin: nn.Module, given: dict, prefix: str, *_: object) -> None:

@@ -17,6 +17,7 @@ from helpers.checkpoints.case import (
     leaving_out,
 )
 from helpers.checkpoints.makers import maker_of
+from helpers.checkpoints.names import last_part
 from helpers.state.objects import bases, brief
 from helpers.state.torch_private import NormBase
 
@@ -35,7 +36,7 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 def statistics(case: Case) -> Iterator[Proposal]:
     """Statistics of a norm that keeps none."""
-    empty = [key for key in _of_empty_slots(case) if key.rpartition(".")[2] in _STATISTICS]
+    empty = [key for key in _of_empty_slots(case) if last_part(key) in _STATISTICS]
     keys = [key for key in empty if NormBase in bases(case.class_around(key))]
     if keys:
         words = keys_said(keys, "is", "are")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.case import Case
-from helpers.checkpoints.comparison import Comparison, Outline, Tried, differences
+from helpers.checkpoints.comparison import Comparison, Outline, Tried, conversions_of
 from helpers.checkpoints.outlines import outline
 from helpers.checkpoints.twin import LoadReport
 from helpers.checkpoints.verdict import doubts, verdict
@@ -31,8 +31,7 @@ def told(
     model, report = case.model, case.report
     loaded = set(report.loaded)
     matched = [key for key in expected if key in found and key in loaded]
-    tensors = [key for key in matched if expected[key].dtype and found[key].dtype]
-    packed = set(matched) - set(tensors)
+    taken = set(matched)  # what is packed there is no tensor, and is looked for
     return Comparison(
         type=name,
         loads=verdict(model, report),
@@ -44,10 +43,9 @@ def told(
         refused=report.refused,
         silent=[] if report.crash else _passed_over(expected, found, report),
         non_tensors=[
-            (key, one.type) for key, one in found.items() if not one.dtype and key not in packed
+            (key, one.type) for key, one in found.items() if not one.dtype and key not in taken
         ],
-        dtypes=differences(tensors, expected, found, "dtype"),
-        devices=differences(tensors, expected, found, "device"),
+        **conversions_of(matched, expected, found),
         errors=report.errors + [report.crash] * bool(report.crash),
         own_rules=[(rule.owner, rule.name) for rule in model.rules],
         advice=[],

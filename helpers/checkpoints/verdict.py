@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from helpers.checkpoints.names import is_extra_state
 from helpers.checkpoints.stand_in import OwnRule, StandIn
 from helpers.checkpoints.twin import LoadReport
-from helpers.state.torch_private import EXTRA_STATE, LOAD_POST_HOOKS, LOAD_PRE_HOOKS
+from helpers.state.torch_private import LOAD_POST_HOOKS, LOAD_PRE_HOOKS
 
 _HOOKS = {LOAD_PRE_HOOKS: "a hook before the load", LOAD_POST_HOOKS: "a hook after the load"}
 
@@ -30,7 +31,7 @@ def doubts(model: StandIn, report: LoadReport) -> list[str]:
     """Why the rules of torch's own classes are not all that decides; [] where they are."""
     found = [f"{_place(rule)} has {_name(rule)} of its own" for rule in model.rules]
     found += [f"{key!r} is {what}" for key, what in report.odd.items()]
-    extra = [key for key in report.loaded if key.rpartition(".")[2] == EXTRA_STATE]
+    extra = [key for key in report.loaded if is_extra_state(key)]
     found += [f"set_extra_state() has {key!r} to judge" for key in extra]
     return list(dict.fromkeys(found))
 

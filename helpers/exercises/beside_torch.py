@@ -24,9 +24,8 @@ from torch import nn
 
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, Raised, is_a, plain_text
-from helpers.state.objects import dtype_in_words, message_of
+from helpers.state.objects import dtype_in_words, message_of, writable
 from helpers.state.torch_private import CONTAINERS, NON_PERSISTENT
-from helpers.views.markup import writable
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
 MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
@@ -156,7 +155,10 @@ FIRST = {
     + [("m.x = hidden", "m.register_buffer('x', 3)", "m.register_buffer('x', None, False)")]
     + [("m.x = 3", "m.register_parameter('x', parameter)", "m.register_buffer('x', buffer)")]
     + [("m.register_parameter('x.', parameter)", "m.register_buffer('.', buffer)")]
-    + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")],
+    + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")]
+    + [("m.register_buffer('x.y.z', buffer)", "m.register_parameter('..', parameter)")]
+    + [("m.register_buffer(None, buffer)",), ("m.register_parameter(b'', parameter)",)]
+    + [("m.training = False", "m.register_parameter('x', result)", "m.x = result")],
     5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]
     + [("early.add_module('x', child)",)]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
@@ -179,6 +181,9 @@ FIRST = {
         + ("list(m.named_parameters())", "list(m.named_modules())"),
         (*TREE, "second.y = last", "last.w = parameter", "list(m.named_parameters())")
         + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
+        ("m.x = child", "child.y = buffer", "m.z = child", "child.x = parameter")
+        + tuple(f"list(m.named_{what}s('a', True, False))" for what in THINGS[1:])
+        + ("list(m.named_modules(set(), 'a', False))",),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],
@@ -207,6 +212,10 @@ FIRST = {
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'more'), strict=False)]",),
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', count)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
+        ("m.register_buffer('x', torch.ones(2, 3))",)
+        + ("named_in_error(m, {'x': torch.zeros(3, 2)}, strict=True)",),
+        ("[sorted(keys) for keys in m.load_state_dict({'x': tensor}, False)]",),
+        ("m.x = parameter", "torch.no_grad()(lambda: with_gradients_after_load(m))()"),
     ],
     9: [
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', tensor)")
@@ -303,6 +312,7 @@ class Scene:
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
         tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
         tools |= {"changed": self._changed, "named_in_error": named_in_error}
+        tools |= {"with_gradients_after_load": with_gradients_after_load}
         self.space, self.state = {**tools, **modules, **tensors}, {}
 
     def _changed(self, module: object, how: str = "") -> dict[str, torch.Tensor]:
@@ -488,3 +498,9 @@ def named_in_error(module: object, state: dict, strict: bool) -> list[str]:
             key for key in keys if re.search(rf"(?<![\w.]){re.escape(key)}(?!\w|\.\w)", text)
         )
     return ["nothing raised"]
+
+
+def with_gradients_after_load(module: object) -> bool:
+    """Whether gradients are on after a load; for a line of `WRITE`."""
+    module.load_state_dict(changed(module))
+    return torch.is_grad_enabled()

@@ -11,8 +11,8 @@ from helpers.exercises.facts import Unsolved
 from helpers.exercises.questions import all_questions
 from helpers.exercises.stopping import own_room
 from helpers.views import page
-from helpers.views.markup import BOX, Markup, fold, join, soft, tag
-from helpers.views.quiz_card import RIGHT, WRONG, QuizCard, prose
+from helpers.views.markup import BOX, Markup, fold, join, prose, soft, tag
+from helpers.views.quiz_card import RIGHT, WRONG, QuizCard
 from helpers.views.signs import GREY
 
 # Hints already shown for each exercise in this kernel: the next attempt gets the next one.

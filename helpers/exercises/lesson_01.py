@@ -28,6 +28,7 @@ def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         stem = nn.Linear(2, 2)
         model = holding(stem=stem, encoder=encoder, encoder_norm=nn.LayerNorm(2), encoder2=stem)
         model.decoder = holding(encoder=nn.Linear(2, 2), encoders=nn.Linear(2, 2))
+        model.Encoder = nn.Linear(2, 2)
         yield (
             f"`encoder_state(state_dict)` for {words} as the encoder",
             partial(called, answer, state_dict=model.state_dict(), free=("identity", "order")),
@@ -54,6 +55,8 @@ ENCODER_STATE = Exercise(
     - in-the-middle: `decoder.encoder.weight` has `encoder.` in its middle. It has to start with it.
         key[len(prefix) :] → key.replace(prefix, "")
         key.startswith(prefix) → prefix in key
+    - any-case: Names stay as they are: `Encoder` is not `encoder`.
+        key.startswith(prefix) → key.lower().startswith(prefix)
     - lstrip: `lstrip` cuts any of the characters it is given, not a prefix. Use `removeprefix`.
         key[len(prefix) :] → key.lstrip(prefix)
     - replaced-everywhere: A submodule of the encoder may be called `encoder` too. Cut once.

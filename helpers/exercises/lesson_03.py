@@ -179,7 +179,7 @@ MEMORY = Exercise(
     in_turn(
         _MEMORY(2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
         _MEMORY(2, calls=((_ROWS[2:3],), (_ROWS[:2],))),
-        _MEMORY(1, calls=((_ROWS[:2, :1],), (_ROWS[2:3, :1],))),
+        _MEMORY(1, calls=((_ROWS[:2, :1],), (_ROWS[2:3, :1].repeat(2000, 1),))),
     ),
     """
     `Memory(width)` keeps every row in the buffer `seen`, which moves, is not saved and has no graph
@@ -188,6 +188,8 @@ MEMORY = Exercise(
     2. `torch.cat` makes a new tensor. Assign it to `self.seen`: the slot keeps its rule.
     3. Nearly there: `self.seen = torch.cat([self.seen, rows.detach()])`, and `self.seen.amax(0)`.
 
+    - forgets: Every row is kept, however many there are.
+        torch.cat([self.seen, rows.detach()]) → torch.cat([self.seen, rows.detach()])[-1000:]
     - plain: `seen` is a plain attribute, and `.to` does not find it. Register it.
         self.register_buffer("seen", torch.empty(0, width), persistent=False) → self.seen = None
     - trained: A parameter would be trained. What is remembered is a buffer.

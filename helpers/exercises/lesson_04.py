@@ -336,6 +336,9 @@ FOUND = Exercise(
             "module.act = None",
             "setattr(module, 'a.b', nn.Parameter(torch.ones(1)))",
             "module.register_buffer('seen', torch.zeros(2))",
+            "module.register_parameter('gain', nn.Parameter(torch.ones(1)))",
+            "module.add_module('more', nn.ReLU())",
+            "new = nn.Tanh(); module.body = new",
             "del module.mean",
             "del module.factor",
         ),
@@ -366,6 +369,8 @@ FOUND = Exercise(
       the name already, a property. Let `super()` decide.
         super().__setattr__(name, value) → box = {nn.Parameter: self.register_parameter}
         self.names.append(name) → box.get(type(value), self.__dict__.__setitem__)(name, value)
+    - weights-alone: Another layer may stand in `body`, one without a weight. Call the layer.
+        self.body(self.scale * x) → nn.functional.linear(self.scale * x, *self.body.parameters())
     - not-refused: A number in a parameter's slot is a `TypeError`, and has to stay one.
         __(name, value) → __(name, nn.Parameter(torch.ones(2)) if type(value) is float else value)
     """,
@@ -424,6 +429,7 @@ SEALED = Exercise(
                 "new = nn.Parameter(torch.ones(1)); module.scale = new",
                 "new = nn.Parameter(torch.zeros(1)); module.scale = new",
                 "module.weights = 3.0",
+                "module.own_weight = 3.0",
                 "module.weights = nn.Parameter(torch.ones(1))",
                 "module.weights = nn.Linear(1, 1)",
                 "module.scale = None",

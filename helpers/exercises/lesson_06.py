@@ -45,6 +45,7 @@ STACK = Exercise(
                 "module.layers.get_submodule('3').weight.data.fill_(0.5)",
                 "module.layers.add_module('11', nn.Linear(4, 4))",
                 "module.layers.add_module('5', nn.Softplus())",
+                "module.layers.get_submodule('3').register_forward_hook(lambda *_: torch.ones(4))",
             ),
         ),
         living("Stack", 0, calls=((_FOURS,),)),
@@ -68,6 +69,8 @@ STACK = Exercise(
         for layer in self.layers: → for layer in list(self.layers)[:11]:
     - weights-alone: Call the layer: another one, in its place, may have no weight.
         layer(x) → nn.functional.linear(x, layer.weight, layer.bias)
+    - not-called: Call the layer itself. Its hooks run when it is called, and not with `.forward`.
+        layer(x) → layer.forward(x)
     - one-layer: `[layer] * depth` is one layer many times. Make a new one for each place.
         nn.Linear(4, 4) for _ in range(depth) → [nn.Linear(4, 4)] * depth
     - frozen: All parameters are to be trained. Leave `requires_grad` as it is.
@@ -93,11 +96,15 @@ class Scales(nn.Module):
 _TWOS = torch.tensor([[1.1, -2.3], [0.7, 3.1], [-1.3, 4.9]])
 
 
+_NO_SCALES = "green", "re", "blu", "RED", " red", "dark_red", "body.bias", "weight", None, 0
+
+
 def _with_other_names(module: nn.Module) -> dict[str, str]:
-    """What becomes of names that are not there: a new one, and the beginning of one that is."""
+    """What becomes of names that are not there: new ones, what only looks like one that is there,
+    and names that something else has."""
     answers = {}
     x = _TWOS.to(next(module.parameters()))
-    for name in ("green", "re", "blu"):
+    for name in _NO_SCALES:
         try:
             module(x, name)
         except Exception:
@@ -107,9 +114,10 @@ def _with_other_names(module: nn.Module) -> dict[str, str]:
     return answers
 
 
-# A scale that comes later, into whatever container the learner has.
-_LATER = "getattr(module.scale, '__setitem__', module.scale.register_parameter)"
-_LATER += "('green', nn.Parameter(torch.ones(1)))"
+# A scale that comes later, and one that is another's, in whatever container the learner has.
+_PUT = "getattr(module.scale, '__setitem__', module.scale.register_parameter)"
+_LATER = _PUT + "('green', nn.Parameter(torch.ones(1)))"
+_TIED = _PUT + "('red', module.get_parameter('scale.infrared'))"
 
 
 SCALES = Exercise(
@@ -118,12 +126,13 @@ SCALES = Exercise(
     in_turn(
         living(
             "Scales",
-            ["red", "infrared", "Red"],
-            calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS[None], "Red")),
-            begins=("scale.red", "scale.infrared", "scale.Red"),
+            ["infrared", "red", "Red", "dark-red"],
+            calls=((_TWOS, "red"), (_TWOS, "infrared"), (_TWOS[None], "Red"), (_TWOS, "dark-red")),
+            begins=("scale.red", "scale.infrared", "scale.Red", "scale.dark-red"),
             look={"calls with other names": _with_other_names},
             lines=("module.scale = copy.deepcopy(module.scale)", _LATER, "module.body = nn.Tanh()")
-            + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)",),
+            + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)", _TIED)
+            + ("module.body.register_forward_hook(lambda *_: torch.ones(2))",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
     ),
@@ -150,6 +159,10 @@ SCALES = Exercise(
     - first-names: A scale may be registered later. Ask for the names that are there at the call.
         self.body = → self.names = set(names); self.body =
         self.scale[name] → self.scale[{one: one for one in self.names}[name]]
+    - each-once: `named_parameters()` gives a parameter that has two names once, under the first.
+        self.scale[name] → dict(self.named_parameters())[f"scale.{name}"]
+    - not-called: Call the layer itself. Its hooks run when it is called, and not with `.forward`.
+        self.body(x) → self.body.forward(x)
     - one-case: Names stay as they are: `Red` is not `red`.
         for name in names}) → for name in map(str.lower, names)})
         self.scale[name] → self.scale[name.lower()]
@@ -274,6 +287,10 @@ def _as_given(state_dict: dict, known: Known) -> Facts:
     return seen | {"the versions in `state_dict._metadata` are": listed(versions)}
 
 
+# What makes a step of SGD another one than a plain one.
+_OPTIONS = "momentum", "dampening", "weight_decay", "nesterov", "maximize"
+
+
 def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     """The optimizer, the loaded numbers, and those after two of its steps."""
     known = Known()
@@ -282,6 +299,8 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     seen = _as_given(state_dict, known) | _held(optimizer, model)
     if not is_a(optimizer, torch.optim.Optimizer):
         return seen
+    used = [one for one in _OPTIONS for group in optimizer.param_groups if group.get(one)]
+    seen["the options of `result` besides the rate are"] = listed(sorted({*used}))
     for when in ("after the load", "after a step", "after two steps"):
         for name, one in model.named_parameters():
             seen |= facts(f"{name} {when}", one.detach(), free=("identity",))
@@ -299,7 +318,8 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     return seen | {"the modules in eval mode are": listed(modes)}
 
 
-# On which nobody asked for ties, or there is nothing to load into.
+# On which nobody asked for ties, or there is nothing to load into, or to train: whether an
+# optimizer takes no parameters depends on how they are handed over.
 # A tie, which is in "equal tensors" too, does not outlive `to_empty`.
 _NOT_RESUMED = (
     "tied weights",
@@ -308,6 +328,7 @@ _NOT_RESUMED = (
     "two parameters in one memory",
     "a lazy layer",
     "a model on meta",
+    "an empty model",
 )
 
 
@@ -317,23 +338,25 @@ def _resumes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             saved = copy.deepcopy(model.state_dict())
             model.zero_grad()
             nn.Module.to(model.train(number % 2 == 0), device)
+            [*model.modules()][-1].train(number % 3 == 0)
             if device == "cpu":
                 fill(holding(other=model))
                 train_on(model)
             ask = partial(_resumed, answer, model, saved)
             yield f"`resume(model, state_dict, lr)` for {words} on `{device}`", ask
     for words, change in _MISFITS.items():
-        ask = partial(_resumed, answer, nn.Linear(2, 3), change(made("a linear layer")))
+        state = made("a batch norm").state_dict()
+        change(state, "")
+        ask = partial(_resumed, answer, nn.BatchNorm1d(3), state)
         yield f"`resume(model, state_dict, lr)` for a state_dict with {words}", ask
 
 
-def _without_bias(model: nn.Module) -> dict:
-    return {key: one for key, one in model.state_dict().items() if not key.endswith("bias")}
-
-
-_MISFITS = {
-    "a key too few": _without_bias,
-    "a key too many": lambda model: {**model.state_dict(), "more": torch.ones(2)},
+# By the keys of a batch norm. Without its notes, a file without the counter would be taken for one
+# of torch's older versions, and fit.
+_MISFITS: dict[str, Callable[[dict, str], object]] = {
+    "a key too few": lambda state, norm: state.pop(f"{norm}bias"),
+    "a counter too few": lambda state, norm: state.pop(f"{norm}num_batches_tracked"),
+    "a key too many": lambda state, norm: state.update(more=torch.ones(2)),
 }
 
 RESUME = Exercise(
@@ -366,10 +389,13 @@ p.is_meta] and model.to_empty(device="cpu"); model.load_state_dict(state_dict)
         model.load_state_dict( → model.requires_grad_(False).load_state_dict(
     - forgiving: A `state_dict` that does not fit has to be refused. Load strictly.
         assign=True → assign=True, strict=False
+    - no-notes: A plain dict has no `_metadata`, and torch takes it for one of an old version, which
+      may lack a counter. `copy.copy` keeps the notes.
+        load_state_dict(state_dict, → load_state_dict({**state_dict},
+    - other-mode: Leave the modes as they are. Each module has its own, and `train()` sets them all.
+        assign=True) → assign=True); model.train(model.training)
     - unfrozen: A frozen parameter stays frozen.
         state_dict, assign=True) → state_dict, assign=True); model.requires_grad_(True)
-    - other-mode: Leave the modes as they are.
-        state_dict, assign=True) → state_dict, assign=True); model.train()
     - other-class: `torch.optim.SGD` with the learning rate is enough, without options.
         SGD → Adam
     - rate: Use the learning rate that was given.
@@ -400,7 +426,7 @@ FILTER_BANK = Exercise(
         living(
             "FilterBank",
             12,
-            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None],)),
+            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None].half(),)),
             begins=("filter_0", "filter_1", "filter_11"),
             lines=("module.filter_1 = torch.tensor([5.0, 7.0])",)
             + ("module.filter_2 = module.filter_3",),
@@ -429,6 +455,11 @@ FILTER_BANK = Exercise(
         filters = [ → filters = [one for _, one in sorted(self.named_buffers())] or [
     - each-once: `buffers()` gives each tensor once, and two names may have one. Read them by name.
         filters = [ → filters = [*self.buffers()] or [
+    - its-dtype: `x` may have another dtype than the filters, and a product of the two takes the
+      wider one. A matrix product refuses that: convert `x` first.
+        torch.stack([(x * one).sum(-1) for one in filters], dim=-1) → x @ torch.stack(filters).T
+    - dtype-of-x: Do not convert the filters to the dtype of `x`, which may be a narrower one.
+        (x * one) → (x * one.to(x.dtype))
     - rows: A column for each filter, in the last dimension: the sums of `x` times the filter.
         dim=-1 → dim=0
     - shared: A copy used the filters of the original. Refer to `self`, not to what is kept.
@@ -458,10 +489,12 @@ def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """A model on the CPU and on meta, and a file of another dtype, which is assigned as it is.
 
     It has two layers with equal numbers, and a table with those of the tied weight: nobody wants
-    them tied. In the last file the two weights differ; nobody asks which of them is taken."""
-    for device, dtype in (("cpu", None), ("meta", None), ("cpu", torch.float64)):
-        model, saved = _speaker(device, dtype)
+    them tied. In one file the two weights differ; nobody asks which of them is taken."""
+    kinds = ("cpu", None, True), ("meta", None, True), ("cpu", torch.float64, True)
+    for device, dtype, tied in (*kinds, ("meta", None, False)):
+        model, saved = _speaker(device, dtype, tied)
         words = f"a model on `{device}`" + (f" and a file in `{dtype}`" if dtype else "")
+        words += "" if tied else ", untied by the move"
         ask = partial(_loaded_tied, answer, model, saved)
         yield f"`load_tied(model, state_dict)` for {words}", ask
     model, saved = _speaker("cpu", None)
@@ -473,21 +506,19 @@ def _tied_models(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         "`load_tied(model, state_dict)` for a file in which the two weights differ",
         lambda: {words: fact for words, fact in ask().items() if words not in leave_out},
     )
-    for words in _MISFITS:
+    for words, change in _MISFITS.items():
         model, saved = _speaker("cpu", None)
-        if words == "a key too few":
-            del saved["norm.bias"]
-        else:
-            saved["more"] = torch.ones(2)
+        change(saved, "norm.")
         ask = partial(_loaded_tied, answer, model, saved)
         yield f"`load_tied(model, state_dict)` for a state_dict with {words}", ask
 
 
-def _speaker(device: str, dtype: torch.dtype | None) -> tuple[nn.Module, dict]:
+def _speaker(device: str, dtype: torch.dtype | None, tied: bool = True) -> tuple[nn.Module, dict]:
     embed, head = nn.Embedding(5, 4), nn.Linear(4, 5)
     parts = {"first": nn.Linear(4, 4), "second": nn.Linear(4, 4), "norm": nn.BatchNorm1d(4)}
     model = holding(embed=embed, **parts, types=nn.Embedding(5, 4), head=head).to(device)
-    head.weight = embed.weight
+    if tied:
+        head.weight = embed.weight
     model.norm.eval().bias.requires_grad_(False)
     saved = model.state_dict()
     for key, one in saved.items():
@@ -526,6 +557,13 @@ LOAD_TIED = Exercise(
       keys.
         model.head.weight = → if torch.equal(model.head.weight, model.embed.weight): \
 model.head.weight =
+    - if-tied: A move to `meta` has undone the tie before. Tie the weights, whatever they were.
+        model.load_state_dict( → tied = model.head.weight is model.embed.weight; \
+model.load_state_dict(
+        model.head.weight = → if tied: model.head.weight =
+    - no-notes: A plain dict has no `_metadata`, and torch takes it for one of an old version, which
+      may lack a counter. `copy.copy` keeps the notes.
+        load_state_dict(state_dict, → load_state_dict({**state_dict},
     - unfrozen: What was frozen stays frozen.
         return model → return model.requires_grad_()
     - other-mode: Leave the modes as they are.
@@ -552,6 +590,7 @@ def upgrade(state_dict):
 
 
 _LOOK_ALIKES = ("wstd", "std_dev", "standard", "prepositions", "positions_seen", "scale_std", "Std")
+_LOOK_ALIKES += ("my-std", "old positions", "Positions", "STD", "std ")
 
 
 def _norm(old: bool) -> nn.Module:
@@ -618,6 +657,13 @@ UPGRADE = Exercise(
         name == "std" → key.endswith("std")
         name == "positions" → key.endswith("positions")
         head + dot + "scale" → key[:-3] + "scale"
+    - word-ends: A part ends at a dot, and nowhere else: `my-std` is another name. A pattern with
+      `\\b` finds more ends than that.
+        name == "std" → __import__("re").search(r"\\bstd$", key)
+        name == "positions" → __import__("re").search(r"\\bpositions$", key)
+        head + dot + "scale" → __import__("re").sub(r"\\bstd$", "scale", key)
+    - any-case: Names stay as they are: `Positions` is not `positions`.
+        name == "positions" → name.lower() == "positions"
     - not-dropped: A key still ends in `positions`.
         del result[key] → pass
     - copied-under-both: `std` is still there, under its old name, too.

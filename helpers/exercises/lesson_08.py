@@ -135,8 +135,9 @@ def rows_of(rows, ranks, rank):
 
 def _cuts(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     sizes = [(8, 2), (3, 2), (10, 4), (9, 4), (7, 3), (5, 4), (2, 4), (1, 1), (0, 2), (6, 1)]
-    for rows, ranks in sizes:
-        for rank in range(ranks):
+    many = [(17, 16), (3001, 3000), (2**24 + 1, 2)]  # where what is nearly rounded up falls short
+    for rows, ranks in sizes + many:
+        for rank in sorted({*range(min(ranks, 4)), ranks // 2, ranks - 1}):
             words = f"`rows_of({rows}, {ranks}, {rank})`"
             ask = partial(called, answer, rows=rows, ranks=ranks, rank=rank, free=("kind",))
             yield words, ask
@@ -161,6 +162,8 @@ ROWS_OF = Exercise(
         each, rest = divmod(rows, ranks)
         start = rank * each + min(rank, rest)
         return start, start + each + (rank < rest)
+    - inexact: Whole numbers are exact. A single-precision quotient is not, from 2**24 on.
+        -(-rows // ranks) → int((torch.tensor(rows) / ranks).ceil())
     - beyond: There are no more than `rows` rows: the last rank has what is left.
         return start, min(start + each, rows) → return start, start + each
     - start-beyond: A rank that gets nothing begins where the rows end.

@@ -22,7 +22,7 @@ from torch import nn
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import FINE, FREE, NEAR, Facts, Known, Numbers, Raised, facts, numbers
 from helpers.exercises.menagerie import fill, numbers_for, tensors_of, train_on
-from helpers.state.torch_private import CONTAINERS
+from helpers.state.torch_private import CONTAINERS, METADATA
 
 _SEED = 12345  # of the random numbers, where a module is made
 
@@ -40,7 +40,7 @@ class Life:
     ) -> None:
         self.make, self.look, self.begins, self.own = make, look, begins, own
         self.beside = beside
-        self.module = self.twin = self.kept = self.old = None
+        self.module = self.twin = self.kept = self.old = self.result = None
         self.replaced: list[str] = []  # the parameters that the last load has put others for
 
     def begin(self, event: str) -> None:
@@ -99,6 +99,13 @@ class Life:
     def reloaded_as_a_part(self) -> None:
         self.reloaded(lambda module: nn.ModuleDict({"part": module}))
 
+    def reloaded_from_memory(self) -> None:
+        """The state as it is handed over, without a file: what is no tensor may be shared."""
+        self.old, self.module = self.module, self.make()
+        self.module.load_state_dict(self.old.state_dict())
+        train_on(self.old)
+        self._of_old = self._all_of(self.old)
+
     def assigned(self) -> None:
         state = self.module.state_dict()
         for key in state if self.own is None else self.own:
@@ -111,6 +118,12 @@ class Life:
     def in_both_modes(self) -> None:
         self.module.eval()
         self.module.train()
+
+    def frozen(self) -> None:
+        self.module.requires_grad_(False)
+
+    def not_frozen(self) -> None:
+        self.module.requires_grad_(True)
 
     def as_float32(self) -> None:
         self.module.to(torch.float32)
@@ -183,17 +196,19 @@ class Life:
         return _facts_of(self.module, free, known, self.own)
 
     def _others(self) -> Facts:
-        """Whether another instance, which nobody has used, and the one that was copied are as they
-        were."""
+        """Whether another instance, which nobody has used, and the one that was copied, or whose
+        state was, are as they were."""
         same = self._all_of(self.twin) == self._of_twin
         seen = {"another one, which nobody has used, is": "as it was" if same else "changed"}
         if self.old is not None:
             same = self._all_of(self.old) == self._of_old
-            seen["the one from which it was copied is"] = "as it was" if same else "changed"
+            seen["the one of which it has the state is"] = "as it was" if same else "changed"
         return seen
 
     def _all_of(self, module: nn.Module) -> Facts:
-        return _facts_of(module, ()) | self._looked(module)
+        state = module.state_dict()
+        notes = {key: one for key, one in state.items() if not isinstance(one, torch.Tensor)}
+        return _facts_of(module, ()) | facts("notes", notes) | self._looked(module)
 
     def _looked(self, module: nn.Module) -> Facts:
         seen = {}
@@ -216,6 +231,9 @@ class Life:
             switched = torch.is_grad_enabled() != (how != "alone")
         seen = facts("result", result, known, free)
         seen["afterwards gradients are for the caller"] = "switched" if switched else "as before"
+        if "memory" not in free:
+            seen["the result of the call before is"] = self._kept_as_it_was()
+            self.result = (result, facts("result", result))
         if isinstance(result, torch.Tensor) and result.requires_grad:
             (result * numbers_for("result", result)).sum().backward()
         for i, value in enumerate(tensors):
@@ -225,6 +243,11 @@ class Life:
             if value.grad is not None and not value.is_meta:
                 seen[f"the gradient of the input `x[{i}]` is"] = numbers(value.grad)
         return seen if "memory" in free else seen | self._shared(tensors, result)
+
+    def _kept_as_it_was(self) -> str:
+        """Whether the result that the caller still has from the call before is what it was."""
+        result, before = self.result or (None, facts("result", None))
+        return "as it was" if facts("result", result) == before else "changed"
 
     def _shared(self, inputs: list[torch.Tensor], result: object) -> Facts:
         """Which tensors of the module lie in the memory of an input, or of the result.
@@ -254,10 +277,13 @@ EVENTS = {
     "train()": Life.used,
     "copy.deepcopy": Life.copied,
     "pickle": Life.pickled,
+    "its state_dict loaded into a fresh one": Life.reloaded_from_memory,
     "saved and loaded as a part of a model": Life.reloaded_as_a_part,
     "load_state_dict(assign=True)": Life.assigned,
     ".to(torch.float64)": Life.as_float64,
     "eval() and train()": Life.in_both_modes,
+    "requires_grad_(False)": Life.frozen,
+    "requires_grad_(True)": Life.not_frozen,
     ".to(torch.float32)": Life.as_float32,
     "a copy in torch.float16": Life.copied_to_float16,
     '.to("meta")': Life.on_meta,
@@ -376,7 +402,7 @@ def _facts_of(
     if "keys" not in free:
         state = module.state_dict()
         seen["the keys of the `state_dict` are"] = _names(state)
-        noted = "" in getattr(state, "_metadata", ())
+        noted = "" in getattr(state, METADATA, ())
         seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():

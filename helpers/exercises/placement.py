@@ -8,9 +8,9 @@ import anywidget
 from traitlets import Dict
 
 from helpers.exercises.questions import LESSONS, Question, all_questions
-from helpers.views import ThreeFaces, front_end
-from helpers.views.markup import BOX, SOFT, Markup, tag
-from helpers.views.quiz_card import prose
+from helpers.views import ThreeFaces
+from helpers.views.markup import BOX, SOFT, Markup, prose, tag
+from helpers.views.quiz_card import QuizCard
 
 _UNKNOWN = "I don't know"
 _ALL_RIGHT = (
@@ -43,7 +43,7 @@ class Placement(ThreeFaces, anywidget.AnyWidget):
     Before it is run, the static face shows the questions and their options.
     """
 
-    _esm, _css = front_end("quiz_card")
+    _esm, _css = QuizCard._esm, QuizCard._css
 
     placement = Dict().tag(sync=True)
 
@@ -87,6 +87,7 @@ def _asked(question: Question) -> dict:
         "prompt": question.prompt,
         "code": question.code,
         "options": [*(option.text for option in question.options), _UNKNOWN],
+        "unknown": len(question.options),
         "answer": question.answer,
         "lesson": _named(lesson),
         "about": f"{about} (lesson {int(lesson[:2])})",

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
-from helpers.state.objects import bytes_in_words, unit_of
+from helpers.state.objects import bytes_in_words, share_in_words, unit_of
 from helpers.state.snapshot import Entry, Snapshot
 from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
@@ -122,8 +122,8 @@ def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
             width = bar.nbytes[kind] / size
             axes.barh(row, width, 0.72, left, **_filling(kind, coloured=bar in counted))
             left += width
-        share = f"{bar.total / total:.0%}" if 100 * bar.total >= total else "under 1%"
-        axes.text(left, row, f" {bytes_in_words(bar.total)}  ({share})", va="center", fontsize=11)
+        told = f" {bytes_in_words(bar.total)}  ({share_in_words(bar.total, total)})"
+        axes.text(left, row, told, va="center", fontsize=11)
     axes.set_yticks(range(len(bars)), [shown(bar.label) for bar in bars], parse_math=False)
     axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(0, 1.25 * longest / size))
     what = SIGNS[kinds[0]].label if len(kinds) == 1 else "tensor"
@@ -137,7 +137,7 @@ def _draw(axes: Axes, bars: list[Bar], counted: list[Bar]) -> None:
 
 def _filling(kind: str, *, coloured: bool) -> dict[str, object]:
     """How a bar of this kind is filled: in grey where the title passes it over."""
-    colour, hollow = SIGNS[kind].colour if coloured else INK, kind == NOT_SAVED
+    colour, hollow = SIGNS[kind].colour if coloured else INK, SIGNS[kind].hollow
     return {
         "facecolor": "none" if hollow else shade(colour),
         "edgecolor": shade(colour, 0 if hollow else 1),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from helpers.plots.figure import INK, figure_of, label_ends
+from helpers.plots.figure import INK, STROKES, figure_of, label_ends
 from helpers.state.objects import bytes_in_words
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from helpers.plots.cost import Cost
 
 # A way of reading is no kind of state: it has no sign and no colour.
-_STROKES = ("-", "--", ":", "-.")
 _OVER = {"nbytes": "size of the parameters", "tensors": "number of parameters (tensors)"}
 _MORE = {"nbytes": "Larger tensors", "tensors": "More tensors"}
 
@@ -71,7 +70,7 @@ def _draw_ways(
 ) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator
 
-    for (way, line), stroke in zip(ways.items(), cycle(_STROKES), strict=False):
+    for (way, line), stroke in zip(ways.items(), cycle(STROKES), strict=False):
         sizes, values = ([getattr(cost, name) for cost in line] for name in (over, fact))
         width = 3.5 if way in broad else 1.8
         axes.plot(sizes, values, stroke, color=INK, linewidth=width, label=way)

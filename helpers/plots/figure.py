@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INK = "#787878"  # of words: no grey has more contrast with both grounds
 _DARKEST, _LIGHTEST = 0.12, 0.295  # relative luminances with a contrast of 3 : 1 with both
+DARK, LIGHT = "#646464", "#929292"  # greys as far apart as these allow
+STROKES = ("-", "--", ":", "-.")  # of lines that are told apart without colour
 _INKED = (
     "axes.edgecolor",
     "axes.labelcolor",

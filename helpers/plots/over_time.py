@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from helpers.plots.figure import figure_of, label_ends, shade, shown
+from helpers.plots.figure import DARK, LIGHT, STROKES, figure_of, label_ends, shade, shown
 from helpers.state.objects import counted
 from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Lines are told apart without colour: by how they are drawn, and by the shape of their marks.
-_STROKES = ("-", "--", ":", "-.")
 _MARKS = {"parameter": "s", "buffer": "o", NOT_SAVED: "o", "plain tensor": "X"}
 _MOST_LABELS = 12  # more would not stand beside one panel
 
@@ -49,13 +48,13 @@ def _draw_lines(axes: Axes, lines: Mapping[str, Sequence[float]], kinds: Mapping
     earlier: list[str] = []
     for place, (label, values) in enumerate(lines.items()):
         kind = kinds[label]
-        hollow = kind == NOT_SAVED
+        hollow = SIGNS[kind].hollow
         colour = shade(SIGNS[kind].colour, earlier.count(kind))
         axes.plot(
             values,
             color=colour,
             label=label,
-            linestyle=_STROKES[place % len(_STROKES)],
+            linestyle=STROKES[place % len(STROKES)],
             linewidth=2 if place else 4.5,
             marker=_MARKS.get(kind, "."),
             markevery=max(1, len(values) // 8),
@@ -118,14 +117,13 @@ def resumed(
         raise ValueError(
             f"nothing continued, or no step {step} in a run of {counted(len(whole), 'step')}"
         )
-    light, dark = "#929292", "#646464"  # as far apart as both grounds allow
     with figure_of(title) as figure:
         panels = figure.subplots(1, len(continued), sharey=True, squeeze=False)[0]
         for axes, (label, values) in zip(panels, continued.items(), strict=True):
-            axes.plot(whole, color=light, linewidth=6, label="never stopped")
+            axes.plot(whole, color=LIGHT, linewidth=6, label="never stopped")
             steps = range(step, step + len(values))
-            axes.plot(steps, values, color=dark, linewidth=2.2, label="resumed")
-            axes.axvline(step, color=dark, linewidth=1, linestyle=":")
+            axes.plot(steps, values, color=DARK, linewidth=2.2, label="resumed")
+            axes.axvline(step, color=DARK, linewidth=1, linestyle=":")
             axes.text(step, 1, " stopped", transform=axes.get_xaxis_transform(), va="top")
             axes.set_title(shown(label), parse_math=False)
             axes.set_xlabel("training step")

@@ -11,7 +11,7 @@ from helpers.state.class_rules import MOVING, ClassAttribute, hiding
 from helpers.state.code_lines import class_of_container, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record
-from helpers.state.objects import class_dict, class_name, is_parameter, text, type_name
+from helpers.state.objects import class_name, clip, is_parameter, text, type_name
 from helpers.state.places import Place
 from helpers.state.torch_private import NON_PERSISTENT
 from helpers.state.walk import is_module
@@ -31,13 +31,12 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
 @rule("unhashable-module", "error", "module")
 def unhashable_module(model: Holders) -> Iterator[Symptom]:
     for kind, (record, facts) in model.kinds.items():
-        owner = facts.found["__hash__"]
-        if class_dict(owner)["__hash__"] is None:
-            name, by = class_name(kind), class_name(owner)
+        if facts.unhashable_by:
+            name = class_name(kind)
             message = (
-                f"{name} cannot be hashed: {by} has an __eq__ and no __hash__, as a dataclass or a "
-                "Mapping has. torch keeps modules in a set, so parameters(), buffers() and "
-                "modules() raise TypeError"
+                f"{name} cannot be hashed: {facts.unhashable_by} has an __eq__ and no __hash__, as "
+                "a dataclass or a Mapping has. torch keeps modules in a set, so parameters(), "
+                "buffers() and modules() raise TypeError"
             )
             line = f"__hash__ = nn.Module.__hash__  # in the body of the class {name}"
             yield Symptom(model.place_of(record), message, f"{line}; or @dataclass(eq=False)")
@@ -111,7 +110,7 @@ def class_attribute(model: Holders) -> Iterator[Symptom]:
         for one in facts.shared:
             inside = model.inside(one.value)
             reads = not record.part.registers(one.name) and one.name not in record.part.own
-            if id(one.value) not in told and reads and any(inside[1:]):
+            if id(one.value) not in told and reads and inside.unregistered:
                 told.add(id(one.value))
                 place = Place(record.node, one.name)
                 yield Symptom(place, _on_the_class(one), _into_init(one, inside))
@@ -128,7 +127,7 @@ def _on_the_class(one: ClassAttribute) -> str:
 
 def _kind_of(value: Any) -> str:
     if is_module(value):
-        return f"a {type_name(value)[:60]}"
+        return f"a {clip(type_name(value), 60)}"
     return "a Parameter" if is_parameter(value) else "a tensor"
 
 
@@ -197,8 +196,8 @@ def module_under_several_names(model: Holders) -> Iterator[Symptom]:
         if _has_tensors(model, record, buffers_only=True):
             paths = [model.path(slot) for slot in slots]
             message = (
-                f"one {class_name(record.kind)[:60]} under {several(paths)}: its buffers are one, "
-                "so what a call at one place writes is read at the others"
+                f"one {clip(class_name(record.kind), 60)} under {several(paths)}: its buffers are "
+                "one, so what a call at one place writes is read at the others"
             )
             yield Symptom(slots[0], message, f"if not meant: {COPY_OF_MODULE}")
 

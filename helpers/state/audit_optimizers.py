@@ -59,7 +59,7 @@ class Training:
         while node >= 0 and self.model.owners[node] not in self.holders:
             largest = node
             node = self.model.nodes[node].node
-        return largest or None
+        return largest or None  # 0 is the root: they hold nothing of the whole model
 
     def has_neighbours(self, one: Registered) -> bool:
         """Does an optimizer hold something of a module that the Parameter is in, or below it?"""

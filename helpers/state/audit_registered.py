@@ -12,7 +12,14 @@ from helpers.state.code_lines import assign, own_memory, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Registered
 from helpers.state.memory import Span, apart, overlap
-from helpers.state.objects import META, bytes_in_words, facts, is_parameter
+from helpers.state.objects import (
+    META,
+    bytes_in_words,
+    differentiable,
+    facts,
+    is_parameter,
+    plural,
+)
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
@@ -22,13 +29,13 @@ COPY_OF_MODULE = "register copy.deepcopy(module) where the module stands for the
 def several(paths: list[str]) -> str:
     """ "2 names: also 'a.weight'": the first of `paths` is where the finding stands."""
     count = f"{len(paths)} names" if len(paths) < AGAIN else "several names"
-    more = ", …" if len(paths) > 4 else ""
-    return f"{count}: also {', '.join(map(repr, paths[1:4]))}{more}"
+    more = ", …" if len(paths) > AGAIN else ""
+    return f"{count}: also {', '.join(map(repr, paths[1:AGAIN]))}{more}"
 
 
 def parting(tensor: torch.Tensor) -> str:
     """The move after which a registered tensor has other memory. Whole numbers keep their dtype."""
-    kept = not _differentiable(facts(tensor).dtype)
+    kept = not differentiable(facts(tensor).dtype)
     return ".to() another device" if kept else ".to() another dtype or device"
 
 
@@ -77,14 +84,10 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
     for place, kind, tensor in model.special:
         if kind == "parameter" and facts(tensor).requires_grad is False:
             fix = f"{reading(place.name)}.requires_grad_(True)"
-            if not _differentiable(facts(tensor).dtype):
+            if not differentiable(facts(tensor).dtype):
                 line = f"self.register_buffer({place.name!r}, tensor)"
                 fix = f"{line}  # of whole numbers, in place of the Parameter"
             yield Symptom(place, message, f"if not meant: {fix}")
-
-
-def _differentiable(dtype: torch.dtype | None) -> bool:
-    return dtype is None or dtype.is_floating_point or dtype.is_complex
 
 
 @rule("uninitialized", "info", "parameter")
@@ -192,9 +195,9 @@ def part_of_storage(model: Holders) -> Iterator[Symptom]:
         if span.partial and not recurrent:
             parts.setdefault(span.storage, []).append((one, span))
     for (one, span), *others in parts.values():
-        if not others and span.size < 2 * (span.last - span.first):
-            continue  # a window of one number less than it was made with
-        also = f", as are {len(others):,} more" if others else ""
+        if not others and span.size < 2 * span.reach:
+            continue  # more than half is in use, as of a window that leaves out a number or two
+        also = f", as {plural(len(others), 'is', 'are')} {len(others):,} more" if others else ""
         message = (
             f"is a part of a storage of {bytes_in_words(span.size)}{also}: torch.save() writes the "
             "whole storage, however little of it is used"
@@ -207,7 +210,8 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
     """One finding for all registered tensors: such a model was built in one place."""
     made = [one for one in model.registered.values() if is_inference(one.tensor)]
     if made:
-        many = f", as were {len(made) - 1:,} more" if len(made) > 1 else ""
+        more = len(made) - 1
+        many = f", as {plural(more, 'was', 'were')} {more:,} more" if more else ""
         message = (
             f"was made under torch.inference_mode(){many}: outside of it torch refuses to write "
             "into it, as a step or a load does, and to save it for a backward pass, as a product "

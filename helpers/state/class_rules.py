@@ -72,6 +72,12 @@ class ClassFacts(NamedTuple):
     defaults: list[ClassAttribute]
     methods: dict[str, str]
 
+    @property
+    def unhashable_by(self) -> str | None:
+        """The class that takes `hash()` away, as one with an `__eq__` alone does; None for none."""
+        owner = self.found["__hash__"]
+        return class_name(owner) if class_dict(owner)["__hash__"] is None else None
+
     def saving(self, part: Part) -> str | None:
         """The rule by which a module saves that is not nn.Module's: a method, or hooks on it."""
         hooked = any(hooks_in(part.own, name) for name in STATE_DICT_HOOKS)

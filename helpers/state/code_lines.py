@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.state.objects import COLLECTIONS, contents, facts, type_name
+from helpers.state.objects import COLLECTIONS, clip, contents, facts, type_name
 
 
 def reading(name: str) -> str:
@@ -47,7 +47,7 @@ def _writable(name: str) -> bool:
 
 def class_of_container(value: Any) -> str | None:
     """The name of the class of a container; None for a tensor or a module."""
-    return type_name(value)[:60] if issubclass(type(value), COLLECTIONS) else None
+    return clip(type_name(value), 60) if issubclass(type(value), COLLECTIONS) else None
 
 
 def for_each(name: str, value: Any, done: str, count: int) -> str | None:

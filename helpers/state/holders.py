@@ -27,11 +27,12 @@ from helpers.state.objects import (
 )
 from helpers.state.places import Place, Places
 from helpers.state.torch_private import FLAT_MARK
-from helpers.state.walk import NOT_SAVED, Part, is_module, walk
+from helpers.state.walk import NOT_SAVED, Part, is_module, pairs, plain_keys, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
 # the work grows with the model, however often a part of it is shared.
 AGAIN = 4
+_new = tuple.__new__  # Registered(...) takes twice as long, and a large model has a million
 _WORTH_JUDGING = (torch.Tensor, nn.Module, *COLLECTIONS)
 
 
@@ -64,6 +65,11 @@ class Inside(NamedTuple):
     parameters: list[torch.Tensor]
     tensors: list[torch.Tensor]
     modules: list[nn.Module]
+
+    @property
+    def unregistered(self) -> bool:
+        """Is there something of which torch has nothing under another name?"""
+        return bool(self.parameters or self.tensors or self.modules)
 
 
 class Attribute(NamedTuple):
@@ -104,10 +110,12 @@ class Holders(Places):
         if part.met:
             self._repeated.add(key)
         else:
-            self.known[key] = Record(node, type(part.module), part)
-            self.records.append(self.known[key])
+            record = self.known[key] = _new(Record, (node, type(part.module), part))
+            self.records.append(record)
             if part.modules:
                 self.cycles += self._children_above(node, part)
+        if not (part.parameters or part.buffers):
+            return
         for one in _tensors(part, node):
             first = self.registered.setdefault(id(one.tensor), one)
             if first is not one:
@@ -215,7 +223,9 @@ class Holders(Places):
 
     def _plain(self) -> Iterator[tuple[Record, str, Any]]:
         for record in self.records:
-            for key, value in record.part.attributes():
+            own = record.part.own
+            for key in plain_keys(own):
+                value = own.get(key)
                 if type(value) in ATOMS or not issubclass(type(value), _WORTH_JUDGING):
                     continue
                 name = text(key)
@@ -350,11 +360,11 @@ def _telling(tensor: torch.Tensor) -> Any:
 def _tensors(part: Part, node: int) -> list[Registered]:
     """The registered tensors of one module."""
     found = [
-        Registered(Place(node, name if type(name) is str else text(name)), "parameter", value)
-        for name, value in part.parameters.items()
+        _new(Registered, (_new(Place, (node, name)), "parameter", value))
+        for name, value in pairs(part.parameters)
         if issubclass(type(value), torch.Tensor)
     ]
     for name, kind, value in part.buffer_slots() if part.buffers else ():
         if issubclass(type(value), torch.Tensor):
-            found.append(Registered(Place(node, name), kind, value))
+            found.append(_new(Registered, (_new(Place, (node, name)), kind, value)))
     return found

@@ -36,9 +36,14 @@ class Span(NamedTuple):
     size: int
 
     @property
+    def reach(self) -> int:
+        """How many bytes there are from the first to the last, both counted."""
+        return self.last - self.first + 1
+
+    @property
     def partial(self) -> bool:
         """Does the storage reach beyond the tensor?"""
-        return self.size > self.last - self.first + 1
+        return self.size > self.reach
 
 
 def span_of(tensor: torch.Tensor) -> Span | None:

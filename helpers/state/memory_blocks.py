@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from helpers.state.memory import span_of, steps_of
-from helpers.state.objects import first_numbers, type_name, why_no_numbers
+from helpers.state.objects import clip, first_numbers, type_name, why_no_numbers
 from helpers.state.torch_private import (
     answers_for_itself,
     device_of,
@@ -81,7 +81,7 @@ def why_no_block(tensor: torch.Tensor) -> str:
     if is_lazy(tensor):
         return "no memory yet: the tensor is lazy"
     if answers_for_itself(type(tensor)):
-        return f"{type_name(tensor)[:60]} keeps its numbers in its own way"
+        return f"{clip(type_name(tensor), 60)} keeps its numbers in its own way"
     if storage_address(tensor) is not None:
         return ""
     try:

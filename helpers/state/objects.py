@@ -287,6 +287,11 @@ def is_parameter(value: object) -> bool:
     )
 
 
+def differentiable(dtype: torch.dtype | None) -> bool:
+    """Can a tensor of this dtype want a gradient? Whole numbers cannot; of None it is not known."""
+    return dtype is None or dtype.is_floating_point or dtype.is_complex
+
+
 def shape_in_words(shape: Iterable[int] | None) -> str:
     """The sizes of a tensor: "2 × 3", "scalar", or "no shape yet" for a lazy one."""
     return "no shape yet" if shape is None else " × ".join(map(str, shape)) or "scalar"
@@ -326,6 +331,11 @@ def bytes_in_words(nbytes: int, *, exact: bool = False) -> str:
     return f"{rounded} ({nbytes:,} bytes)" if exact else rounded
 
 
+def share_in_words(part: int, whole: int) -> str:
+    """How much of `whole` a part is, in per cent."""
+    return f"{part / whole:.0%}" if 100 * part >= whole else "under 1%"
+
+
 def unit_of(nbytes: int) -> tuple[str, int]:
     """The unit in which so many bytes are told, and how many bytes it has."""
     if nbytes < 10_000:
@@ -344,13 +354,18 @@ def message_of(error: BaseException) -> str:
         return f"(its message could not be read: {type_name(second)})"
 
 
+def error_in_words(error: BaseException) -> str:
+    """Class and message of an exception."""
+    return f"{type_name(error)}: {message_of(error)}"
+
+
 def why_no_numbers(tensor: torch.Tensor) -> str:
     """Why there are no numbers to show: a lazy, meta or empty tensor, or one of a class of its own.
     "" if there are some."""
     if is_lazy(tensor):
         return "no numbers yet: the tensor is lazy"
     if not (issubclass(type(tensor), torch.Tensor) and from_torch(type(tensor))):
-        return f"no preview for the class {type_name(tensor)[:60]}"
+        return f"no preview for the class {clip(type_name(tensor), 60)}"
     with without_torch_function():
         if tensor.device.type == "meta":
             return "no numbers: the tensor is on the meta device"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from helpers.state.objects import (
     class_dict,
     class_name,
     contents,
+    from_torch,
     text,
     type_name,
 )
@@ -27,6 +27,9 @@ class Position(NamedTuple):
     optimizer: int
     group: int
     index: int
+
+
+_new = tuple.__new__  # Position(...) takes twice as long, and a large model has a million
 
 
 class Read(NamedTuple):
@@ -114,11 +117,10 @@ def _positions(number: int, groups: list) -> Iterator[tuple[Position, Any]]:
         tensors = dict.get(group, "params") if issubclass(type(group), dict) else None
         if issubclass(type(tensors), COLLECTIONS):
             for index, tensor in contents(tensors, lasting_order=False):
-                yield Position(number, place, index), tensor
+                yield _new(Position, (number, place, index)), tensor
 
 
 def steps_as_torch_does(kind: type) -> bool:
     """Is the step() of this class torch's own? Others may keep what they remember in any form."""
-    steps = (class_dict(base).get("step") for base in bases(kind))
-    step = next((one for one in steps if one is not None), None)
-    return type(step) is FunctionType and f"{step.__module__}.".startswith("torch.")
+    owner = next((base for base in bases(kind) if "step" in class_dict(base)), None)
+    return owner is not None and from_torch(owner)

@@ -82,15 +82,13 @@ class _Portions:
         self._census = census
         self._waiting = list(census.waiting.values())
         self._sizes, self._firsts = _sizes(census), _firsts(census)
-        # How many bytes of parameters and of buffers stand before each module, and of those of the
-        # buffers how many are not saved.
+        # Of parameters, of buffers, and of the buffers that are not saved.
+        (parameters, buffers), (first, second) = self._sizes, self._firsts
+        unsaved = _unsaved(census, buffers, second)
         self._before = [
-            list(map(list(accumulate(sizes, initial=0)).__getitem__, self._firsts[kind]))
-            for sizes, kind in (
-                (self._sizes[0], 0),
-                (self._sizes[1], 1),
-                (_unsaved(census, self._sizes[1], self._firsts[1]), 1),
-            )
+            _before(parameters, first),
+            _before(buffers, second),
+            _before(unsaved, second),
         ]
         self._all_before = list(map(add, *self._before[:2]))
         held = self._held(0, len(census.held))
@@ -194,6 +192,12 @@ class _Portions:
     def _held(self, first: int, last: int) -> Counter[str]:
         parameters, buffers, unsaved = (one[last] - one[first] for one in self._before)
         return +Counter({"parameter": parameters, "buffer": buffers - unsaved, NOT_SAVED: unsaved})
+
+
+def _before(sizes: list[int], firsts: list[int]) -> list[int]:
+    """How many of these bytes stand before each module, whose own begin at `firsts`; and all."""
+    sums = list(accumulate(sizes, initial=0))
+    return list(map(sums.__getitem__, firsts))
 
 
 def _firsts(census: Census) -> list[list[int]]:

@@ -12,7 +12,7 @@ import torch
 
 from helpers.state.objects import COLLECTIONS, brief, class_name, inside, type_name
 from helpers.state.optimizers import Optimizers
-from helpers.state.walk import Part, dotted, is_module, walk
+from helpers.state.walk import dotted, is_module, walk_with_paths
 
 
 class Name(NamedTuple):
@@ -73,40 +73,38 @@ def names(thing: Any, name: str) -> Iterator[Name]:
 
     It is read as it stands: a module's own code does not run, nor that of a container."""
     if issubclass(type(thing), (torch.Tensor, *COLLECTIONS)):
-        yield from _contained(thing, name, set())
+        yield from _Entered().contained(thing, name)
     elif is_module(thing):
-        yield from _registered(thing, name, set())
+        yield from _Entered().registered(thing, name)
     else:
         yield from _optimized(Optimizers((thing,)), name)
 
 
-def _contained(thing: Any, name: str, entered: set[int]) -> Iterator[Name]:
-    for path, value in inside(thing, name, longest=300):
-        if is_module(value):
-            yield from _registered(value, path, entered)
-        elif issubclass(type(value), torch.Tensor):
-            yield Name(path, "plain tensor", value)
+class _Entered:
+    """A way through modules and containers, on which each module is entered once."""
 
+    def __init__(self) -> None:
+        self._modules: set[int] = set()
 
-def _registered(module: torch.nn.Module, name: str, entered: set[int]) -> Iterator[Name]:
-    """The tensors of a module and of those below it, and of those that it has in plain containers,
-    where torch does not look. Of these each is entered once."""
-    if id(module) in entered:
-        return
-    entered.add(id(module))
-    paths: list[str] = []
-    for part in walk(module):
-        path = dotted(paths[part.owner], part.name) if paths else name
-        paths.append(path)
-        yield from _held(part, path, entered)
+    def contained(self, thing: Any, name: str) -> Iterator[Name]:
+        for path, value in inside(thing, name, longest=300):
+            if is_module(value):
+                yield from self.registered(value, path)
+            elif issubclass(type(value), torch.Tensor):
+                yield Name(path, "plain tensor", value)
 
-
-def _held(part: Part, path: str, entered: set[int]) -> Iterator[Name]:
-    for slot in part.slots():
-        if issubclass(type(slot.value), torch.Tensor):
-            yield Name(dotted(path, slot.name), slot.kind, slot.value)
-        elif is_module(slot.value):
-            yield from _registered(slot.value, dotted(path, slot.name), entered)
+    def registered(self, module: torch.nn.Module, name: str) -> Iterator[Name]:
+        """The tensors of a module and of those below it, and of those that it has in plain
+        containers, where torch does not look."""
+        if id(module) in self._modules:
+            return
+        self._modules.add(id(module))
+        for path, part in walk_with_paths(module, name):
+            for slot in part.slots():
+                if issubclass(type(slot.value), torch.Tensor):
+                    yield Name(dotted(path, slot.name), slot.kind, slot.value)
+                elif is_module(slot.value):
+                    yield from self.registered(slot.value, dotted(path, slot.name))
 
 
 def _optimized(held: Optimizers, name: str) -> Iterator[Name]:

@@ -315,19 +315,20 @@ class Index:
         """The rows whose path contains `wanted`, whatever the case; `limit` matches at most."""
         wanted = wanted.lower()
         hits = [position for position, path in enumerate(self._paths) if wanted in path]
-        made: dict[int, Member] = {}
-        matched = [self._make(position, made).row.id for position in hits[:limit]]
+        made = self._members(hits[:limit])
+        matched = [made[position].row.id for position in hits[:limit]]
         rows = sorted((member.row for member in made.values()), key=lambda row: row.positions)
         return Matches(rows, matched, max(0, len(hits) - limit))
 
-    def _make(self, position: int, made: dict[int, Member]) -> Member:
-        """The member at `position`, made after those it stands in; each once, in `made`."""
-        chain = []
-        at = position
-        while at not in made and at >= 0:
-            chain.append(at)
-            at = self._places[at].owner
-        for here in reversed(chain):
-            slot, place, owner = self._places[here]
-            made[here] = self._root if owner < 0 else _member(slot, place, made[owner])
-        return made[position]
+    def _members(self, positions: list[int]) -> dict[int, Member]:
+        """The members at these positions, each made after those it stands in, and these."""
+        made: dict[int, Member] = {}
+        for position in positions:
+            chain, at = [], position
+            while at not in made and at >= 0:
+                chain.append(at)
+                at = self._places[at].owner
+            for here in reversed(chain):
+                slot, place, owner = self._places[here]
+                made[here] = self._root if owner < 0 else _member(slot, place, made[owner])
+        return made

@@ -218,16 +218,19 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     differently.
 
     These are the methods that `visibility` relies on, where a module has that of a class which is
-    not torch's own, and hooks on `state_dict()`. Each pair stands once, in the order of the walk;
-    [] for most models. TypeError as there."""
+    not torch's own, hooks on `state_dict()`, and `__hash__` where a class has none: torch then
+    lists nothing and raises. Each pair stands once, in the order of the walk; [] for most models.
+    TypeError as there."""
     require_module(module, "own_rules")
-    found, methods = {}, {}
+    found, kinds = {}, set()
     for part in walk(module, times=1):
         kind = type(part.module)
-        if kind not in methods:
-            methods[kind] = class_facts(kind).methods
-            rules = ((methods[kind][call], call) for call in SEEING if call in methods[kind])
-            found |= dict.fromkeys(rules)
+        if kind not in kinds:
+            kinds.add(kind)
+            known = class_facts(kind)
+            found |= {(known.methods[call], call): None for call in SEEING if call in known.methods}
+            if known.unhashable_by:
+                found[known.unhashable_by, "__hash__"] = None
         for hook in STATE_DICT_HOOKS:
             if hooks_in(part.own, hook):
                 found[class_name(kind), hook] = None

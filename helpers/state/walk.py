@@ -97,13 +97,13 @@ class Part(NamedTuple):
         return self.parameter_slots() + self.buffer_slots() + self.plain_slots()
 
     def parameter_slots(self) -> list[Slot]:
-        return [Slot(name, "parameter", value) for name, value in _pairs(self.parameters)]
+        return [_new(Slot, (name, "parameter", value)) for name, value in pairs(self.parameters)]
 
     def buffer_slots(self) -> list[Slot]:
         """The buffers, those that are not saved told apart."""
         transient = transient_names(self.own) if self.buffers else ()
         return [
-            Slot(name, buffer_kind(name, transient), value) for name, value in _pairs(self.buffers)
+            Slot(name, buffer_kind(name, transient), value) for name, value in pairs(self.buffers)
         ]
 
     def plain_slots(self) -> list[Slot]:
@@ -130,7 +130,7 @@ class Part(NamedTuple):
         """What stands in `_modules` from position `start` to `stop`: only these become slots."""
         return [
             Slot(name, module_kind(value), value)
-            for name, value in _pairs(self.modules, start, stop)
+            for name, value in pairs(self.modules, start, stop)
         ]
 
     def missing_modules(self) -> list[Slot]:
@@ -182,11 +182,11 @@ def walk(root: nn.Module, *, times: int | None = None) -> Iterator[Part]:
             levels.pop()
 
 
-def walk_with_paths(root: nn.Module) -> Iterator[tuple[str, Part]]:
-    """(dotted path, part) for every part of `walk(root)`; the path of the root is ""."""
+def walk_with_paths(root: nn.Module, name: str = "") -> Iterator[tuple[str, Part]]:
+    """(dotted path, part) for every part of `walk(root)`; the path of the root is `name`."""
     paths: list[str] = []
     for part in walk(root):
-        paths.append(dotted(paths[part.owner], part.name) if paths else "")
+        paths.append(dotted(paths[part.owner], part.name) if paths else name)
         yield paths[-1], part
 
 
@@ -257,7 +257,7 @@ def _as_dict(container: object) -> dict:
     return dict(container.items()) if from_torch(kind) and hasattr(kind, "items") else {}
 
 
-def _pairs(container: dict, start: int = 0, stop: int | None = None) -> list[tuple[str, Any]]:
+def pairs(container: dict, start: int = 0, stop: int | None = None) -> list[tuple[str, Any]]:
     """The entries of a container under plain text, in a list: another thread may be building it."""
     return [
         (name if type(name) is str else text(name), value)

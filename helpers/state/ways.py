@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.state.objects import (
     clip,
+    error_in_words,
     facts,
     require_module,
     tensor_in_words,
@@ -23,7 +26,31 @@ from helpers.state.torch_private import PARAMETERS
 from helpers.state.visibility import registered_kinds
 from helpers.state.walk import NOT_SAVED, RANKS, walk
 
-WAYS = (PARAMETERS, "named_parameters", "parameters", "state_dict")
+
+class Way(NamedTuple):
+    """One way: what its answers are called, `one` and `many`, and which arguments of the reader's
+    it `takes`; None for what is no call."""
+
+    name: str
+    one: str
+    many: str
+    takes: tuple[str, ...] | None
+
+    def joint(self) -> str | None:
+        """What torch puts between a prefix and a name, tried; None where it takes no prefix."""
+        if "prefix" not in (self.takes or ()):
+            return None
+        module = nn.ParameterDict({"b": nn.Parameter(torch.empty(0))})
+        (name,) = dict(getattr(module, self.name)(prefix="a"))
+        return name.removeprefix("a").removesuffix("b")
+
+
+WAYS = (
+    Way(PARAMETERS, "entry", "entries", None),
+    Way("named_parameters", "pair", "pairs", ("prefix", "recurse", "remove_duplicate")),
+    Way("parameters", "tensor", "tensors", ("recurse",)),
+    Way("state_dict", "entry", "entries", ("prefix",)),
+)
 _NAMES = 8  # of one tensor in one cell
 
 
@@ -54,12 +81,9 @@ def ways(module: nn.Module, *, most: int = 100) -> Ways:
     try:
         return _read(module, most)
     except Exception as error:
-        endless = "it is a part of itself, or nested too deep: the walk found no end"
-        reason = (
-            endless
-            if isinstance(error, RecursionError)
-            else f"{type_name(error)}: {error}".splitlines()[0]
-        )
+        reason = error_in_words(error)
+        if isinstance(error, RecursionError):
+            reason = "it is a part of itself, or nested too deep: the walk found no end"
         raise ValueError(
             f"torch cannot list the parameters of this {type_name(module)}: {reason}"
         ) from error

@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from helpers.state import objects
-from helpers.state.objects import brief, message_of, type_name
+from helpers.state.objects import brief, error_in_words, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import is_module
 from helpers.tracing.following import Following, listed, placed
@@ -241,7 +241,7 @@ def _without_traceback(error: BaseException) -> BaseException:
     try:
         return base.__new__(kind, *words)
     except Exception:  # a class that asks for more than its text, such as ExceptionGroup
-        return RuntimeError(f"{type_name(error)}: {message_of(error)}")
+        return RuntimeError(error_in_words(error))
 
 
 class Recorders:

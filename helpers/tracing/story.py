@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from helpers.state.objects import message_of, type_name
+from helpers.state.objects import clip, error_in_words
 from helpers.state.table import Table
 from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
 from helpers.state.walk import buffer_kind
-from helpers.tracing.listing import BLOCK, Listing, listing_of_block, listings_of
+from helpers.tracing.listing import BLOCK, Block, Listing, listing_of_block, listings_of
 from helpers.tracing.recorder import Line
-from helpers.tracing.river import river, setattr_lines
+from helpers.tracing.river import Course, Mark, Way, river, setattr_lines
 from helpers.tracing.trace import Step, Trace
 from helpers.tracing.watch import BOXES, Change, State
 
@@ -60,12 +60,47 @@ class Note(NamedTuple):
     words: str
 
 
+class Box(NamedTuple):
+    """A container: whether it is `there`, its entries, and how many `more` it has."""
+
+    there: bool
+    held: list[int]
+    more: int
+
+
+class Shift(NamedTuple):
+    """A move as its places in the tables of the film: the step `at`, the container, the entry."""
+
+    at: int
+    box: int
+    verb: str
+    entry: int
+    words: str
+    origin: str
+
+
+_RECORDS = {
+    "steps": Frame,
+    "changes": Shift,
+    "notes": Note,
+    "entries": Held,
+    "boxes": Box,
+    "listings": Listing,
+    "blocks": Block,
+    "ways": Way,
+    "courses": Course,
+    "marks": Mark,
+}
+
+
 def films(*traces: Trace) -> list[dict[str, Any]]:
     """The film of each trace as the browser gets it, cut where it is longer than `MOST_STEPS`, with
-    the rest counted. All refer to the same listings: those of the first."""
+    the rest counted. All refer to the same listings, and have the same `fields` in the rows of
+    their tables: those of the first."""
     listings = listings_of(*traces)
+    fields = {table: record._fields for table, record in _RECORDS.items()}
     found = [_Film(steps, listings).tables() for steps in traces]
-    return [{**found[0], "listings": listings}, *found[1:]]
+    return [{**found[0], "listings": listings, "fields": fields}, *found[1:]]
 
 
 class _Film:
@@ -130,13 +165,12 @@ class _Film:
         # What a line calls changes with lines of its own.
         return self.history.place(line.end if step.changes else line.begin)
 
-    def _boxes(self, state: State) -> list[tuple]:
-        """Of each container whether it is there, its entries, and how many are left out."""
+    def _boxes(self, state: State) -> list[Box]:
         found = []
         for box in BOXES:
             names, more = names_of(box, state, self.touched, _MOST_NAMES)
             entries = [self.entries[entry_of(box, name, state)] for name in names]
-            found.append((box in state, entries, more))
+            found.append(Box(box in state, entries, more))
         return found
 
     def _told(self, visits: list[int]) -> Iterator[tuple[int, int]]:
@@ -158,8 +192,7 @@ class _Film:
             return False
         return self.steps[end].condition == self.steps[at].condition
 
-    def _changes(self) -> Iterator[tuple]:
-        """Of each change its step, container, verb, entry, words and origin."""
+    def _changes(self) -> Iterator[Shift]:
         last = len(self.steps) - 1
         for change, entry, verb, words, origin in moves_of(self.trace):
             if change.step > last and len(self.trace) > len(self.steps):
@@ -167,7 +200,7 @@ class _Film:
             if not change.by_line:
                 words += ", by no line of this file"
             at, box = max(0, min(change.step, last)), BOXES.index(change.container)
-            yield at, box, verb, self.entries[entry], words, origin
+            yield Shift(at, box, verb, self.entries[entry], words, origin)
 
 
 def _listed_call(line: Line, first: int) -> int:
@@ -206,7 +239,7 @@ def moves_of(steps: Trace) -> list[Move]:
         container, name = change.container, change.name
         origin, number = left.get(name, ("", 0))
         verb = _verb(change)
-        words = f"{_short(name)} {verb}"
+        words = f"{clip(name, 200)} {verb}"
         if verb == "came":
             words += f" into {container}"
             if origin and container != NON_PERSISTENT and number == change.after.number:
@@ -235,15 +268,11 @@ def _verb(change: Change) -> str:
 
 def entry_of(box: str, name: str, state: State) -> Held:
     """What a container holds under `name`, with the sign of its kind."""
-    kind, words = state[box][name][:2]
+    value = state[box][name]
+    kind = value.kind
     if box in (BUFFERS, NON_PERSISTENT):
         kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
-    return Held(_short(name), kind, words)
-
-
-def _short(name: str) -> str:
-    """`name`, or the beginning and the end of one that is too long to be read."""
-    return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
+    return Held(clip(name, 200), kind, value.words)
 
 
 def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str], int]:
@@ -257,8 +286,3 @@ def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str]
 def short_name(function: str) -> str:
     """The name of a function without the function around it."""
     return function.rpartition("<locals>.")[2]
-
-
-def error_in_words(error: BaseException) -> str:
-    """Class and message of an exception."""
-    return f"{type_name(error)}: {message_of(error)}"

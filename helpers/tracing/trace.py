@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.state.objects import counted, message_of, require_module, type_name
+from helpers.state.objects import counted, error_in_words, require_module, type_name
 from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
 from helpers.tracing.recorder import Line, Recorder, Recorders, Recording
 from helpers.tracing.source import Fork, module_source, source_lines
@@ -115,7 +115,7 @@ class Trace(Sequence):
         )
         words = ", ".join(counted(*one) for one in counts)
         if self._left is not None:
-            words += f", left by {type_name(self._left)}: {message_of(self._left)}"
+            words += f", left by {error_in_words(self._left)}"
         said = [f"trace of torch's module.py on {self.followed or 'no module'}: {words}"]
         return " ".join(". ".join([*said, *self.remarks]).split())
 

@@ -170,9 +170,8 @@ def _where(module: nn.Module) -> tuple[str, object]:
 def grid() -> list[Outcome]:
     """Every attempt that can be made, run now: by route, then by value, then by home.
 
-    `del` has no value, so it is tried once for each home. Before `__init__` there are three homes.
-    Together with the four routes that take each of 8 values to each of 7 homes: 4 × 56 + 7 + 24 =
-    255 attempts."""
+    `del` has no value, so it is tried once for each home. Before `__init__` there are
+    `EARLY_HOMES` alone."""
     found = []
     for route in ROUTES:
         homes = EARLY_HOMES if route == BEFORE_INIT else HOMES

@@ -221,7 +221,7 @@ _NOTHING = About()
 def _about(value: Any) -> About:
     kind = type(value)
     if kind in ORDINARY:
-        try:  # quickly for an ordinary tensor, which is asked at every line
+        try:  # asked at every line, where `facts` takes half as long again
             shown = (value.shape, value.dtype, value.device, value.requires_grad)
             return About(*shown, writes_into(value))
         except Exception:  # a nested tensor has no shape

@@ -36,9 +36,14 @@ class _Part:
     text: str
 
 
-def front_end(view: str) -> tuple[str, str]:
-    """The JavaScript and the CSS of `view`, such as "state_map", with all that they import."""
-    return bundle(_HERE / f"{view}.js"), bundle(_HERE / f"{view}.css")
+def front_end(view: str, **properties: str) -> tuple[str, str]:
+    """The JavaScript and the CSS of `view`, such as "state_map", with all that they import.
+
+    `properties` are custom ones of the view: what the style sheet has as var(--inm-right) is its
+    `right`."""
+    given = "".join(f"--inm-{name}:{value};" for name, value in properties.items())
+    style = bundle(_HERE / f"{view}.css")
+    return bundle(_HERE / f"{view}.js"), f".inm{{{given}}}{style}" if given else style
 
 
 def bundle(path: Path) -> str:

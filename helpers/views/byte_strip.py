@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from helpers.state.objects import bytes_in_words
+from helpers.state.objects import bytes_in_words, share_in_words
 from helpers.state.portions import Portion
-from helpers.state.walk import NOT_SAVED
 from helpers.views.markup import LINE, SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
 
@@ -29,7 +28,7 @@ def _as_json(portion: Portion, total: int, around: str) -> dict:
         "level": portion.level,
         "left": _percent(portion.start, total),
         "width": _percent(size, total),
-        "memory": f"{bytes_in_words(size)}, {_in_words(size, total)}",
+        "memory": f"{bytes_in_words(size)}, {share_in_words(size, total)}",
     }
     if not portion.kind:
         return piece | {"smaller": portion.smaller, "name": f"{portion.smaller:,} smaller"}
@@ -44,10 +43,6 @@ def _as_json(portion: Portion, total: int, around: str) -> dict:
 
 def _percent(part: int, whole: int) -> float:
     return round(100 * part / whole, 3)
-
-
-def _in_words(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if 100 * part >= whole else "under 1%"
 
 
 def strip_in_html(strip: list[dict]) -> Markup | str:
@@ -83,6 +78,6 @@ def _column(width: float, name: str, title: str, fills: list[str]) -> Markup:
 
 
 def _filling(kind: str, width: float) -> str:
-    colour = SIGNS[kind].colour
-    ground = f"border:2px solid {colour}" if kind == NOT_SAVED else f"background:{colour}"
+    sign = SIGNS[kind]
+    ground = f"border:2px solid {sign.colour}" if sign.hollow else f"background:{sign.colour}"
     return f"box-sizing:border-box;width:{width}%;{ground}"

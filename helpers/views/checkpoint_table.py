@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 
 import anywidget
 from traitlets import Dict, List
@@ -11,7 +10,7 @@ from traitlets import Dict, List
 from helpers.checkpoints.comparison import Advice, Comparison
 from helpers.state.objects import clip, type_name
 from helpers.views import ThreeFaces, front_end
-from helpers.views.checkpoint_wires import STATES, Wires, states_of, words_of
+from helpers.views.checkpoint_wires import HEADS, STATES, Wires, states_of, words_of
 from helpers.views.markup import (
     CODE,
     Markup,
@@ -27,7 +26,6 @@ from helpers.views.markup import (
 
 _ROWS, _CODE = 60, 3_000
 _PRE = "margin:0.3em 0;font-family:monospace;white-space:pre-wrap"
-_HEADS = ("key", "a load says", "in the model", "in the checkpoint")
 
 
 class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
@@ -42,7 +40,7 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
     _esm, _css = front_end("checkpoint_table")
 
     fit = Dict().tag(sync=True)
-    signs = List([asdict(sign) for sign in STATES.values()]).tag(sync=True)
+    signs = List([sign.as_json() for sign in STATES.values()]).tag(sync=True)
 
     def __init__(self, comparison: Comparison) -> None:
         if not isinstance(comparison, Comparison):
@@ -85,9 +83,10 @@ class CheckpointTable(ThreeFaces, anywidget.AnyWidget):
         for key in keys[:_ROWS]:
             sign, sides = STATES[states[key]], (self._found.expected, self._found.found)
             said = join([mark(sign), sign.label])
-            rows.append([tag("span", clip(key), style=CODE), said])
-            rows[-1] += [words_of(side.get(key)) for side in sides]
-        return join([grid(_HEADS, rows), rest(len(keys) - _ROWS, "key")])
+            model, file = (words_of(side.get(key)) for side in sides)
+            rows.append([tag("span", clip(key), style=CODE), said, model, file])
+        model, said, file = HEADS
+        return join([grid(("key", said, model, file), rows), rest(len(keys) - _ROWS, "key")])
 
 
 def _step(advice: dict) -> Markup:

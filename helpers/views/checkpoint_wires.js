@@ -38,12 +38,12 @@ export class Wires {
   stop = () => {};
 
   constructor(fit, signs) {
-    Object.assign(this, { fit, signs });
-    this.fits = signs.findIndex(({ label }) => label === "matched");
+    Object.assign(this, { fit, signs, fits: fit.fits });
     this.drawing = drawn("svg", { class: "inm-fit-lines", "aria-hidden": "true" });
     this.body = node("div", { class: "inm-fit-body", role: "rowgroup" });
-    const heads = ["in the model", "", "in the checkpoint"].map((words) =>
-      node("div", { role: "columnheader" }, words || heard("a load says")),
+    const [left, says, right] = fit.heads;
+    const heads = [left, heard(says), right].map((words) =>
+      node("div", { role: "columnheader" }, words),
     );
     const about = { role: "table", "aria-label": "Keys of the model and of the checkpoint" };
     const head = node("div", { class: "inm-fit-row", role: "row" }, ...heads);

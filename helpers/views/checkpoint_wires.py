@@ -23,6 +23,7 @@ STATES: dict[str, Sign] = {
     "matched": Sign("✓", "currentColor", "matched"),
 }
 _ORDER = list(STATES)
+HEADS = ("in the model", "a load says", "in the checkpoint")
 _MOST = 1_000  # nodes of one side that are sent
 NOTHING = -1
 
@@ -125,6 +126,8 @@ class Wires:
             "file": [[clip(self.file[at].key), self.file[at].words] for at in file],
             "more": len(self.model) - len(model) + len(self.file) - len(file),
             "stages": [self._stage(stage, model, file) for stage in self.stages],
+            "fits": _ORDER.index("matched"),
+            "heads": HEADS,
         }
 
     def _sent(self) -> tuple[list[int], list[int]]:

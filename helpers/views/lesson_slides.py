@@ -31,8 +31,8 @@ class LessonSlides(Preprocessor):
         title = section = ""
         for cell in nb.cells:
             if cell.cell_type == "markdown" and kind_of(cell) != "skip":
-                title = title or _heading("#", cell.source)
-                section = _heading("##", cell.source) or section
+                title = title or heading("#", cell.source)
+                section = heading("##", cell.source) or section
             cell.metadata["on_slide"] = {"lesson": title, "section": section}
             if cell.cell_type == "code" and "exercise" not in cell.metadata:
                 cell.source = without_asserts(cell.source)
@@ -76,7 +76,8 @@ def is_view(cell: NotebookNode) -> bool:
     return any("text/html" in one for one in data) and not cell.source.startswith("quiz(")
 
 
-def _heading(sign: str, source: str) -> str:
+def heading(sign: str, source: str) -> str:
+    """The words of the first heading that begins with `sign`, "" if there is none."""
     found = re.search(rf"^{sign} (.+)$", source, re.MULTILINE)
     return found[1].replace("`", "") if found else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -71,6 +72,17 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     if name in _VOID:
         return Markup(f"<{opening}>")
     return Markup(f"<{opening}>{join(children)}</{name}>")
+
+
+def prose(words: str) -> Markup:
+    """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is
+    markup.
+
+    >>> prose("set `x < 1`")
+    'set <code>x &lt; 1</code>'
+    """
+    parts = re.split(r"`([^`]+)`", words)
+    return join(tag("code", part) if i % 2 else part for i, part in enumerate(parts))
 
 
 # --- the parts of a static face -------------------------------------------------------------------

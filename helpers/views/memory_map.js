@@ -101,13 +101,13 @@ class MemoryMap {
   }
 
   nameOf(view, row) {
-    const { name, source } = this.film.names[row];
+    const { names, sources } = this.film;
     const gone = view ? "" : "gone";
     const state = gone && !this.film.came(row, this.position) ? "none" : gone;
-    const { kind, about, block, why } = view ?? this.film.known(row);
-    const first = row > 0 && this.film.names[row - 1].source !== source;
-    const facts = node("span", "inm-soft", gone || why || about);
-    const label = node("code", "", ...breakable(name));
+    const { kind, tensor, block, why } = view ?? this.film.known(row);
+    const first = row > 0 && sources[row - 1] !== sources[row];
+    const facts = node("span", "inm-soft", gone || why || tensor);
+    const label = node("code", "", ...breakable(names[row]));
     const words = node("span", "inm-memory-name", mark(this.signs[kind]), label);
     const end = node("b", "inm-memory-end", view && block ? block : "–");
     const states = { "data-state": state, "data-first": first };

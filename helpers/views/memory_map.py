@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import anywidget
 from traitlets import Dict
@@ -206,10 +207,6 @@ def _left_out(frame: Frame) -> list[str]:
     ]
 
 
-def _about(one: Reached) -> str:
-    return tensor_in_words(one.tensor)
-
-
 def _place(part: BlockPart, block: Block) -> str:
     """Which bytes of the block a part has, "" for all of them; and their dtype, where others read
     theirs as another."""
@@ -260,9 +257,32 @@ def _spaced(parts: list) -> list:
 # --- the live face ---
 
 
+class _Part(NamedTuple):
+    """A part of a block. `bar`: where it begins and ends, as shares; () for the whole block."""
+
+    numbers: tuple[str, ...]
+    changed: tuple[int, ...]
+    touched: bool
+    more: bool
+    why: str
+    words: str
+    bar: tuple[float, ...]
+
+
+class _Block(NamedTuple):
+    size: str
+    state: str
+    words: str
+    parts: tuple[_Part, ...]
+
+
+_RECORDS = {"views": Reached, "blocks": _Block, "parts": _Part}
+
+
 def _as_json(film: MemoryFilm) -> dict:
     """The film as the browser gets it. `frames` refer by place to the tables `views`, facts of a
-    name, and `blocks`, so that what stays is sent once; -1 is what is not there."""
+    name with its tensor in words, and `blocks`, so that what stays is sent once; -1 is what is not
+    there. Of each name `sources` has the place of its source."""
     views, blocks, frames = Table(), Table(), []
     letters = list(film.frames[-1].blocks)
     earlier = None
@@ -273,7 +293,7 @@ def _as_json(film: MemoryFilm) -> dict:
             {
                 "words": clip(frame.words, _LONGEST),
                 "said": said(frame, earlier),
-                "names": [-1 if one is None else views[_view(one)] for one in here],
+                "names": [-1 if one is None else views[_told(one)] for one in here],
                 "blocks": [-1 if one is None else blocks[_block(one)] for one in held],
                 "more": _left_out(frame),
             }
@@ -281,26 +301,28 @@ def _as_json(film: MemoryFilm) -> dict:
         earlier = frame
     sources = list(dict.fromkeys(film.shown.values()))
     return {
-        "names": [[clip(name), sources.index(one)] for name, one in film.shown.items()],
+        "names": [clip(name) for name in film.shown],
+        "sources": [sources.index(one) for one in film.shown.values()],
         "letters": letters,
         "views": list(views),
         "blocks": list(blocks),
         "frames": frames,
+        "fields": {table: record._fields for table, record in _RECORDS.items()},
     }
 
 
-def _view(one: Reached) -> tuple:
-    return one.kind, one.block, one.part, _about(one), one.why
+def _told(one: Reached) -> Reached:
+    return one._replace(tensor=tensor_in_words(one.tensor))
 
 
-def _block(block: Block) -> tuple:
+def _block(block: Block) -> _Block:
     parts = tuple(_part(part, block) for part in block.parts)
-    return bytes_in_words(block.nbytes), block.state, _STATES.get(block.state, ""), parts
+    return _Block(bytes_in_words(block.nbytes), block.state, _STATES.get(block.state, ""), parts)
 
 
-def _part(part: BlockPart, block: Block) -> tuple:
+def _part(part: BlockPart, block: Block) -> _Part:
     ends = (part.first / block.nbytes, (part.last + 1) / block.nbytes) if block.nbytes else (0, 0)
     words = _place(part, block)
     bar = tuple(round(end, 4) for end in ends) if words else ()
     more = part.count > len(part.numbers)
-    return part.numbers, part.changed, part.touched, more, part.why, words, bar
+    return _Part(part.numbers, part.changed, part.touched, more, part.why, words, bar)

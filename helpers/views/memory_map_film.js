@@ -1,19 +1,12 @@
 // The film as it came from Python, tables whose rows refer to each other by place, read by name.
 
-const asName = ([name, source]) => ({ name, source });
-const asView = ([kind, block, part, about, why]) => ({ kind, block, part, about, why });
-const asPart = ([numbers, changed, touched, more, why, words, bar]) => {
-  return { numbers, changed, touched, more, why, words, bar };
-};
-const asBlock = ([size, state, words, parts]) => {
-  return { size, state, words, parts: parts.map(asPart) };
-};
+import { recordsOf } from "./records.js";
 
 export class MemoryFilm {
-  constructor({ names, letters, views, blocks, frames }) {
-    this.names = names.map(asName);
-    this.letters = letters;
-    const [told, held] = [views.map(asView), blocks.map(asBlock)];
+  constructor({ names, sources, letters, views, blocks, frames, fields }) {
+    Object.assign(this, { names, sources, letters });
+    const told = recordsOf(views, fields, "views");
+    const held = recordsOf(blocks, fields, "blocks");
     // Of a frame, what each name and each letter has; undefined for what is not there.
     this.frames = frames.map((frame) => ({
       ...frame,

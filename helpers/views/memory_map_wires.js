@@ -1,7 +1,7 @@
 // Wires from names to what they reach. They are drawn over the gap between the two columns, and
 // move when a name comes to reach something else.
 
-import { node } from "./dom.js";
+import { node, shades } from "./dom.js";
 import { between, run } from "./motion.js";
 import { drawn } from "./svg.js";
 
@@ -33,9 +33,8 @@ export class Wires {
     this.wires = new Map();
     for (const { row, kind, sign, from, to } of ends) {
       const start = before.get(row)?.now;
-      const path = drawn("path", { class: "inm-memory-wire", "data-kind": kind, "data-row": row });
-      path.style.setProperty("--inm-on-light", sign.light || sign.colour);
-      path.style.setProperty("--inm-on-dark", sign.dark || sign.colour);
+      const about = { class: "inm-memory-wire", "data-kind": kind, "data-row": row };
+      const path = drawn("path", { ...about, style: shades(sign) });
       const wire = { path, from: middle(from), to: middle(to) };
       wire.start = moves && start !== undefined ? start : wire.to;
       this.wires.set(row, wire);

@@ -3,10 +3,12 @@
 const PACE = 450; // ms
 export const FLIGHT = 700; // ms that one thing takes from its place to another
 
+export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
 // Calls `draw` for each frame, the last time with 1; at once for who wants no motion. What comes
 // back ends it where it is.
 export function run(draw) {
-  if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  if (isStill()) {
     draw(1);
     return () => {};
   }

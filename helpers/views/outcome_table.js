@@ -16,7 +16,7 @@ function headingOf(words, scope) {
 // What stands in a cell: the sign of a kind of state with its words, or the words on an error.
 function wordsOf({ kind, words }, signs) {
   const [first, ...others] = words;
-  const sign = kind && mark(signs[kind] ?? { glyph: "–", colour: "inherit", label: kind });
+  const sign = kind && mark(signs[kind]);
   const below = others.map((line) => node("span", "inm-attempts-below", line));
   return [...(sign ? [sign] : []), first, ...below];
 }
@@ -47,18 +47,18 @@ class Table {
   film = node("div", "inm-attempts-film");
   player = null;
 
-  constructor({ route, homes, rows }, signs) {
+  constructor({ route, caption, homes, rows }, signs) {
     const heads = ["value", ...homes].map((words) => headingOf(words, "col"));
     const head = node("thead", { role: "rowgroup" }, node("tr", { role: "row" }, ...heads));
     for (const { values, cells } of rows) {
       const drawn = cells.map((cell, at) => attemptOf(cell, `${values}, ${homes[at]}`, signs));
       this.body.append(node("tr", { role: "row" }, headingOf(values, "row"), ...drawn));
     }
-    const by = ["by ", node("code", "", route), ", when the name is already …"];
-    const label = `by ${route}, when the name is already`;
+    const [by, when] = caption;
+    const label = caption.join(route);
     const about = { class: "inm-attempts-table", role: "grid", "aria-label": label };
     const scroll = node("div", "inm-scroll", node("table", about, head, this.body));
-    const above = node("div", "inm-attempts-head", ...by);
+    const above = node("div", "inm-attempts-head", by, node("code", "", route), when);
     const bar = node("div", "inm-attempts-bar", this.said, this.closing);
     this.under = node("div", "", bar, this.film);
     this.element = node("div", "inm-attempts-route", above, scroll, this.under);

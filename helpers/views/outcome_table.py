@@ -20,8 +20,10 @@ _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
 _GLUE = "\u00a0"  # on paper, where lines are broken all the same, its first word
 _NARROW = f"{CELL};padding:0.2em 0.5em"  # so that eight columns need not be scrolled
 # What the table has found stands out, and nothing happened where the name is as it was.
-_LOST = "margin:-0.2em -0.5em;padding:0.2em 0.5em;background:#8a2c00;color:#ffffff"
+_DARK = "#8a2c00"
+_LOST = f"margin:-0.2em -0.5em;padding:0.2em 0.5em;background:{_DARK};color:#ffffff"
 _FADED = "opacity:0.7"
+_CAPTION = ("by ", ", when the name is already …")  # with the route in between
 _NONE = -1  # no cell is chosen
 
 
@@ -114,10 +116,10 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
     that of the first value on the line. `chosen` is the number of the open cell, in the order of
     reading, -1 for none. The still face is the same before and after it is run."""
 
-    _esm, _css = front_end("outcome_table")
+    _esm, _css = front_end("outcome_table", lost=_DARK)
 
     tables = List().tag(sync=True)
-    signs = Dict(AS_JSON).tag(sync=True)
+    signs = Dict().tag(sync=True)
     chosen = Int(_NONE).tag(sync=True)
     opened = Dict().tag(sync=True)  # what the film of the chosen cell shows, and its number
 
@@ -126,7 +128,8 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
         self._routes = list(_routes(self.outcomes))
         rows = [row for route in self._routes for row in route.rows]
         self._behind = [one for row in rows for one in row.outcomes if one]
-        super().__init__(tables=list(self._as_json()))
+        signs = {one.kind: _sign_of(one).as_json() for one in self.outcomes}
+        super().__init__(tables=list(self._as_json()), signs=AS_JSON | signs)
         self.observe(self._open, names="chosen")
 
     def _as_json(self) -> Iterator[dict]:
@@ -142,7 +145,7 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
                 }
                 for row in rows
             ]
-            yield {"route": name, "homes": homes, "rows": lines}
+            yield {"route": name, "caption": _CAPTION, "homes": homes, "rows": lines}
 
     @validate("chosen")
     def _known(self, proposal: dict) -> int:
@@ -195,7 +198,7 @@ def _attempt_in_words(outcome: Outcome) -> str:
 
 def _drawn(route: _Route) -> Markup:
     rows = [[row.name, *map(_drawn_cell, row.outcomes)] for row in route.rows]
-    caption = join(["by ", tag("span", route.name, style=CODE), ", when the name is already …"])
+    caption = join(_CAPTION, tag("span", route.name, style=CODE))
     return grid(["value", *route.homes], rows, _NARROW, caption, keeps_first=True)
 
 

@@ -21,13 +21,17 @@ from helpers.views.markup import soft
 KIND = "application/vnd.inside-nn-module.page+json"
 # Set by exported/jupyter_nbconvert_config.py, in the process from which kernels inherit it.
 WANTED = "INM_PAGE"
-NEEDS_A_KERNEL = "Run the lesson to do this: there is no kernel behind this page."
 _SHARED = 60  # characters from which a value that comes again is sent once
 
 
 def is_wanted() -> bool:
     """Whether what is shown now goes onto a page."""
     return bool(os.environ.get(WANTED))
+
+
+def needs_a_kernel(what: str = "do this") -> str:
+    """What the reader is told where only Python could answer."""
+    return f"Run the lesson to {what}: there is no kernel behind this page."
 
 
 def bundle_of(parts: Iterable[dict]) -> dict:
@@ -39,11 +43,11 @@ def bundle_of(parts: Iterable[dict]) -> dict:
         if "html" in part:
             placed.append(part)
             continue
-        code = part.pop("code")
+        code = part["code"]
         key = sha256("\0".join(code.values()).encode()).hexdigest()[:12]
         views[key] = code
-        placed.append({"view": key, "at": len(data), "beside": part.pop("beside", False)})
-        data.append(part)
+        placed.append({"view": key, "at": len(data), "beside": part.get("beside", False)})
+        data.append({name: one for name, one in part.items() if name not in ("code", "beside")})
     return {"parts": placed, "views": views, "data": packed(data)}
 
 
@@ -57,7 +61,7 @@ def parts_of(widget: widgets.Widget) -> list[dict]:
         return [{**part, "beside": True} for part in inside] if beside else inside
     if isinstance(widget, widgets.HTML):
         return [{"html": widget.value}]
-    return [{"html": soft(NEEDS_A_KERNEL)}]
+    return [{"html": soft(needs_a_kernel())}]
 
 
 def mounted(widget: widgets.Widget, **more: object) -> dict:
@@ -73,7 +77,7 @@ def mounted(widget: widgets.Widget, **more: object) -> dict:
     names = [name for name in widget.keys if name[0] != "_" and name not in common]
     script, style = (widget.get_state(name).get(name, "") for name in ("_esm", "_css"))
     code = {"script": script, "style": style}
-    return {"code": code, "state": widget.get_state(names), **more}
+    return {"code": code, "state": widget.get_state(names), "needs": needs_a_kernel(), **more}
 
 
 def packed(value: object) -> dict:
@@ -81,40 +85,45 @@ def packed(value: object) -> dict:
     for the n-th of `shared`, which may itself refer to those before it.
 
     A dictionary of the caller's with the key "$" keeps it, inside {"$$": …}."""
-    seen: Counter[str] = Counter()
-    written: dict[int, str] = {}
-    _count(value, seen, written)
-    places: dict[str, int] = {}
-    shared: list[object] = []
-    return {"value": _replaced(value, seen, written, places, shared), "shared": shared}
+    packing = _Packing()
+    packing.count(value)
+    return {"value": packing.replaced(value), "shared": packing.shared}
 
 
-def _count(value: object, seen: Counter, written: dict[int, str]) -> None:
-    if not isinstance(value, (dict, list, tuple)):
-        return
-    if id(value) not in written:
-        written[id(value)] = json.dumps(value)
-    text = written[id(value)]
-    seen[text] += 1
-    if seen[text] > 1 or len(text) < _SHARED:
-        return  # what is inside comes with it
-    for inner in value.values() if isinstance(value, dict) else value:
-        _count(inner, seen, written)
+class _Packing:
+    """What has been seen of a value, by the text of its parts, and what of it is shared."""
 
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+        self.written: dict[int, str] = {}  # id -> its text
+        self.places: dict[str, int] = {}
+        self.shared: list[object] = []
 
-def _replaced(value: object, seen: Counter, written: dict, places: dict, shared: list) -> object:
-    if not isinstance(value, (dict, list, tuple)):
-        return value
-    text = written.get(id(value), "")
-    if text in places:
-        return {"$": places[text]}
-    if isinstance(value, dict):
-        small = {k: _replaced(v, seen, written, places, shared) for k, v in value.items()}
-        small = {"$$": small} if "$" in value or "$$" in value else small
-    else:
-        small = [_replaced(one, seen, written, places, shared) for one in value]
-    if seen[text] < 2 or len(text) < _SHARED:
-        return small
-    places[text] = len(shared)
-    shared.append(small)
-    return {"$": places[text]}
+    def count(self, value: object) -> None:
+        if not isinstance(value, (dict, list, tuple)):
+            return
+        if id(value) not in self.written:
+            self.written[id(value)] = json.dumps(value)
+        text = self.written[id(value)]
+        self.seen[text] += 1
+        if self.seen[text] > 1 or len(text) < _SHARED:
+            return  # what is inside comes with it
+        for inner in value.values() if isinstance(value, dict) else value:
+            self.count(inner)
+
+    def replaced(self, value: object) -> object:
+        if not isinstance(value, (dict, list, tuple)):
+            return value
+        text = self.written.get(id(value), "")
+        if text in self.places:
+            return {"$": self.places[text]}
+        if isinstance(value, dict):
+            small = {name: self.replaced(one) for name, one in value.items()}
+            small = {"$$": small} if "$" in value or "$$" in value else small
+        else:
+            small = [self.replaced(one) for one in value]
+        if self.seen[text] < 2 or len(text) < _SHARED:
+            return small
+        self.places[text] = len(self.shared)
+        self.shared.append(small)
+        return {"$": self.places[text]}

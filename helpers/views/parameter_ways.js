@@ -5,13 +5,6 @@ import { breakable, mark, node } from "./dom.js";
 import { enter } from "./life.js";
 import { counted } from "./words.js";
 
-const WAYS = [
-  { name: "_parameters", takes: [] },
-  { name: "named_parameters", takes: ["prefix", "recurse", "remove_duplicate"] },
-  { name: "parameters", takes: ["recurse"] },
-  { name: "state_dict", takes: ["prefix"] },
-];
-
 const COLUMN = { scope: "col", role: "columnheader" };
 
 function partOf(row) {
@@ -28,17 +21,16 @@ function argumentsOf({ prefix, recurse, once }) {
   };
 }
 
-function callOf(way, given) {
-  if (way === WAYS[0]) return way.name;
+function callOf({ name, takes }, given) {
+  if (!takes) return name; // it is no call
   const written = argumentsOf(given);
-  const shown = way.takes.map((name) => written[name]).filter(Boolean);
-  return `${way.name}(${shown.join(", ")})`;
+  const shown = takes.map((one) => written[one]).filter(Boolean);
+  return `${name}(${shown.join(", ")})`;
 }
 
-// As torch writes it: named_parameters puts a dot after the prefix, state_dict takes it as it is.
-function nameOf(way, name, { prefix }) {
-  if (way.name === "named_parameters") return prefix ? `${prefix}.${name}` : name;
-  return way.name === "state_dict" ? prefix + name : name;
+// As torch writes it.
+function nameOf({ joint }, name, { prefix }) {
+  return joint === null || !prefix ? name : prefix + joint + name;
 }
 
 // The two switches and the field for a prefix. `given` says what stands in them now.
@@ -85,10 +77,10 @@ class Grid {
   // On a narrow page the parts of the table are cards; what they are for a reader is said here.
   head = node("thead", { role: "rowgroup" });
   body = node("tbody", { role: "rowgroup" });
-  status = node("div", { class: "inm-status", role: "status" });
+  status = node("div", { class: "inm-status inm-prose", role: "status" });
 
-  constructor({ rows, frames, returns, units }, signs, given) {
-    Object.assign(this, { rows, frames, returns, units, signs, given });
+  constructor({ rows, frames, returns, ways }, signs, given) {
+    Object.assign(this, { rows, frames, returns, ways, signs, given });
     const label = "What each way returns, a row for each tensor";
     const about = { class: "inm-table", role: "grid", "aria-label": label };
     this.table = node("table", about, this.head, this.body);
@@ -102,15 +94,15 @@ class Grid {
   show() {
     const frame = this.frame();
     const given = this.given();
-    const heads = WAYS.map((way, i) => {
-      const sum = `${this.returns[i]}, ${counted(frame.counts[i], ...this.units[i])}`;
+    const heads = this.ways.map((way, i) => {
+      const sum = `${this.returns[i]}, ${counted(frame.counts[i], way.one, way.many)}`;
       const call = node("code", "", ...breakable(callOf(way, given)));
       return node("th", COLUMN, call, node("div", "inm-soft", sum));
     });
     this.head.replaceChildren(node("tr", { role: "row" }, node("th", COLUMN, "tensor"), ...heads));
     this.cells = this.rows.map((row, place) => {
       const found = frame.cells[place];
-      const ways = WAYS.map((way, i) => wayCell(row, way, found[i], given));
+      const ways = this.ways.map((way, i) => wayCell(row, way, found[i], given));
       return [tensorCell(row, this.signs[row.kind]), ...ways];
     });
     this.eachCell((cell, row, column) => Object.assign(cell.dataset, { row, column }));
@@ -139,7 +131,7 @@ class Grid {
     if (this.selected === null) return "Select a tensor: every way that has it lights up.";
     const given = this.given();
     const found = this.frame().cells[this.selected];
-    const where = WAYS.map((way, i) => {
+    const where = this.ways.map((way, i) => {
       const { at, more } = found[i];
       const names = at.map(([place, name]) => nameOf(way, name, given) || `position ${place}`);
       const said = names.length ? names.join(", ") + (more ? ", …" : "") : "not there";

@@ -29,7 +29,6 @@ from helpers.views.markup import (
 from helpers.views.signs import AS_JSON, SIGNS
 
 _STATIC_ROWS = 40
-_UNITS = (("entry", "entries"), ("pair", "pairs"), ("tensor", "tensors"), ("entry", "entries"))
 
 
 class ParameterWays(ThreeFaces, anywidget.AnyWidget):
@@ -48,7 +47,8 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
 
     def __init__(self, module: nn.Module) -> None:
         require_module(module, "ParameterWays")
-        super().__init__(ways=asdict(ways(module)) | {"units": _UNITS})
+        known = [{**way._asdict(), "joint": way.joint()} for way in WAYS]
+        super().__init__(ways={**asdict(ways(module)), "ways": known})
 
     def title(self) -> str:
         counts = zip(_calls(), self.ways["frames"]["TT"]["counts"], strict=True)
@@ -60,10 +60,12 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
         counted.
         """
         frame, rows = self.ways["frames"]["TT"], self.ways["rows"][:_STATIC_ROWS]
-        columns = zip(_calls(), self.ways["returns"], frame["counts"], _UNITS, strict=True)
+        columns = zip(WAYS, _calls(), self.ways["returns"], frame["counts"], strict=True)
         heads = (
-            join([tag("div", call, style=CODE), soft(f"{kind}, {counted(count, *unit)}")])
-            for call, kind, count, unit in columns
+            join(
+                [tag("div", call, style=CODE), soft(f"{kind}, {counted(count, way.one, way.many)}")]
+            )
+            for way, call, kind, count in columns
         )
         body = (
             [_head(row), *(_cell(row, cell) for cell in cells)]
@@ -79,7 +81,7 @@ class ParameterWays(ThreeFaces, anywidget.AnyWidget):
 
 
 def _calls() -> list[str]:
-    return [way if way.startswith("_") else f"{way}()" for way in WAYS]
+    return [way.name if way.takes is None else f"{way.name}()" for way in WAYS]
 
 
 def _head(row: dict) -> Markup:

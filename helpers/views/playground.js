@@ -8,7 +8,7 @@ function menuOf(name) {
 }
 
 function render({ model, el }) {
-  const words = node("p", { class: "inm-outcome", role: "status" });
+  const words = node("p", { class: "inm-outcome inm-prose", role: "status" });
   const menus = new Map(["value", "home", "route"].map(menuOf));
   const labels = [...menus].map(([name, menu]) => node("label", "", name, menu));
 

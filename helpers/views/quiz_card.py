@@ -4,28 +4,14 @@ torch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import anywidget
 from traitlets import Int, List, Unicode
 
 from helpers.views import ThreeFaces, front_end, page
-from helpers.views.markup import ACCENT, BOX, SOFT, Markup, join, tag
+from helpers.views.markup import ACCENT, BOX, SOFT, Markup, prose, tag
 
-
-def prose(words: str) -> Markup:
-    """`words` as HTML text, with every pair of backticks turned into <code>; nothing else is
-    markup.
-
-    >>> prose("set `x < 1`")
-    'set <code>x &lt; 1</code>'
-    """
-    parts = re.split(r"`([^`]+)`", words)
-    return join(tag("code", part) if i % 2 else part for i, part in enumerate(parts))
-
-
-# The colours of an answer in the static faces; quiz_card.css has the same for the card.
 RIGHT, WRONG = "#009e73", "#cc4488"
 
 
@@ -36,7 +22,7 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
     The static face (`text/html`) shows the question and its options, never the answer nor an
     explanation."""
 
-    _esm, _css = front_end("quiz_card")
+    _esm, _css = front_end("quiz_card", right=RIGHT, wrong=WRONG)
 
     prompt = Unicode().tag(sync=True)
     code = Unicode().tag(sync=True)

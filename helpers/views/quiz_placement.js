@@ -20,7 +20,7 @@ function adviceOf({ questions, all_right: allRight }, chosen) {
   if (!left.length) return allRight.map(paragraph);
   const isOpen = (question) => {
     const choice = chosen[questions.indexOf(question)];
-    return choice < 0 || choice === question.options.length - 1; // the last is "I don't know"
+    return choice < 0 || choice === question.unknown;
   };
   const open = left.filter(isOpen);
   const count = counted(open.length, "question is", "questions are");

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from helpers.state.walk import NOT_SAVED
+
 GREY = "#767676"
 
 
@@ -18,34 +20,30 @@ class Sign:
 
     Each colour is #rrggbb. `colour` stands out from white and from black, for what cannot know its
     ground: a static face, a figure. `light` and `dark` stand out in JupyterLab's themes, on a
-    selected row too; "" for the same."""
+    selected row too; "" for the same. If it is `hollow`, so is what is drawn of its kind."""
 
     glyph: str
     colour: str
     label: str
     light: str = ""
     dark: str = ""
+    hollow: bool = False
+
+    def as_json(self) -> dict[str, str | bool]:
+        """The same for the browser, which takes no dataclass: what is not so is left out."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
-_BLUE = ("#0072B2", {"dark": "#56A3DC"})
-_ORANGE = ("#C58800", {"light": "#B27A00", "dark": "#E69F00"})
-_VERMILLION = ("#D55E00", {"dark": "#F07A3C"})
-_GREY = (GREY, {"dark": "#9A9A9A"})
-
-
-def _sign(glyph: str, label: str, shades: tuple[str, dict[str, str]]) -> Sign:
-    colour, themes = shades
-    return Sign(glyph, colour, label, **themes)
-
-
+_BLUE = {"colour": "#0072B2", "dark": "#56A3DC"}
+_ORANGE = {"colour": "#C58800", "light": "#B27A00", "dark": "#E69F00"}
+_VERMILLION = {"colour": "#D55E00", "dark": "#F07A3C"}
+_GREY = {"colour": GREY, "dark": "#9A9A9A"}
 SIGNS: dict[str, Sign] = {
-    "parameter": _sign("■", "parameter", _BLUE),
-    "buffer": _sign("●", "buffer", _ORANGE),
-    "non-persistent buffer": _sign("○", "non-persistent buffer", _ORANGE),
-    "module": _sign("▣", "submodule", _GREY),
-    "plain tensor": _sign("✕", "plain tensor", _VERMILLION),
-    "plain value": _sign("·", "plain value", _GREY),
+    "parameter": Sign("■", label="parameter", **_BLUE),
+    "buffer": Sign("●", label="buffer", **_ORANGE),
+    NOT_SAVED: Sign("○", label=NOT_SAVED, **_ORANGE, hollow=True),
+    "module": Sign("▣", label="submodule", **_GREY),
+    "plain tensor": Sign("✕", label="plain tensor", **_VERMILLION),
+    "plain value": Sign("·", label="plain value", **_GREY),
 }
-
-# The same for the browser, which takes no dataclass.
-AS_JSON: dict[str, dict[str, str]] = {kind: asdict(sign) for kind, sign in SIGNS.items()}
+AS_JSON = {kind: sign.as_json() for kind, sign in SIGNS.items()}

@@ -3,26 +3,14 @@
 
 import { mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
-import { Details } from "./state_map_details.js";
-import { isModule, parentOf, Rows } from "./state_map_rows.js";
+import { Details, sumsOf } from "./state_map_details.js";
+import { IN_SIGHT, isModule, parentOf, Rows } from "./state_map_rows.js";
 import { Strip } from "./state_map_strip.js";
 import { Tree } from "./state_map_tree.js";
-import { count, counted, plural } from "./words.js";
+import { count, counted } from "./words.js";
 
 const MOST_ASKED = 8;
 const PAUSE = 120; // ms between the last letter of a filter and the question to Python
-
-function totalsOf({ parameters, trainable, buffers, memory, lazy, modules }) {
-  const facts = [
-    [plural(parameters, "parameter element"), count(parameters)],
-    ["of them trainable", count(trainable)],
-    [plural(buffers, "buffer element"), count(buffers)],
-    ["in parameters and buffers", memory],
-    [plural(modules, "module"), count(modules)],
-  ];
-  if (lazy) facts.push(["lazy, no size yet", count(lazy)]);
-  return facts.map(([name, value]) => node("div", "", node("dt", "", name), node("dd", "", value)));
-}
 
 function legendOf(signs) {
   const parts = Object.values(signs).map((sign) => node("span", "", mark(sign), sign.label));
@@ -73,7 +61,11 @@ class StateMap {
     const bar = node("div", "inm-bar", this.input, this.refresh, this.status);
     const body = node("div", "inm-map-body", this.tree.element, this.details.element);
     const parts = [this.sums, this.strip.element, bar, body, legendOf(words.signs)];
-    this.root = node("div", "inm inm-map", ...parts);
+    this.root = node(
+      "div",
+      { class: "inm inm-map", style: `--inm-in-sight:${IN_SIGHT}` },
+      ...parts,
+    );
   }
 
   read() {
@@ -83,7 +75,10 @@ class StateMap {
     if (!this.rows.byId.has(this.tree.selected)) this.tree.selected = "";
     const totals = this.model.get("totals");
     this.rows.get("").totals = totals;
-    this.sums.replaceChildren(...totalsOf(totals));
+    const sums = sumsOf(totals, this.details.sums).map(([words, number]) =>
+      node("div", "", node("dt", "", words), node("dd", "", number)),
+    );
+    this.sums.replaceChildren(...sums);
     this.strip.read(this.model.get("strip"));
     this.wanted = undefined;
     this.status.textContent = "";

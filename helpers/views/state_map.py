@@ -33,13 +33,12 @@ from helpers.views.markup import CODE, SOFT, Markup, face, fold, join, mark, res
 from helpers.views.signs import AS_JSON, SIGNS
 
 _PAGE = 100  # rows of one module sent at a time
-_FIRST_ROWS = 40  # rows of a large model sent at first: the tree shows 15 at a time
+_FIRST_ROWS = 40  # rows of a large model sent at first: more than are in sight
 # A model within both is sent whole, and needs no further trip.
 _WHOLE_MODULES, _WHOLE_ROWS = 160, 1_200
 _MATCHES = 200
 # On a page without a kernel: rows, and characters of numbers.
 _ON_PAGE_ROWS, _ON_PAGE_NUMBERS = 1_500, 60_000
-_NOT_ON_PAGE = "Run the lesson to read more of the model: there is no kernel behind this page."
 _STATIC_ROWS = 50
 # What each answer of the experiment says, if it is yes and if it is no.
 _SEES = {
@@ -62,8 +61,19 @@ _SEES = {
         "an optimizer made from parameters() does not hold it",
     ),
 }
+# What each sum is of, if it is one and if it is several.
+_SUMS = {
+    "parameters": ("parameter element", "parameter elements"),
+    "trainable": ("of them trainable", "of them trainable"),
+    "buffers": ("buffer element", "buffer elements"),
+    "memory": ("in parameters and buffers", "in parameters and buffers"),
+    "lazy": ("lazy, without a size yet", "lazy, without a size yet"),
+    "modules": ("module", "modules"),
+}
 # JSON of what never changes.
-_WORDS = json.dumps({"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields]})
+_WORDS = json.dumps(
+    {"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields], "sums": _SUMS}
+)
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):
@@ -157,7 +167,7 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
 
     def on_page(self) -> list[dict]:
         """The map with all that it would ask for, as far as the model fits."""
-        part = page.mounted(self, needs=_NOT_ON_PAGE)
+        part = page.mounted(self, needs=page.needs_a_kernel("read more of the model"))
         if self._module is not None:
             part["state"] |= _read(self._module, _ON_PAGE_ROWS, _ON_PAGE_ROWS)
             part["answers"] = list(self._answers(part["state"]["rows"]))
@@ -331,11 +341,10 @@ def _legend() -> Markup:
 
 
 def _sums(sums: dict) -> str:
-    lazy = f"; {sums['lazy']:,} lazy, without a size yet" if sums["lazy"] else ""
-    return (
-        f"{counted(sums['parameters'], 'parameter element')}, "
-        f"{sums['trainable']:,} of them trainable; "
-        f"{counted(sums['buffers'], 'buffer element')}; "
-        f"{bytes_in_words(sums['nbytes'])} in parameters and buffers{lazy}; "
-        f"{counted(sums['modules'], 'module')}"
-    )
+    told = []
+    for name, (one, many) in _SUMS.items():
+        if name == "memory":
+            told.append(f"{bytes_in_words(sums['nbytes'])} {many}")
+        elif sums[name] or name != "lazy":
+            told.append(counted(sums[name], one, many))
+    return ", ".join(told[:2]) + "; " + "; ".join(told[2:])

@@ -4,13 +4,10 @@ import { breakable, mark, node } from "./dom.js";
 import { signOf } from "./state_map_rows.js";
 import { count, plural } from "./words.js";
 
-function sumsOf({ parameters, trainable, buffers, memory }) {
-  return [
-    [plural(parameters, "parameter element"), count(parameters)],
-    ["of them trainable", count(trainable)],
-    [plural(buffers, "buffer element"), count(buffers)],
-    ["memory", memory],
-  ];
+// The sums of a model as pairs, of what and how many; `words` has of what. Memory comes in words.
+export function sumsOf(totals, words) {
+  const known = Object.entries(words).filter(([name]) => totals[name] || name !== "lazy");
+  return known.map(([name, [one, many]]) => [plural(totals[name], one, many), count(totals[name])]);
 }
 
 function tensorFacts(row) {
@@ -25,11 +22,11 @@ function tensorFacts(row) {
   ].filter(([, value]) => value !== null);
 }
 
-function factsOf(row) {
+function factsOf(row, sums) {
   const facts = [["type", row.type]];
   if (row.dtype) return [...facts, ...tensorFacts(row)];
   if (row.value !== undefined) return [...facts, ["value", row.value]];
-  return row.totals ? [...facts, ...sumsOf(row.totals)] : facts;
+  return row.totals ? [...facts, ...sumsOf(row.totals, sums)] : facts;
 }
 
 function namesOf({ names }) {
@@ -45,8 +42,8 @@ function seenLine(yes, [words, otherwise]) {
 }
 
 export class Details {
-  constructor({ signs, sees }, ask) {
-    Object.assign(this, { signs, sees, ask });
+  constructor({ signs, sees, sums }, ask) {
+    Object.assign(this, { signs, sees, sums, ask });
     const about = { role: "group", "aria-label": "Details of what is selected" };
     this.element = node("div", { class: "inm-map-details", tabindex: 0, ...about });
   }
@@ -56,7 +53,7 @@ export class Details {
     this.askAbout(row);
     const sign = signOf(row, this.signs);
     const name = row.path ? node("code", "", ...breakable(row.path)) : "The model itself";
-    const facts = factsOf(row).flatMap(([key, value]) => [
+    const facts = factsOf(row, this.sums).flatMap(([key, value]) => [
       node("dt", "", key),
       node("dd", "", value),
     ]);

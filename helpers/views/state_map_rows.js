@@ -1,7 +1,7 @@
 // What the map knows: the rows that came from Python, which of them are open, what a filter found.
 // It knows nothing of the page. An id is a path of positions, such as "0.2"; "" is the model.
 
-const MOST_AT_FIRST = 15; // rows that are in sight without scrolling
+export const IN_SIGHT = 15; // rows that are seen without scrolling
 
 export const isModule = (row) => row.kind === "module" && !row.empty && !row.again;
 
@@ -53,7 +53,7 @@ export class Rows {
       const children = row.children.map((id) => this.byId.get(id));
       const others = children.filter((child) => !isPlain(child));
       const lines = others.length + (others.length < children.length);
-      if (shown + lines > MOST_AT_FIRST && row.id !== "") continue;
+      if (shown + lines > IN_SIGHT && row.id !== "") continue;
       shown += lines;
       this.open.add(row.id);
       waiting.push(...others);

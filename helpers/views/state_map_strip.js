@@ -4,7 +4,7 @@
 import { node, shades } from "./dom.js";
 
 const NARROW = 44; // px, in which there is no room for a name
-const LEVEL = 24; // px, of a bar
+const LEVEL = 24; // px, of a bar over the parts of a part
 const LEAST = 44; // px, of a piece that the lowest level has
 const WORDS = "Each part is as wide as its bytes. Point at one to see its name.";
 
@@ -20,7 +20,8 @@ export class Strip {
     Object.assign(this, { signs, pick, prefix: `inm-strip-${strips}` });
     const about = { role: "listbox", "aria-label": "Bytes of the parts of the model" };
     const level = { "aria-orientation": "horizontal", tabindex: 0 };
-    this.list = node("div", { class: "inm-strip-list", ...about, ...level });
+    const style = `--inm-level:${LEVEL}px`;
+    this.list = node("div", { class: "inm-strip-list", style, ...about, ...level });
     this.told = node("div", "inm-strip-told inm-soft", WORDS);
     this.element = node("div", "inm-strip", this.list, this.told);
   }
@@ -45,7 +46,9 @@ export class Strip {
     };
     const colours = fills.map(([held, width]) => {
       const style = `width:${width}%;${shades(this.signs[held])}`;
-      return node("span", { class: "inm-strip-fill", "data-kind": held, style });
+      const { hollow } = this.signs[held];
+      const fill = { class: "inm-strip-fill", "data-kind": held, "data-hollow": hollow, style };
+      return node("span", fill);
     });
     return this.boxOf(piece, divided ? "inm-strip-divided" : "", about, colours);
   }

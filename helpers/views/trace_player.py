@@ -10,14 +10,13 @@ from typing import NamedTuple
 import anywidget
 from traitlets import Dict, Int, List, Unicode
 
-from helpers.state.objects import brief
+from helpers.state.objects import brief, error_in_words
 from helpers.tracing.alongside import moments
 from helpers.tracing.parting import parting
 from helpers.tracing.river import course_in_words
 from helpers.tracing.story import (
     MOST_STEPS,
     entry_of,
-    error_in_words,
     films,
     moves_of,
     names_of,
@@ -194,7 +193,8 @@ def static_face(steps: Trace, river: dict) -> Markup:
     if not steps and not events:
         return face("player", f"{steps!r}. {_NOTHING}")
     # What is told again and again, as by a loop, stands once.
-    rows = [_row(event, len(list(same))) for event, same in groupby(events, key=lambda e: e[1:])]
+    told = groupby(events, key=lambda event: event._replace(at=0))
+    rows = [_row(event, len(list(same))) for event, same in told]
     return face(
         "player",
         soft(repr(steps)),
@@ -205,11 +205,10 @@ def static_face(steps: Trace, river: dict) -> Markup:
     )
 
 
-def _row(event: tuple[str, str, str], times: int) -> tuple[object, ...]:
-    function, line, words = event
+def _row(event: _Event, times: int) -> tuple[object, ...]:
     again = tag("span", f" × {times:,}", style=SOFT) if times > 1 else ""
-    names = (tag("span", name, style=MONO) for name in (short_name(function), line))
-    return *names, join([words, again])
+    names = (tag("span", name, style=MONO) for name in (short_name(event.function), event.line))
+    return *names, join([event.words, again])
 
 
 def _before_and_after(steps: Trace) -> Markup:

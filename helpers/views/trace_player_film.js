@@ -1,19 +1,6 @@
 // The film as it came from Python, tables whose rows refer to each other by place, read by name.
 
-// Makes an object of a row: its values under these names.
-const named = (names) => (row) =>
-  Object.fromEntries(names.split(" ").map((name, i) => [name, row[i]]));
-
-const asStep = named("place line stack visit held values");
-const asChange = named("at box verb entry words origin");
-const asNote = named("at visit line kind words");
-const asEntry = named("name kind about");
-const asBox = named("there entries more");
-const asBlock = named("head first last other end");
-const asListing = named("name first lines statements blocks");
-const asWay = named("words condition act error");
-const asCourse = named("name marks");
-const asMark = named("at way kind words");
+import { recordsOf } from "./records.js";
 
 export class Film {
   changes = new Map(); // position -> the changes made there
@@ -22,34 +9,29 @@ export class Film {
 
   // `run` is its place among the films that are shown.
   constructor(film, run) {
-    this.run = run;
-    this.steps = film.steps.map(asStep);
-    this.listings = film.listings.map(asListing);
-    for (const one of this.listings) {
-      one.lines = one.lines.map((line) => line.split("\t"));
-      one.blocks = one.blocks.map(asBlock);
-    }
-    this.entries = film.entries.map(asEntry);
-    this.states = film.states.map((state) => state.map(asBox));
-    const { stacks, values, containers, more, remarks = [] } = film;
-    Object.assign(this, { stacks, values, containers, more, remarks });
+    const { stacks, values, containers, more, remarks, river } = film;
+    const read = (name, rows = film[name]) => recordsOf(rows, film.fields, name);
+    Object.assign(this, { run, stacks, values, containers, more, remarks, turns: river.turns });
+    this.steps = read("steps");
     this.last = this.steps.length - 1;
-    this.ways = film.river.ways.map(asWay);
-    this.courses = film.river.courses.map(asCourse);
-    for (const one of this.courses) one.marks = one.marks.map(asMark);
-    this.turns = film.river.turns;
-    for (const change of film.changes.map(asChange)) {
+    this.listings = read("listings");
+    for (const one of this.listings) one.tokens = one.tokens.map((line) => line.split("\t"));
+    this.entries = read("entries");
+    this.states = film.states.map((state) => read("boxes", state));
+    this.ways = read("ways", river.ways);
+    this.courses = read("courses", river.courses);
+    for (const change of read("changes")) {
       this.changes.set(change.at, [...this.changesAt(change.at), change]);
     }
     for (const [at, step] of this.steps.entries()) this.reach(step, at);
-    for (const note of film.notes.map(asNote)) this.visits[note.visit].notes.push(note);
+    for (const note of read("notes")) this.visits[note.visit].notes.push(note);
     for (const changes of this.changes.values()) changes.forEach((change) => this.carry(change));
   }
 
-  reach({ place, line, visit }, at) {
+  reach({ listing, line, visit }, at) {
     const call = (this.visits[visit] ??= { reached: new Map(), notes: [] });
     call.last = at;
-    const { first, statements } = this.listings[place];
+    const { first, statements } = this.listings[listing];
     const statement = statements[line - first];
     if (!call.reached.has(statement)) call.reached.set(statement, at);
   }
@@ -61,8 +43,8 @@ export class Film {
     const open = this.carried.find((one) => one.name === name && one.until > at);
     if (verb === "came" && open) open.until = at;
     if (verb !== "left" || open) return;
-    const { place, visit } = this.steps[at];
-    if (!this.listings[place].name.endsWith("__setattr__")) return;
+    const { listing, visit } = this.steps[at];
+    if (!this.listings[listing].name.endsWith("__setattr__")) return;
     const raised = this.visits[visit].notes.find((note) => note.kind === "error");
     this.carried.push({ entry, name, from: at, until: Infinity, lost: raised?.at ?? Infinity });
   }
@@ -73,15 +55,15 @@ export class Film {
 
   // The step at `position`; where there is none, as before the first one, a step of nothing.
   stepAt(position) {
-    return this.steps[position] ?? { place: -1, line: 0, stack: -1, held: 0, values: -1 };
+    return this.steps[position] ?? { listing: -1, line: 0, stack: -1, state: 0, values: -1 };
   }
 
   // The text of the line that runs at `position`.
   textAt(position) {
-    const { place, line } = this.stepAt(position);
-    if (place < 0) return "";
-    const { first, lines } = this.listings[place];
-    return lines[line - first]
+    const { listing, line } = this.stepAt(position);
+    if (listing < 0) return "";
+    const { first, tokens } = this.listings[listing];
+    return tokens[line - first]
       .filter((_, i) => i % 2)
       .join("")
       .trim();
@@ -99,7 +81,7 @@ export class Film {
   // The last call by `position` of the function that is listed at `place`.
   visitAt(position, place) {
     let at = position;
-    while (at >= 0 && this.steps[at].place !== place) at -= 1;
+    while (at >= 0 && this.steps[at].listing !== place) at -= 1;
     return at < 0 ? null : this.visits[this.steps[at].visit];
   }
 

@@ -19,8 +19,8 @@ function codeOf(runs) {
   return code;
 }
 
-function listingOf({ name, first, lines, statements }, films) {
-  const rows = lines.map((runs, i) => {
+function listingOf({ name, first, tokens, statements }, films) {
+  const rows = tokens.map((runs, i) => {
     const gutters = films.map(() => node("span", "inm-player-gutter"));
     const number = node("code", "inm-player-number", String(first + i));
     const notes = films.map(() => node("span", "inm-player-note"));
@@ -86,7 +86,7 @@ export class Source {
   // each has noted at that line.
   show(places, moved, lead) {
     this.shown = [places, moved, lead];
-    const { place, line } = this.films[lead].stepAt(places[lead]);
+    const { listing: place, line } = this.films[lead].stepAt(places[lead]);
     const listing = (this.listings[place] ??= listingOf(
       this.films[lead].listings[place],
       this.films,
@@ -97,7 +97,7 @@ export class Source {
     const noted = known.map(({ told }) => new Map(told.map((note) => [note.line, note])));
     const now = this.films.map((film, k) => film.stepAt(places[k]));
     const signOf = (k, one) => {
-      const isHere = now[k].place === place && now[k].line === one.line;
+      const isHere = now[k].listing === place && now[k].line === one.line;
       if (isHere) return moved[k] ? "now" : "waits";
       return known[k].fate(one.statement);
     };

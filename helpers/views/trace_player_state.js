@@ -1,7 +1,7 @@
 // The local names and the containers on the right of the player.
 
 import { breakable, mark, node } from "./dom.js";
-import { FLIGHT } from "./motion.js";
+import { FLIGHT, isStill } from "./motion.js";
 import { count } from "./words.js";
 
 const TRAY = "in hand";
@@ -29,13 +29,13 @@ export class State {
 
   // Shows the step at `position`.
   show(position) {
-    const { held, values } = this.film.stepAt(position);
+    const { state, values } = this.film.stepAt(position);
     const locals = this.film.values[values] ?? [];
     const text = this.film.textAt(position);
     const spoken = locals.filter(([name]) => text.match(/\w+/g)?.includes(name));
     // Where there are two, there is room for what the line speaks of.
     this.locals.replaceChildren(...(this.name ? spoken : locals).map(nameOf));
-    this.draw(position, held);
+    this.draw(position, state);
     const lit = spoken.map(([, words]) => words); // a container stands there by its name
     for (const box of this.boxes.children) {
       const isLit = lit.includes(box.dataset.box);
@@ -53,16 +53,16 @@ export class State {
     else if (below > 0) element.scrollTop += Math.min(top, below + ROOM);
   }
 
-  draw(position, held) {
+  draw(position, state) {
     const changes = this.film.changesAt(position);
     const hand = this.film.inHandAt(position);
     const isLost = hand.some(({ lost }) => lost <= position);
-    const drawn = JSON.stringify([held, changes, hand, isLost]);
+    const drawn = JSON.stringify([state, changes, hand, isLost]);
     if (this.drawn === drawn) return;
     this.drawn = drawn;
-    const boxes = this.film.states[held].map((state, box) => {
+    const boxes = this.film.states[state].map((held, box) => {
       const mine = changes.filter((change) => change.box === box);
-      return this.boxOf(this.film.containers[box], state, mine);
+      return this.boxOf(this.film.containers[box], held, mine);
     });
     const tray = this.trayOf(hand, position);
     const flights = [tray, ...boxes].flatMap(({ came }) => came);
@@ -85,15 +85,15 @@ export class State {
     });
     const list = items.length ? node("ul", "", ...items) : node("span", "inm-soft", "nothing");
     const about = { class: "inm-player-tray", "data-box": TRAY };
-    return { element: node("div", about, node("div", "inm-player-head", "in hand"), list), came };
+    return { element: node("div", about, node("div", "inm-player-head", TRAY), list), came };
   }
 
   // One container with its `changes`, and of what came in the items and where they came from.
-  boxOf(name, { there, entries, more }, changes) {
+  boxOf(name, { there, held, more }, changes) {
     const staying = changes.filter(({ verb }) => verb !== "left");
     const leaving = changes.filter(({ verb }) => verb === "left");
     const came = [];
-    const items = entries.map((entry) => {
+    const items = held.map((entry) => {
       const own = this.film.entries[entry].name;
       const change = staying.find((one) => this.film.entries[one.entry].name === own);
       const words = change?.verb === "came" ? "came in" : change?.verb;
@@ -111,7 +111,7 @@ export class State {
   }
 
   itemOf(entry, change, words) {
-    const { name, kind, about } = this.film.entries[entry];
+    const { name, kind, words: about } = this.film.entries[entry];
     const sign = this.signs[kind];
     const label = node("span", "inm-soft", about || sign.label);
     const said = words ? node("b", "inm-player-change", words) : "";
@@ -128,7 +128,7 @@ export class State {
   fly(item, origin) {
     const left = this.boxes.querySelector(`[data-box="${origin || "none"}"]`);
     const from = left ?? this.locals.lastElementChild;
-    if (!from || window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (!from || isStill()) return;
     const [a, b] = [from, item].map((element) => element.getBoundingClientRect());
     const start = `translate(${a.left - b.left}px, ${a.top - b.top}px)`;
     const frames = [{ transform: start }, { transform: "none" }];

@@ -110,7 +110,7 @@ class Player {
 }
 
 function filmsOf({ film, other }) {
-  const found = [film, ...(other ? [{ ...other, listings: film.listings }] : [])];
+  const found = [film, ...(other ? [{ ...film, ...other }] : [])];
   return found.map((one, run) => new Film(one, run));
 }
 

@@ -38,7 +38,7 @@ class Grid {
   body = node("tbody", { role: "rowgroup" });
   roving = new Roving(this.body);
   head = node("thead", { role: "rowgroup" });
-  status = node("div", { class: "inm-status", role: "status" });
+  status = node("div", { class: "inm-status inm-prose", role: "status" });
   button = node("button", { type: "button", class: "inm-button" });
   stop = () => {};
 

@@ -381,10 +381,12 @@ def widget_outputs(page: Page) -> list[str]:
 
 
 # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
-# has no height and hides what overflows it, and in what its panels hide below the fold.
+# has no height and hides what overflows it, and in what its panels hide below the fold. And for each
+# contrast it first lays out all that is on the page: without the code, far less.
 WHOLE = """html, body { height: 100vh; }
 :has(.jp-WindowedPanel-outer), .jp-WindowedPanel-outer {
-    overflow: visible !important; contain: none !important; }"""
+    overflow: visible !important; contain: none !important; }
+.jp-Cell-inputWrapper { display: none !important; }"""
 
 
 @contextmanager

@@ -50,6 +50,11 @@ def copied_where_numbers_are(model, state_dict, lr):
     return SGD([{"params": [one]} for one in model.parameters()], lr)
 
 
+def in_a_group(model, state_dict, lr):
+    model.load_state_dict(state_dict, assign=True)
+    return SGD([{"params": list(model.parameters())}], lr=lr)
+
+
 def handed_over(model, state_dict, lr):
     optimizer = SGD(list(model.parameters()), lr=lr)
     model.load_state_dict(copy.deepcopy(state_dict), assign=True)
@@ -68,7 +73,7 @@ def other_way(model, state_dict):
 
 
 def registered(model, state_dict):
-    model.load_state_dict(dict(state_dict), assign=True)
+    model.load_state_dict(copy.copy(state_dict), assign=True)
     model.head.register_parameter("weight", model.embed.weight)
     return model
 
@@ -76,7 +81,9 @@ def registered(model, state_dict):
 def one_for_all(model, state_dict):
     weight = nn.Parameter(state_dict["embed.weight"])
     twice = dict.fromkeys(("embed.weight", "head.weight"), weight)
-    model.load_state_dict({**state_dict, **twice}, assign=True)
+    state = copy.copy(state_dict)
+    state.update((key, weight) for key in twice if key in state)
+    model.load_state_dict(state, assign=True)
     return model
 
 
@@ -139,7 +146,7 @@ RIGHT = {
         edited(Scales, (DICT, "nn.ParameterDict({name: torch.ones(1) for name in names})")),
     ],
     "6.3": [in_place, two_groups, all_options],
-    "6.4": [copied_where_numbers_are, handed_over],
+    "6.4": [copied_where_numbers_are, in_a_group, handed_over],
     "6.5": [
         edited(FilterBank, (NAMED, "list(self._buffers.values())")),
         edited(FilterBank, (NAMED, "self.state_dict().values()")),

@@ -1,7 +1,6 @@
 // Shows a lesson slide by slide. The keys are the deck's until the focus goes into a view; Escape
 // gives them back. Nothing here asks a network.
 
-const NARROW = 800; // pixels: a phone is read, not projected, so there nothing is scaled
 const STAGE = { width: 1280, height: 720 };
 const SWIPE = 60;
 const NEARLY = 8; // pixels by which a slide may be too tall
@@ -215,8 +214,7 @@ function tellNotes() {
 // --- begin ---------------------------------------------------------------------------------------
 
 function fit() {
-  const scale = Math.min(innerWidth / STAGE.width, innerHeight / STAGE.height);
-  const zoom = innerWidth < NARROW ? 1 : scale;
+  const zoom = Math.min(innerWidth / STAGE.width, innerHeight / STAGE.height);
   document.documentElement.style.setProperty("--inm-zoom", zoom);
   if (at >= 0) makeRoom();
 }

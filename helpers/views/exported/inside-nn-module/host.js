@@ -3,7 +3,6 @@
 // would have answered came with the page; what did not is told in words. Nothing here asks a
 // network, and no text of a model becomes markup.
 
-const NEEDS_A_KERNEL = "Run the lesson to do this: there is no kernel behind this page.";
 const MEMORY = "inside-nn-module"; // the one thing that is stored: what the reader has answered
 
 // --- what came with the page ---------------------------------------------------------------------
@@ -129,7 +128,7 @@ class Model {
 
   // The answer comes later, as it does from a kernel.
   send(message) {
-    const { answers = [], needs = NEEDS_A_KERNEL } = this.#part;
+    const { answers = [], needs } = this.#part;
     const asked = inOrder(message);
     const known = answers.find(([question]) => inOrder(question) === asked);
     const reply = known ? known[1] : { error: needs };
