@@ -381,8 +381,8 @@ def widget_outputs(page: Page) -> list[str]:
 
 
 # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
-# has no height and hides what overflows it, and in what its panels hide below the fold. And for each
-# contrast it first lays out all that is on the page: without the code, far less.
+# has no height and hides what overflows it, and in what its panels hide below the fold. And for
+# each contrast it first lays out all that is on the page: without the code, far less.
 WHOLE = """html, body { height: 100vh; }
 :has(.jp-WindowedPanel-outer), .jp-WindowedPanel-outer {
     overflow: visible !important; contain: none !important; }
