@@ -225,6 +225,17 @@ def test_the_readme_links_to_what_is_there_and_lists_every_lesson():
     assert {f"notebooks/{path.name}" for path in lessons()} <= set(local)
 
 
+def test_all_that_is_run_by_hand_stands_in_the_readme_of_the_tests():
+    words = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    folder = ROOT / "tests"
+    run = [path for path in folder.rglob("*.py") if '__name__ == "__main__"' in path.read_text()]
+    # What a fixture runs is not run by hand.
+    by_hand = {path for path in run if path.parent.name != "browser"} - {Path(__file__)}
+    names = [named(path).removesuffix(".py").removesuffix("/__main__") for path in by_hand]
+    assert "tests/hub" in names
+    assert [name for name in names if f"`python -m {name.replace('/', '.')}`" not in words] == []
+
+
 def test_the_python_of_the_readme_runs():
     model = torch.nn.Linear(2, 3)
     names = {

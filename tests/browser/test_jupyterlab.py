@@ -2,8 +2,14 @@
 
 from html import escape
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
+
 from tests.browser import jupyterlab
 from tests.browser.jupyterlab import STRUCK
+from tests.notebook_files import lessons
+from tests.refresh_notebooks import METADATA
 
 BROKEN_VIEW = """\
 import anywidget
@@ -40,3 +46,23 @@ def test_a_face_that_is_more_than_text_is_noticed(lab, still):
     assert not jupyterlab.stays_text(lab, page.locator(".jp-RenderedHTML"))
     lab.forget_problems(page)  # the picture that is not there
     assert jupyterlab.stays_text(lab, page.locator(".jp-RenderedHTML p").first)
+
+
+def test_a_saved_view_whose_kernel_is_gone_says_what_notebook_0_has_the_cure_for(lab, page):
+    """The words are those of JupyterLab's own extension: here it is asked which they are."""
+    path = lab.root / "notebooks" / "left.ipynb"
+    cell = new_code_cell("import torch, helpers\nhelpers.StateMap(torch.nn.Linear(2, 3))")
+    nbformat.write(new_notebook(cells=[cell], metadata=METADATA), path)
+    jupyterlab.open_notebook(page, f"notebooks/{path.name}")
+    jupyterlab.run_all(page)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    page.evaluate(f"() => {kernel}.restart()")
+    page.reload()
+    jupyterlab.wait_until_open(page)
+    words = "Error displaying widget: model not found"
+    expect(page.locator(".jp-OutputArea-output")).to_have_text(words)
+    source = "".join(cell.source for cell in nbformat.read(lessons()[0], as_version=4).cells)
+    assert f'"{words}"' in source
+    jupyterlab.run_all(page)  # the cure
+    expect(page.locator(".inm-map")).to_be_visible()
