@@ -27,6 +27,7 @@ export class Tree {
   show() {
     if (this.rows.filter?.waiting) return; // what was found before stays until the answer is here
     this.items = this.rows.items();
+    this.onMore = null;
     this.element.hidden = this.items.length === 0;
     this.measure();
     this.spacer.style.height = `${this.items.length * this.rowHeight}px`;
@@ -47,6 +48,10 @@ export class Tree {
     return this.items.findIndex((item) => item.id === this.selected && !item.act);
   }
 
+  placeOfKeyboard() {
+    return this.onMore ?? this.placeOfSelected();
+  }
+
   draw(event) {
     if (!this.rowHeight) return;
     const { scrollTop, clientHeight } = this.element;
@@ -54,13 +59,13 @@ export class Tree {
     const seen = Math.ceil(clientHeight / this.rowHeight) + 8;
     const last = Math.min(this.items.length, first + seen);
     const kept = this.sweep(event?.type === "scroll", first, last);
+    const here = this.placeOfKeyboard();
     let next = this.spacer.firstChild;
     for (let place = first; place < last; place += 1) {
       if (kept.has(place)) next = kept.get(place).nextSibling;
-      else this.spacer.insertBefore(this.rowAt(place), next);
+      else this.spacer.insertBefore(this.rowAt(place, here), next);
     }
-    const active = this.placeOfSelected();
-    this.activate(active >= first && active < last ? `${this.prefix}-${active}` : null);
+    this.activate(here >= first && here < last ? `${this.prefix}-${here}` : null);
   }
 
   // Takes away the rows that are drawn anew. What stays in sight while it scrolls stays the element
@@ -80,13 +85,14 @@ export class Tree {
     else this.element.setAttribute("aria-activedescendant", id);
   }
 
-  rowAt(place) {
+  rowAt(place, here) {
     const { id, depth, act, n } = this.items[place];
     const line = {
       id: `${this.prefix}-${place}`,
       "data-place": place,
       role: "treeitem",
       "aria-level": depth + 1,
+      "aria-selected": String(place === here),
       style: `top:${place * this.rowHeight}px;padding-left:${0.4 + depth * 1.25}em`,
     };
     if (act) {
@@ -107,7 +113,6 @@ export class Tree {
       class: `inm-map-row${around ? " inm-map-around" : ""}`,
       "data-kind": row.kind,
       "aria-label": `${row.name}, ${sign.label}, ${row.note}`,
-      "aria-selected": String(id === this.selected),
       "aria-expanded": isModule(row) && String(isOpen),
     };
     return node("div", { ...line, ...about }, ...this.partsOf(row, sign, isOpen));
@@ -143,9 +148,6 @@ export class Tree {
     this.onMore = place;
     this.scrollTo(place);
     this.draw();
-    const line = this.spacer.querySelector(`[data-place="${place}"]`);
-    line.setAttribute("aria-selected", "true");
-    this.activate(line.id);
   }
 
   onClick(event) {
@@ -194,7 +196,7 @@ export class Tree {
   }
 
   move(by) {
-    const from = this.onMore ?? this.placeOfSelected();
+    const from = this.placeOfKeyboard();
     const to = Math.min(this.items.length - 1, Math.max(0, from + by));
     if (this.items[to].act) this.standOnMore(to);
     else this.on.select(this.items[to].id);
@@ -207,7 +209,7 @@ export class Tree {
   }
 
   goIn() {
-    const place = this.onMore ?? this.placeOfSelected();
+    const place = this.placeOfKeyboard();
     const next = this.items[place + 1];
     const closed = isModule(this.rows.get(this.selected)) && !this.rows.open.has(this.selected);
     if (closed && !this.rows.filter) this.on.open(this.selected, true);
