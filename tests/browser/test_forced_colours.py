@@ -124,7 +124,8 @@ def test_the_line_that_runs_and_the_name_that_came_are_framed(forced):
 def test_a_chosen_tensor_is_framed_and_kinds_differ_in_the_strip(forced):
     page = forced(StateMap(model()))
     for chosen in (".inm-map-row[aria-selected=true]", ".inm-strip-piece[aria-selected=true]"):
-        assert style(page.locator(chosen), "outline-style") == "solid"
+        # The map draws its rows anew when it comes into sight: one that is gone has no style.
+        expect(page.locator(chosen)).to_have_css("outline-style", "solid")
     fills = page.locator(".inm-strip-fill").evaluate_all(
         "all => all.map(one => { const {borderBottomStyle, borderTopWidth} = getComputedStyle(one);"
         " return [one.dataset.kind, `${borderBottomStyle} ${borderTopWidth}`]; })"
