@@ -93,7 +93,9 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
 
 @rule("uninitialized", "info", "parameter")
 def uninitialized(model: Holders) -> Iterator[Symptom]:
-    message = "has no shape yet: it gets one from the first batch, and cannot be counted before"
+    message = (
+        "has no shape yet: it gets one from the first batch or a load, and cannot be counted before"
+    )
     for one in model.special:
         if is_lazy(one.tensor):
             yield Symptom(one.place, message, "model(batch)  # once, before the optimizer is made")
