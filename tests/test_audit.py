@@ -1561,6 +1561,17 @@ def test_an_inference_tensor_that_is_not_saved_stops_no_load_and_may_be_added():
         model.x.add_(1)
 
 
+def test_a_step_passes_over_a_parameter_and_may_write_into_its_memory_all_the_same():
+    layer, flat = nn.Linear(2, 1, bias=False), nn.Parameter(torch.zeros(2))
+    layer.weight = nn.Parameter(flat.data.view(1, 2))
+    optimizer = torch.optim.SGD([flat], lr=1)
+    (missed,) = (one for one in audit(layer, optimizer) if one.code == "optimizer-misses")
+    assert missed.message.endswith("passes over it")
+    flat.grad = torch.ones(2)
+    optimizer.step()
+    assert layer.weight.tolist() == [[-1, -1]]
+
+
 @pytest.mark.parametrize("code", ["expanded-tensor", "inference-tensor"])
 def test_a_step_is_refused_if_it_is_not_fused(code):
     with torch.inference_mode(code == "inference-tensor"):
