@@ -122,7 +122,8 @@ def untouched_module(training: Training) -> Iterator[Symptom]:
         what, them = "its Parameter is", "it"
         if len(missed) > 1:
             what, them = f"its {len(missed):,} trainable Parameters are", "them"
-        message = f"{what} in no optimizer given to audit(), so each step() of these passes over {them}"
+        each = f"so each step() of these passes over {them}"
+        message = f"{what} in no optimizer given to audit(), {each}"
         place = model.nodes[node]
         frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
         line = f"audit(model, {training.optimizers.names()}, its_optimizer)"
