@@ -13,6 +13,7 @@ import inspect
 import itertools
 import json
 import linecache
+import re
 import subprocess
 import sys
 import textwrap
