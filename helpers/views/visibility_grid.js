@@ -37,9 +37,7 @@ function arrange(parent, children) {
 // How a cell is told; what is seen is filled.
 function truthOf(answer) {
   if (typeof answer === "string") return { told: "open", sign: "?", words: answer };
-  return answer
-    ? { told: "yes", sign: "", words: "yes" }
-    : { told: "no", sign: "–", words: "no" };
+  return answer ? { told: "yes", sign: "", words: "yes" } : { told: "no", sign: "–", words: "no" };
 }
 
 class Grid {
