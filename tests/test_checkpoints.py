@@ -1339,6 +1339,61 @@ def test_a_quantized_layer_looks_for_what_it_saves():
     assert [step.kind for step in found.advice] == ["quantized"]
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.int32])
+@pytest.mark.parametrize("scale", ["0.SCB", "0.weight_scale", "0.weight.absmax"])
+def test_packed_numbers_are_not_taken_for_weights_and_their_scale_is_not_thrown_away(dtype, scale):
+    """As files of bitsandbytes and of fp8 models have them: what was advised loaded strictly, and
+    the layer had the packed numbers for its weights."""
+    model = nn.Sequential(nn.Linear(3, 2, bias=False))
+    file = {"0.weight": torch.ones(2, 3).to(dtype), scale: torch.ones(2)}
+    found = compare_checkpoint(model, file)
+    assert found.loads is False and found.unexpected == [scale]
+    (step,) = found.advice
+    assert (step.kind, step.enough, step.code) == (
+        "quantized",
+        False,
+        "# Quantize the model first, then load.",
+    )
+    assert step.words == (
+        f"'0.weight' is {dtype} in the file, and torch.float32 in the model: the numbers of a "
+        f"quantized layer, which mean nothing without their scale, as '{scale}'. A load takes them "
+        "as they are; no names will help."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "extra"),
+    [
+        ("0.weight", torch.ones(2, 3).half(), "0.more"),  # another width of floats
+        ("0.weight", torch.ones(2, 3).int(), "1.more"),  # nothing beside it
+        ("0.weight", torch.ones(2, 3), "0.more"),
+        ("0.bias", torch.ones(2).int(), "0.more"),  # no matrix
+    ],
+)
+def test_what_is_not_packed_may_leave_out_what_has_no_place(key, value, extra):
+    model = nn.Sequential(nn.Linear(3, 2))
+    file = {**model.state_dict(), key: value, extra: torch.ones(2)}
+    assert [step.kind for step in compare_checkpoint(model, file).advice] == ["no place"]
+
+
+def test_the_parts_of_wrappers_that_are_told_are_those_by_which_the_names_differ():
+    def net(around) -> nn.Module:
+        return nn.ModuleDict({"module": around(nn.Linear(1, 2)), "head": nn.Linear(1, 2)})
+
+    plain = net(lambda one: one)
+    renamed_ = renamed(
+        plain.state_dict(), ("module.weight", "module._checkpoint_wrapped_module.weight")
+    )
+    for model, file, parts in (
+        (plain, renamed_, ["_checkpoint_wrapped_module"]),
+        (net(torch.compile), plain.state_dict(), ["_orig_mod"]),
+    ):
+        (step,) = compare_checkpoint(model, file).advice
+        assert step.kind == "wrapper" and step.enough
+        assert step.words.endswith(f"by parts that a wrapper puts in: {parts}.")
+        assert load(model, applied(model, file, step.code), strict=True)[1] == ""
+
+
 def test_a_hook_of_torchs_that_looks_at_names_alone_is_rehearsed():
     def model():
         return nn.Sequential(checkpoint_wrapper(nn.Linear(1, 2)))

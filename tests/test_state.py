@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
+from torch.nn.utils import prune
 
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import portions, tree, walk
@@ -1037,6 +1038,8 @@ def _made_by_torch():
         yield torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
         yield nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
         yield nn.utils.weight_norm(nn.Linear(2, 3))
+        yield nn.utils.spectral_norm(nn.Linear(2, 3))
+        yield prune.identity(nn.Linear(2, 3), "weight")
         yield nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
         yield torch.compile(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
         yield nn.DataParallel(nn.Linear(2, 3))

@@ -110,6 +110,7 @@ IN_ORDER = (
     shaping.learned_table,
     lacking.extra_state,
     lacking.unsaved,
+    surplus.whole_numbers,
     surplus.non_tensor,
     surplus.no_place,
 )

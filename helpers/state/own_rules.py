@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import nn
 
 from helpers.state.class_rules import REACHING, SEEING, ClassFacts, class_facts
-from helpers.state.objects import class_dict, class_name, hooks_in, require_module
+from helpers.state.objects import class_dict, class_name, from_torch, hooks_in, require_module
 from helpers.state.torch_private import (
     CONTAINERS,
     LIST_MEMBERS,
@@ -149,8 +149,15 @@ def _mentions(known: ClassFacts, call: str) -> frozenset[str] | None:
 
 
 def _hooks(part: Part) -> tuple[Rule, ...]:
+    """Those that are no objects of a class of torch's layers: the old spectral_norm has one, which
+    writes a number of a version."""
     name = class_name(type(part.module))
-    return tuple(Rule(name, hook) for hook in STATE_DICT_HOOKS if hooks_in(part.own, hook))
+    return tuple(
+        Rule(name, where)
+        for where in STATE_DICT_HOOKS
+        for hook in hooks_in(part.own, where)
+        if not from_torch(type(hook), "torch.nn")
+    )
 
 
 def own_rules(module: nn.Module) -> list[tuple[str, str]]:
