@@ -64,12 +64,24 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
             yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
 
 
+def plain_tensor(case: Case) -> Iterator[Proposal]:
+    """What was registered when the file was made, or is written by a rule of its class, and is
+    looked for by none."""
+    decided = {rule.prefix for rule in case.model.rules}
+    keys = [key for key in case.left if key in case.model.plain and owner_of(key) not in decided]
+    if keys:
+        words = keys_said(keys, "is a plain tensor", "are plain tensors")
+        words += " in this model, which no load fills: left out. If a load is to fill it, register"
+        words += f" it: self.register_buffer({last_part(keys[0])!r}, tensor) in __init__."
+        yield Proposal("plain tensor", words, leaving_out(keys))
+
+
 def first_use(case: Case) -> Iterator[Proposal]:
     """What a class makes when it is first used, or under some option: a fresh model has no slot."""
     found = {}
     for key in case.left:
         maker = maker_of(case, key)
-        if maker is not None and key not in case.model.empty:
+        if maker is not None and key not in case.model.empty and key not in case.model.plain:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
         words = keys_said(keys, "is not in this model", "are not in this model")
