@@ -155,15 +155,34 @@ def test_traces_are_told_word_for_word_as_they_were_read():
     assert_told("tracing", lines)
 
 
+TESTS = [
+    range(node.lineno, node.test.end_lineno + 1)
+    for node in ast.walk(ast.parse(SOURCE))
+    if isinstance(node, (ast.If, ast.While))
+]
+
+
+def goes_back(line: int, last: int) -> bool:
+    """Whether a test on several lines goes back, from `last` to `line`: not every version of Python
+    tells of it.
+    """
+    return line < last and any(line in test and last in test for test in TESTS)
+
+
 def lines_by_hand(statement, module) -> list[tuple[str, int]]:
-    """The lines of the file that `statement` runs, by the simplest trace function there is."""
-    seen = []
+    """The lines of the file that `statement` runs, by the simplest trace function there is; that a
+    test goes back is left out.
+    """
+    seen, last = [], {}
 
     def look(frame, event, arg):
         if frame.f_code.co_filename != FILE:
             return None
         if event == "line":
-            seen.append((frame.f_code.co_name, frame.f_lineno))
+            line = frame.f_lineno
+            if not goes_back(line, last.get(frame, 0)):
+                seen.append((frame.f_code.co_name, line))
+                last[frame] = line
         return look
 
     before = sys.gettrace()
