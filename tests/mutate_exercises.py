@@ -141,7 +141,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         yield f"drops {node.keywords[i].arg}=", _with(node, keywords=kept)
     for i in range(len(node.args)):
         yield f"drops argument {i}", _with(node, args=node.args[:i] + node.args[i + 1 :])
-        yield f"argument {i} in place of the call", node.args[i]
+        yield f"argument {i} in place of {ast.unparse(node)}", node.args[i]
     if len(node.args) == 2:
         yield "turns its arguments", _with(node, args=node.args[::-1])
     if isinstance(node.func, ast.Attribute):
@@ -220,16 +220,19 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "line 5: .ones becomes .zeros": "the first number of `scale` is not asked for",
         "line 5: .ones becomes .empty": "the first number of `scale` is not asked for",
     },
-    "1.4": {"line 3: argument 0 in place of the call": "a tensor's hash is its identity"},
+    "1.4": {"line 3: argument 0 in place of id(value)": "a tensor's hash is its identity"},
     "1.5": {"line 3: backwards": "the position goes along with the parameter"},
     "2.3": {"line 7: backwards": "the order in which they are frozen plays no part"},
     "3.2": {"line 4: 1 becomes -1": "the last dimension of two is the second"},
     "3.3": {"line 4: .empty becomes .ones": "no rows have no numbers"},
     "3.5": {"line 2: backwards": "the order of the modules plays no part"},
-    "4.2": {"line 5: argument 0 in place of the call": "a `torch.Size` is a tuple"},
+    "4.2": {"line 5: argument 0 in place of tuple(parameter.shape)": "a `torch.Size` is a tuple"},
     "6.2": {
         f"line 4: {words}": "an `nn.ParameterDict` makes a parameter of any tensor"
-        for words in ("argument 0 in place of the call", ".Parameter becomes .Buffer")
+        for words in (
+            "argument 0 in place of nn.Parameter(torch.ones(1))",
+            ".Parameter becomes .Buffer",
+        )
     },
     "6.5": {"line 5: backwards": "`forward` goes by the names, whatever their order"},
     "6.7": {"line 3: backwards": "the order of the entries plays no part"},
@@ -259,11 +262,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "7.4": {
         "line 5: drops if not isinstance(name, str):": "`in` and `hasattr` raise the same",
         "line 6: drops raise TypeError('a name is a text')": "`in` and `hasattr` raise the same",
-        "line 5: argument 1 in place of the call": "`in` and `hasattr` raise the same",
+        "line 5: argument 1 in place of isinstance(name, str)": "`in` and `hasattr` raise the same",
     },
     "7.5": {
         "line 3: only not (module is None or isinstance(module, Base))": "`in` raises the same",
-        "line 3: argument 1 in place of the call": "`in` and `hasattr` raise the same",
+        "line 3: argument 1 in place of isinstance(name, str)": "`in` raises the same",
     },
     "7.8": {
         "line 5: drops keep_vars=": "a detached tensor has the same memory",
@@ -300,8 +303,16 @@ def survivors(exercise: Exercise) -> tuple[int, list[tuple[str, str]]]:
     return count, passed
 
 
+def unmet(key: str, passed: list[tuple[str, str]]) -> list[str]:
+    """What `EQUIVALENT` explains of an exercise, and none of the mutants that passed has."""
+    met = {words for words, _ in passed}
+    return [words for words in EQUIVALENT.get(key, {}) if words not in met]
+
+
 def main(keys: list[str]) -> None:
     every = all_exercises()
+    for key in EQUIVALENT.keys() - every.keys():
+        print(f"*** EXPLAINED, AND NO EXERCISE: {key}")
     for key in keys or every:
         count, passed = survivors(every[key])
         known = EQUIVALENT.get(key, {})
@@ -310,6 +321,8 @@ def main(keys: list[str]) -> None:
             print(f"    {words}: {known.get(words, '*** NOT EXPLAINED')}")
             if words not in known:
                 print("        " + text.replace("\n", "\n        "))
+        for words in unmet(key, passed):
+            print(f"    *** EXPLAINED, AND NOT MET: {words}")
 
 
 if __name__ == "__main__":

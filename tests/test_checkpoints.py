@@ -1339,6 +1339,134 @@ def test_a_quantized_layer_looks_for_what_it_saves():
     assert [step.kind for step in found.advice] == ["quantized"]
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.int32])
+@pytest.mark.parametrize("scale", ["0.SCB", "0.weight_scale", "0.weight.absmax"])
+def test_packed_numbers_are_not_taken_for_weights_and_their_scale_is_not_thrown_away(dtype, scale):
+    """As files of bitsandbytes and of fp8 models have them: what was advised loaded strictly, and
+    the layer had the packed numbers for its weights."""
+    model = nn.Sequential(nn.Linear(3, 2, bias=False))
+    file = {"0.weight": torch.ones(2, 3).to(dtype), scale: torch.ones(2)}
+    found = compare_checkpoint(model, file)
+    assert found.loads is False and found.unexpected == [scale]
+    (step,) = found.advice
+    assert (step.kind, step.enough, step.code) == (
+        "quantized",
+        False,
+        "# Quantize the model first, then load.",
+    )
+    assert step.words == (
+        f"'0.weight' is {dtype} in the file, and torch.float32 in the model: the numbers of a "
+        f"quantized layer, which mean nothing without their scale, as '{scale}'. A load takes them "
+        "as they are; no names will help."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "extra"),
+    [
+        ("0.weight", torch.ones(2, 3).half(), "0.more"),  # another width of floats
+        ("0.weight", torch.ones(2, 3).int(), "1.more"),  # nothing beside it
+        ("0.weight", torch.ones(2, 3), "0.more"),
+        ("0.bias", torch.ones(2).int(), "0.more"),  # no matrix
+    ],
+)
+def test_what_is_not_packed_may_leave_out_what_has_no_place(key, value, extra):
+    model = nn.Sequential(nn.Linear(3, 2))
+    file = {**model.state_dict(), key: value, extra: torch.ones(2)}
+    assert [step.kind for step in compare_checkpoint(model, file).advice] == ["no place"]
+
+
+class Tally(nn.Module):
+    """Its total was a buffer once, and is a plain tensor now."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.total = torch.zeros(1)
+
+
+class Writes(Tally):
+    """As a metric does: what it writes, nobody loads."""
+
+    def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
+        saved = super().state_dict(
+            *args, destination=destination, prefix=prefix, keep_vars=keep_vars
+        )
+        saved[f"{prefix}total"] = self.total
+        return saved
+
+
+class Reads(Writes):
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        self.total = state_dict.pop(f"{prefix}total", self.total)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+@pytest.mark.parametrize("kind", [Tally, Writes])
+def test_a_plain_tensor_that_is_in_the_file_is_told_as_one_that_no_load_fills(kind):
+    model = nn.Sequential(nn.Linear(1, 1), kind())
+    file = {**model.state_dict(), "1.total": torch.ones(1)}
+    found = compare_checkpoint(model, file)
+    (step,) = found.advice
+    assert (step.kind, step.enough, found.unexpected) == ("plain tensor", True, ["1.total"])
+    assert step.words == (
+        "'1.total' is a plain tensor in this model, which no load fills: left out. If a load is to "
+        "fill it, register it: self.register_buffer('total', tensor) in __init__."
+    )
+    assert load(model, applied(model, file, step.code), strict=True)[1] == ""
+    assert float(model[1].total) == 0
+    total = vars(model[1]).pop("total")  # the other cure
+    model[1].register_buffer("total", total)
+    assert load(model, file, strict=True)[1] == "" and float(model[1].total) == 1
+
+
+def test_a_class_that_loads_its_plain_tensor_itself_is_not_advised_against_it():
+    model = nn.Sequential(nn.Linear(1, 1), Reads())
+    found = compare_checkpoint(model, {**model.state_dict(), "1.total": torch.ones(1)})
+    assert found.loads is None and found.advice == []
+
+
+class Delegates(nn.Module):
+    """A wrapper whose state is that of the model in it, under the names that this has."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(1, 1)
+
+    def state_dict(self, *args, **options):
+        return self.inner.state_dict(*args, **options)
+
+    def load_state_dict(self, *args, **options):
+        return self.inner.load_state_dict(*args, **options)
+
+
+def test_nothing_is_advised_on_names_where_the_model_saves_and_loads_by_its_own():
+    model, file = Delegates(), nn.Linear(1, 1).state_dict()
+    found = compare_checkpoint(model, file)
+    assert found.loads is None and found.advice == []
+    assert load(model, file, strict=True)[1] == ""
+    nested = compare_checkpoint(model, {"epoch": 1, "model": {**model.state_dict()}})
+    assert [step.kind for step in nested.advice] == ["nested"]
+
+
+def test_the_parts_of_wrappers_that_are_told_are_those_by_which_the_names_differ():
+    def net(around) -> nn.Module:
+        return nn.ModuleDict({"module": around(nn.Linear(1, 2)), "head": nn.Linear(1, 2)})
+
+    plain = net(lambda one: one)
+    renamed_ = renamed(
+        plain.state_dict(), ("module.weight", "module._checkpoint_wrapped_module.weight")
+    )
+    for model, file, parts in (
+        (plain, renamed_, ["_checkpoint_wrapped_module"]),
+        (net(torch.compile), plain.state_dict(), ["_orig_mod"]),
+    ):
+        (step,) = compare_checkpoint(model, file).advice
+        assert step.kind == "wrapper" and step.enough
+        assert step.words.endswith(f"by parts that a wrapper puts in: {parts}.")
+        assert load(model, applied(model, file, step.code), strict=True)[1] == ""
+
+
 def test_a_hook_of_torchs_that_looks_at_names_alone_is_rehearsed():
     def model():
         return nn.Sequential(checkpoint_wrapper(nn.Linear(1, 2)))

@@ -28,7 +28,7 @@ from helpers.exercises.feedback import Feedback, check
 from helpers.exercises.menagerie import MODELS, menagerie
 from helpers.exercises.questions import LESSONS
 from tests.lesson_kernel import ROOT
-from tests.mutate_exercises import EQUIVALENT, survivors
+from tests.mutate_exercises import EQUIVALENT, mutants, survivors, unmet
 from tests.notebook_files import read, text
 from tests.right import function, raising, source
 
@@ -744,6 +744,15 @@ def test_a_mutant_that_is_wrong_is_seen():
     blind = replace(EXERCISES["1.4"], experiment=lambda answer: iter([("it", dict)]))
     asked, passed = survivors(blind)
     assert asked >= len(passed) > asked - 2 > 10
+
+
+def test_each_explanation_is_of_one_mutant_and_the_command_says_which_was_not_met():
+    for key, explained in EQUIVALENT.items():
+        asked = Counter(words for words, _ in mutants(source_of(EXERCISES[key].reference)))
+        assert {words: asked[words] for words in explained} == dict.fromkeys(explained, 1), key
+    met = [(words, "") for words in EQUIVALENT["8.2"]]
+    assert unmet("8.2", met) == unmet("1.1", []) == []
+    assert unmet("8.2", met[1:]) == [met[0][0]]
 
 
 def test_examine_gives_a_verdict_without_any_hints():

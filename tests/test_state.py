@@ -17,14 +17,17 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
+from torch.nn.utils import prune
 
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import portions, tree, walk
-from helpers.state.class_rules import SEEING
+from helpers.state.class_rules import REACHING, SEEING
 from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
+from helpers.state.own_rules import Untold, own_rules
 from helpers.state.snapshot import Entry, snapshot
+from helpers.state.torch_private import MOVE_ONE, SAVE_ONE
 from helpers.state.totals import census, totals
-from helpers.state.visibility import Seen, Sight, experiment, own_rules, visibility
+from helpers.state.visibility import Seen, Sight, experiment, visibility
 from helpers.state.ways import WAYS, Ways, ways
 from helpers.views import visibility_table
 from tests.html_page import Page
@@ -908,8 +911,9 @@ def assert_gradients_agree(module: nn.Module, found: list[Sight]) -> None:
 def test_every_instance_of_torchs_module_database_is_seen_as_torch_sees_it():
     for name, module in database():
         with untouched(module, name):
-            found = visibility(module)
+            visibility(module)
         assert own_rules(module) == [], name
+        found = visibility(module)  # without the hook that `untouched` lays: it is a rule too
         assert [(sight.path, sight.kind) for sight in found] == [
             (entry.path, entry.kind)
             for entry in snapshot(module).entries
@@ -1034,6 +1038,8 @@ def _made_by_torch():
         yield torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
         yield nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
         yield nn.utils.weight_norm(nn.Linear(2, 3))
+        yield nn.utils.spectral_norm(nn.Linear(2, 3))
+        yield prune.identity(nn.Linear(2, 3), "weight")
         yield nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
         yield torch.compile(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
         yield nn.DataParallel(nn.Linear(2, 3))
@@ -1123,9 +1129,16 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
 
     model = nn.Sequential(Quiet(1, 1), Quiet(1, 1), nn.LSTM(1, 1), nn.LazyLinear(1))
     assert own_rules(model) == [("Quiet", "_save_to_state_dict")]
-    assert (
-        visibility(model[0])[0].in_state_dict and list(model[0].state_dict()) == []
-    )  # the stated limit
+    said = visibility(model)
+    assert [one.in_state_dict for one in said[:4]] == [
+        Untold(
+            "cannot be foretold, because Quiet has its own _save_to_state_dict()",
+            "Quiet._save_to_state_dict decides",
+        )
+    ] * 4
+    torchs = [one.in_state_dict for one in said[4:] if one.kind == "parameter"]
+    assert torchs == [True] * 6  # of layers with rules of torch's own
+    assert list(model[0].state_dict()) == []
     plain = nn.Linear(1, 1)
     plain.register_state_dict_post_hook(lambda *_: None)
     assert own_rules(plain) == [("Linear", "_state_dict_hooks")]
@@ -1142,12 +1155,15 @@ def test_a_class_that_cannot_be_hashed_is_named_for_torch_lists_nothing_of_it():
     assert own_rules(model) == [] and len(list(model.parameters())) == 2
 
 
-def test_the_map_says_of_a_tensor_among_the_submodules_that_nothing_sees_it():
+def test_the_map_says_of_a_tensor_among_the_submodules_that_the_calls_raise():
     module = nn.Linear(1, 1)
     module._modules["stray"] = torch.ones(1)
     opened = tree.opened(module, 100, 100)
     (stray,) = [row for row in opened.rows if row.path == "stray"]
-    assert opened.about[stray.id].seen == Seen(False, False, False, False, False, False)
+    raises = Untold(*["raises AttributeError"] * 2)
+    for about in opened.about.values():
+        assert {about.seen[place] for place in (0, 1, 2, 3, 5)} == {raises}
+    assert opened.about[stray.id].seen.gets_gradient is False
     for look in (module.state_dict, lambda: list(module.named_parameters()), module.double):
         with pytest.raises(AttributeError):
             look()
@@ -1202,6 +1218,180 @@ def test_every_method_of_which_torchs_answers_depend_is_named_where_a_class_has_
             assert named == [] or at and name in SEEING  # a part's own to() is never called
     assert {"children", "_apply", "state_dict", "named_modules"} <= decides <= set(SEEING)
     assert at or decides == set(SEEING)
+
+
+@pytest.mark.parametrize("at", ["", "child", "child.inner"])
+@pytest.mark.parametrize("call", SEEING)
+def test_no_answer_is_wrong_where_a_class_has_a_method_of_its_own(call, at):
+    model = nested()
+    part = model.get_submodule(at)
+    part.__class__ = type("Own", (nn.Module,), {call: lambda self, *args, **options: []})
+    found, parts = visibility(model), [model, model._modules["child"]]
+    parts.append(parts[1]._modules["inner"])
+    lists = [
+        {name for name, _ in listing(remove_duplicate=False)}
+        for listing in (model.named_parameters, model.named_buffers)
+    ]
+    really = [*lists, set(model.state_dict())]
+    model.to(torch.float64)
+    paths = ["", "child.", "child.inner."]
+    really.append(
+        {
+            f"{path}{name}"
+            for path, part in zip(paths, parts, strict=True)
+            for name, tensor in (*part._parameters.items(), *part._buffers.items())
+            if tensor.dtype == torch.float64
+        }
+    )
+    open_ones = 0
+    for sight in found:
+        for answer, torchs in zip(sight[2:6], really, strict=True):
+            open_ones += type(answer) is Untold
+            assert type(answer) is Untold or answer == (sight.path in torchs), sight
+    # The lists and `to` are asked of the whole model alone.
+    assert bool(open_ones) == (at == "" or call in (*REACHING, "state_dict", SAVE_ONE, MOVE_ONE))
+
+
+class Moves(nn.Module):
+    """Keeps a tensor in each of three places, for a class below to move."""
+
+    def __init__(self):
+        super().__init__()
+        self.learned = nn.Parameter(torch.ones(1))
+        self.rope = nn.Buffer(torch.ones(1))
+        self.gamma = torch.ones(1)
+
+
+class Brings(Moves):
+    """Moves a plain tensor along, as a metric does with its state."""
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.gamma = fn(self.gamma)
+        return self
+
+
+class Keeps(Moves):
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.rope = self.rope.float()
+        return self
+
+
+class Undoes(Moves):
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        for one in self.buffers():
+            one.data = one.data.float()
+        return self
+
+
+class Stays(Moves):
+    def _apply(self, fn, recurse=True):
+        return self
+
+
+class Public(Moves):
+    """Its `to` asks first and hands on, as that of a pretrained model does."""
+
+    def to(self, *args, **options):
+        if args == ("nowhere",):
+            raise ValueError("there is no such place")
+        return super().to(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "moved"),
+    [
+        (Brings, [True, True, None]),
+        (Keeps, [True, None, None]),
+        (Undoes, [None, None, None]),
+        (Stays, [None, None, None]),
+        (Public, [True, True, None]),
+    ],
+)
+def test_a_move_that_calls_torchs_own_first_moves_what_that_moves(kind, moved):
+    model = kind()
+    found = answers(visibility(model), "moves_with_to")
+    assert [None if type(one) is Untold else one for one in found] == moved
+    (call,) = [name for name in ("_apply", "to") if name in vars(kind)]
+    words = {one.words for one in found if type(one) is Untold}
+    assert words == {f"cannot be foretold, because {kind.__name__} has its own {call}()"}
+    model.to(torch.float64)
+    now = [one.dtype == torch.float64 for one in (model.learned, model.rope, model.gamma)]
+    assert all(said is None or said == is_so for said, is_so in zip(moved, now, strict=True))
+    # Of a part torch calls `_apply` alone, so that its `to` decides nothing there.
+    inside = answers(visibility(nn.Sequential(kind())), "moves_with_to")
+    assert inside == (found if call == "_apply" else [True, True, False])
+
+
+def _inside_itself() -> nn.Module:
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    model.extra_state = torch.ones(1)
+    model[0].owner = model
+    return model
+
+
+def _unhashable(at: str) -> nn.Module:
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    part = model.get_submodule(at)
+    part.__class__ = type("Sized", (type(part),), {"__hash__": None})
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (_inside_itself, RecursionError),
+        (lambda: _unhashable(""), TypeError),
+        (lambda: _unhashable("0"), TypeError),
+    ],
+)
+def test_what_torchs_walks_raise_is_said_of_each_call_that_raises(make, error):
+    """A child that holds its parent, and a class with __eq__ and no __hash__."""
+    model, found = make(), visibility(make())
+    calls = {
+        "in_parameters": lambda: dict(model.named_parameters()),
+        "in_buffers": lambda: dict(model.named_buffers()),
+        "in_state_dict": model.state_dict,
+        "moves_with_to": lambda: model.to("cpu"),
+    }
+    raised = set()
+    for question, call in calls.items():
+        try:
+            call()
+        except error:
+            raised.add(question)
+    assert raised
+    for sight in found:
+        for question in calls:
+            said = getattr(sight, question)
+            assert (said == Untold(*[f"raises {error.__name__}"] * 2)) == (question in raised)
+    with pytest.raises(TypeError, match="^neither True nor False: raises "):
+        assert getattr(found[0], raised.pop())
+
+
+def test_all_that_show_it_say_the_same_of_what_is_neither_yes_nor_no():
+    model = nn.Sequential(Brings())
+    words = "cannot be foretold, because Brings has its own _apply()"
+    sight = visibility(model)[-1]
+    assert f"{sight.moves_with_to}" == words and sight.path == "0.gamma"
+    table = VisibilityTable(model)
+    rows = Page(table._repr_html_()).rows
+    assert rows[-1][1:] == ["– no", "– no", "– no", "? Brings._apply decides", "– no"]
+    assert [row[4] for row in rows[1:-1]] == ["✓ yes"] * 2
+    assert table.predict().grid["answers"][-1] == [
+        False,
+        False,
+        False,
+        "Brings._apply decides",
+        False,
+    ]
+    view = StateMap(model)
+    (row,) = [row for row in view.rows if row["path"] == "0.gamma"]
+    assert row["seen"] == [False, False, False, words, False, False]
+    asked = view.answer({"type": "about", "id": row["id"], "path": row["path"]})
+    assert asked["seen"] == row["seen"]
 
 
 @pytest.mark.parametrize("function", [visibility, own_rules, VisibilityTable])

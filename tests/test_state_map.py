@@ -160,7 +160,7 @@ def test_what_the_map_says_of_a_list_is_what_the_call_it_names_gives():
     model.tied = nn.Linear(2, 2)
     model.tied.weight = model.one.weight
     view = StateMap(model)
-    for place, (yes, _) in enumerate(json.loads(view.words)["sees"][:2]):
+    for place, (yes, *_) in enumerate(json.loads(view.words)["sees"][:2]):
         call, words = yes.split("() gives it, ")
         given = list(getattr(model, call)())
         names = dict(getattr(model, f"named_{call}")(remove_duplicate=False))

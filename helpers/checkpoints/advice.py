@@ -23,7 +23,7 @@ def advise(case: Case, fit: Comparison) -> list[Advice]:
     """The steps for a case, about which torch says `fit`: each kind in its turn, on what those
     before it made."""
     steps = []
-    for find in IN_ORDER:
+    for find in WITHOUT_NAMES if case.model.has_names_of_its_own else IN_ORDER:
         for proposal in find(case) if any(case.report.trouble) else ():
             came = None
             if proposal.is_remark:
@@ -85,10 +85,9 @@ def _promise(case: Case, given: dict) -> tuple[int, int]:
     return fit_after(best_change(file, own), file, own).alike, in_common(file, own)
 
 
+WITHOUT_NAMES = (of_another, nested, surplus.quantized)
 IN_ORDER = (
-    of_another,
-    nested,
-    surplus.quantized,
+    *WITHOUT_NAMES,
     shaping.arrays,
     naming.prefix,
     naming.spelled,
@@ -103,6 +102,7 @@ IN_ORDER = (
     surplus.transient,
     surplus.statistics,
     surplus.empty_slot,
+    surplus.plain_tensor,
     surplus.first_use,
     shaping.unwritable,
     shaping.grown,
@@ -110,6 +110,7 @@ IN_ORDER = (
     shaping.learned_table,
     lacking.extra_state,
     lacking.unsaved,
+    surplus.whole_numbers,
     surplus.non_tensor,
     surplus.no_place,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, keys_said, renaming
@@ -94,8 +94,7 @@ def spelled(case: Case) -> Iterator[Proposal]:
         fewer = [other for other in needed if other != one]
         if all(_plain(old, fewer) == _plain(new, fewer) for old, new in names.items()):
             needed = fewer
-    parts = {part for pair in names.items() for key in pair for part in key.split(".")}
-    shown = repr([part for part in WRAPPERS if part in parts])
+    shown = repr(_wrappers_between(names))
     code = ["import re"] if "re." in "".join(one.lines for one in needed) else []
     code += ["def plain(key):", *(one.lines.replace("{parts}", shown) for one in needed)]
     code += ["    return key", "names = {plain(key): key for key in module.state_dict()}"]
@@ -104,6 +103,21 @@ def spelled(case: Case) -> Iterator[Proposal]:
     differ = ", and by ".join(one.words.replace("{parts}", shown) for one in needed)
     words = f"{brief(old)} is {brief(new)} in the model, and so on: the names differ by {differ}."
     yield Proposal(needed[0].kind, words, "\n".join(code))
+
+
+def _wrappers_between(names: Mapping[str, str]) -> list[str]:
+    """The parts of wrappers by which these pairs of names differ: those of which one name has more,
+    if that is all."""
+    pairs = [[key.split(".") for key in pair] for pair in names.items()]
+    more = [one for one in WRAPPERS if any(old.count(one) != new.count(one) for old, new in pairs)]
+
+    def bare(key: list[str]) -> str:
+        return translated(without_gaps(".".join(part for part in key if part not in more)))
+
+    if all(bare(old) == bare(new) for old, new in pairs):
+        return more
+    parts = {part for pair in pairs for key in pair for part in key}
+    return [one for one in WRAPPERS if one in parts]
 
 
 def _plain(key: str, spellings: list[Spelling]) -> str:

@@ -17,6 +17,7 @@ from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.names import Keys, keys_of
 from helpers.checkpoints.outlines import blank, oddity, outline
 from helpers.checkpoints.twin import LoadReport, Nature, may_run, target, twin_class
+from helpers.state.class_rules import class_facts
 from helpers.state.objects import ATOMS, class_name, from_torch, hooks_in, text, type_name
 from helpers.state.torch_private import (
     BUFFERS,
@@ -56,12 +57,21 @@ class StandIn:
     expected: dict[str, Outline] = field(default_factory=dict)
     buffers: set[str] = field(default_factory=set)
     natures: dict[str, Nature | None] = field(default_factory=dict)
-    # The keys that non-persistent buffers would have; those that slots with None would, and kinds.
+    # The keys that non-persistent buffers and plain tensors would have; those that slots with None
+    # would, and kinds.
     transient: set[str] = field(default_factory=set)
+    plain: set[str] = field(default_factory=set)
     empty: dict[str, str] = field(default_factory=dict)
     names: dict[int, list[str]] = field(default_factory=dict)  # all the keys of each tensor
     classes: dict[str, type] = field(default_factory=dict)  # of the module at each prefix
     rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
+
+    @property
+    def has_names_of_its_own(self) -> bool:
+        """Does a class of the whole model both save and load by its own rules? Then nobody knows
+        under which names."""
+        methods = class_facts(self.classes[""]).methods
+        return {"state_dict", "load_state_dict"} <= methods.keys()
 
     @cached_property
     def keys(self) -> Keys:
@@ -72,6 +82,9 @@ class StandIn:
         """Take a part of the module, of which `twin` is the twin."""
         self.classes[prefix] = type(part.module)
         self._fill(twin, part, prefix)
+        for name, value in part.attributes():
+            if issubclass(type(value), torch.Tensor):
+                self.plain.add(prefix + text(name))
         self._keep_hooks(twin, part, prefix)
         self._keep_rules(twin, part, prefix)
 

@@ -15,7 +15,9 @@ from helpers.checkpoints.case import (
     each,
     keys_said,
     leaving_out,
+    owner_of,
 )
+from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.makers import maker_of
 from helpers.checkpoints.names import last_part
 from helpers.state.objects import bases, brief
@@ -62,12 +64,24 @@ def empty_slot(case: Case) -> Iterator[Proposal]:
             yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
 
 
+def plain_tensor(case: Case) -> Iterator[Proposal]:
+    """What was registered when the file was made, or is written by a rule of its class, and is
+    looked for by none."""
+    decided = {rule.prefix for rule in case.model.rules}
+    keys = [key for key in case.left if key in case.model.plain and owner_of(key) not in decided]
+    if keys:
+        words = keys_said(keys, "is a plain tensor", "are plain tensors")
+        words += " in this model, which no load fills: left out. If a load is to fill it, register"
+        words += f" it: self.register_buffer({last_part(keys[0])!r}, tensor) in __init__."
+        yield Proposal("plain tensor", words, leaving_out(keys))
+
+
 def first_use(case: Case) -> Iterator[Proposal]:
     """What a class makes when it is first used, or under some option: a fresh model has no slot."""
     found = {}
     for key in case.left:
         maker = maker_of(case, key)
-        if maker is not None and key not in case.model.empty:
+        if maker is not None and key not in case.model.empty and key not in case.model.plain:
             found.setdefault(maker, []).append(key)
     for maker, keys in found.items():
         words = keys_said(keys, "is not in this model", "are not in this model")
@@ -96,7 +110,8 @@ def non_tensor(case: Case) -> Iterator[Proposal]:
 def no_place(case: Case) -> Iterator[Proposal]:
     """What is left when all that the model has is there: the model is a part of what was saved."""
     report = case.report
-    keys = [key for key in case.left if maker_of(case, key) is None]
+    scales = set(_scales(case).values())
+    keys = [key for key in case.left if maker_of(case, key) is None and key not in scales]
     if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
         words = keys_said(keys, "has no place in the model", "have no place in the model")
         groups = Counter(key.partition(".")[0] for key in keys)
@@ -118,3 +133,40 @@ def quantized(case: Case) -> Iterator[Proposal]:
         words = f"The {sides[0]} is of quantized layers, the {sides[1]} is not; no names will help."
         first = "Quantize the model first, then load." if file else "Load first, then quantize."
         yield Proposal("quantized", words, f"# {first}")
+
+
+def whole_numbers(case: Case) -> Iterator[Proposal]:
+    """Numbers in one byte, or whole ones, for Parameters that are neither, with what scales them:
+    torch would take them as they are."""
+    scales = _scales(case)
+    if scales:
+        key, scale = next(iter(scales.items()))
+        words = keys_said(scales, "is", "are")
+        found, wanted = case.given[key].dtype, case.model.expected[key].dtype
+        words += f" {found} in the file, and {wanted} in the model: the numbers of a quantized"
+        words += f" layer, which mean nothing without their scale, as {brief(scale)}. A load takes"
+        words += " them as they are; no names will help."
+        yield Proposal("quantized", words, "# Quantize the model first, then load.")
+
+
+def _scales(case: Case) -> dict[str, str]:
+    """{key of such a matrix: the first key of floats beside it or below it that the model has no
+    place for}."""
+    floats = [key for key in case.left if _is_wide(case.given[key])]
+    owners = {owner_of(key): key for key in reversed(floats)}
+    found: dict[str, str] = {}
+    for key, value in case.given.items():
+        expected = case.model.expected.get(key)
+        scale = expected and (owners.get(f"{key}.") or owners.get(owner_of(key)))
+        if scale and isinstance(value, torch.Tensor) and value.ndim > 1:
+            if _is_wide(expected) and not _is_wide(value):
+                found[key] = scale
+    return found
+
+
+def _is_wide(one: torch.Tensor | Outline) -> bool:
+    """Has it floating-point numbers of two bytes and more?"""
+    kind = one.dtype
+    if not isinstance(kind, torch.dtype):
+        return False
+    return kind.itemsize > 1 and (kind.is_floating_point or kind.is_complex)

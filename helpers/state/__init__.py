@@ -6,7 +6,8 @@ nothing of the screen.
 
 `walk` reads a module and decides of which of the six kinds each slot is. `snapshot` lists them,
 `totals` sums them up; `tree` has the rows of the map and `portions` its strip; `ways` asks the
-three ways to list parameters. `visibility` finds by experiment who sees a tensor.
+three ways to list parameters. `visibility` finds by experiment who sees a tensor, and `own_rules`
+what a class or a hook decides in torch's place.
 
 `audit` calls the rules: those in `audit_modules`, `audit_plain` and `audit_registered` ask
 `holders`, who holds what in a model, those in `audit_optimizers` also `optimizers`. `class_rules`

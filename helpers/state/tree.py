@@ -21,11 +21,11 @@ from helpers.state.objects import (
     preview,
     type_name,
 )
+from helpers.state.own_rules import Rule, Rules
 from helpers.state.torch_private import piece_of, without_torch_function
 from helpers.state.totals import Totals, totals
-from helpers.state.visibility import Seen, registered_kinds, seen_by
+from helpers.state.visibility import Home, Seen, Standing, homes_of, seen_by
 from helpers.state.walk import (
-    REGISTERED,
     Part,
     Slot,
     dotted,
@@ -185,25 +185,56 @@ def opened(
         found += inside
         waiting.extend(one for one in inside if one.row.enterable)
     rows = [member.row for member in found]
-    return Opened(rows, children, whole, _about_all(found) if whole else {})
+    return Opened(rows, children, whole, _about_all(found, look) if whole else {})
 
 
-def _about_all(found: list[Member]) -> dict[str, About]:
+def _about_all(found: list[Member], look: Callable[[nn.Module], Part]) -> dict[str, About]:
     """`About` for each tensor, where `found` has all members of a module."""
+    rules = _RulesAround()
+    for one in found:
+        if one.row.kind == "module" and not one.row.empty:
+            part = look(one.slot.value)
+            rules.add(part._replace(owner=0 if one.owner else -1, circular=one.row.again))
     tensors = [one for one in found if one.row.tensor is not None]
     tensors.sort(key=lambda member: member.row.positions)
     names: dict[int, list[str]] = {}
     for one in tensors:
         names.setdefault(id(one.slot.value), []).append(one.row.path)
     with without_torch_function():
-        homes = registered_kinds(one.slot for one in tensors)
-        return {one.row.id: _about(one.slot, names, homes) for one in tensors}
+        standing = {one.row.id: rules.standing(one) for one in tensors}
+        homes = homes_of(standing.values())
+        return {
+            one.row.id: _about(standing[one.row.id], names, homes, rules.troubles)
+            for one in tensors
+        }
 
 
-def _about(slot: Slot, names: dict[int, list[str]], homes: dict[int, frozenset[str]]) -> About:
-    key = id(slot.value)
+class _RulesAround(Rules):
+    """The rules of a module, as those that decide of a member of its map."""
+
+    def standing(self, member: Member) -> Standing:
+        return Standing(member.path, member.slot, self._at(member.owner))
+
+    def _at(self, owner: Member | None) -> tuple[Rule, ...]:
+        chain: list[Member] = []
+        while owner is not None and self.of:
+            chain.append(owner)
+            owner = owner.owner
+        rules = None
+        for one in reversed(chain):
+            rules = self.inside(one.slot.value, rules)
+        return rules or ()
+
+
+def _about(
+    one: Standing,
+    names: dict[int, list[str]],
+    homes: dict[int, Home],
+    troubles: frozenset[str],
+) -> About:
+    key = id(one.slot.value)
     several = names[key] if len(names[key]) > 1 else []
-    return About(several[:_NAMES], seen_by(slot, homes.get(key)))
+    return About(several[:_NAMES], seen_by(one, homes, troubles))
 
 
 def children(module: nn.Module, address: str, path: str, start: int, count: int) -> Children:
@@ -244,14 +275,21 @@ def about(module: nn.Module, address: str, path: str) -> About | Totals | None:
         return totals(member.slot.value)
     if member.row.tensor is None:
         return None
-    wanted, names, kinds = member.slot.value, [], set()
+    rules, wanted = _RulesAround(), member.slot.value
+    names: list[str] = []
+    alike: list[Standing] = []
+    inside: list[tuple[Rule, ...]] = []
     for where, part in walk_with_paths(module):
+        rules.add(part)
+        inside.append(rules.inside(part.module, inside[part.owner] if inside else None))
         for slot in part.slots():
             if slot.value is wanted:
-                names.append(clip(dotted(where, slot.name)))
-                kinds |= {slot.kind} & REGISTERED
+                path = dotted(where, slot.name)
+                names.append(clip(path))
+                alike.append(Standing(path, slot, inside[-1]))
     with without_torch_function():
-        return _about(member.slot, {id(wanted): names}, {id(wanted): frozenset(kinds)})
+        one = rules.standing(member)
+        return _about(one, {id(wanted): names}, homes_of(alike), rules.troubles)
 
 
 def preview_at(module: nn.Module, address: str, path: str) -> str:

@@ -1,25 +1,34 @@
 """Which call of PyTorch sees each tensor of a module: found by experiment, and not on the module.
 
 Two tensors that stand in the same situation are seen alike. So the experiment is made once for each
-situation, on a small stand-in, and never on the module."""
+situation, on a small stand-in, and never on the module. What a class or a hook of the module
+decides in torch's place cannot be foretold, and is named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.class_rules import SEEING, class_facts
-from helpers.state.objects import class_name, facts, hooks_in, is_parameter, require_module
+from helpers.state.objects import facts, is_parameter, require_module
+from helpers.state.own_rules import (
+    IN_ITSELF,
+    STRAY,
+    UNHASHABLE_PART,
+    UNHASHABLE_ROOT,
+    Rule,
+    Rules,
+    Untold,
+    raising,
+)
 from helpers.state.torch_private import (
     BUFFERS,
     MODULES,
     NON_PERSISTENT,
     PARAMETERS,
-    STATE_DICT_HOOKS,
     is_leaf,
     retains_grad,
     without_torch_function,
@@ -30,9 +39,10 @@ from helpers.state.walk import (
     Slot,
     dotted,
     entry_kind,
-    walk,
     walk_with_paths,
 )
+
+Answer = bool | Untold
 
 
 class Sight(NamedTuple):
@@ -43,27 +53,30 @@ class Sight(NamedTuple):
     name of a tied tensor. `in_buffers`: `named_buffers(remove_duplicate=False)` does.
     `in_state_dict`: it is saved and loaded under this name. `moves_with_to`: after `.to(...)` the
     tensor that stands under this name has moved. `gets_gradient`: a backward pass through it leaves
-    a gradient on it."""
+    a gradient on it.
+
+    Each is True or False, or an `Untold` with the words for what is neither: "raises TypeError", or
+    "cannot be foretold, because Net has its own to()"."""
 
     path: str
     kind: str
-    in_parameters: bool
-    in_buffers: bool
-    in_state_dict: bool
-    moves_with_to: bool
-    gets_gradient: bool
+    in_parameters: Answer
+    in_buffers: Answer
+    in_state_dict: Answer
+    moves_with_to: Answer
+    gets_gradient: Answer
 
 
 class Seen(NamedTuple):
     """The answers of the experiment; `held_by_optimizer`: one made from `parameters()` holds the
     tensor itself, under whatever name. The others are those of `Sight`."""
 
-    in_parameters: bool
-    in_buffers: bool
-    in_state_dict: bool
-    moves_with_to: bool
-    gets_gradient: bool
-    held_by_optimizer: bool
+    in_parameters: Answer
+    in_buffers: Answer
+    in_state_dict: Answer
+    moves_with_to: Answer
+    gets_gradient: Answer
+    held_by_optimizer: Answer
 
 
 class SeenTensor(NamedTuple):
@@ -81,7 +94,8 @@ class SeenTensor(NamedTuple):
 
 class Situation(NamedTuple):
     """All that decides who sees a tensor under one of its names: the kind of this slot, the kinds
-    of the registered slots that hold the same object, and what the tensor is to autograd."""
+    of the registered slots that hold the same object, what the tensor is to autograd, and what in
+    the tree around it makes torch's walks raise."""
 
     kind: str
     registered_as: frozenset[str]
@@ -89,6 +103,7 @@ class Situation(NamedTuple):
     requires_grad: bool
     is_leaf: bool
     retains_grad: bool
+    troubles: frozenset[str]
 
 
 def visibility(module: nn.Module) -> list[Sight]:
@@ -112,44 +127,83 @@ def visibility(module: nn.Module) -> list[Sight]:
     return [one.sight() for one in seen_tensors(module)]
 
 
+class Standing(NamedTuple):
+    """A slot with its whole path, and the rules of the modules that it stands in."""
+
+    path: str
+    slot: Slot
+    rules: tuple[Rule, ...]
+
+
 def seen_tensors(module: nn.Module) -> list[SeenTensor]:
     """The same, with the kinds of `walk.KINDS` and all that the experiment answers."""
     with without_torch_function():
-        tensors = [
-            (dotted(path, slot.name), slot)
-            for path, part in walk_with_paths(module)
-            for slot in part.slots()
-            if issubclass(type(slot.value), torch.Tensor)
-        ]
-        homes = registered_kinds(slot for _, slot in tensors)
+        rules, tensors = Rules(), []
+        inside: list[tuple[Rule, ...]] = []
+        for path, part in walk_with_paths(module):
+            rules.add(part)
+            inside.append(rules.inside(part.module, inside[part.owner] if inside else None))
+            tensors += [
+                Standing(dotted(path, slot.name), slot, inside[-1])
+                for slot in part.slots()
+                if issubclass(type(slot.value), torch.Tensor)
+            ]
+        homes = homes_of(tensors)
         return [
-            SeenTensor(path, slot.kind, seen_by(slot, homes.get(id(slot.value))))
-            for path, slot in tensors
+            SeenTensor(one.path, one.slot.kind, seen_by(one, homes, rules.troubles))
+            for one in tensors
         ]
+
+
+class Home(NamedTuple):
+    """The kinds of the registered slots that hold a tensor, and the rules at these."""
+
+    kinds: frozenset[str]
+    rules: tuple[Rule, ...]
+
+
+NO_HOME = Home(frozenset(), ())
+
+
+def homes_of(tensors: Iterable[Standing]) -> dict[int, Home]:
+    """id of each tensor that is registered -> where."""
+    homes: dict[int, Home] = {}
+    for _, (_, kind, value), rules in tensors:
+        if kind in REGISTERED:
+            known = homes.get(id(value), NO_HOME)
+            homes[id(value)] = Home(known.kinds | {kind}, (*known.rules, *rules))
+    return homes
 
 
 def registered_kinds(slots: Iterator[Slot]) -> dict[int, frozenset[str]]:
     """id of each tensor -> the kinds of the registered slots, of all these, that hold it."""
-    kinds: dict[int, frozenset[str]] = {}
-    for _, kind, value in slots:
-        if kind in REGISTERED:
-            kinds[id(value)] = kinds.get(id(value), frozenset()) | {kind}
-    return kinds
+    homes = homes_of(Standing("", slot, ()) for slot in slots)
+    return {key: home.kinds for key, home in homes.items()}
 
 
-def seen_by(slot: Slot, registered_as: frozenset[str] | None) -> Seen:
-    """Who sees the tensor in `slot`, which the module registers as these kinds besides; None for
-    one that is registered nowhere."""
-    tensor = slot.value
+def seen_by(one: Standing, homes: dict[int, Home], troubles: frozenset[str]) -> Seen:
+    """Who sees the tensor of a slot, which the module registers in these `homes`."""
+    tensor = one.slot.value
+    home = homes.get(id(tensor), NO_HOME)
     situation = Situation(
-        slot.kind,
-        registered_as or frozenset(),
+        one.slot.kind,
+        home.kinds,
         is_parameter(tensor),
         bool(facts(tensor).requires_grad),
         is_leaf(tensor),
         retains_grad(tensor),
+        troubles,
     )
-    return experiment(situation)
+    seen = experiment(situation)
+    rules = dict.fromkeys((*one.rules, *home.rules))
+    if not rules:
+        return seen
+    answers = seen._asdict()
+    for question, answer in answers.items():
+        if type(answer) is bool:
+            doubts = (rule.doubt(question, answer, one.path) for rule in rules)
+            answers[question] = next((doubt for doubt in doubts if doubt is not None), answer)
+    return Seen(**answers)
 
 
 @cache
@@ -159,19 +213,51 @@ def experiment(situation: Situation) -> Seen:
     # gradients on as well); and no function of a tensor subclass runs.
     with torch.inference_mode(False), without_torch_function():
         number = _number_for(situation)
-        model = nn.Module()
-        _hold(model, situation.kind, number)
-        for kind in sorted(situation.registered_as):
-            holder = vars(model)[MODULES][f"holder of the {kind}"] = nn.Module()
-            _hold(holder, kind, number)
-        named = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-        buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
-        trained = any(number is parameter for parameter in model.parameters())
-        saved = model.state_dict(keep_vars=True)
-        gradient = _gets_gradient(number)
-        model.to(torch.float64)
-        moved = model.x.dtype == torch.float64
-    return Seen("x" in named, "x" in buffers, "x" in saved, moved, gradient, trained)
+        model = _stand_in(situation, number)
+        return Seen(
+            in_parameters=_asked(lambda: "x" in _names(model.named_parameters)),
+            in_buffers=_asked(lambda: "x" in _names(model.named_buffers)),
+            in_state_dict=_asked(lambda: "x" in model.state_dict(keep_vars=True)),
+            held_by_optimizer=_asked(lambda: id(number) in map(id, list(model.parameters()))),
+            gets_gradient=_gets_gradient(number),
+            moves_with_to=_asked(lambda: model.to(torch.float64).x.dtype == torch.float64),
+        )
+
+
+def _asked(look: Callable[[], bool]) -> Answer:
+    try:
+        return look()
+    except (AttributeError, RecursionError, TypeError) as error:
+        return raising(error)
+
+
+def _names(listing: Callable) -> set[str]:
+    try:
+        return {name for name, _ in listing(remove_duplicate=False)}
+    except RecursionError:  # in a module inside itself only the list without repeats has an end
+        return {name for name, _ in listing()}
+
+
+def _stand_in(situation: Situation, number: torch.Tensor) -> nn.Module:
+    """Plain modules that hold `number`, and what is wrong in the tree that it stands for."""
+    model = _Unhashable() if UNHASHABLE_ROOT in situation.troubles else nn.Module()
+    _hold(model, situation.kind, number)
+    children = vars(model)[MODULES]
+    for kind in sorted(situation.registered_as):
+        children[f"holder of the {kind}"] = holder = nn.Module()
+        _hold(holder, kind, number)
+    if UNHASHABLE_PART in situation.troubles:
+        children["unhashable"] = _Unhashable()
+    if STRAY in situation.troubles:
+        children["stray"] = object()
+    if IN_ITSELF in situation.troubles:
+        children["inside itself"] = child = nn.Module()
+        vars(child)[MODULES][""] = child  # no name: the paths do not grow on the way down
+    return model
+
+
+class _Unhashable(nn.Module):
+    __hash__ = None
 
 
 def _hold(module: nn.Module, kind: str, number: torch.Tensor) -> None:
@@ -211,27 +297,3 @@ def _gets_gradient(number: torch.Tensor) -> bool:
     number.sum().backward()
     # Asked for the gradient of what is no leaf, torch has none and warns.
     return (number.is_leaf or number.retains_grad) and number.grad is not None
-
-
-def own_rules(module: nn.Module) -> list[tuple[str, str]]:
-    """(class name, method or hook) for each rule by which a class in `module` may see its tensors
-    differently.
-
-    These are the methods that `visibility` relies on, where a module has that of a class which is
-    not torch's own, hooks on `state_dict()`, and `__hash__` where a class has none: torch then
-    lists nothing and raises. Each pair stands once, in the order of the walk; [] for most models.
-    TypeError as there."""
-    require_module(module, "own_rules")
-    found, kinds = {}, set()
-    for part in walk(module, times=1):
-        kind = type(part.module)
-        if kind not in kinds:
-            kinds.add(kind)
-            known = class_facts(kind)
-            found |= {(known.methods[call], call): None for call in SEEING if call in known.methods}
-            if known.unhashable_by:
-                found[known.unhashable_by, "__hash__"] = None
-        for hook in STATE_DICT_HOOKS:
-            if hooks_in(part.own, hook):
-                found[class_name(kind), hook] = None
-    return list(found)

@@ -23,6 +23,7 @@ from helpers.state.objects import (
     tensor_in_words,
     type_name,
 )
+from helpers.state.own_rules import Untold
 from helpers.state.portions import portions_of
 from helpers.state.totals import Totals, census
 from helpers.state.tree import About, Row
@@ -40,25 +41,34 @@ _MATCHES = 200
 # On a page without a kernel: rows, and characters of numbers.
 _ON_PAGE_ROWS, _ON_PAGE_NUMBERS = 1_500, 60_000
 _STATIC_ROWS = 50
-# What each answer of the experiment says, if it is yes and if it is no.
+# What each answer of the experiment says, if it is yes and if it is no; and what was asked, before
+# the words of one that is neither.
 _SEES = {
     "in_parameters": (
         "parameters() gives it, once for all its names",
         "parameters() does not give it under this name",
+        "parameters()",
     ),
     "in_buffers": (
         "buffers() gives it, once for all its names",
         "buffers() does not give it under this name",
+        "buffers()",
     ),
     "in_state_dict": (
         "state_dict() has this name: it is saved and loaded",
         "state_dict() leaves this name out",
+        "state_dict()",
     ),
-    "moves_with_to": (".to() moves it", ".to() leaves it where it is"),
-    "gets_gradient": ("backward() leaves a gradient on it", "backward() leaves no gradient on it"),
+    "moves_with_to": (".to() moves it", ".to() leaves it where it is", ".to()"),
+    "gets_gradient": (
+        "backward() leaves a gradient on it",
+        "backward() leaves no gradient on it",
+        "backward()",
+    ),
     "held_by_optimizer": (
         "an optimizer made from parameters() holds it",
         "an optimizer made from parameters() does not hold it",
+        "an optimizer made from parameters()",
     ),
 }
 # What each sum is of, if it is one and if it is several.
@@ -296,7 +306,8 @@ def _totals_as_json(sums: Totals) -> dict:
 
 
 def _about_as_json(about: About) -> dict:
-    return {"names": about.names, "seen": list(about.seen)}
+    seen = [one.words if type(one) is Untold else one for one in about.seen]
+    return {"names": about.names, "seen": seen}
 
 
 _INDENT = "margin-left:1.5em"

@@ -36,9 +36,16 @@ function namesOf({ names }) {
   return node("div", "inm-map-names", head, node("ul", "", ...lines));
 }
 
-function seenLine(yes, [words, otherwise]) {
-  const sign = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, yes ? "✓" : "–");
-  return node("li", yes ? "" : "inm-map-no", sign, yes ? words : otherwise);
+// The sign of an answer and its words: yes, no, or words for what is neither.
+function saidOf(answer, [yes, no, call]) {
+  if (typeof answer === "string") return ["?", `${call}: ${answer}`];
+  return answer ? ["✓", yes] : ["–", no];
+}
+
+function seenLine(answer, about) {
+  const [sign, words] = saidOf(answer, about);
+  const drawn = node("span", { class: "inm-map-mark", "aria-hidden": "true" }, sign);
+  return node("li", answer ? "" : "inm-map-no", drawn, words);
 }
 
 export class Details {
@@ -79,7 +86,7 @@ export class Details {
   // Which calls of torch see a tensor under this name: found by experiment, in Python.
   seersOf(row) {
     if (!row.seen) return [];
-    const lines = row.seen.map((yes, place) => seenLine(yes, this.sees[place]));
+    const lines = row.seen.map((answer, place) => seenLine(answer, this.sees[place]));
     return [node("div", "inm-map-subhead", "Who sees it"), node("ul", "inm-map-sees", ...lines)];
   }
 

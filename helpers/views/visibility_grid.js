@@ -1,5 +1,6 @@
 // A grid of tensors and calls: the reader marks who sees what, and then asks for the truth. It came
-// with the view, and is on the page only after that.
+// with the view, and is on the page only after that. An answer is true, false, or words for what is
+// neither: that is no miss, whatever was marked.
 
 import { breakable, mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
@@ -31,6 +32,12 @@ function arrange(parent, children) {
     if (child === at) at = at.nextSibling;
     else parent.insertBefore(child, at);
   }
+}
+
+// How a cell is told; what is seen is filled.
+function truthOf(answer) {
+  if (typeof answer === "string") return { told: "open", sign: "?", words: answer };
+  return answer ? { told: "yes", sign: "", words: "yes" } : { told: "no", sign: "–", words: "no" };
 }
 
 class Grid {
@@ -99,6 +106,7 @@ class Grid {
   // What a reader has marked, without the truth.
   ask(button, row, column) {
     delete button.dataset.told;
+    button.removeAttribute("title");
     button.removeAttribute("data-miss");
     button.removeAttribute("aria-disabled");
     button.setAttribute("aria-label", this.saidOf(row, column));
@@ -107,20 +115,22 @@ class Grid {
   }
 
   tell(button, row, column) {
-    const [yes, guess] = [this.answers[row][column], this.marked[row][column]];
-    const miss = yes === guess ? "" : `, missed: you said ${guess ? "yes" : "no"}`;
-    const said = `${this.saidOf(row, column)}: ${yes ? "yes" : "no"}${miss}`;
-    button.setAttribute("aria-label", said);
+    const [answer, guess] = [this.answers[row][column], this.marked[row][column]];
+    const { told, sign, words } = truthOf(answer);
+    const missed = told !== "open" && answer !== guess;
+    const miss = missed ? `, missed: you said ${guess ? "yes" : "no"}` : "";
+    button.setAttribute("aria-label", `${this.saidOf(row, column)}: ${words}${miss}`);
     button.setAttribute("aria-disabled", "true");
-    button.dataset.told = yes ? "yes" : "no";
-    button.toggleAttribute("data-miss", yes !== guess);
-    button.textContent = yes ? "" : "–"; // what is seen is filled
+    button.dataset.told = told;
+    if (told === "open") button.title = words;
+    button.toggleAttribute("data-miss", missed);
+    button.textContent = sign;
   }
 
   // The order in which rows and columns stand.
   order() {
     if (!this.isTold) return { rows: this.rows, columns: this.columns };
-    const sum = (values) => values.filter(Boolean).length;
+    const sum = (values) => values.filter((value) => value === true).length;
     return {
       rows: sorted(this.rows, (row) => sum(this.answers[row])),
       columns: sorted(this.columns, (column) => sum(this.answers.map((line) => line[column]))),
@@ -161,14 +171,16 @@ class Grid {
   }
 
   say() {
-    const pairs = this.answers.flatMap((line, row) =>
-      line.map((yes, column) => [yes, this.marked[row][column]]),
+    const all = this.answers.flatMap((line, row) =>
+      line.map((answer, column) => [answer, this.marked[row][column]]),
     );
     if (!this.isTold) {
-      const marked = pairs.filter(([, guess]) => guess).length;
-      this.status.textContent = `${count(marked)} of ${count(pairs.length)} marked.`;
+      const marked = all.filter(([, guess]) => guess).length;
+      this.status.textContent = `${count(marked)} of ${count(all.length)} marked.`;
       return;
     }
+    const pairs = all.filter(([answer]) => typeof answer === "boolean");
+    const open = this.openWords(all);
     const unseen = pairs.filter(([yes, guess]) => yes && !guess).length;
     const wrong = pairs.filter(([yes, guess]) => !yes && guess).length;
     const right = `${count(pairs.length - unseen - wrong)} of ${count(pairs.length)} right`;
@@ -177,9 +189,16 @@ class Grid {
       wrong && `${count(wrong)} no that you marked`,
     ].filter(Boolean);
     const missed = counted(unseen + wrong, "miss", "misses");
-    this.status.textContent = parts.length
-      ? `${right}. ${missed}, ringed: ${parts.join(", ")}.`
-      : `${right}. No miss.`;
+    const misses = parts.length ? `${missed}, ringed: ${parts.join(", ")}.` : "No miss.";
+    this.status.textContent = `${right}. ${misses}${open}`;
+  }
+
+  // What is said of the cells that are neither yes nor no, each reason once.
+  openWords(pairs) {
+    const reasons = pairs.map(([answer]) => answer).filter((answer) => typeof answer === "string");
+    if (!reasons.length) return "";
+    const cells = counted(reasons.length, "cell is", "cells are");
+    return ` ${cells} neither: ${[...new Set(reasons)].join(", ")}.`;
   }
 
   press(button) {

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.state.objects import clip, counted, require_module, type_name
-from helpers.state.visibility import own_rules, seen_tensors
+from helpers.state.own_rules import Untold, own_rules
+from helpers.state.visibility import Answer, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
@@ -32,7 +33,7 @@ _MARK = "white-space:nowrap"
 
 class VisibilityTable(TwoFaces):
     """A table of tensors and calls: ✓ yes where a call of torch sees the tensor, – no where it does
-    not.
+    not, ? with a reason where it raises or cannot be foretold.
 
     `module` is any `nn.Module` instance, read and never changed; the answers are those of
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
@@ -59,7 +60,9 @@ class VisibilityTable(TwoFaces):
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
         self.calls = list(outcomes)
         self.tensors = [(one.path, one.kind) for one in found]
-        self.answers = [[bool(outcomes[call][sight.path]) for call in outcomes] for sight in found]
+        self.answers = [
+            [_answer(outcomes[call][sight.path]) for call in outcomes] for sight in found
+        ]
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     @property
@@ -77,7 +80,7 @@ class VisibilityTable(TwoFaces):
         grid = {
             "tensors": [[clip(path, _LONGEST), kind] for path, kind in self.tensors[:_MOST]],
             "calls": [clip(call, _LONGEST) for call in self.calls],
-            "answers": self.answers[:_MOST],
+            "answers": [[_sent(one) for one in line] for line in self.answers[:_MOST]],
             "turned": self.turned,
             "more": max(0, len(self.tensors) - _MOST),
         }
@@ -112,6 +115,16 @@ def _tensor(path: str, kind: str) -> Markup:
     return join([mark(sign), tag("span", clip(path, _LONGEST), style=_NAME), label])
 
 
-def _mark(yes: bool) -> Markup:
-    words, style = ("✓ yes", _MARK) if yes else ("– no", f"{SOFT};{_MARK}")
+def _answer(given: object) -> Answer:
+    return given if type(given) is Untold else bool(given)
+
+
+def _sent(answer: Answer) -> bool | str:
+    return clip(answer.short, _LONGEST) if type(answer) is Untold else answer
+
+
+def _mark(answer: Answer) -> Markup:
+    if type(answer) is Untold:
+        return tag("span", f"? {_sent(answer)}", style="overflow-wrap:anywhere")
+    words, style = ("✓ yes", _MARK) if answer else ("– no", f"{SOFT};{_MARK}")
     return tag("span", words, style=style)

@@ -26,6 +26,19 @@ evil = {STRUCK!r}
 model = type(evil, (nn.Module,), {{}})()
 vars(model)["_buffers"][evil] = torch.ones(1)
 VisibilityTable(model)"""
+MOVES = """\
+import torch
+from torch import nn
+from helpers import StateMap, VisibilityTable
+class Dsp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.gamma = nn.Parameter(torch.ones(1)), torch.ones(1)
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self.gamma = fn(self.gamma)
+        return self
+"""
 ASK = f"""\
 import torch
 from torch import nn
@@ -169,6 +182,34 @@ def test_the_truth_is_on_the_page_only_after_the_reader_asks(lab, notebook):
     expect(page.get_by_role("button", name=missed)).to_have_attribute("aria-disabled", "true")
     page.get_by_role("button", name="Start again").click()
     assert seen(page) == ["..."] * 6 and order(page)[:2] == ["never", "some"]
+    assert lab.problems(page) == []
+
+
+def test_what_is_neither_yes_nor_no_is_told_by_its_cause_in_each_face(lab, notebook):
+    page = notebook(MOVES + "VisibilityTable(Dsp())")
+    plain = page.locator(".inm-visibility tbody tr").last.locator("td")
+    assert plain.all_inner_texts() == ["– no"] * 3 + ["? Dsp._apply decides", "– no"]
+
+    page = notebook(MOVES + "VisibilityTable(Dsp()).predict()")
+    open_one = cell(page, "gamma", ".to() moves it")
+    open_one.click()
+    page.get_by_role("button", name="Reveal").click()
+    open_one = page.locator('.inm-grid button[data-told="open"]')
+    expect(open_one).to_have_count(1)
+    expect(open_one).to_have_text("?")
+    expect(open_one).to_have_attribute(
+        "aria-label", "gamma, .to() moves it: Dsp._apply decides"
+    )  # and no miss, whatever was marked
+    expect(page.locator(".inm-grid .inm-status")).to_have_text(
+        "5 of 9 right. 4 misses, ringed: 4 yes that you did not mark. "
+        "1 cell is neither: Dsp._apply decides."
+    )
+    assert jupyterlab.accessibility_faults(page, ".inm-grid") == []
+
+    page = notebook(MOVES + "StateMap(Dsp())")
+    page.locator('.inm-map [role="treeitem"]', has_text="gamma").last.click()
+    said = page.locator(".inm-map-sees li", has_text="cannot be foretold")
+    expect(said).to_have_text("?.to(): cannot be foretold, because Dsp has its own _apply()")
     assert lab.problems(page) == []
 
 
