@@ -163,14 +163,20 @@ class Home(NamedTuple):
 
 
 NO_HOME = Home(frozenset(), ())
+_ALONE = {kind: Home(frozenset({kind}), ()) for kind in REGISTERED}  # as nearly every tensor is
 
 
 def homes_of(tensors: Iterable[Standing]) -> dict[int, Home]:
     """id of each tensor that is registered -> where."""
     homes: dict[int, Home] = {}
     for _, (_, kind, value), rules in tensors:
-        if kind in REGISTERED:
-            known = homes.get(id(value), NO_HOME)
+        if kind not in REGISTERED:
+            continue
+        known = homes.get(id(value))
+        if known is None and not rules:
+            homes[id(value)] = _ALONE[kind]
+        else:
+            known = known or NO_HOME
             homes[id(value)] = Home(known.kinds | {kind}, (*known.rules, *rules))
     return homes
 
