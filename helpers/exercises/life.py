@@ -79,7 +79,7 @@ class Life:
         old, file = self.module, io.BytesIO()
         try:
             _Pickler(file, type(old)).dump(old)
-        except (pickle.PicklingError, AttributeError, TypeError):
+        except Exception:
             return  # nobody said that it can be pickled
         file.seek(0)
         self.module = _Unpickler(file, type(old)).load()
@@ -378,7 +378,9 @@ def _face(module: nn.Module) -> dict[str, torch.Tensor]:
 def _home(module: nn.Module, path: str) -> str:
     """What the name at `path` is to the module that holds it."""
     *parts, name = path.split(".")
-    owner = module.get_submodule(".".join(parts))
+    owner = dict(module.named_modules()).get(".".join(parts))
+    if owner is None:
+        return "nothing"
     words = ("parameter", "buffer", "submodule")
     kinds = {kind: vars(owner)[box] for kind, box in zip(words, CONTAINERS, strict=True)}
     homes = [
