@@ -15,7 +15,6 @@ from helpers.exercises.lesson_05 import (
     resume_from,
     save_checkpoint,
 )
-
 from tests.right import source
 
 PREFIXES = ("module.", "_orig_mod.")
