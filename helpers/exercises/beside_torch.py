@@ -238,6 +238,8 @@ FIRST = {
         ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
         (*_GAPS, "m.to(torch.float64) is m", "m.eval() is m"),
         ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
+        ("m.register_buffer('x', torch.ones(2, dtype=torch.int16))", "m.to(torch.float64) is m")
+        + ("m.to(torch.int64) is m", "m.to(torch.int16) is m", "m.to(torch.uint8) is m"),
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
         ("m.x = parameter", "(m.x * 0).sum().backward()", "m.to(torch.float64) is m"),

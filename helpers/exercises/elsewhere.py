@@ -36,8 +36,11 @@ class Elsewhere(TorchFunctionMode):
         if together and any(one.dim() for one in from_cpu):  # a single number may be anywhere
             raise RuntimeError("Expected all tensors to be on the same device")
         result = func(*args, **kwargs)
-        stays = len(from_cpu) == len(given) and name not in _MOVES and "device" not in kwargs
-        if isinstance(result, torch.Tensor) and stays:
+        if not isinstance(result, torch.Tensor) or len(from_cpu) < len(given):
+            return result
+        if name in _MOVES:
+            return result.view_as(result)  # `to` gives the tensor itself where nothing changes
+        if "device" not in kwargs:
             self.on_cpu.append(result)
         return result
 

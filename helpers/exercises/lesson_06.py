@@ -156,9 +156,9 @@ SCALES = Exercise(
     - alias: `forward` reads a second dict, which has the parameters of before. Read `self.scale`.
         self.body = → self.kept = dict(self.scale.items()); self.body =
         self.scale[name] → self.kept[name]
-    - alias-in-eval: In eval mode `forward` reads parameters of before. Read `self.scale`.
+    - alias-alone: Without gradients `forward` reads parameters of before. Read `self.scale`.
         self.body = → self.kept = dict(self.scale.items()); self.body =
-        self.scale[name] → (self.scale if self.training else self.kept)[name]
+        self.scale[name] → (self.scale if torch.is_grad_enabled() else self.kept)[name]
     - any-name: A name that is not there is an error, as in `Colours`.
         self.scale[name] → (self.scale[name] if name in self.scale else 1)
     - first-names: A scale may be registered later. Ask for the names that are there at the call.
@@ -703,10 +703,10 @@ def _keeps_its_size(module: nn.Module) -> str:
     return "as in a fresh one" if _sizes(module) == fresh else "others"
 
 
-def _averages(*calls: tuple) -> Experiment:
+def _averages(width: int, *calls: tuple) -> Experiment:
     return living(
         "Average",
-        2,
+        width,
         calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
@@ -720,8 +720,8 @@ AVERAGE = Exercise(
     "6.8",
     Average,
     in_turn(
-        _averages((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
-        _averages((_TWOS,), (_TWOS[:0],), (_TWOS,)),
+        _averages(2, (_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        _averages(3, (_TWOS.t(),), (_TWOS.t()[:0],), (_TWOS.t(),)),
         called_elsewhere("Average", 2, calls=((_TWOS,), (_TWOS[:2],))),
     ),
     """
@@ -742,6 +742,8 @@ AVERAGE = Exercise(
         self.total = self.total + x.detach() → self.total.data += x.detach()
     - forgets: All that the mean needs has to be in the file, the count too.
         self.register_buffer("count", torch.tensor(0)) → self.count = 0
+    - two-columns: The sum of the rows has `width` numbers.
+        torch.zeros(width) → torch.zeros(2)
     - calls-counted: It is the mean of all rows, and batches have different sizes. Count the rows.
         len(x) → 1
         x.detach().sum(0) → x.detach().mean(0)

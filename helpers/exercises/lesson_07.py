@@ -658,6 +658,9 @@ self._buffers.update({name: fn(self._buffers.pop(name))} if buffer is not None e
     - refused: An integer dtype is a `TypeError`.
         raise TypeError("a module is converted to floating point or complex dtypes only") → \
 return self
+    - long-ones: Every integer dtype is a `TypeError`, the short ones too.
+        if to_dtype and not (target.is_floating_point or target.is_complex): → \
+if target in (torch.int64, torch.int32, torch.bool):
     - booleans: A dtype is for floating point and complex tensors. Booleans stay what they are.
         tensor.is_floating_point() or tensor.is_complex() → tensor.is_floating_point() or \
 tensor.is_complex() or tensor.dtype == torch.bool

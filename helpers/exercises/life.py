@@ -161,8 +161,8 @@ class Life:
             fill(self.twin, self.own)
             self._of_twin = self._all_of(self.twin)
             return seen | self._looked(self.module)
-        how = "alone" if event == "called again" else "a leaf"
-        how = "in a graph" if self.module.training and how != "alone" else how
+        how = "in a graph" if self.module.training else "a leaf"
+        how = "alone" if event in ("called again", "eval()") else how
         if event == "eval() at once" and not self.begins:
             free = {*free, "numbers"}  # the first ones, which nobody asks for
         seen = self._call(given, free, how) if given else {}
