@@ -22,6 +22,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ from types import CodeType, FunctionType
 
 import hypothesis
 import pytest
+import torch
 from mutmut.mutation.file_mutation import create_mutations
 
 from tests.lesson_kernel import ROOT
@@ -45,8 +47,9 @@ TESTS = {
 }
 # How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made.
 GREEN, RED, UNFIT = 0, 10, 11
-# A change that never ends, or that fills the memory, is stopped. It counts as noticed.
-SECONDS, TIMES, BYTES = 20, 5, 8 << 30
+# A change that never ends, or that fills the memory, is stopped. It counts as noticed. Seconds are
+# those of the processor; PATIENCE is how many times as long it may take by the clock.
+SECONDS, TIMES, BYTES, PATIENCE = 20, 5, 8 << 30, 4
 
 
 @dataclass
@@ -180,9 +183,21 @@ def forked(work: Callable[[], None], seconds: float | None = None) -> int:
             resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
         work()
         os._exit(GREEN)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = waited_for(child, None if seconds is None else PATIENCE * seconds)
     shutil.rmtree(temporary, ignore_errors=True)
     return status
+
+
+def waited_for(child: int, seconds: float | None) -> int:
+    """How a child ended. It is stopped after some seconds: one that waits uses no processor."""
+    late = time.monotonic() + (seconds or float("inf"))
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > late:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 @dataclass
@@ -271,6 +286,7 @@ class Trial:
 
 
 def main(arguments: list[str]) -> int:
+    torch.set_num_threads(1)  # a child has none of the threads that its parent has started
     numbers = [int(one) for one in arguments if one.isdigit()]
     rooms = [one for one in arguments if not one.isdigit()] or list(TESTS)
     count, seed = [*numbers, *(40, 19)[len(numbers) :]]

@@ -1561,6 +1561,33 @@ def test_an_inference_tensor_that_is_not_saved_stops_no_load_and_may_be_added():
         model.x.add_(1)
 
 
+def test_a_step_passes_over_a_parameter_and_may_write_into_its_memory_all_the_same():
+    layer, flat = nn.Linear(2, 1, bias=False), nn.Parameter(torch.zeros(2))
+    layer.weight = nn.Parameter(flat.data.view(1, 2))
+    optimizer = torch.optim.SGD([flat], lr=1)
+    (missed,) = (one for one in audit(layer, optimizer) if one.code == "optimizer-misses")
+    assert missed.message.endswith("passes over it")
+    flat.grad = torch.ones(2)
+    optimizer.step()
+    assert layer.weight.tolist() == [[-1, -1]]
+
+
+@pytest.mark.parametrize("code", ["expanded-tensor", "inference-tensor"])
+def test_a_step_is_refused_if_it_is_not_fused(code):
+    with torch.inference_mode(code == "inference-tensor"):
+        layer = nn.Linear(2, 2)
+    if code == "expanded-tensor":
+        layer.weight = nn.Parameter(torch.ones(1, 2).expand(2, 2))
+    assert "a step that is not fused" in told(layer, code)
+    for one in layer.parameters():
+        one.grad = torch.ones_like(one)
+    before = layer.weight.tolist()
+    for fused in (False, True):
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, fused=fused)
+        assert raises(RuntimeError)(optimizer.step) is not fused
+    assert layer.weight.tolist() != before
+
+
 def test_a_frozen_parameter_with_an_older_gradient_is_stepped_on():
     layer = nn.Linear(1, 1)
     layer(torch.ones(1)).sum().backward()

@@ -356,7 +356,7 @@ BY_NAME = Exercise(
         by_position = optimizer.state_dict()["state"]
         names = [name for name, _ in model.named_parameters()]
         return {names[position]: memory for position, memory in by_position.items()}
-    - all-of-them: A parameter that was never stepped on has no memory, and no entry in `state`.
+    - all-of-them: A parameter of which the optimizer remembers nothing has no entry in `state`.
         for position, memory in saved["state"].items() → for position in names
         ]: memory → ]: saved["state"].get(position, {})
     - settings-lost: A group has a learning rate and more beside `params`. Keep them.

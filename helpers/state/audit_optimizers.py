@@ -75,9 +75,9 @@ class Training:
 @rule("optimizer-misses", "error", "parameter")
 def missed_parameter(training: Training) -> Iterator[Symptom]:
     """Beside Parameters that an optimizer holds, or while one holds what is not the model's."""
-    message = "wants gradients and is in none of the optimizers: no step() ever changes it"
+    message = "wants gradients and is in none of the optimizers: each step() passes over it"
     if len(training.optimizers.read) == 1:
-        message = "wants gradients and is not in the optimizer: optimizer.step() never changes it"
+        message = "wants gradients and is not in the optimizer: optimizer.step() passes over it"
     for one in training.missed:
         if training.strangers or training.untouched(one) is None:
             yield Symptom(one.place, message, _added(training, one))
@@ -122,7 +122,8 @@ def untouched_module(training: Training) -> Iterator[Symptom]:
         what, them = "its Parameter is", "it"
         if len(missed) > 1:
             what, them = f"its {len(missed):,} trainable Parameters are", "them"
-        message = f"{what} in no optimizer given to audit(), so no step() of these changes {them}"
+        each = f"so each step() of these passes over {them}"
+        message = f"{what} in no optimizer given to audit(), {each}"
         place = model.nodes[node]
         frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
         line = f"audit(model, {training.optimizers.names()}, its_optimizer)"

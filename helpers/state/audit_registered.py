@@ -93,7 +93,9 @@ def frozen_parameter(model: Holders) -> Iterator[Symptom]:
 
 @rule("uninitialized", "info", "parameter")
 def uninitialized(model: Holders) -> Iterator[Symptom]:
-    message = "has no shape yet: it gets one from the first batch, and cannot be counted before"
+    message = (
+        "has no shape yet: it gets one from the first batch or a load, and cannot be counted before"
+    )
     for one in model.special:
         if is_lazy(one.tensor):
             yield Symptom(one.place, message, "model(batch)  # once, before the optimizer is made")
@@ -194,7 +196,7 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
     """What torch refuses to copy into. No load does so with a buffer that is not saved."""
     message = (
         "an expanded tensor: several of its elements are one place in memory, and torch refuses a "
-        "step on it, and a load without assign=True"
+        "load without assign=True, and a step that is not fused"
     )
     for one, span in model.in_odd_memory:
         if span.expanded and one.kind != NOT_SAVED:
@@ -229,8 +231,8 @@ def inference_tensor(model: Holders) -> Iterator[Symptom]:
         many = f", as {plural(more, 'was', 'were')} {more:,} more" if more else ""
         message = (
             f"was made under torch.inference_mode(){many}: outside of it torch refuses operations "
-            "in place, as a step needs, or a load without assign=True, and to save it for a "
-            "backward pass, as a product needs"
+            "in place, as a step that is not fused needs, or a load without assign=True, and to "
+            "save it for a backward pass, as a product needs"
         )
         where = "outside of torch.inference_mode(), before the optimizer is made"
         fix = f"model = copy.deepcopy(model)  # {where}"

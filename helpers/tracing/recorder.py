@@ -20,7 +20,7 @@ from helpers.state.objects import brief, error_in_words, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import is_module
 from helpers.tracing.following import Following, listed, placed
-from helpers.tracing.source import FILE
+from helpers.tracing.source import FILE, module_source
 from helpers.tracing.watch import History, Value, Watch, Wording, boxes_of
 
 _DEBUGGERS = ("pydevd", "_pydevd_bundle", "_pydev_bundle", "debugpy", "bdb", "pdb")
@@ -111,7 +111,7 @@ class Recorder:
         if call.line is not None:  # else nothing ran since the call
             self._settle()
             self._lines[call.line].end = self._moment
-        if event == "line":
+        if event == "line" and not self._goes_back(call):
             self._begin(call)
         elif event == "exception" and call.line is not None:
             self._lines[call.line].error = self._copy(arg[1])
@@ -166,6 +166,18 @@ class Recorder:
         if frame.f_code.co_flags & inspect.CO_GENERATOR:
             self._generators[frame] = number
         self._open.append(Call(frame, number, module))
+
+    def _goes_back(self, call: Call) -> bool:
+        """Whether a test on several lines goes back to a line before, to decide. Some versions of
+        Python tell of it and some do not; here the line under way goes on."""
+        if call.line is None:
+            return False
+        last, number = self._lines[call.line].number, call.frame.f_lineno
+        if number >= last:
+            return False
+        forks = module_source().forks
+        fork = forks.get(number)
+        return fork is not None and not fork.loop and forks.get(last) is fork
 
     def _begin(self, call: Call) -> None:
         boxes = {}

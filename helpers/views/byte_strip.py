@@ -54,7 +54,7 @@ def strip_in_html(strip: list[dict]) -> Markup | str:
     parts = [_part(piece) for piece in strip if "fills" in piece]
     others = [piece for piece in strip if "smaller" in piece]
     if others:
-        width = sum(piece["width"] for piece in others)
+        width = round(sum(piece["width"] for piece in others), 3)
         words = f"{sum(piece['smaller'] for piece in others):,} smaller"
         parts.append(_column(width, words, words, [f"width:100%;background:{GREY}"]))
     row = tag("div", *parts, style="display:flex;margin-bottom:0.6em")

@@ -88,6 +88,14 @@ TOO_WIDE = """async () => {
 }"""
 
 
+# What the Tab key stops at though there is nothing to do there: what is no control, holds none, and
+# is not scrolled.
+IDLE_STOPS = """() => Array.from(document.querySelectorAll("main [tabindex='0']"))
+    .filter(one => one.matches('.jp-Cell *, .jp-Cell') && !one.closest('.inm')
+        && one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)
+    .map(one => one.outerHTML.slice(0, 120)).slice(0, 5)"""
+
+
 # What is seen on paper after the views were used: as many still faces as there are, and no view.
 PRINTED = """() => {
     const seen = name => [...document.querySelectorAll(name)].filter(one => one.checkVisibility());
@@ -100,13 +108,14 @@ PRINTED = """() => {
 @dataclass
 class Seen:
     """What the page of one lesson was, opened from disk on a phone and read to its end: what READ
-    tells, what was `too_wide` for each width, the `faults` that axe-core found, what was `printed`
-    then, and what it asked a network for or got wrong.
+    tells, what was `too_wide` for each width, the `idle_stops` of the Tab key, the `faults` that
+    axe-core found, what was `printed` then, and what it asked a network for or got wrong.
     """
 
     path: Path
     read: dict
     too_wide: dict[int, list[str]]
+    idle_stops: list[str]
     faults: list[str]
     printed: list[int]
     asked: list[str]
@@ -121,11 +130,13 @@ def seen(request: pytest.FixtureRequest, browser: Browser, pages, tmp_path_facto
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         too_wide[width] = page.evaluate(TOO_WIDE)
+    idle_stops = page.evaluate(IDLE_STOPS)
     found = faults_in_both_schemes(page)
     page.emulate_media(media="print")
     printed = page.evaluate(PRINTED)
     reading.close()
-    return Seen(path, told, too_wide, found, printed, reading.asked, reading.problems)
+    asked, problems = reading.asked, reading.problems
+    return Seen(path, told, too_wide, idle_stops, found, printed, asked, problems)
 
 
 def test_a_lesson_is_one_file_that_asks_no_network(seen):
@@ -143,6 +154,10 @@ def test_every_view_of_a_lesson_comes_alive_and_nothing_shifts(seen):
 
 def test_a_lesson_fits_every_width(seen):
     assert seen.too_wide == dict.fromkeys(WIDTHS, [])
+
+
+def test_the_tab_key_stops_only_where_there_is_something_to_do(seen):
+    assert seen.idle_stops == []
 
 
 def test_axe_finds_nothing_on_a_lesson(seen):

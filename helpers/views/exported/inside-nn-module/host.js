@@ -277,11 +277,19 @@ function follow(dark) {
   document.body.dataset.jpThemeLight = String(!dark.matches);
 }
 
-// A still table that is wider than its place is scrolled with the keyboard, too.
+// nbconvert makes every cell and every output a stop of the Tab key. Their lines are broken to fit,
+// so there is nothing to scroll in them: the key leads from one thing to use to the next.
+function passCells() {
+  const cells = ".jp-Cell-inputWrapper[tabindex], .jp-OutputArea-output[tabindex]";
+  for (const cell of document.querySelectorAll(cells)) cell.removeAttribute("tabindex");
+}
+
+// A still table is scrolled with the keyboard, too, while it is wider than its place.
 function reachWideTables() {
   for (const box of document.querySelectorAll(".jp-RenderedHTMLCommon :is(table, div)")) {
     if (getComputedStyle(box).overflowX !== "auto" || box.closest(".inm")) continue;
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
   }
 }
 
@@ -292,6 +300,7 @@ function begin() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", follow);
   follow(dark);
+  passCells();
   addEventListener("resize", reachWideTables);
   const waiting = new Set(document.querySelectorAll(".inm-live"));
   const mount = (element) => {
