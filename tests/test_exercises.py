@@ -21,6 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from helpers import compare_checkpoint
 from helpers.exercises import feedback, lesson_07, stopping
+from helpers.exercises.elsewhere import Elsewhere
 from helpers.exercises.engine import _slips, all_exercises, examine
 from helpers.exercises.exercise import edited, parts_of, source_of
 from helpers.exercises.facts import Facts, Known, Numbers, called, facts, plain_text, told
@@ -155,6 +156,61 @@ def test_a_sealed_weight_is_refused_by_assign_and_replaced_by_what_does_not_assi
     sealed.register_parameter("weight", nn.Parameter(torch.zeros(2)))
     registered = sealed.weight
     assert sealed.to("meta").weight is not registered is not weight
+
+
+@pytest.mark.parametrize("beyond", [(15_999_999, 1_000_000), (2**24 + 1, 999_999)])
+def test_rows_are_asked_for_up_to_the_most_that_the_docstring_names(beyond):
+    right, (most_rows, most_ranks) = EXERCISES["8.2"].reference, beyond
+    assert "16 million rows and a million ranks" in " ".join(cell("8.2", "ex").split())
+    found = check(
+        "8.2",
+        lambda rows, ranks, rank: (
+            right(rows, ranks, rank) if rows <= most_rows and ranks <= most_ranks else (-1, -1)
+        ),
+    )
+    assert (found.status, found.found) == ("wrong", "`-1`")
+
+
+def test_a_dict_of_parameters_reads_a_name_that_every_module_has():
+    """As the docstring of 6.2 says; so no check asks for it."""
+    scales = EXERCISES["6.2"].reference(["red"])
+    assert "training" not in scales.scale and scales.scale["training"] is True
+    assert "`training`" in cell("6.2", "ex")
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: x.sum() + torch.ones(1),
+        lambda x: torch.cat([x, torch.zeros(2).exp()]),
+        lambda x: x.add_(torch.tensor([1.0])),
+        lambda x: x @ torch.ones(3, dtype=x.dtype),
+    ],
+)
+def test_what_is_made_on_the_cpu_does_not_meet_what_is_elsewhere(compute):
+    x = torch.ones(3)
+    with Elsewhere(), pytest.raises(RuntimeError, match="same device"):
+        compute(x)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x + torch.tensor(2.0),
+        lambda x: x + torch.tensor([2.0])[0],
+        lambda x: x + torch.ones(3, device=x.device),
+        lambda x: x + torch.ones(3).to(x.device),
+        lambda x: x + x.new_ones(3) + torch.zeros_like(x),
+        lambda x: x[torch.arange(2)] + x[:2],
+        lambda x: torch.ones(3).sum() * x + len(torch.ones(3) + torch.ones(1)),
+    ],
+)
+def test_a_number_and_what_was_moved_may_come_from_the_cpu(compute):
+    x = torch.ones(3)
+    with Elsewhere():
+        found = compute(x)
+    assert torch.equal(found, compute(x))
 
 
 def test_every_exercise_of_the_lessons_is_there_in_order():
@@ -728,6 +784,8 @@ def test_the_menagerie_has_what_its_names_say():
     owned = models["parameters of a class of its own"]
     assert not {type(one) for one in (owned.scale, owned.mask)} & {nn.Parameter, torch.Tensor}
     assert models["a complex parameter"].phase.is_complex()
+    bare = models["tensors without elements"]
+    assert bare.body.spare.numel() == bare.rows.numel() == 0
     depths = [key.count(".") for key in names["three levels"]]
     assert depths != sorted(depths) and max(depths) == 3
 

@@ -118,6 +118,10 @@ READ = {
 # What chance does not bring about.
 _TENSORS = ("second.x = parameter", "child.z = buffer", "second.y = hidden", "last.y = buffer")
 _WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
+# Empty slots in front of what is there, and tensors without elements.
+_GAPS = ("m.register_parameter('w', None)", "m.x = parameter", "m.add_module('v', None)")
+_GAPS += ("m.y = child", "child.x = buffer", "child.register_buffer('y', None)")
+_GAPS += ("child.z = nn.Parameter(torch.ones(0, 2))", "child.register_buffer('w', torch.ones(0))")
 FIRST = {
     1: [
         ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
@@ -171,6 +175,7 @@ FIRST = {
     + [("m.x = child", "child.y = second", "m.get_submodule('x.y')", "m.get_submodule('')")],
     6: [
         _WALK + tuple(f"list(m.named_{what}s())" for what in THINGS),
+        _GAPS + tuple(f"list(m.named_{what}s())" for what in THINGS),
         ("m.x = child", "m.y = parameter", "child.back = m", "list(m.named_modules())")
         + ("list(m.named_parameters())", "list(child.named_buffers())")
         + ("list(m.named_modules(prefix='net'))",),
@@ -188,6 +193,7 @@ FIRST = {
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
     ],
     7: [(*_WALK, "list(m.state_dict())"), ("m.register_buffer('x', flag)", "m.state_dict()")]
+    + [(*_GAPS, "m.state_dict()")]
     + [("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.state_dict())")]
     + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
     + [("m.register_buffer('x', result)", "m.state_dict()")]
@@ -206,6 +212,7 @@ FIRST = {
         ("m.x = parameter", "m.y = buffer", "m.register_buffer('z', flag)")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m, 'wanting'))]",),
         ("m.load_state_dict(nn.ParameterDict())",),
+        (*_GAPS, "[sorted(keys) for keys in m.load_state_dict(changed(m))]"),
         ("m.register_buffer('x', torch.ones(2, 2))",)
         + ("named_in_error(m, {'x': torch.zeros(2)}, strict=True)",),
         ("m.x = hidden", "m.y = buffer", "m.training = False")
@@ -229,7 +236,10 @@ FIRST = {
         ("m.x = parameter", "(m.x * 3).sum().backward()") + ("m._apply(lambda one: one + 1) is m",),
         ("m.x = other", "m.register_buffer('y', count)", "m.to(torch.float16) is m"),
         ("m.register_buffer('x', count)", "m.to(torch.float64) is m"),
+        (*_GAPS, "m.to(torch.float64) is m", "m.eval() is m"),
         ("m.register_buffer('x', flag)", "m.to(torch.float64) is m"),
+        ("m.register_buffer('x', torch.ones(2, dtype=torch.int16))", "m.to(torch.float64) is m")
+        + ("m.to(torch.int64) is m", "m.to(torch.int16) is m", "m.to(torch.uint8) is m"),
         ("m.register_buffer('x', count)", "m.y = child", "m.to('meta') is m"),
         ("m.x = frozen", "m.y = None", "m.to(torch.complex64) is m", "m.to(torch.float64) is m"),
         ("m.x = parameter", "(m.x * 0).sum().backward()", "m.to(torch.float64) is m"),

@@ -142,6 +142,7 @@ class Scaled(nn.Module):
 _LOOK_AT_SCALED = {
     "list(module.state_dict())": lambda module: list(module.state_dict()),
     "module.factor": lambda module: module.factor,
+    '"factor" in vars(module)': lambda module: "factor" in vars(module),
     "module.scale.numel()": lambda module: module.scale.numel(),
     "isinstance(module.inner, nn.Linear)": lambda module: isinstance(module.inner, nn.Linear),
     "module.inner.weight.shape": lambda module: module.inner.weight.shape,
@@ -179,6 +180,9 @@ SCALED = Exercise(
         self.factor = factor → self.factor = nn.Parameter(torch.tensor(factor))
     - factor-fixed: Store what `__init__` was given: `self.factor = factor`.
         self.factor = factor → self.factor = 2.0
+    - a-property: The number is not kept under its own name. Write `self.factor = factor`.
+        self.factor = factor → type(self).factor = property(lambda self: self.kept); self.kept = \
+factor
     - plain-tensor: A plain tensor is not registered. Wrap it in `nn.Parameter`.
         nn.Parameter(torch.ones(1)) → torch.ones(1)
     - a-buffer: A buffer is saved and not trained. `scale` is for training.

@@ -119,7 +119,7 @@ POSITIONS = Exercise(
         _POSITIONS(
             6, 4, calls=((torch.ones(2, 6, 4),), (torch.zeros(3, 4),), (torch.zeros(1, 2, 5, 4),))
         ),
-        _POSITIONS(3, 2, calls=((torch.ones(3, 2),), (torch.zeros(2, 1, 2),))),
+        _POSITIONS(3, 6, calls=((torch.ones(3, 6),), (torch.zeros(2, 1, 6),))),
     ),
     """
     `Positions(length, width)` adds what `LostPositions` adds, its `table` travels, and old files
@@ -129,6 +129,8 @@ POSITIONS = Exercise(
     2. What is moved, not trained and not saved is the fourth of the five ways.
     3. Nearly there: `self.register_buffer("table", table, persistent=False)`.
 
+    - one-width: The rates depend on `width`, whatever it is.
+        / width) → / 4)
     - name-taken: `register_buffer` does not take over the name of a plain attribute.
         self.register → self.table = table; self.register
     - plain: `table` is still a plain attribute. Register it, and `.to` finds it.
@@ -336,6 +338,9 @@ def _with_norms() -> Iterator[tuple[str, nn.Module]]:
         "norms without parameters, or without buffers",
         nn.Sequential(bare, nn.BatchNorm2d(3, track_running_stats=False), nn.Dropout()),
     )
+    frozen = nn.BatchNorm1d(3).requires_grad_(False)
+    alike = nn.BatchNorm2d(3, momentum=None)
+    yield "a frozen norm, and one that averages all batches", nn.Sequential(frozen, alike)
     yield "a norm of a class made from `BatchNorm1d`", nn.Sequential(_OwnNorm(3), nn.Dropout())
 
 
@@ -421,6 +426,10 @@ FREEZE_STATISTICS = Exercise(
       `isinstance` for the three classes.
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)): → if any(
         module.eval() → [*module.buffers(recurse=False)]): module.eval()
+    - without-training: A batch norm without trainable parameters has statistics as well.
+        module.eval() → module.train(not any(one.requires_grad for one in module.parameters()))
+    - averages: With `momentum=None` a batch norm averages all batches, and changes its buffers too.
+        module.eval() → module.train(module.momentum is None)
     - exact-class: A class made from `nn.BatchNorm1d` is a batch norm as well: `isinstance`.
         isinstance(module, (nn.BatchNorm1d, → type(module) in (nn.BatchNorm1d,
         nn.BatchNorm3d)): → nn.BatchNorm3d):

@@ -262,6 +262,8 @@ REGISTERED = Exercise(
     - replaced: The model is another one than `build` makes alone. A hook that only notes returns
       `None`, and changes nothing.
         (parameter.shape))) → (parameter.shape))); return nn.Parameter(parameter.data.clone())
+    - no-elements: A parameter without elements is registered like any other.
+        log.append( → if parameter.numel(): log.append(
     - hook-left: Your hook is still there afterwards. `handle.remove()` takes it away.
         handle.remove() → pass
     - left-after-error: `build` raised, and your hook is still there. `finally` runs then, too.

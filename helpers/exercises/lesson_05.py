@@ -323,6 +323,7 @@ def _loaded(answer: type, path: str, file: _File) -> Facts:
     if file.notes:
         state._metadata = {name: {"version": 1} for name, _ in model.named_modules()}
     held = dict(model.named_parameters())
+    model.train(file.strict)
 
     def load(state_dict: dict) -> dict:
         missing, unexpected = model.load_state_dict(state_dict, strict=file.strict)
@@ -352,6 +353,7 @@ def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
             words = f"`load_state_dict(..., strict={file.strict})` with the keys {keys}"
             words += {1: " and one number", 3: " and three numbers"}.get(file.width, "")
             words += " and notes in `_metadata`" * file.notes
+            words += ", in eval mode" * (not file.strict)
             yield words, partial(_loaded, answer, path, file)
 
 
@@ -391,6 +393,8 @@ GAIN = Exercise(
         if old in state_dict and new not in state_dict: → if True:
     - both: A file with both names is refused, as one with a key too many. Leave it as it is.
         and new not in state_dict →
+    - in-training: A model may be in eval mode when it loads.
+        if old in state_dict and → if self.training and old in state_dict and
     - once: A model may load more than once. Do the same each time.
         if old in state_dict and → if "done" not in vars(self) and old in state_dict and
         super()._load → self.done = True; super()._load
@@ -550,6 +554,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         save(path, *_new_run(kind, 3), 7)  # which has a file of its own
         seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
         run = _new_run(kind, 2)
+        _train(run, 0 if steps else 2)
         seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))
         seen["after `resume_from` the file is"] = "there" if moved.is_file() else "gone"
     for part, resumed in _state(run).items():
@@ -592,6 +597,7 @@ def _checkpoints(answer: tuple) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for kind in _OPTIMIZERS:
         for steps in (4, 0):
             words = f"a run with {kind}, saved after {steps} steps"
+            words += "" if steps else ", and resumed by one that has gone on"
             yield words, partial(_resumed, answer, kind, steps)
     yield "`resume_from(...)` with a file that holds code", partial(_trapped, answer[1])
 
@@ -622,6 +628,9 @@ CHECKPOINT = Exercise(
         optimizer.load_state_dict(saved["optimizer"]) → saved["optimizer"]["param_groups"] = [ \
 {**now, "lr": old["lr"]} for now, old in zip(optimizer.state_dict()["param_groups"], \
 saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer"])
+    - fresh-alone: An optimizer that has taken steps is brought back as well.
+        optimizer.load_state_dict(saved["optimizer"]) → \
+optimizer.state or optimizer.load_state_dict(saved["optimizer"])
     - optimizer-lost: The optimizer has forgotten its moments and its learning rate.
         optimizer.load_state_dict(saved["optimizer"]) →
     - generator-lost: The batches are others: the generator has `get_state()` and `set_state(...)`.

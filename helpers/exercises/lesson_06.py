@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from helpers.exercises.elsewhere import called_elsewhere
 from helpers.exercises.exercise import Exercise, Experiment
 from helpers.exercises.facts import Facts, Known, called, facts, is_a, listed, plain_text, solved
 from helpers.exercises.life import in_turn, living
@@ -143,7 +144,8 @@ SCALES = Exercise(
     2. `nn.ParameterDict` takes a dict, and is read with `[name]` like one.
     3. Nearly there: `self.scale = nn.ParameterDict({name: nn.Parameter(torch.ones(1)) ...})`.
 
-    - still-hidden: No key begins with `scale.`: the parameters are still in an ordinary dict.
+    - still-hidden: No parameter has a name that begins with `scale.`. One that is in an ordinary
+      dict is not registered.
         nn.ParameterDict({ → dict({
     - frozen: The scales are trained. Leave `requires_grad` as it is.
         for name in names}) → for name in names}).requires_grad_(False)
@@ -154,6 +156,9 @@ SCALES = Exercise(
     - alias: `forward` reads a second dict, which has the parameters of before. Read `self.scale`.
         self.body = → self.kept = dict(self.scale.items()); self.body =
         self.scale[name] → self.kept[name]
+    - alias-alone: Without gradients `forward` reads parameters of before. Read `self.scale`.
+        self.body = → self.kept = dict(self.scale.items()); self.body =
+        self.scale[name] → (self.scale if torch.is_grad_enabled() else self.kept)[name]
     - any-name: A name that is not there is an error, as in `Colours`.
         self.scale[name] → (self.scale[name] if name in self.scale else 1)
     - first-names: A scale may be registered later. Ask for the names that are there at the call.
@@ -698,10 +703,10 @@ def _keeps_its_size(module: nn.Module) -> str:
     return "as in a fresh one" if _sizes(module) == fresh else "others"
 
 
-def _averages(*calls: tuple) -> Experiment:
+def _averages(width: int, *calls: tuple) -> Experiment:
     return living(
         "Average",
-        2,
+        width,
         calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
@@ -715,8 +720,9 @@ AVERAGE = Exercise(
     "6.8",
     Average,
     in_turn(
-        _averages((_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
-        _averages((_TWOS,), (_TWOS[:0],), (_TWOS,)),
+        _averages(2, (_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
+        _averages(3, (_TWOS.t(),), (_TWOS.t()[:0],), (_TWOS.t(),)),
+        called_elsewhere("Average", 2, calls=((_TWOS,), (_TWOS[:2],))),
     ),
     """
     `Average(width)` computes what `Recall(width)` computes, and its file has the same size after
@@ -736,6 +742,8 @@ AVERAGE = Exercise(
         self.total = self.total + x.detach() → self.total.data += x.detach()
     - forgets: All that the mean needs has to be in the file, the count too.
         self.register_buffer("count", torch.tensor(0)) → self.count = 0
+    - two-columns: The sum of the rows has `width` numbers.
+        torch.zeros(width) → torch.zeros(2)
     - calls-counted: It is the mean of all rows, and batches have different sizes. Count the rows.
         len(x) → 1
         x.detach().sum(0) → x.detach().mean(0)
@@ -748,6 +756,9 @@ AVERAGE = Exercise(
         x.detach() → x
     - no-gradient: `layer` is trained: only what is remembered may be out of the graph.
         return self.layer(x) → return self.layer(x).detach()
+    - on-the-cpu: A tensor that `forward` makes stands on the CPU, where a module may have been
+      moved away from. Say `device=x.device`, or do without: a number needs no tensor.
+        self.count + len(x) → (self.count + torch.tensor([len(x)]))[0]
     """,
 )
 
@@ -773,6 +784,7 @@ ROLLING = Exercise(
         # A number can be read from `x`, except on meta.
         living("Rolling", 3, calls=_NUMBERS, begins=("past",), free=('.to("meta")',)),
         living("Rolling", 1, calls=_NUMBERS, begins=("past",), free=('.to("meta")',)),
+        called_elsewhere("Rolling", 3, calls=_NUMBERS),
     ),
     """
     `Rolling(length)` does what `Window(length)` was meant to do, as a buffer that loads the old

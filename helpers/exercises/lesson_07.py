@@ -495,6 +495,11 @@ else value.detach()
         value.detach() → value.detach().clone()
     - counters: A buffer of integers or booleans, or of one number, is saved like any other.
         if value is not None and name → if value is not None and value.dim() and name
+    - no-elements: A tensor without elements is saved like any other.
+        if value is not None and name → if value is not None and value.numel() and name
+    - first-gap: An empty slot is left out, and what comes after it is not.
+        self._modules.items(): → __import__("itertools").takewhile(\
+lambda one: one[1] is not None, self._modules.items()):
     - keep-vars: With `keep_vars=True` the values are the objects themselves, in the children, too.
         name + ".", keep_vars → name + "."
     - tied: Each name is a key, also if two names have one tensor, or two children are one module.
@@ -638,6 +643,10 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
         module._apply(fn) → pass
     - two-names: A buffer under two names is replaced under both.
         self._buffers.items(): → [*self.named_buffers(recurse=False)]:
+    - last-place: A buffer keeps its place, also before an empty slot.
+        self._buffers.items(): → list(self._buffers.items()):
+        self._buffers[name] = None if buffer is None else fn(buffer) → \
+self._buffers.update({name: fn(self._buffers.pop(name))} if buffer is not None else {})
     - twice: A child under two names is one child: `fn` is for each of its tensors once.
         for module in self.children(): → for module in filter(None, self._modules.values()):
     - gradient: A gradient goes along with its parameter.
@@ -649,6 +658,9 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
     - refused: An integer dtype is a `TypeError`.
         raise TypeError("a module is converted to floating point or complex dtypes only") → \
 return self
+    - long-ones: Every integer dtype is a `TypeError`, the short ones too.
+        if to_dtype and not (target.is_floating_point or target.is_complex): → \
+if target in (torch.int64, torch.int32, torch.bool):
     - booleans: A dtype is for floating point and complex tensors. Booleans stay what they are.
         tensor.is_floating_point() or tensor.is_complex() → tensor.is_floating_point() or \
 tensor.is_complex() or tensor.dtype == torch.bool

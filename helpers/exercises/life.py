@@ -79,7 +79,7 @@ class Life:
         old, file = self.module, io.BytesIO()
         try:
             _Pickler(file, type(old)).dump(old)
-        except (pickle.PicklingError, AttributeError, TypeError):
+        except Exception:
             return  # nobody said that it can be pickled
         file.seek(0)
         self.module = _Unpickler(file, type(old)).load()
@@ -161,8 +161,8 @@ class Life:
             fill(self.twin, self.own)
             self._of_twin = self._all_of(self.twin)
             return seen | self._looked(self.module)
-        how = "alone" if event == "called again" else "a leaf"
-        how = "in a graph" if self.module.training and how != "alone" else how
+        how = "in a graph" if self.module.training else "a leaf"
+        how = "alone" if event in ("called again", "eval()") else how
         if event == "eval() at once" and not self.begins:
             free = {*free, "numbers"}  # the first ones, which nobody asks for
         seen = self._call(given, free, how) if given else {}
@@ -273,13 +273,13 @@ EVENTS = {
     "called in training mode": Life.used,
     "called again": Life.used,
     "an optimizer's step": Life.stepped,
-    "eval()": Life.in_eval,
-    "train()": Life.used,
     "copy.deepcopy": Life.copied,
     "pickle": Life.pickled,
     "its state_dict loaded into a fresh one": Life.reloaded_from_memory,
     "saved and loaded as a part of a model": Life.reloaded_as_a_part,
     "load_state_dict(assign=True)": Life.assigned,
+    "eval()": Life.in_eval,
+    "train()": Life.used,
     ".to(torch.float64)": Life.as_float64,
     "eval() and train()": Life.in_both_modes,
     "requires_grad_(False)": Life.frozen,
@@ -378,7 +378,9 @@ def _face(module: nn.Module) -> dict[str, torch.Tensor]:
 def _home(module: nn.Module, path: str) -> str:
     """What the name at `path` is to the module that holds it."""
     *parts, name = path.split(".")
-    owner = module.get_submodule(".".join(parts))
+    owner = dict(module.named_modules()).get(".".join(parts))
+    if owner is None:
+        return "nothing"
     words = ("parameter", "buffer", "submodule")
     kinds = {kind: vars(owner)[box] for kind, box in zip(words, CONTAINERS, strict=True)}
     homes = [

@@ -203,6 +203,13 @@ def _deep() -> nn.Module:
     return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
+def _no_elements() -> nn.Module:
+    """A parameter and a buffer that are registered like any other, and have no numbers."""
+    model = holding(body=nn.Linear(2, 2))
+    model.body.spare = nn.Parameter(torch.ones(0, 2))
+    return _with(model, rows=nn.Buffer(torch.ones(0)))
+
+
 def _double() -> nn.Module:
     """Numbers that no other dtype can hold."""
     model = nn.Linear(2, 2).double()
@@ -244,6 +251,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "an extra state that is `None`": lambda: holding(body=Blank(), head=nn.Linear(2, 1)),
     "parameters of a class of its own": _own_class,
     "a complex parameter": _complex,
+    "tensors without elements": _no_elements,
 }
 _KEPT = {"equal tensors", "double precision"}  # whose numbers are the point of it
 # Kinds with parameters that have no gradient, and how the names of these begin.
