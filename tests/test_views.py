@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import base64
+import json
+import pprint
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import nn
+from traitlets import HasTraits
 
 from helpers import (
     CheckpointTable,
@@ -37,6 +40,7 @@ from tests.carried import views
 from tests.html_page import Page
 from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
+from tests.told import assert_told
 
 
 def assigned(value: object) -> object:
@@ -59,8 +63,10 @@ def redraw() -> Redraw:
 
 
 def memory_map() -> MemoryMap:
-    torch.manual_seed(0)
     model = reader()
+    with torch.no_grad():
+        for one in model.parameters():
+            one.copy_(torch.arange(one.numel()).view_as(one))
     film = MemoryMap(model=model, saved=model.state_dict())
     with torch.no_grad():
         model.norm.weight.fill_(2)
@@ -153,6 +159,37 @@ def test_of_one_thing_no_face_speaks_as_of_several(make):
     )
     found = several.findall(shown["text/plain"]) + several.findall(page.words)
     assert found == [] and several.search("and 1 more tensors")
+
+
+def told_of(view: object) -> Iterator[str]:
+    """What a view shows and what it sends: its line of text, the words of the still picture, whose
+    look the lessons keep, and its own part of the state.
+    """
+    shown = faces(view)
+    yield shown["text/plain"]
+    yield " ".join(Page(shown["text/html"]).words.split())
+    for name, value in sorted(sent_by(view).items()):
+        if name != "picture":  # other fonts draw it with other bytes
+            yield f"{name} = {pprint.pformat(value, width=100, compact=True)}"
+
+
+def sent_by(view: object) -> dict[str, object]:
+    """What a view of ours tells the browser, as it arrives there."""
+    if not hasattr(view, "comm"):
+        return {}
+    ours = [kind for kind in type(view).__mro__ if kind.__module__.startswith("helpers.")]
+    ours = [kind for kind in ours if issubclass(kind, HasTraits)]
+    names = {name for kind in ours for name in kind.class_own_traits(sync=True)}
+    names -= {"_esm", "_css"}
+    return json.loads(json.dumps({name: getattr(view, name) for name in names}))
+
+
+def test_views_are_told_word_for_word_as_they_were_read():
+    told: list[str] = []
+    for name, make in {**VIEWS, "VisibilityGrid": OF_ONE["VisibilityGrid"]}.items():
+        told.append(f"--- {name} ---")
+        told += [one for one in told_of(make()) if one not in told]  # many send the same signs
+    assert_told("views", "\n".join(told).splitlines())
 
 
 # --- Redraw ---
