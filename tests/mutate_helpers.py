@@ -26,6 +26,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,14 +127,29 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(one)
 
 
+def numbered(code: CodeType) -> dict[tuple[str, int], CodeType]:
+    """The code of each function by its name and, since all lambdas have one name, its number among
+    those of that name.
+    """
+    found: dict[tuple[str, int], CodeType] = {}
+    many = Counter()
+    for one in codes(code):
+        found[one.co_qualname, many[one.co_qualname]] = one
+        many[one.co_qualname] += 1
+    return found
+
+
+def place_of(code: CodeType) -> tuple:
+    return code.co_qualname, *code.co_positions()
+
+
 def exchange(path: Path, code: CodeType) -> None:
     """All functions that were made from a file run the lines of this code from now on."""
-    by_name = {one.co_qualname: one for one in codes(code)}
+    old, new = numbered(compile(path.read_text("utf-8"), str(path), "exec")), numbered(code)
+    by_place = {place_of(one): new[name] for name, one in old.items()}
     for one in gc.get_objects():
         if type(one) is FunctionType and one.__code__.co_filename == str(path):
-            new = by_name[one.__code__.co_qualname]
-            if new != one.__code__:
-                one.__code__ = new
+            one.__code__ = by_place[place_of(one.__code__)]
 
 
 def change_defaults(change: Change) -> None:
