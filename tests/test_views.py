@@ -8,6 +8,7 @@ import base64
 import json
 import pprint
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -74,8 +75,16 @@ def memory_map() -> MemoryMap:
     return film
 
 
+def checkpoint_table() -> CheckpointTable:
+    """Of a file of a wrapped model, in which a key is missing, one has another size, one is new."""
+    file = {f"module.{key}": value for key, value in reader().state_dict().items()}
+    del file["module.norm.bias"]
+    file |= {"module.head.weight": torch.ones(1), "extra": torch.ones(1)}
+    return CheckpointTable(compare_checkpoint(reader(), file))
+
+
 VIEWS: dict[str, Callable[[], object]] = {
-    "CheckpointTable": lambda: CheckpointTable(compare_checkpoint(reader(), {"a": torch.ones(1)})),
+    "CheckpointTable": checkpoint_table,
     "MemoryMap": memory_map,
     "OutcomeTable": lambda: OutcomeTable(grid()),
     "ParameterWays": lambda: ParameterWays(reader()),
@@ -162,15 +171,19 @@ def test_of_one_thing_no_face_speaks_as_of_several(make):
 
 
 def told_of(view: object) -> Iterator[str]:
-    """What a view shows and what it sends: its line of text, the words of the still picture, whose
-    look the lessons keep, and its own part of the state.
+    """What a view shows and what it sends: its line of text, the words of the still picture and how
+    many of its elements look in which way, and its own part of the state.
     """
     shown = faces(view)
     yield shown["text/plain"]
-    yield " ".join(Page(shown["text/html"]).words.split())
+    page = Page(shown["text/html"])
+    yield " ".join(page.words.split())
+    looks = Counter((name, about.get("style")) for name, about in page.tags)
+    yield from (f"{many} <{name}> {style}" for (name, style), many in looks.items())
     for name, value in sorted(sent_by(view).items()):
-        if name != "picture":  # other fonts draw it with other bytes
-            yield f"{name} = {pprint.pformat(value, width=100, compact=True)}"
+        if name == "picture":
+            value["source"] = "..."  # other fonts draw it with other bytes
+        yield f"{name} = {pprint.pformat(value, width=100, compact=True)}"
 
 
 def sent_by(view: object) -> dict[str, object]:
