@@ -1588,6 +1588,65 @@ def test_a_step_is_refused_if_it_is_not_fused(code):
     assert layer.weight.tolist() != before
 
 
+def test_where_a_module_has_rules_of_its_own_a_finding_does_not_foretell_against_them():
+    class Renewing(nn.Module):
+        """Renews its list after a move, saves a buffer by its own rule, and ties again."""
+
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.ones(1))
+            self.register_buffer("hidden", torch.ones(1), persistent=False)
+            self.first, self.second = nn.Linear(1, 1), nn.Linear(1, 1)
+            self.all = [self.mean]
+            self.tie()
+            self.register_load_state_dict_post_hook(lambda *_: self.tie())
+
+        def tie(self):
+            self.second.weight = self.first.weight
+
+        def _apply(self, fn, recurse=True):
+            super()._apply(fn, recurse)
+            self.all = [self.mean]
+            return self
+
+        def get_extra_state(self):
+            return self.hidden
+
+        def set_extra_state(self, state):
+            self.hidden = state
+
+    model = Renewing()
+    assert "unless Renewing._apply renews it" in told(model, "stale-alias")
+    assert "unless Renewing._apply renews it" in told(nn.Sequential(model), "stale-alias")
+    saved = "whether it is saved is for Renewing.get_extra_state to say"
+    assert saved in told(model, "unsaved-buffer")
+    assert "unless the model ties them again" in told(model, "tied-parameter")
+    model.to(torch.float64)
+    assert model.all[0] is model.mean
+    model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
+    assert model.first.weight is model.second.weight
+
+
+def test_a_copy_refuses_the_result_that_is_kept_and_not_always_the_module():
+    class Dropping(nn.Module):
+        def __getstate__(self):
+            return {**vars(self), "cache": None}
+
+    model = Dropping()
+    model.weight = nn.Parameter(torch.ones(1))
+    model.cache = 2 * model.weight
+    assert "copy.deepcopy() refuses such a tensor" in told(model, "kept-graph")
+    assert raises(RuntimeError)(lambda: copy.deepcopy(model.cache))
+    assert copy.deepcopy(model).cache is None
+
+
+def test_a_layer_without_numbers_may_give_what_stood_in_memory():
+    layer = nn.Linear(3, 2, bias=False, device="meta")
+    model = nn.Sequential(nn.Linear(3, 3), layer)
+    assert "whatever stood in memory" in told(model, "left-on-meta")
+    assert not model(torch.ones(1, 3)).is_meta
+
+
 def test_a_frozen_parameter_with_an_older_gradient_is_stepped_on():
     layer = nn.Linear(1, 1)
     layer(torch.ones(1)).sum().backward()

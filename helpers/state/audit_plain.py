@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.audit_registered import parting
+from helpers.state.audit_registered import USE_OF_META, parting, whether_saved
 from helpers.state.class_rules import LISTING_PARAMETERS, SWITCHING, read_by_torch
 from helpers.state.code_lines import (
     assign,
@@ -33,11 +33,8 @@ def _in(one: Attribute, things: list, word: str, alone: str) -> str:
 
 def _left_out(model: Holders, one: Attribute) -> str:
     """What state_dict() and .to() do with it, as far as the module's class has no say in it."""
-    own = model.facts_of(one.record)
-    saves, moves, called = own.saving(one.record.part), own.method(MOVE_ONE), own.method("to")
-    saved = "state_dict() does not save it"
-    if saves:
-        saved = f"whether it is saved is for {saves} to say"
+    own, saved = model.facts_of(one.record), whether_saved(model, one.record)
+    moves, called = own.method(MOVE_ONE), own.method("to")
     if moves:
         return f"{saved}, and whether .to() moves it is for {moves} to say"
     if called and one.record.node:
@@ -133,11 +130,20 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
             f"{what}; {writes} changes both. After {when}, the model has {new} there, and this is "
             "still the old one"
         )
+        renews = _moves_of_its_own(model, one)
+        if renews:
+            message += f", unless {renews} renews it"
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
             copy = assign(one.name, f"{reading(one.name)}.detach().clone()")
             fix += f"; or, for numbers of its own: {copy}"
         yield Symptom(one.place, message, fix)
+
+
+def _moves_of_its_own(model: Holders, one: Attribute) -> str | None:
+    """The method by which a move may do more than torch's: of its module, or of one around it."""
+    around = (model.known[key] for key in model.up_from(one.record.node))
+    return next(filter(None, (model.facts_of(record).method(MOVE_ONE) for record in around)), None)
 
 
 def _computed(tensor: torch.Tensor) -> bool:
@@ -161,7 +167,7 @@ def kept_graph(model: Holders) -> Iterator[Symptom]:
             yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
             continue
         message = (
-            f"{what} of a computation, kept with its graph: copy.deepcopy() refuses the module, "
+            f"{what} of a computation, kept with its graph: copy.deepcopy() refuses such a tensor, "
             "and a later loss that uses it goes back through that graph"
         )
         yield Symptom(one.place, message, _not_kept(one, len(kept)))
@@ -215,7 +221,7 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
             what = _in(one, left, "tensor", "a plain tensor")
             message = (
                 f"{what} on the device meta, in a model that has numbers: it has none, so nothing "
-                "can move it, and what is computed with it fails, or has none either"
+                f"can move it, and {USE_OF_META}"
             )
             kind = class_of_container(one.value)
             name, place = free(one.name), f"in place of {assign(one.name, 'tensor')}"

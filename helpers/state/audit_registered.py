@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.state.code_lines import assign, forget, own_memory, reading
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import AGAIN, Holders, Registered
+from helpers.state.holders import AGAIN, Holders, Record, Registered
 from helpers.state.memory import Span, apart, overlap
 from helpers.state.objects import (
     META,
@@ -24,6 +24,8 @@ from helpers.state.places import Place
 from helpers.state.torch_private import is_inference, is_lazy, is_leaf
 from helpers.state.walk import NOT_SAVED
 
+# The last is what a linear layer without a bias does, on the CPU: it says nothing.
+USE_OF_META = "what is computed with it fails, has none either, or has whatever stood in memory"
 COPY_OF_MODULE = "register copy.deepcopy(module) where the module stands for the second time"
 
 
@@ -38,6 +40,16 @@ def parting(tensor: torch.Tensor) -> str:
     """The move after which a registered tensor has other memory. Whole numbers keep their dtype."""
     kept = not differentiable(facts(tensor).dtype)
     return ".to() another device" if kept else ".to() another dtype or device"
+
+
+def whether_saved(model: Holders, record: Record) -> str:
+    """What state_dict() does with a tensor that torch does not save, as far as the module has no
+    rules of its own.
+    """
+    saves = model.facts_of(record).saving(record.part)
+    if saves:
+        return f"whether it is saved is for {saves} to say"
+    return "state_dict() does not save it"
 
 
 def _own_memory(one: Registered) -> str:
@@ -57,7 +69,8 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
             "entry for each, of which safetensors takes one only"
         )
         if len(slots) > 1:  # a module that stands at two places stays one
-            message += ", and a load of plain tensors with assign=True parts them"
+            message += ", and a load of plain tensors with assign=True parts them, unless the "
+            message += "model ties them again"
         fix = COPY_OF_MODULE if len(slots) == 1 else _own_memory(one)
         yield Symptom(one.place, message, f"if not meant: {fix}")
 
@@ -104,14 +117,15 @@ def uninitialized(model: Holders) -> Iterator[Symptom]:
 @rule("unsaved-buffer", "info", NOT_SAVED)
 def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
     """Told for each name: torch keeps which names are not saved, not which tensors."""
-    message = "a buffer with persistent=False: .to() moves it, state_dict() does not save it"
     unsaved = [one for one in model.special if one.kind == NOT_SAVED]
     for place, _, tensor in [slot for one in unsaved for slot in model.slots(one)]:
         line = f"self.register_buffer({place.name!r}, {reading(place.name)})"
         lost = _lost_by_a_move(facts(tensor).dtype)
         if lost:
             line += "  # if a move changed its numbers: compute them anew after it"
-        yield Symptom(place, message + lost, f"if it should be saved: {line}")
+        saved = whether_saved(model, model.record_at(place))
+        message = f"a buffer with persistent=False: .to() moves it, {saved}{lost}"
+        yield Symptom(place, message, f"if it should be saved: {line}")
 
 
 def _lost_by_a_move(dtype: torch.dtype | None) -> str:
@@ -249,7 +263,7 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
             fix = f"{line}  # computed anew, on the device of the others"
         message = (
             "on the device meta, among tensors that have numbers: it has none, so .to() cannot "
-            "move it, and what is computed with it fails, or has none either"
+            f"move it, and {USE_OF_META}"
         )
         yield Symptom(one.place, message, fix)
 
