@@ -48,6 +48,10 @@ VIEWS = f"{LIVE_VIEWS}, .jp-OutputArea-output.jp-RenderedHTML"  # and the static
 # comes to life all the same; one that does not is found by `widget_outputs`.
 SLOW = "[anywidget] Failed to initialize model."
 
+# What JupyterLab's debugger says where a notebook is closed before it was told the state of the
+# kernel: `open_instead` closes one that has just been opened.
+CLOSED = "Canceled future for debug_request"
+
 # All outputs are attached to the page, nothing is fetched from outside, nothing pops up or saves by
 # itself.
 SETTINGS = {
@@ -167,6 +171,7 @@ class Lab:
             "console",
             lambda message: (
                 message.type == "error"
+                and CLOSED not in message.text
                 and found.append(f"{message.text} ({message.location.get('url', '')})")
             ),
         )
