@@ -1618,8 +1618,9 @@ def test_where_a_module_has_rules_of_its_own_a_finding_does_not_foretell_against
     model = Renewing()
     assert "unless Renewing._apply renews it" in told(model, "stale-alias")
     assert "unless Renewing._apply renews it" in told(nn.Sequential(model), "stale-alias")
-    saved = "whether it is saved is for Renewing.get_extra_state to say"
-    assert saved in told(model, "unsaved-buffer")
+    said = told(model, "unsaved-buffer")
+    assert "whether it is saved is for Renewing.get_extra_state to say" in said
+    assert "whether .to() moves it is for Renewing._apply to say" in said
     assert "unless the model ties them again" in told(model, "tied-parameter")
     model.to(torch.float64)
     assert model.all[0] is model.mean

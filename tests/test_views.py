@@ -193,7 +193,7 @@ def sent_by(view: object) -> dict[str, object]:
     ours = [kind for kind in type(view).__mro__ if kind.__module__.startswith("helpers.")]
     ours = [kind for kind in ours if issubclass(kind, HasTraits)]
     names = {name for kind in ours for name in kind.class_own_traits(sync=True)}
-    names -= {"_esm", "_css"}
+    names = {name for name in names if not name.startswith("_")}  # its code, and where that is
     return json.loads(json.dumps({name: getattr(view, name) for name in names}))
 
 

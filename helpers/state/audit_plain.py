@@ -130,7 +130,7 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
             f"{what}; {writes} changes both. After {when}, the model has {new} there, and this is "
             "still the old one"
         )
-        renews = _moves_of_its_own(model, one)
+        renews = model.own_move(one.record.node)
         if renews:
             message += f", unless {renews} renews it"
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
@@ -138,12 +138,6 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
             copy = assign(one.name, f"{reading(one.name)}.detach().clone()")
             fix += f"; or, for numbers of its own: {copy}"
         yield Symptom(one.place, message, fix)
-
-
-def _moves_of_its_own(model: Holders, one: Attribute) -> str | None:
-    """The method by which a move may do more than torch's: of its module, or of one around it."""
-    around = (model.known[key] for key in model.up_from(one.record.node))
-    return next(filter(None, (model.facts_of(record).method(MOVE_ONE) for record in around)), None)
 
 
 def _computed(tensor: torch.Tensor) -> bool:

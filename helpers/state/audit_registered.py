@@ -124,7 +124,9 @@ def unsaved_buffer(model: Holders) -> Iterator[Symptom]:
         if lost:
             line += "  # if a move changed its numbers: compute them anew after it"
         saved = whether_saved(model, model.record_at(place))
-        message = f"a buffer with persistent=False: .to() moves it, {saved}{lost}"
+        own = model.own_move(place.node)
+        moved = f"whether .to() moves it is for {own} to say" if own else ".to() moves it"
+        message = f"a buffer with persistent=False: {moved}, {saved}{lost}"
         yield Symptom(place, message, f"if it should be saved: {line}")
 
 

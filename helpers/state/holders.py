@@ -26,7 +26,7 @@ from helpers.state.objects import (
     text,
 )
 from helpers.state.places import Place, Places
-from helpers.state.torch_private import FLAT_MARK
+from helpers.state.torch_private import FLAT_MARK, MOVE_ONE
 from helpers.state.walk import NOT_SAVED, Part, is_module, pairs, plain_keys, walk
 
 # A module or container with many holders is read again for its further names, this often in all: so
@@ -208,6 +208,12 @@ class Holders(Places):
 
     def facts_of(self, record: Record) -> ClassFacts:
         return self.kinds[record.kind][1]
+
+    def own_move(self, node: int) -> str | None:
+        """The method by which a move may do something else than torch's: of the module at a
+        position, or of one around it, as "Net._apply"."""
+        around = (self.facts_of(self.known[key]) for key in self.up_from(node))
+        return next(filter(None, (facts.method(MOVE_ONE) for facts in around)), None)
 
     @cached_property
     def attributes(self) -> list[Attribute]:

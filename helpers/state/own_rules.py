@@ -5,6 +5,7 @@ Read from the tree and from the dictionaries of its classes; nothing is run."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
 from typing import NamedTuple
@@ -91,8 +92,8 @@ class Rule(NamedTuple):
 
 
 class Rules:
-    """The rules of the modules in a tree, and what in it makes torch's walks raise: both grow with
-    each part of a walk that is added."""
+    """The rules of the modules in a tree, and what in it makes torch's walks raise. Both are whole
+    when every part was added, by `along` or one by one."""
 
     def __init__(self) -> None:
         self.of: dict[int, tuple[Rule, ...]] = {}
@@ -103,17 +104,31 @@ class Rules:
     def troubles(self) -> frozenset[str]:
         return frozenset(self._troubles)
 
-    def add(self, part: Part) -> None:
-        if part.circular:
-            self._troubles.add(IN_ITSELF)
-            return
+    def along(
+        self, parts: Iterable[tuple[str, Part]]
+    ) -> Iterator[tuple[str, Part, tuple[Rule, ...]]]:
+        """Each path and part of a walk, with the rules that decide of what the part holds."""
+        inside: list[tuple[Rule, ...]] = []
+        for path, part in parts:
+            if part.circular:
+                self.add_circle()
+            else:
+                self.add(part, is_root=not inside)
+            inside.append(self.inside(part.module, inside[part.owner] if inside else None))
+            yield path, part, inside[-1]
+
+    def add_circle(self) -> None:
+        """Note that a module is reached again inside itself."""
+        self._troubles.add(IN_ITSELF)
+
+    def add(self, part: Part, *, is_root: bool) -> None:
         kind = type(part.module)
         if kind not in self._of_kind:
             facts = class_facts(kind)
             self._of_kind[kind] = facts, _of_class(facts)
         known, rules = self._of_kind[kind]
         if known.unhashable_by:
-            self._troubles.add(UNHASHABLE_PART if part.owner >= 0 else UNHASHABLE_ROOT)
+            self._troubles.add(UNHASHABLE_ROOT if is_root else UNHASHABLE_PART)
         if part.modules and any(slot.value is not None for slot in part.missing_modules()):
             self._troubles.add(STRAY)
         rules += _hooks(part)
@@ -171,6 +186,6 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     require_module(module, "own_rules")
     rules = Rules()
     for part in walk(module, times=1):
-        rules.add(part)
+        rules.add(part, is_root=part.owner < 0)
     found = (rule for some in rules.of.values() for rule in some)
     return list(dict.fromkeys((rule.owner, rule.call) for rule in found))

@@ -192,9 +192,10 @@ def _about_all(found: list[Member], look: Callable[[nn.Module], Part]) -> dict[s
     """`About` for each tensor, where `found` has all members of a module."""
     rules = _RulesAround()
     for one in found:
-        if one.row.kind == "module" and not one.row.empty:
-            part = look(one.slot.value)
-            rules.add(part._replace(owner=0 if one.owner else -1, circular=one.row.again))
+        if one.row.again:
+            rules.add_circle()
+        elif one.row.enterable:
+            rules.add(look(one.slot.value), is_root=one.owner is None)
     tensors = [one for one in found if one.row.tensor is not None]
     tensors.sort(key=lambda member: member.row.positions)
     names: dict[int, list[str]] = {}
@@ -278,15 +279,12 @@ def about(module: nn.Module, address: str, path: str) -> About | Totals | None:
     rules, wanted = _RulesAround(), member.slot.value
     names: list[str] = []
     alike: list[Standing] = []
-    inside: list[tuple[Rule, ...]] = []
-    for where, part in walk_with_paths(module):
-        rules.add(part)
-        inside.append(rules.inside(part.module, inside[part.owner] if inside else None))
+    for where, part, inside in rules.along(walk_with_paths(module)):
         for slot in part.slots():
             if slot.value is wanted:
                 path = dotted(where, slot.name)
                 names.append(clip(path))
-                alike.append(Standing(path, slot, inside[-1]))
+                alike.append(Standing(path, slot, inside))
     with without_torch_function():
         one = rules.standing(member)
         return _about(one, {id(wanted): names}, homes_of(alike), rules.troubles)

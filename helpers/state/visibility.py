@@ -112,9 +112,10 @@ def visibility(module: nn.Module) -> list[Sight]:
     For each situation in which a tensor of the module stands, `named_parameters`, `named_buffers`,
     `state_dict`, a backward pass and `.to` are really called, on a stand-in: plain `nn.Module`
     objects that hold one number in the same containers. Nothing of the module runs, is copied or
-    changes, however large it is. So the answer is that of `nn.Module`; where a class of the module
-    or a hook has rules of its own, `own_rules` names it. `.to` means any change of dtype, or of
-    device where numbers travel.
+    changes, however large it is. So an answer is that of `nn.Module`. Where a class of the module
+    or a hook decides in its place, the answer is an `Untold` that names it; where torch's call
+    raises on such a tree, one that names the error. `.to` means any change of dtype, or of device
+    where numbers travel.
 
     A tensor that is not registered and stands in the module's containers too (an alias) is judged
     by its own name: it is in no list, and it moves only if torch changes that very object. A lazy
@@ -138,16 +139,13 @@ class Standing(NamedTuple):
 def seen_tensors(module: nn.Module) -> list[SeenTensor]:
     """The same, with the kinds of `walk.KINDS` and all that the experiment answers."""
     with without_torch_function():
-        rules, tensors = Rules(), []
-        inside: list[tuple[Rule, ...]] = []
-        for path, part in walk_with_paths(module):
-            rules.add(part)
-            inside.append(rules.inside(part.module, inside[part.owner] if inside else None))
-            tensors += [
-                Standing(dotted(path, slot.name), slot, inside[-1])
-                for slot in part.slots()
-                if issubclass(type(slot.value), torch.Tensor)
-            ]
+        rules = Rules()
+        tensors = [
+            Standing(dotted(path, slot.name), slot, inside)
+            for path, part, inside in rules.along(walk_with_paths(module))
+            for slot in part.slots()
+            if issubclass(type(slot.value), torch.Tensor)
+        ]
         homes = homes_of(tensors)
         return [
             SeenTensor(one.path, one.slot.kind, seen_by(one, homes, rules.troubles))
@@ -270,7 +268,7 @@ def _hold(module: nn.Module, kind: str, number: torch.Tensor) -> None:
     """Put `number` under `x`, straight into its container: registering would call global hooks of
     the learner."""
     own = vars(module)
-    if kind not in REGISTERED:  # on a tensor in `_modules` torch's own walks fail: none sees it
+    if kind not in REGISTERED:  # a tensor in `_modules` as well: STRAY says what it does to a walk
         own["x"] = number
     elif kind == "parameter":
         own[PARAMETERS]["x"] = number
