@@ -28,8 +28,8 @@ function tell() {
 }
 
 // A slide that is too tall, with all that will come, becomes tight, and then its views smaller. It
-// stays so while it is shown: what has been read keeps its place. A view that is still a picture has
-// not its size yet.
+// stays so while it is shown: what has been read keeps its place. A view that is still a picture
+// has not its size yet.
 function makeRoom() {
   const slide = slides[at];
   if (slide.querySelector(".inm-live:not(.inm-is-alive)")) {
