@@ -34,7 +34,12 @@ STACK = Exercise(
     "6.1",
     Stack,
     in_turn(
-        living("Stack", 1, calls=((_FOURS,), (_FOURS[0],), (_FOURS[None],))),
+        living(
+            "Stack",
+            1,
+            calls=((_FOURS,), (_FOURS[0],), (_FOURS[None],)),
+            lines=("module.head.weight.data.neg_()",),
+        ),
         living(
             "Stack",
             11,
