@@ -716,7 +716,8 @@ def _averages(width: int, *calls: tuple) -> Experiment:
         calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
-        lines=("module.layer = nn.Tanh()",),
+        # With a parameter, whose dtype the inputs take: a sum may be kept in a longer one.
+        lines=("module.layer = nn.PReLU()",),
         # A sum of so many rows is more than half precision can hold.
         free=("keys", '.to("meta")', "to_empty and new numbers", "a copy in torch.float16"),
     )

@@ -165,6 +165,11 @@ RIGHT = {
             ("self.total / self.count", "self.total"),
         ),
         edited(Average, (REGISTERED, "self.count = nn.Buffer(torch.zeros(1))")),
+        edited(
+            Average,
+            ("torch.zeros(width)", "torch.zeros(width, dtype=torch.float64)"),
+            ("self.total / self.count", "(self.total / self.count).to(x.dtype)"),
+        ),
     ],
     "6.9": [
         edited(
