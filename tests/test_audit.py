@@ -1702,6 +1702,12 @@ def test_a_hidden_layer_whose_tensors_are_registered_is_not_said_to_be_left_out(
     )
     assert "leaves out" in told(put(nn.Module(), layers=[nn.Dropout()]), "hidden-module")
     assert head.weight is next(model.double().parameters()) and model.eval().heads[0].training
+    head.bias = nn.Parameter(torch.ones(2))
+    rest = "apart from tensors that have another name in the model, parameters() leaves out what it"
+    assert rest in told(model, "hidden-module")
+    assert [one is head.weight for one in model.float().parameters()] == [True]
+    assert head.bias.dtype == head.weight.dtype == torch.float32
+    assert model.double().heads[0].bias.dtype == torch.float32 != head.weight.dtype
 
 
 def test_the_summary_counts_in_words():

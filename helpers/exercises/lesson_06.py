@@ -34,7 +34,12 @@ STACK = Exercise(
     "6.1",
     Stack,
     in_turn(
-        living("Stack", 1, calls=((_FOURS,), (_FOURS[0],), (_FOURS[None],))),
+        living(
+            "Stack",
+            1,
+            calls=((_FOURS,), (_FOURS[0],), (_FOURS[None],)),
+            lines=("module.head.weight.data.neg_()",),
+        ),
         living(
             "Stack",
             11,
@@ -377,7 +382,8 @@ RESUME = Exercise(
     3. Nearly there: `model.load_state_dict(state_dict, assign=True)`, then
        `torch.optim.SGD(model.parameters(), lr=lr)`.
 
-    - too-early: The optimizer holds the parameters of before the load. Make it afterwards.
+    - too-early: The optimizer does not hold the parameters that the model has after the load. Make
+      it afterwards, and of these.
         optimizer = torch.optim.SGD(model.parameters(), lr=lr)
         model.load_state_dict(state_dict, assign=True)
         return optimizer
@@ -710,7 +716,8 @@ def _averages(width: int, *calls: tuple) -> Experiment:
         calls=calls,
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
-        lines=("module.layer = nn.Tanh()",),
+        # With a parameter, whose dtype the inputs take: a sum may be kept in a longer one.
+        lines=("module.layer = nn.PReLU()",),
         # A sum of so many rows is more than half precision can hold.
         free=("keys", '.to("meta")', "to_empty and new numbers", "a copy in torch.float16"),
     )
@@ -733,7 +740,7 @@ AVERAGE = Exercise(
     3. Nearly there: `self.total = self.total + x.detach().sum(0)`,
        `self.count = self.count + len(x)`, both buffers.
 
-    - grows: A tensor in the file has another shape after a call. Keep a sum and a count.
+    - grows: The file has another size after a call. Keep a sum and a count.
         "count", torch.tensor(0) → "rows", torch.empty(0, width)
         self.total = self.total + x.detach().sum(0) → self.rows = torch.cat([self.rows, x.detach()])
         self.count = self.count + len(x) → self.total, self.count = self.rows.sum(0), len(self.rows)
@@ -752,12 +759,12 @@ AVERAGE = Exercise(
     - new-rows-last: First count the new rows in, then take the mean of all so far.
         self.total = self.total + x → old = self.total / self.count; self.total = self.total + x
         self.layer(x) - self.total / self.count → self.layer(x) - old
-    - holds-the-graph: A buffer carries the history of `x`. Remember `x.detach()`.
+    - holds-the-graph: The mean carries the history of `x`. Take it from `x.detach()`.
         x.detach() → x
     - no-gradient: `layer` is trained: only what is remembered may be out of the graph.
         return self.layer(x) → return self.layer(x).detach()
-    - on-the-cpu: A tensor that `forward` makes stands on the CPU, where a module may have been
-      moved away from. Say `device=x.device`, or do without: a number needs no tensor.
+    - on-the-cpu: What `torch.tensor` or `torch.zeros` makes stands on the CPU, where a module may
+      have been moved away from. Say `device=x.device`, or do without: a number needs no tensor.
         self.count + len(x) → (self.count + torch.tensor([len(x)]))[0]
     """,
 )
@@ -817,7 +824,7 @@ ROLLING = Exercise(
         self.past = self.past.roll(-1) → self.past = self.past.roll(-int(self.past[-1] != x))
     - its-dtype: The window keeps its dtype, whatever the one of `x` is.
         self.past = self.past.roll(-1) → self.past = self.past.roll(-1).to(x.dtype)
-    - holds-the-graph: The window carries the history of `x`. Remember `x.detach()`.
+    - holds-the-graph: The mean carries the history of `x`. Take in `x.detach()`.
         x.detach() → x
     - alias: A second attribute is not saved and does not move. Keep the numbers in `past` alone.
         self.register_buffer( → self.kept = torch.zeros(length); self.register_buffer(

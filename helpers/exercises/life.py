@@ -241,7 +241,8 @@ class Life:
                 "as it was" if (numbers(value), value.requires_grad) == before[i] else "changed"
             )
             if value.grad is not None and not value.is_meta:
-                seen[f"the gradient of the input `x[{i}]` is"] = numbers(value.grad)
+                arrived = "there" if "numbers" in free else numbers(value.grad)
+                seen[f"the gradient of the input `x[{i}]` is"] = arrived
         return seen if "memory" in free else seen | self._shared(tensors, result)
 
     def _kept_as_it_was(self) -> str:

@@ -70,12 +70,13 @@ def _out_of_reach(model: Holders, one: Attribute) -> str:
     switched = "train() and eval() do not reach it"
     if switches:
         switched = f"whether train() reaches it is for {switches} to say"
-    tensors = list(_tensors_of(one.inside.modules))
-    if tensors and all(id(tensor) in model.registered for tensor in tensors):
+    elsewhere = [id(tensor) in model.registered for tensor in _tensors_of(one.inside.modules)]
+    if elsewhere and all(elsewhere):
         return f"its tensors are, under other names, but {switched}"
-    listed = "parameters() leaves out what it holds"
+    rest = "apart from tensors that have another name in the model, " if any(elsewhere) else ""
+    listed = f"{rest}parameters() leaves out what it holds"
     if lists:
-        listed = f"whether parameters() has what it holds is for {lists} to say"
+        listed = f"{rest}whether parameters() has what it holds is for {lists} to say"
     return f"{listed}, {switched}; {_left_out(model, one)}"
 
 

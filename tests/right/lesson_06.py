@@ -11,6 +11,7 @@ from helpers.exercises.lesson_06 import Average, FilterBank, Rolling, Scales, St
 from tests.right import source
 
 LIST = "nn.ModuleList(nn.Linear(4, 4) for _ in range(depth))"
+HEAD, LAYERS = "self.head = nn.Linear(4, 1)", f"self.layers = {LIST}"
 ADDED = "nn.Module(); [self.layers.add_module(str(i), nn.Linear(4, 4)) for i in range(depth)]"
 DICT = "nn.ParameterDict({name: nn.Parameter(torch.ones(1)) for name in names})"
 MODULE = (
@@ -140,6 +141,7 @@ RIGHT = {
         edited(Stack, (LIST, f"nn.Sequential(*{LIST})")),
         edited(Stack, (LIST, ADDED), ("self.layers:", "self.layers.children():")),
         edited(Stack, ("layer(x).relu()", "torch.relu(layer(x))")),
+        edited(Stack, (HEAD, "pass"), (LAYERS, f"{HEAD}; {LAYERS}")),
     ],
     "6.2": [
         edited(Scales, (DICT, MODULE), ("self.scale[name]", "getattr(self.scale, name)")),
@@ -163,6 +165,11 @@ RIGHT = {
             ("self.total / self.count", "self.total"),
         ),
         edited(Average, (REGISTERED, "self.count = nn.Buffer(torch.zeros(1))")),
+        edited(
+            Average,
+            ("torch.zeros(width)", "torch.zeros(width, dtype=torch.float64)"),
+            ("self.total / self.count", "(self.total / self.count).to(x.dtype)"),
+        ),
     ],
     "6.9": [
         edited(
