@@ -86,7 +86,12 @@ def missed_parameter(training: Training) -> Iterator[Symptom]:
 def _added(training: Training, one: Registered) -> str:
     """The line that hands a Parameter to the optimizer of its neighbours. One that has none may as
     well be another optimizer's."""
-    optimizers, numbers = training.optimizers, training.nearest(one) or {0}
+    optimizers, nearest = training.optimizers, training.nearest(one) or {0}
+    takers = {at for at, read in enumerate(optimizers.read) if _takes(read.kind, one.tensor)}
+    if not takers:
+        other = f"audit(model, {optimizers.names()}, its_optimizer)"
+        return f"{other}  # with one that takes it: Muon steps on matrices alone"
+    numbers = nearest & takers or {min(takers)}
     number = min(numbers)
     # It steps on its first group alone.
     if issubclass(optimizers.read[number].kind, torch.optim.LBFGS):
@@ -100,6 +105,13 @@ def _added(training: Training, one: Registered) -> str:
         others = ", ".join(map(optimizers.name, sorted(numbers - {number})))
         return f"{line}  # or, if that is to train it, to {others}"
     return line
+
+
+def _takes(kind: type, tensor: torch.Tensor) -> bool:
+    """Can an optimizer of this class step on the tensor? Muon, which a release may lack, raises
+    for what is no matrix."""
+    muon = getattr(torch.optim, "Muon", ())
+    return not issubclass(kind, muon) or len(facts(tensor).shape or ()) == 2
 
 
 def _made_anew(optimizers: Optimizers, number: int) -> str:
