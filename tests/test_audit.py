@@ -667,6 +667,14 @@ def test_no_line_hands_muon_what_is_no_matrix():
     with pytest.raises(ValueError, match="2D matrix"):
         muon.step()
 
+    stale = nn.Sequential(nn.Linear(2, 2))
+    optimizer = torch.optim.Muon([stale[0].weight], lr=0.1)
+    stale[0] = nn.Linear(2, 2)
+    line = next(one.fix for one in audit(stale, optimizer) if one.code == "optimizer-stale")
+    space = {"model": stale, "optimizer": optimizer}
+    exec(line.partition("  #")[0].replace("lr=...", "lr=0.1"), space)
+    assert space["optimizer"].param_groups[0]["params"] == [stale[0].weight]
+
 
 def test_a_parameter_beside_those_of_one_optimizer_is_handed_to_that_one():
     model = gan()

@@ -107,19 +107,25 @@ def _added(training: Training, one: Registered) -> str:
     return line
 
 
+# It takes matrices alone, and raises for anything else. A release may lack it.
+_MUON = getattr(torch.optim, "Muon", ())
+
+
 def _takes(kind: type, tensor: torch.Tensor) -> bool:
-    """Can an optimizer of this class step on the tensor? Muon, which a release may lack, raises
-    for what is no matrix."""
-    muon = getattr(torch.optim, "Muon", ())
-    return not issubclass(kind, muon) or len(facts(tensor).shape or ()) == 2
+    """Can an optimizer of this class step on the tensor?"""
+    return not issubclass(kind, _MUON) or len(facts(tensor).shape or ()) == 2
 
 
 def _made_anew(optimizers: Optimizers, number: int) -> str:
     name = optimizers.name(number)
     after = "after the last change to the model"
+    source, note = "part", f"of its part, {after}"
     if len(optimizers.read) == 1:
-        return f"{name} = type({name})(model.parameters(), lr=...)  # {after}"
-    return f"{name} = type({name})(part.parameters(), lr=...)  # of its part, {after}"
+        source, note = "model", after
+    given = f"{source}.parameters()"
+    if issubclass(optimizers.read[number].kind, _MUON):
+        given = f"[one for one in {given} if one.ndim == 2]"
+    return f"{name} = type({name})({given}, lr=...)  # {note}"
 
 
 @rule("optimizer-misses", "warning", "parameter")
