@@ -205,7 +205,7 @@ class Misfit(NamedTuple):
 
 @rule("optimizer-state", "error", "parameter")
 def misfit_memory(training: Training) -> Iterator[Symptom]:
-    """One finding for an optimizer: it was the model that moved."""
+    """One finding for an optimizer: a move takes all of a model, or of a memory."""
     optimizers = training.optimizers
     for number in range(len(optimizers.read)):
         misfits = _misfits(training, number)
@@ -220,8 +220,8 @@ def misfit_memory(training: Training) -> Iterator[Symptom]:
         also = f", and so for {others:,} more" if others else ""
         message = (
             f"is {different[0]}, and what {optimizers.name(number)} remembers of it ({name!r}) is "
-            f"{different[1]}{also}: the model was moved since, and step() raises, or goes on in "
-            "the old dtype"
+            f"{different[1]}{also}: one of the two was moved since, and step() raises, or goes on "
+            "in that dtype"
         )
         name = optimizers.name(number)
         fix = f"{name}.load_state_dict({name}.state_dict())  # which brings it along"
