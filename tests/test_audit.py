@@ -652,6 +652,30 @@ def test_no_line_hands_an_untouched_part_to_the_optimizer_of_another():
     assert not any("add_param_group" in one.fix for one in found)
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_no_line_hands_muon_what_is_no_matrix():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    muon = torch.optim.Muon([model[0].weight], lr=0.1)
+    rest = torch.optim.SGD([model[1].bias], lr=0.1)
+    lines = {one.path: one.fix for one in audit(model, muon, rest) if one.severity == "error"}
+    assert lines["0.bias"].startswith("optimizers[1].add_param_group(")
+    alone = {one.path: one.fix for one in audit(model[0], muon)}
+    assert alone["bias"].startswith("audit(model, optimizer, its_optimizer)  # ")
+
+    muon.add_param_group({"params": [model[0].bias]})  # which it takes, and then:
+    model(torch.ones(1, 2)).sum().backward()
+    with pytest.raises(ValueError, match="2D matrix"):
+        muon.step()
+
+    stale = nn.Sequential(nn.Linear(2, 2))
+    optimizer = torch.optim.Muon([stale[0].weight], lr=0.1)
+    stale[0] = nn.Linear(2, 2)
+    line = next(one.fix for one in audit(stale, optimizer) if one.code == "optimizer-stale")
+    space = {"model": stale, "optimizer": optimizer}
+    exec(line.partition("  #")[0].replace("lr=...", "lr=0.1"), space)
+    assert space["optimizer"].param_groups[0]["params"] == [stale[0].weight]
+
+
 def test_a_parameter_beside_those_of_one_optimizer_is_handed_to_that_one():
     model = gan()
     optimizers = sgd(model.generator.weight), sgd(*model.discriminator.parameters())
@@ -1702,12 +1726,19 @@ def test_a_hidden_layer_whose_tensors_are_registered_is_not_said_to_be_left_out(
     )
     assert "leaves out" in told(put(nn.Module(), layers=[nn.Dropout()]), "hidden-module")
     assert head.weight is next(model.double().parameters()) and model.eval().heads[0].training
-    head.bias = nn.Parameter(torch.ones(2))
-    rest = "apart from tensors that have another name in the model, parameters() leaves out what it"
-    assert rest in told(model, "hidden-module")
-    assert [one is head.weight for one in model.float().parameters()] == [True]
-    assert head.bias.dtype == head.weight.dtype == torch.float32
-    assert model.double().heads[0].bias.dtype == torch.float32 != head.weight.dtype
+
+
+def test_of_a_hidden_layer_with_a_tied_weight_a_part_is_said_to_be_left_out():
+    model = put(nn.Module(), body=nn.Embedding(2, 2))
+    head = nn.Linear(2, 2)
+    head.weight = model.body.weight
+    model.heads = [head]
+    assert told(model, "hidden-module").endswith(
+        "; parameters() leaves out a part of what it holds: state_dict() does not save it and "
+        ".to() leaves it where it is"
+    )
+    assert [one is head.weight for one in model.double().parameters()] == [True]
+    assert (head.weight.dtype, head.bias.dtype) == (torch.float64, torch.float32)
 
 
 def test_the_summary_counts_in_words():

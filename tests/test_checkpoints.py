@@ -2049,6 +2049,23 @@ def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
     assert "sets 'head' under some option, or to None" in step.words
 
 
+def test_no_more_is_said_than_the_file_and_the_model_show():
+    partial = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
+    partial.out.weight = partial.embed.weight
+    (step,) = compare_checkpoint(partial, {"embed.weight": torch.ones(3, 2)}).advice
+    assert "it is not lacking" in step.words and not step.enough  # out.bias is
+
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    headless = Whole()
+    del headless.head
+    (step,) = compare_checkpoint(headless, Whole().state_dict()).advice
+    assert "or it was taken out since" in step.words
+
+
 def test_the_weight_of_a_norm_that_has_none_is_no_statistic_and_is_not_left_out():
     file = nn.BatchNorm1d(2).state_dict()
     (step,) = compare_checkpoint(nn.BatchNorm1d(2, affine=False), file).advice
@@ -2119,6 +2136,20 @@ def test_the_line_that_reads_what_came_reads_it(tmp_path):
         assert told_to(value).endswith(f"{line}.")
         space["file"].seek(0)
         found = compare_checkpoint(mixed(), eval(line, {**space, **more}))
+        assert found.loads or found.advice[-1].enough
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is")
+def test_the_line_for_a_folder_makes_a_file_of_it_whatever_it_was_saved_from(tmp_path):
+    from torch.distributed.checkpoint import format_utils, save
+
+    for saved in (mixed(1).state_dict(), {"model": mixed(1).state_dict(), "epoch": 3}):
+        folder = tmp_path / str(len(saved))
+        save(saved, checkpoint_id=folder)
+        name = f"{format_utils.__name__}.dcp_to_torch_save"
+        assert told_to(folder).endswith(f"make a file of it: {name}(path, 'one.pt').")
+        format_utils.dcp_to_torch_save(folder, tmp_path / "one.pt")
+        found = compare_checkpoint(mixed(), torch.load(tmp_path / "one.pt", weights_only=True))
         assert found.loads or found.advice[-1].enough
 
 

@@ -70,8 +70,9 @@ def _what_to_do(value: object) -> str:
         path = PurePath.__str__(value) if issubclass(kind, PurePath) else path
         if path and isdir(path):
             return (
-                "a folder; read the file in it. With a .metadata in it, it is one checkpoint: "
-                "torch.distributed.checkpoint.load(module.state_dict(), checkpoint_id=path)"
+                "a folder; read the file in it. With a .metadata in it, it is one checkpoint; make "
+                "a file of it: torch.distributed.checkpoint.format_utils.dcp_to_torch_save(path, "
+                "'one.pt')"
             )
         return next(words for end, words in _FILES.items() if path.lower().endswith(end))
     if issubclass(kind, tuple | list):

@@ -21,9 +21,8 @@ def tied(case: Case) -> Iterator[Proposal]:
         key, other = next(iter(same.items()))
         words = f"In the model {brief(key)} is the same tensor as {brief(other)}, which is there"
         words += f" ({len(same):,} such)" if len(same) > 1 else ""
-        words += (
-            ": nothing is lacking, and strict=False is right. For a strict load, name it twice."
-        )
+        words += ": it is not lacking, and strict=False is right for it. For a strict load, name"
+        words += " it twice."
         again = "**{key: state_dict[other] for key, other in same.items()}"
         yield Proposal("tied", words, f"same = {same!r}\nstate_dict = {{**state_dict, {again}}}")
 
@@ -32,8 +31,7 @@ def extra_state(case: Case) -> Iterator[Proposal]:
     keys = [key for key in case.report.missing if is_extra_state(key)]
     if keys and case.belongs:
         words = keys_said(keys, "is extra state", "are extra state")
-        words += " that was not saved: the file is older, or of a layer without it. Keep the"
-        words += " layer's own."
+        words += " that is not in the file. Keep the layer's own."
         yield Proposal("extra state", words, keeping(keys))
 
 

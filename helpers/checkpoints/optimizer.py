@@ -248,7 +248,7 @@ def _advice(
         yield Advice("other", words, "# state_dict = optimizer.state_dict()", False)
     elif mismatched:
         key, here, there = mismatched[0]
-        words = "Memory goes to parameters by their position alone, and the positions differ: "
+        words = "Memory goes to parameters by their position alone, and the two sides differ: "
         words += f"{key} has {there} in the file, and here {here}."
         code = "# Build the groups in the order, and of the sizes, that the saved ones have."
         yield Advice("positions", words, code, False)

@@ -46,7 +46,7 @@ def one_more(case: Case) -> Iterator[Proposal]:
     shapes = {key: own for key, own, given in case.report.mismatched if is_same_row(given, own)}
     if shapes:
         words = keys_said(shapes, "has", "have")
-        words += " the same numbers in another shape: sizes of 1 come or go, as between a 1×1"
+        words += " as many numbers in another shape: sizes of 1 come or go, as between a 1×1"
         words += " convolution and a linear layer."
         reshaped = "value.reshape(shapes[key]) if key in shapes else value"
         code = f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
@@ -58,8 +58,9 @@ def grown(case: Case) -> Iterator[Proposal]:
     for key in (one.key for one in case.report.mismatched if one.key in case.model.buffers):
         maker = maker_of(case, key)
         if maker is not None and not maker.in_init:
-            words = f"{brief(key)} has another size: {maker.where} sets it anew, so its size comes"
-            words += " from use. Give it the size that it has in the file before the load."
+            words = f"{brief(key)} has another size: {maker.where} sets it anew, so its size may"
+            words += " come from use. If so, give it the size that it has in the file, before the"
+            words += " load."
             yield Proposal("grown", words, "import torch\n" + each([key], NEW_BUFFER))
 
 

@@ -87,7 +87,8 @@ def first_use(case: Case) -> Iterator[Proposal]:
         words = keys_said(keys, "is not in this model", "are not in this model")
         words += f": {maker.where} {'sets' if maker.in_init else 'makes'} {brief(maker.path)} "
         if maker.in_init:
-            words += "under some option, or to None. Build the model as it was when it was saved."
+            words += "under some option, or to None, or it was taken out since. Build the model as"
+            words += " it was when it was saved."
             code = f"# See in {maker.where} when it sets {maker.path!r}, and who else does."
         elif keys != [maker.path]:
             words += "when it runs. Let it run before the load."

@@ -86,7 +86,12 @@ def missed_parameter(training: Training) -> Iterator[Symptom]:
 def _added(training: Training, one: Registered) -> str:
     """The line that hands a Parameter to the optimizer of its neighbours. One that has none may as
     well be another optimizer's."""
-    optimizers, numbers = training.optimizers, training.nearest(one) or {0}
+    optimizers, nearest = training.optimizers, training.nearest(one) or {0}
+    takers = {at for at, read in enumerate(optimizers.read) if _takes(read.kind, one.tensor)}
+    if not takers:
+        other = f"audit(model, {optimizers.names()}, its_optimizer)"
+        return f"{other}  # with one that takes it: Muon steps on matrices alone"
+    numbers = nearest & takers or {min(takers)}
     number = min(numbers)
     # It steps on its first group alone.
     if issubclass(optimizers.read[number].kind, torch.optim.LBFGS):
@@ -102,12 +107,25 @@ def _added(training: Training, one: Registered) -> str:
     return line
 
 
+# It takes matrices alone, and raises for anything else. A release may lack it.
+_MUON = getattr(torch.optim, "Muon", ())
+
+
+def _takes(kind: type, tensor: torch.Tensor) -> bool:
+    """Can an optimizer of this class step on the tensor?"""
+    return not issubclass(kind, _MUON) or len(facts(tensor).shape or ()) == 2
+
+
 def _made_anew(optimizers: Optimizers, number: int) -> str:
     name = optimizers.name(number)
     after = "after the last change to the model"
+    source, note = "part", f"of its part, {after}"
     if len(optimizers.read) == 1:
-        return f"{name} = type({name})(model.parameters(), lr=...)  # {after}"
-    return f"{name} = type({name})(part.parameters(), lr=...)  # of its part, {after}"
+        source, note = "model", after
+    given = f"{source}.parameters()"
+    if issubclass(optimizers.read[number].kind, _MUON):
+        given = f"[one for one in {given} if one.ndim == 2]"
+    return f"{name} = type({name})({given}, lr=...)  # {note}"
 
 
 @rule("optimizer-misses", "warning", "parameter")
@@ -187,7 +205,7 @@ class Misfit(NamedTuple):
 
 @rule("optimizer-state", "error", "parameter")
 def misfit_memory(training: Training) -> Iterator[Symptom]:
-    """One finding for an optimizer: it was the model that moved."""
+    """One finding for an optimizer: a move takes all of a model, or of a memory."""
     optimizers = training.optimizers
     for number in range(len(optimizers.read)):
         misfits = _misfits(training, number)
@@ -202,8 +220,8 @@ def misfit_memory(training: Training) -> Iterator[Symptom]:
         also = f", and so for {others:,} more" if others else ""
         message = (
             f"is {different[0]}, and what {optimizers.name(number)} remembers of it ({name!r}) is "
-            f"{different[1]}{also}: the model was moved since, and step() raises, or goes on in "
-            "the old dtype"
+            f"{different[1]}{also}: one of the two was moved since, and step() raises, or goes on "
+            "in that dtype"
         )
         name = optimizers.name(number)
         fix = f"{name}.load_state_dict({name}.state_dict())  # which brings it along"

@@ -70,13 +70,14 @@ def _out_of_reach(model: Holders, one: Attribute) -> str:
     switched = "train() and eval() do not reach it"
     if switches:
         switched = f"whether train() reaches it is for {switches} to say"
-    elsewhere = [id(tensor) in model.registered for tensor in _tensors_of(one.inside.modules)]
-    if elsewhere and all(elsewhere):
+    known = [id(tensor) in model.registered for tensor in _tensors_of(one.inside.modules)]
+    if known and all(known):
         return f"its tensors are, under other names, but {switched}"
-    rest = "apart from tensors that have another name in the model, " if any(elsewhere) else ""
-    listed = f"{rest}parameters() leaves out what it holds"
+    listed = f"parameters() leaves out {'a part of ' * any(known)}what it holds"
     if lists:
-        listed = f"{rest}whether parameters() has what it holds is for {lists} to say"
+        listed = f"whether parameters() has what it holds is for {lists} to say"
+    if any(known):  # so that what is not saved is the part
+        return f"{switched}; {listed}: {_left_out(model, one)}"
     return f"{listed}, {switched}; {_left_out(model, one)}"
 
 
