@@ -218,7 +218,7 @@ FIRST = {
         + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
         ("m.x = child", "child.y = buffer", "m.z = child", "child.x = parameter")
         + tuple(f"list(m.named_{what}s('a', True, False))" for what in THINGS[1:])
-        + ("list(m.named_modules(set(), 'a', False))",),
+        + ("list(m.named_modules(set(), 'a', False))", "list(m.named_modules({m}))"),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
         (*_DEEP, *(f"list(m.named_{what}s())" for what in THINGS)),
@@ -314,6 +314,7 @@ FIRST = {
             for one in _SHAPED
         ],
         ("m.register_buffer('x', count)", "m.to(torch.device('meta')) is m"),
+        ("m.x = parameter", "m.to(torch.complex128) is m"),
         _in_turn("m.to(torch.float64) is m", "parameter", "other"),
         _in_turn("m.to(torch.float64) is m", "buffer", "hidden"),
     ],
@@ -550,7 +551,7 @@ def _tensors() -> dict[str, torch.Tensor]:
         "frozen": nn.Parameter(torch.tensor([[6.5, 7.5]]), requires_grad=False),
         "tensor": torch.tensor([8.5, 9.5], dtype=torch.float64),
         "count": torch.tensor(3),
-        "flag": torch.tensor(True),
+        "flag": torch.tensor(False),
         "buffer": nn.Buffer(torch.tensor([0.5, -1.5])),
         "hidden": nn.Buffer(torch.tensor([-2.5, -3.5]), persistent=False),
         "cache": nn.Buffer(torch.tensor([[-2.5, -3.5], [4.5, 5.5]]), persistent=False),
@@ -573,7 +574,9 @@ def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
     if how in ("less", "all"):
         state.pop(keys[-1], None)
     if how in ("more", "all"):
-        state |= {f"{key}.more": torch.ones(1) for key in state} | {"x": torch.full((2,), 9.0)}
+        alone = "x" in state and not state["x"].dim()
+        state |= {f"{key}.more": torch.ones(1) for key in state}
+        state |= {} if alone else {"x": torch.full((2,), 9.0)}
     if how in ("longer", "all"):
         state[sized[0]] = torch.ones(5)
     if how == "stretched":

@@ -491,6 +491,8 @@ SAVE = _step(
 else value.detach()
     - not-detached: The values are detached: plain tensors without a gradient, not parameters.
         value if keep_vars else value.detach() → value
+    - no-gradient: What requires no gradient is detached, too: another object in the same memory.
+        value if keep_vars else → value if keep_vars or not value.requires_grad else
     - copied: The values share the memory of the module: `detach()`, and no `clone()`.
         value.detach() → value.detach().clone()
     - counters: A buffer of integers or booleans, or of one number, is saved like any other.
