@@ -228,7 +228,8 @@ FIRST = {
         _in_turn("list(m.named_parameters())", "parameter", "other"),
         _in_turn("list(m.named_buffers())", "buffer", "hidden"),
     ],
-    7: [(*_WALK, "list(m.state_dict())"), ("m.register_buffer('x', flag)", "m.state_dict()")]
+    7: [(*_WALK, "list(m.state_dict())"), ("m.x = parameter", "m.state_dict()")]
+    + [("m.register_buffer('x', flag)", "m.state_dict()")]
     + [(*_GAPS, "m.state_dict()")]
     + [("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.state_dict())")]
     + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
