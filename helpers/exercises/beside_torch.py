@@ -122,6 +122,18 @@ _WALK = (*TREE, *_TENSORS, "last.x = other", "m.x = frozen")
 _GAPS = ("m.register_parameter('w', None)", "m.x = parameter", "m.add_module('v', None)")
 _GAPS += ("m.y = child", "child.x = buffer", "child.register_buffer('y', None)")
 _GAPS += ("child.z = nn.Parameter(torch.ones(0, 2))", "child.register_buffer('w', torch.ones(0))")
+# Four deep, with the same short names in two modules.
+_DEEP = ("m.x = child", "child.y = second", "second.z = last", "last.w = parameter")
+_DEEP += ("last.v = buffer", "child.w = frozen", "m.v = hidden")
+_SHAPED = ("cache", "cache.t()", "cache[None]", "cache[0, 0]")
+_LOADED = "[sorted(keys) for keys in m.load_state_dict(changed(m))]"
+
+
+def _in_turn(line: str, *objects: str) -> tuple[str, ...]:
+    """`line` for each of `objects`, which follow one another under the same name."""
+    return tuple(one for name in objects for one in (f"m.x = {name}", line))
+
+
 FIRST = {
     1: [
         ("m.x = 3", "m.training = False", "m._parameters['x'] = other", "m._buffers['y'] = buffer")
@@ -136,6 +148,10 @@ FIRST = {
     + [
         (f"m.x = {one}", f"m.y = {other}", "m.x = None", f"m.x = {other}", f"m.y = {one}")
         for one, other in (("parameter", "other"), ("child", "second"), ("hidden", "buffer"))
+    ]
+    + [
+        (f"m.x = {one}", "m.x = 0", "m.x = ''", "m.x = False")
+        for one in ("parameter", "child", "buffer")
     ],
     3: [
         ("m._modules['x'] = child", "[m.x]", "m._buffers['x'] = buffer", "[m.x]")
@@ -151,6 +167,13 @@ FIRST = {
         ("m.x = hidden", "m.y = cache", "m.z = parameter", "del m.x", "del m.z"),
         ("del second.forward",),
         ("m._x = parameter", "[m._x]", "m.__y__ = child", "[m.__y__]", "del m._x", "del m.__y__"),
+        ("m.register_parameter('x', None)", "[m.x]", "hasattr(m, 'x')", "del m.x"),
+        ("m.register_buffer('x', None, persistent=False)", "[m.x]", "hasattr(m, 'x')", "del m.x"),
+        ("m.add_module('x', None)", "[m.x]", "hasattr(m, 'x')", "del m.x"),
+        *[
+            (f"m.x = {one}", f"m.y = {one}", "del m.x", "[m.y]", "hasattr(m, 'x')")
+            for one in ("parameter", "child", "hidden")
+        ],
     ],
     4: [("m.register_buffer('x', 3, persistent=False)", "m.x = hidden")]
     + [("early.register_parameter(3, parameter)",), ("early.register_buffer('', buffer)",)]
@@ -162,13 +185,20 @@ FIRST = {
     + [("m.register_buffer('x', buffer, 1)", "m.register_buffer('y', buffer, 0)")]
     + [("m.register_buffer('x.y.z', buffer)", "m.register_parameter('..', parameter)")]
     + [("m.register_buffer(None, buffer)",), ("m.register_parameter(b'', parameter)",)]
-    + [("m.training = False", "m.register_parameter('x', result)", "m.x = result")],
+    + [("m.training = False", "m.register_parameter('x', result)", "m.x = result")]
+    + [("m.register_parameter('x', 0)", "m.register_buffer('x', False)")]
+    + [("second.half = 3", "second.register_buffer('half', buffer)")]
+    + [("second.half = 3", "second.register_parameter('half', parameter)")]
+    + [("(parameter * 3).sum().backward()", "m.x = parameter", "[m.x.grad]")],
     5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]
-    + [("early.add_module('x', child)",)]
+    + [("early.add_module('x', child)", "early.add_module('x', 3)")]
+    + [("early.add_module('', child)", "early.add_module('x.y', child)")]
+    + [("m.add_module('x', 0)", "m.add_module('x', '')")]
     + [("m.x = child", "m.x = None", "m.y = second", "list(m.children())")]
     + [("m.add_module('x', None)", "m.get_submodule('x')", "m.get_submodule(' x')")]
     + [("m.x = child", "m.get_submodule('x')", "m.x = second", "m.get_submodule('x')")]
-    + [("m.x = m", "list(m.children())", "m.get_submodule('x.x.x.x.x')")]
+    + [("m.x = m", "list(m.children())", "m.get_submodule('x.x.x.x.x')", "m.add_module('y', m)")]
+    + [(*_DEEP, "last.x = child", "m.get_submodule('x.y.z')", "m.get_submodule('x.y.z.x')")]
     + [("m.x = child", "m.get_submodule('0')", "m.get_submodule('children.__self__')")]
     + [("m.x = child", "m.get_submodule('.x')", "m.y = second")]
     + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
@@ -188,11 +218,18 @@ FIRST = {
         + ("list(m.named_parameters(prefix='a.b.c.d.e.f.g.h.i'))",),
         ("m.x = child", "child.y = buffer", "m.z = child", "child.x = parameter")
         + tuple(f"list(m.named_{what}s('a', True, False))" for what in THINGS[1:])
-        + ("list(m.named_modules(set(), 'a', False))",),
+        + ("list(m.named_modules(set(), 'a', False))", "list(m.named_modules({m}))"),
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
+        (*_DEEP, *(f"list(m.named_{what}s())" for what in THINGS)),
+        ("m.register_buffer('x', count)", "m.y = nn.Parameter(torch.tensor(1.5))")
+        + ("list(m.named_buffers())", "list(m.named_parameters())"),
+        _in_turn("list(m.named_modules())", "child", "second"),
+        _in_turn("list(m.named_parameters())", "parameter", "other"),
+        _in_turn("list(m.named_buffers())", "buffer", "hidden"),
     ],
-    7: [(*_WALK, "list(m.state_dict())"), ("m.register_buffer('x', flag)", "m.state_dict()")]
+    7: [(*_WALK, "list(m.state_dict())"), ("m.x = parameter", "m.state_dict()")]
+    + [("m.register_buffer('x', flag)", "m.state_dict()")]
     + [(*_GAPS, "m.state_dict()")]
     + [("m.x = nn.Parameter(torch.ones(2, device='meta'))", "list(m.state_dict())")]
     + [("m.x = parameter", "m.y = parameter", "m.state_dict(keep_vars=True)")]
@@ -205,7 +242,20 @@ FIRST = {
         ("m.x = buffer", "m.y = child", "child.x = hidden", "m.z = last", "last.x = parameter")
         + ("m.state_dict()",)
     ]
-    + [("m.x = hidden", "m.y = child", "child.x = buffer", "m.state_dict()")],
+    + [("m.x = hidden", "m.y = child", "child.x = buffer", "m.state_dict()")]
+    + [
+        (f"m.register_buffer('x', {one})", f"child.y = nn.Parameter({one})", "m.z = child")
+        + ("m.state_dict()", "m.state_dict(keep_vars=True)")
+        for one in _SHAPED
+    ]
+    + [("tensor.requires_grad_() is tensor", "m.register_buffer('x', tensor)", "m.state_dict()")]
+    + [("m.register_buffer('x', parameter * 2)", "m.state_dict()")]
+    + [("(parameter * 3).sum().backward()", "m.x = parameter", "m.state_dict()")]
+    + [("m.x = parameter", "[one is m.state_dict() for one in [m.state_dict()]]")]
+    + [(*_DEEP, "m.state_dict()", "m.state_dict(keep_vars=True)")]
+    + [_in_turn("m.state_dict()", "parameter", "twin")]
+    + [_in_turn("m.state_dict()", "buffer", "hidden")]
+    + [("child.y = parameter", "second.y = twin", *_in_turn("m.state_dict()", "child", "second"))],
     8: [
         ("m.x = parameter", "(m.x * 3).sum().backward()")
         + ("[sorted(keys) for keys in m.load_state_dict(changed(m))]",),
@@ -223,6 +273,19 @@ FIRST = {
         + ("named_in_error(m, {'x': torch.zeros(3, 2)}, strict=True)",),
         ("[sorted(keys) for keys in m.load_state_dict({'x': tensor}, False)]",),
         ("m.x = parameter", "torch.no_grad()(lambda: with_gradients_after_load(m))()"),
+        ("m.x = parameter", "m.load_state_dict(Bare(changed(m))) and None"),
+        ("m.x = nn.Parameter(torch.ones(0, 2))",)
+        + ("named_in_error(m, {'x': torch.ones(0)}, strict=True)",),
+        (*_DEEP, "[sorted(keys) for keys in m.load_state_dict({}, strict=False)]")
+        + ("named_in_error(m, {}, strict=True)", _LOADED),
+        *[
+            (f"m.register_buffer('x', {one})", f"child.y = nn.Parameter({one})", "m.z = child")
+            + (_LOADED,)
+            for one in _SHAPED
+        ],
+        ("m.register_buffer('x', count)", _LOADED),
+        _in_turn(_LOADED, "parameter", "twin", "frozen"),
+        _in_turn(_LOADED, "buffer", "tensor"),
     ],
     9: [
         ("m.register_buffer('x', tensor)", "m.register_buffer('y', tensor)")
@@ -245,6 +308,16 @@ FIRST = {
         ("m.x = parameter", "(m.x * 0).sum().backward()", "m.to(torch.float64) is m"),
         ("m.y = child", "child.x = other", "m.x = buffer", "m.z = hidden")
         + ("m._apply(lambda one: one + 1) is m",),
+        (*_DEEP, "m.eval() is m", "m.train() is m", "m._apply(lambda one: one + 1) is m"),
+        *[
+            (f"m.register_buffer('x', {one})", f"m.y = nn.Parameter({one})")
+            + ("(m.y * 3).sum().backward()", "m.to(torch.float64) is m")
+            for one in _SHAPED
+        ],
+        ("m.register_buffer('x', count)", "m.to(torch.device('meta')) is m"),
+        ("m.x = parameter", "m.to(torch.complex128) is m"),
+        _in_turn("m.to(torch.float64) is m", "parameter", "other"),
+        _in_turn("m.to(torch.float64) is m", "buffer", "hidden"),
     ],
 }
 
@@ -321,7 +394,7 @@ class Scene:
         self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
         tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
-        tools |= {"changed": self._changed, "named_in_error": named_in_error}
+        tools |= {"Bare": Bare, "changed": self._changed, "named_in_error": named_in_error}
         tools |= {"with_gradients_after_load": with_gradients_after_load}
         self.space, self.state = {**tools, **modules, **tensors}, {}
 
@@ -441,9 +514,28 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
             noted.append("register_buffer")
             super().register_buffer(name, tensor, persistent)
 
-    made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Noting()}
+    class Last(Noting):
+        pass  # the class of an object is not always the one with the method
+
+    made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Last()}
     foreign = object() if family is nn.Module else nn.Linear(1, 1)  # of no `Base`, for either
     return {**made, "early": kind.__new__(kind), "kin": family(), "foreign": foreign}
+
+
+class Bare(Mapping):
+    """What every `Mapping` has, and no more: no `copy`, no `pop`."""
+
+    def __init__(self, of: Mapping) -> None:
+        self.of = of
+
+    def __getitem__(self, key: object) -> object:
+        return self.of[key]
+
+    def __iter__(self) -> Iterator:
+        return iter(self.of)
+
+    def __len__(self) -> int:
+        return len(self.of)
 
 
 class Special(nn.Parameter):
@@ -457,13 +549,13 @@ def _tensors() -> dict[str, torch.Tensor]:
         "parameter": parameter,
         "other": Special(torch.tensor([3.5, 4.5, 5.5])),
         "twin": nn.Parameter(parameter.data),
-        "frozen": nn.Parameter(torch.tensor([6.5, 7.5]), requires_grad=False),
+        "frozen": nn.Parameter(torch.tensor([[6.5, 7.5]]), requires_grad=False),
         "tensor": torch.tensor([8.5, 9.5], dtype=torch.float64),
-        "count": torch.tensor([3, 4]),
-        "flag": torch.tensor(True),
+        "count": torch.tensor(3),
+        "flag": torch.tensor(False),
         "buffer": nn.Buffer(torch.tensor([0.5, -1.5])),
         "hidden": nn.Buffer(torch.tensor([-2.5, -3.5]), persistent=False),
-        "cache": nn.Buffer(torch.tensor([[-2.5, -3.5]]), persistent=False),
+        "cache": nn.Buffer(torch.tensor([[-2.5, -3.5], [4.5, 5.5]]), persistent=False),
         "result": leaf.add_(torch.ones(2, requires_grad=True)),
     }
 
@@ -479,11 +571,13 @@ def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
         for place, (key, value) in enumerate(module.state_dict().items())
     }
     keys = [*state] or ["x"]
-    sized = [key for key in state if state[key].dim()] or ["x"]  # torch forgives one number
+    sized = [key for key in state if state[key].dim()] or ["more"]  # torch forgives one number
     if how in ("less", "all"):
         state.pop(keys[-1], None)
     if how in ("more", "all"):
-        state |= {f"{key}.more": torch.ones(1) for key in state} | {"x": torch.full((2,), 9.0)}
+        alone = "x" in state and not state["x"].dim()
+        state |= {f"{key}.more": torch.ones(1) for key in state}
+        state |= {} if alone else {"x": torch.full((2,), 9.0)}
     if how in ("longer", "all"):
         state[sized[0]] = torch.ones(5)
     if how == "stretched":

@@ -239,7 +239,7 @@ return None
         if name in found: → if found.get(name) is not None:
     - delete-hidden: With a non-persistent buffer goes its name in `_non_persistent_buffers_set`.
         self._non_persistent_buffers_set.discard(name) → pass
-    - delete-plain: What is in no container is a plain attribute: `super().__delattr__(name)`.
+    - delete-plain: What is in no container is left to Python: `super().__delattr__(name)`.
         super().__delattr__(name) → raise AttributeError(name)
     - emptied: `del` takes the name out of its container. Yours is an empty slot now.
         del box[name] → box[name] = None
@@ -302,7 +302,7 @@ persistent or self._non_persistent_buffers_set.add(name)
         hasattr(self, name) and name not in vars(self)[box] → hasattr(self, name)
     - wrong-value: A parameter has to be a `Parameter`, a buffer any tensor.
         isinstance(param, nn.Parameter) → isinstance(param, torch.Tensor)
-    - not-a-leaf: A `Parameter` that is the result of a computation has a `grad_fn`: a `ValueError`.
+    - not-a-leaf: A `Parameter` with a `grad_fn` is the result of a computation: a `ValueError`.
         param.grad_fn is not None → False
     """,
 )
@@ -491,6 +491,8 @@ SAVE = _step(
 else value.detach()
     - not-detached: The values are detached: plain tensors without a gradient, not parameters.
         value if keep_vars else value.detach() → value
+    - no-gradient: What requires no gradient is detached, too: another object in the same memory.
+        value if keep_vars else → value if keep_vars or not value.requires_grad else
     - copied: The values share the memory of the module: `detach()`, and no `clone()`.
         value.detach() → value.detach().clone()
     - counters: A buffer of integers or booleans, or of one number, is saved like any other.
