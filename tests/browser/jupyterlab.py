@@ -402,14 +402,17 @@ def seen_whole(page: Page) -> Iterator[None]:
     style.evaluate("node => node.remove()")
 
 
-def accessibility_faults(page: Page, selector: str = VIEWS) -> list[str]:
+def accessibility_faults(page: Page, selector: str = VIEWS, *, both: bool = True) -> list[str]:
     """What axe-core calls serious or critical inside `selector`: theme, rule, help and the elements
-    concerned. All is looked at in the theme that is on, the colours then in the other, which stays.
+    concerned. All is looked at in the theme that is on; with `both` the colours then in the other,
+    which stays.
     """
     on = theme_of(page)
     other = next(theme for theme in THEMES if theme != on)
     with seen_whole(page):
         faults = _serious(violations(page, selector), on)
+        if not both:
+            return faults
         set_theme(page, other)
         return faults + _serious(violations(page, selector, only_colours=True), other)
 
