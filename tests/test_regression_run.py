@@ -54,12 +54,21 @@ def sums(modules, parameters, buffers, nbytes):
 """
 
 
+def shortened(course: Path, last: int) -> None:
+    """Keep the code cells up to number `last` alone, as nbval counts, and the words before it."""
+    notebook = read(course / LESSON)
+    code = [number for number, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code"]
+    notebook["cells"] = notebook["cells"][: code[last] + 1]
+    (course / LESSON).write_text(json.dumps(notebook), encoding="utf-8")
+
+
 def untouched(course: Path) -> None:
     """Leave the copy as it is."""
 
 
 def tampered_output(course: Path) -> None:
     """Change one digit of the first printed output that has one."""
+    shortened(course, 10)
     notebook = read(course / LESSON)
     printed = [
         output for _, cell in code_cells(notebook) for output in cell["outputs"] if "text" in output
@@ -81,12 +90,14 @@ def cleared(course: Path) -> None:
 
 def changed_helper(course: Path) -> None:
     """Let the totals of every module forget its buffers."""
+    shortened(course, first_map())
     with (course / "helpers" / "state" / "totals.py").open("a", encoding="utf-8") as file:
         file.write(CHANGED_HELPER)
 
 
 def changed_torch(course: Path) -> None:
     """Start the kernels of the copy with a torch whose state_dict() returns clones."""
+    shortened(course, cells_tagged("row-A2")[0])
     (course / "sitecustomize.py").write_text(CHANGED_TORCH, encoding="utf-8")
 
 
@@ -191,6 +202,12 @@ def cells_tagged(tag: str) -> list[int]:
     """The numbers that nbval gives to the code cells tagged `tag`."""
     cells = [cell for cell in read(ROOT / LESSON)["cells"] if cell["cell_type"] == "code"]
     return [number for number, cell in enumerate(cells) if tag in tags(cell)]
+
+
+def first_map() -> int:
+    """The number of the first code cell that shows a map."""
+    cells = [cell for cell in read(ROOT / LESSON)["cells"] if cell["cell_type"] == "code"]
+    return next(n for n, cell in enumerate(cells) if "StateMap(" in text(cell["source"]))
 
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)

@@ -211,15 +211,19 @@ def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = L
     wait_until_drawn(page)
 
 
-def open_instead(page: Page, path: str) -> None:
+def open_instead(page: Page, path: str, theme: str = "light") -> None:
     """Close the notebook in front with its kernel, and show the one at `path` (from the served
     root): JupyterLab itself need not start again.
     """
     page.evaluate(
-        f"""async path => {{ {_PANEL}
+        f"""async () => {{ {_PANEL}
             await panel.sessionContext.shutdown();
-            panel.dispose();
-            await window.jupyterapp.commands.execute('docmanager:open', {{ path }}); }}""",
+            panel.dispose(); }}"""
+    )
+    set_theme(page, theme)
+    page.evaluate(
+        """async path => {
+            await window.jupyterapp.commands.execute('docmanager:open', { path }); }""",
         path,
     )
     wait_until_open(page)
