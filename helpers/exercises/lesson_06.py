@@ -47,6 +47,8 @@ STACK = Exercise(
                 "module.layers.add_module('11', nn.Linear(4, 4))",
                 "module.layers.add_module('5', nn.Softplus())",
                 "module.layers.get_submodule('3').register_forward_hook(lambda *_: torch.ones(4))",
+                "module.head = nn.Softplus()",
+                "module.head.register_forward_hook(lambda *_: torch.ones(1))",
             ),
         ),
         living("Stack", 0, calls=((_FOURS,),)),
@@ -626,7 +628,7 @@ def _files() -> Iterator[tuple[str, dict]]:
 
 def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, state in _files():
-        ask = partial(called, answer, state_dict=state, free=("order",))
+        ask = partial(called, answer, state_dict=state, free=("order",), again=True)
         yield f"`upgrade(state_dict)` for {words}", ask
 
 

@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
+
+from helpers.state.torch_private import HOOKS_OF_ALL
 
 SECONDS = 10.0  # for one answer in all
 _GRACE = 2.0  # for a thread to end after it was told to
@@ -45,6 +48,45 @@ def own_room() -> Iterator[None]:
             torch.set_num_threads(threads)
             torch.set_default_dtype(dtype)
             random.setstate(state)
+
+
+class Standing:
+    """How things stand that reach every module: hooks, methods of `nn.Module`, one setting."""
+
+    def __init__(self) -> None:
+        self._hooks = {name: dict(box) for name, box in HOOKS_OF_ALL.items()}
+        self._methods = _methods()
+        self._deterministic = torch.are_deterministic_algorithms_enabled()
+
+    def left(self) -> dict[str, str]:
+        """What is another now, in words; and it is made as it was."""
+        methods = _methods()
+        other = [
+            one
+            for one in {**self._methods, **methods}
+            if one not in methods or methods[one] is not self._methods.get(one)
+        ]
+        for name in other:
+            if name in self._methods:
+                setattr(nn.Module, name, self._methods[name])
+            else:
+                delattr(nn.Module, name)
+        hooked = [name for name, box in HOOKS_OF_ALL.items() if box != self._hooks[name]]
+        for name in hooked:
+            HOOKS_OF_ALL[name].clear()
+            HOOKS_OF_ALL[name].update(self._hooks[name])
+        same = torch.are_deterministic_algorithms_enabled() == self._deterministic
+        if not same:
+            torch.use_deterministic_algorithms(self._deterministic)
+        return {
+            "afterwards the methods of `nn.Module` are": "others" if other else "as they were",
+            "afterwards the hooks for all modules are": "others" if hooked else "as they were",
+            "afterwards deterministic algorithms are": "as before" if same else "switched",
+        }
+
+
+def _methods() -> dict[str, object]:
+    return {name: one for name, one in vars(nn.Module).items() if callable(one)}
 
 
 def left_behind() -> dict[str, str]:
