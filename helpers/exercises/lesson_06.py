@@ -628,7 +628,8 @@ def _files() -> Iterator[tuple[str, dict]]:
 
 def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, state in _files():
-        ask = partial(called, answer, state_dict=state, free=("order",), again=True)
+        twice = words in ("an old file", "a plain dict", "an empty dict")
+        ask = partial(called, answer, state_dict=state, free=("order",), again=twice)
         yield f"`upgrade(state_dict)` for {words}", ask
 
 

@@ -51,42 +51,40 @@ def own_room() -> Iterator[None]:
 
 
 class Standing:
-    """How things stand that reach every module: hooks, methods of `nn.Module`, one setting."""
+    """How things stand that reach every module: its class, the hooks for all, and one setting."""
 
     def __init__(self) -> None:
-        self._hooks = {name: dict(box) for name, box in HOOKS_OF_ALL.items()}
-        self._methods = _methods()
+        self._hooks = [dict(box) for box in HOOKS_OF_ALL]
+        self._module = dict(vars(nn.Module))
         self._deterministic = torch.are_deterministic_algorithms_enabled()
 
     def left(self) -> dict[str, str]:
         """What is another now, in words; and it is made as it was."""
-        methods = _methods()
-        other = [
-            one
-            for one in {**self._methods, **methods}
-            if one not in methods or methods[one] is not self._methods.get(one)
-        ]
-        for name in other:
-            if name in self._methods:
-                setattr(nn.Module, name, self._methods[name])
+        patched, hooked = self._patched(), HOOKS_OF_ALL != self._hooks
+        for name in patched:
+            if name in self._module:
+                setattr(nn.Module, name, self._module[name])
             else:
                 delattr(nn.Module, name)
-        hooked = [name for name, box in HOOKS_OF_ALL.items() if box != self._hooks[name]]
-        for name in hooked:
-            HOOKS_OF_ALL[name].clear()
-            HOOKS_OF_ALL[name].update(self._hooks[name])
-        same = torch.are_deterministic_algorithms_enabled() == self._deterministic
-        if not same:
+        for box, before in zip(HOOKS_OF_ALL, self._hooks, strict=True) if hooked else ():
+            box.clear()
+            box.update(before)
+        switched = torch.are_deterministic_algorithms_enabled() != self._deterministic
+        if switched:
             torch.use_deterministic_algorithms(self._deterministic)
         return {
-            "afterwards the methods of `nn.Module` are": "others" if other else "as they were",
+            "afterwards the methods of `nn.Module` are": "others" if patched else "as they were",
             "afterwards the hooks for all modules are": "others" if hooked else "as they were",
-            "afterwards deterministic algorithms are": "as before" if same else "switched",
+            "afterwards deterministic algorithms are": "switched" if switched else "as before",
         }
 
-
-def _methods() -> dict[str, object]:
-    return {name: one for name, one in vars(nn.Module).items() if callable(one)}
+    def _patched(self) -> list[str]:
+        """The names of the methods of `nn.Module` that are others, or are new."""
+        now, before = dict(vars(nn.Module)), self._module
+        if now == before:
+            return []
+        other = [one for one in {**before, **now} if now.get(one) is not before.get(one)]
+        return [one for one in other if callable(now.get(one, before.get(one)))]
 
 
 def left_behind() -> dict[str, str]:

@@ -51,11 +51,11 @@ NAMES_IN_LAYERS = "_flat_weights_names"
 
 # The hooks of all modules, which no module lists. There are calls to add one, and none to ask for
 # those that are there. A release that moves them has none to be seen.
-HOOKS_OF_ALL = {
-    name: box
+HOOKS_OF_ALL = [
+    box
     for name, box in vars(nn.modules.module).items()
     if name.startswith("_global_") and isinstance(box, dict)
-}
+]
 
 # --- a tensor
 
