@@ -24,12 +24,12 @@ from helpers.state.torch_private import (
     INIT_NAMES,
     METADATA,
     MODULES,
-    NAMES_ON_OPTIMIZERS,
     NAMES_ON_TENSORS,
     NON_PERSISTENT,
     PARAMETERS,
     has_hook,
     is_lazy,
+    names_on_optimizers,
 )
 
 # What an exercise may leave out of the facts about a result, if nobody asked for it.
@@ -314,7 +314,9 @@ def _marks(value: object) -> str:
     """The names of what somebody has put on a tensor or an optimizer, and of the hooks there."""
     own = getattr(value, "__dict__", {})
     hooks = [name for name in own if "_hooks" in name for _ in own[name]]
-    return listed(sorted([*hooks, *(own.keys() - NAMES_ON_TENSORS - NAMES_ON_OPTIMIZERS)]))
+    tensor = is_a(value, torch.Tensor)
+    of_torch = NAMES_ON_TENSORS if tensor else names_on_optimizers()
+    return listed(sorted([*hooks, *(own.keys() - of_torch)]))
 
 
 def _has_grad(tensor: torch.Tensor) -> bool:

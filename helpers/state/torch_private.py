@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from functools import cache
 from operator import attrgetter
 
 import torch
@@ -74,10 +75,15 @@ PARAMETER_MARK = "_is_param"
 # FSDP lays the Parameters of a part into one with this mark, and keeps views of it in their places,
 # as plain attributes. Without it they count as a learner's.
 FLAT_MARK = "_is_flat_param"
-# What torch itself writes on a tensor: the labels of an nn.Buffer, and the mark of above. And on an
-# optimizer. Without them these count as somebody's notes.
+# What torch itself writes on a tensor: the labels of an nn.Buffer, and the mark of above. Without
+# these they count as somebody's notes.
 NAMES_ON_TENSORS = frozenset({"persistent", "_is_buffer", PARAMETER_MARK})
-NAMES_ON_OPTIMIZERS = frozenset(vars(torch.optim.SGD([torch.ones(1)], lr=0.0)))
+
+
+@cache
+def names_on_optimizers() -> frozenset[str]:
+    """What torch itself writes on an optimizer. The first one that is made loads much of torch."""
+    return frozenset(vars(torch.optim.SGD([torch.ones(1)], lr=0.0)))
 
 
 def is_lazy(tensor: torch.Tensor) -> bool:
