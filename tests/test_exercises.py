@@ -17,7 +17,10 @@ from itertools import count
 import pytest
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_parameter_registration_hook,
+)
 
 from helpers import compare_checkpoint
 from helpers.exercises import feedback, lesson_07, stopping
@@ -617,12 +620,20 @@ def leaving(change):
         (lambda: torch.set_default_dtype(torch.float64), "default dtype is `torch.float32`"),
         (lambda: torch.set_default_device("meta"), "default device is `cpu`"),
         (lambda: torch.manual_seed(5), "seed of torch's random numbers is as it was"),
+        (lambda: register_module_forward_hook(print), "hooks for all modules are as they were"),
+        (lambda: torch.use_deterministic_algorithms(True), "deterministic algorithms are as"),
+        (lambda: setattr(nn.Module, "eval", nn.Module.train), "methods of `nn.Module` are as"),
+        (lambda: setattr(nn.Module, "noted", print), "methods of `nn.Module` are as they were"),
     ],
 )
 def test_a_setting_that_is_left_behind_is_a_mistake_and_reaches_no_other_case(change, told):
     _slips.cache_clear()
+    methods, eval_mode = dict(vars(nn.Module)), nn.Module.eval
     found = check("1.2", leaving(change))
     assert found.mistake == "setting-left" and f" {told}" in found.expected
+    assert nn.Module.eval is eval_mode and dict(vars(nn.Module)).keys() == methods.keys()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not nn.modules.module._global_forward_hooks
     for name, _, answer in EXERCISES["1.2"].mistakes:
         assert check("1.2", answer).mistake == name
 
@@ -711,6 +722,13 @@ def test_a_fact_tells_an_alias_a_copy_and_a_changed_setting_apart():
     assert after(lambda: model.register_forward_hook(print)) == {"the hooks of `model` are"}
     assert after(lambda: model.bias.requires_grad_(False)) == {"for autograd `model.bias` is"}
     assert after(lambda: model.bias.data.add_(1)) == {"the numbers of `model.bias` are"}
+    assert after(lambda: setattr(model.bias, "note", 1)) == {"what hangs on `model.bias` is"}
+    copied = after(lambda: setattr(model.bias, "data", model.bias.data.clone()))
+    assert copied == {"as an object `model.bias` is"}
+    made = after(lambda: setattr(model.bias, "grad", torch.ones(1)))
+    assert "the gradient of `model.bias` is" in made
+    own = type("Linear", (nn.Linear,), {})
+    assert after(lambda: setattr(model, "__class__", own)) == {"the class of `model` is"}
     twin = nn.Parameter(model.weight.data)
     words = after(lambda: setattr(model, "weight", twin))
     assert words == {"as an object `model.weight` is"}
@@ -720,6 +738,14 @@ def test_a_fact_tells_an_alias_a_copy_and_a_changed_setting_apart():
     assert again["as an object `model.bias` is"] == "the same object as before"
     found = called(lambda model: model.weight.detach(), model=model)
     assert found["as an object `result` is"] == "another tensor with the memory of `model.weight`"
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    hung = "what hangs on `optimizer` is"
+    assert facts("optimizer", optimizer)[hung] == "none"
+    optimizer.register_step_post_hook(print)
+    assert facts("optimizer", optimizer)[hung] == "`'_optimizer_step_post_hooks'`"
+    one, words = [], "what it gives is"
+    assert called(lambda model: one, model=model, again=True)[words] == "what the first call gave"
+    assert called(lambda model: [], model=model, again=True)[words] == "new"
     assert called(lambda model: model.bias, model=model)["as an object `result` is"] == (
         "the same object as `model.bias`"
     )

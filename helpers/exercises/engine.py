@@ -14,7 +14,7 @@ from torch import nn
 from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
-from helpers.exercises.stopping import TimeUp, in_time, left_behind
+from helpers.exercises.stopping import Standing, TimeUp, in_time, left_behind
 from helpers.state.torch_private import PARAMETERS
 
 Cases = list[tuple[str, Facts]]
@@ -25,8 +25,8 @@ _ALWAYS = {
     "another-error": "An error is right here, and it is to be of another kind.",
     "not-a-function": "Pass the function itself, by its name and without calling it.",
     "not-functions": "Define both functions, and pass them by their names, in parentheses.",
-    "setting-left": "It is a setting for all code that comes after. Leave it, or use a `with` "
-    "block, such as `with torch.no_grad():`, which ends by itself.",
+    "setting-left": "All code that comes after meets it. Leave it, undo it in `finally`, or use a "
+    "`with` block, such as `with torch.no_grad():`, which ends by itself.",
     "nothing-returned": "A function without `return` returns `None`. Return what you have built.",
     "an-instance": "Pass the class itself, without calling it.",
     "not-a-module": "Begin with `class ...(nn.Module):`, and pass the class itself.",
@@ -95,13 +95,15 @@ class Run:
 
 def _facts_of(ask: Callable[[], Facts]) -> Facts:
     """The facts of one case, and the settings that it has left behind."""
+    standing = Standing()
     try:
         seen = {"it": "raises nothing", **ask()}
     except (KeyboardInterrupt, TimeUp, Unsolved):
+        standing.left()
         raise
     except BaseException as error:
         seen = {"it": Raised.of(error)}
-    return seen | left_behind()
+    return seen | left_behind() | standing.left()
 
 
 def examine(exercise: Exercise, answer: object) -> Verdict:

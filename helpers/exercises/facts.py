@@ -24,14 +24,19 @@ from helpers.state.torch_private import (
     INIT_NAMES,
     METADATA,
     MODULES,
+    NAMES_ON_TENSORS,
     NON_PERSISTENT,
     PARAMETERS,
     has_hook,
     is_lazy,
+    names_on_optimizers,
 )
 
 # What an exercise may leave out of the facts about a result, if nobody asked for it.
-FREE = frozenset({"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"})
+FREE = frozenset(
+    {"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"}
+    | {"marks"}  # what somebody hangs on a tensor, and that it has no gradient
+)
 _MOST = 1000  # entries of a container, numbers of a tensor
 _DEEPEST = 20
 _SHORT = reprlib.Repr()
@@ -133,7 +138,7 @@ class Known:
     """The objects that are known so far, each by its path: by identity, and by memory."""
 
     def __init__(self) -> None:
-        self._objects: dict[int, tuple[object, str]] = {}
+        self._objects: dict[int, tuple[object, str, int]] = {}
         self._memory: dict[int, str] = {}
 
     def meet(self, value: object, path: str, among: str | None = None) -> str:
@@ -142,10 +147,11 @@ class Known:
         What is known under a path that begins with `among` is not told."""
         place, words, other = _place(value), "another tensor with the memory of", None
         if id(value) in self._objects:
-            words, other = "the same object as", self._objects[id(value)][1]
+            _, other, memory = self._objects[id(value)]
+            words = "the same object as" if place == memory else "with other memory the object of"
         elif place in self._memory:
             other = self._memory[place]
-        self._objects.setdefault(id(value), (value, path))
+        self._objects.setdefault(id(value), (value, path, place))
         if place:
             self._memory.setdefault(place, path)
         if other is None or among is not None and other.startswith(among):
@@ -246,18 +252,24 @@ class _Reader:
             trains = "that requires a gradient" if value.requires_grad else "without a gradient"
             hooked = ", with a hook" if has_hook(value) else ""
             yield f"for autograd `{path}` is", f"{kind} {trains}{hooked}"
+        if "marks" not in self.free:
+            yield f"the gradient of `{path}` is", "there" if _has_grad(value) else "none"
+            yield f"what hangs on `{path}` is", _marks(value)
         yield from self._identity(path, value)
         if "numbers" not in self.free and not value.is_meta:
             yield f"the numbers of `{path}` are", numbers(value)
 
     def _identity(self, path: str, value: object) -> Iterator[tuple[str, object]]:
         met = self.known.meet(value, path, self.root if "among" in self.free else None)
+        if is_a(value, tuple):  # nobody can change one; Python has a single empty one
+            met = "an object of its own"
         if "identity" not in self.free:
             yield f"as an object `{path}` is", met
 
     def _module(self, path: str, value: nn.Module) -> Iterator[tuple[str, object]]:
         mode = "training" if value.training else "eval"
         yield f"`{path}` is", f"a `{type(value).__name__}` in {mode} mode"
+        yield f"the class of `{path}` is", self.known.meet(type(value), f"type({path})")
         yield from self._identity(path, value)
         own = vars(value)
         for words, slot in _SLOTS.items():
@@ -271,6 +283,7 @@ class _Reader:
     def _container(self, path: str, value: object) -> Iterator[tuple[str, object]]:
         if is_a(value, torch.optim.Optimizer):
             yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
+            yield f"what hangs on `{path}` is", _marks(value)
         elif is_a(value, Mapping):
             plain_one = is_a(value, dict)
             yield f"`{path}` is", "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
@@ -295,6 +308,15 @@ def _attributes(module: nn.Module) -> dict[str, object]:
 
 def _plain_attributes(module: nn.Module) -> dict[str, object]:
     return {key: value for key, value in vars(module).items() if key not in INIT_NAMES}
+
+
+def _marks(value: object) -> str:
+    """The names of what somebody has put on a tensor or an optimizer, and of the hooks there."""
+    own = getattr(value, "__dict__", {})
+    hooks = [name for name in own if "_hooks" in name for _ in own[name]]
+    tensor = is_a(value, torch.Tensor)
+    of_torch = NAMES_ON_TENSORS if tensor else names_on_optimizers()
+    return listed(sorted([*hooks, *(own.keys() - of_torch)]))
 
 
 def _has_grad(tensor: torch.Tensor) -> bool:
@@ -357,7 +379,7 @@ def called(answer: Callable, *, free: Iterable[str] = (), again: bool = False, *
 
     `given` has a name for each argument, for the words; they are passed by position. `free` says
     which facts about the result nobody asked for. With `again`, it is called twice."""
-    known, seen = Known(), {}
+    known, seen, first = Known(), {}, None
     known.add(**given)
     results = {"the call": "result", "the second call": "second_result"}
     for call, name in list(results.items())[: 1 + again]:
@@ -369,6 +391,10 @@ def called(answer: Callable, *, free: Iterable[str] = (), again: bool = False, *
             seen[call] = Raised.of(error)
         else:
             seen[call] = "returns"
+            if call == "the second call":  # a list or dict that changes under its holder's hands
+                same = result is first and is_a(result, (dict, list))
+                seen["what it gives is"] = "what the first call gave" if same else "new"
+            first = result
             seen |= facts(name, result, known, free)
     for name, value in given.items():
         seen |= facts(name, value, known)

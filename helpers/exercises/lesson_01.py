@@ -22,6 +22,9 @@ def encoder_state(state_dict):
     }
 
 
+_ANY_OBJECTS = ("identity", "order")
+
+
 def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Each model of the menagerie as the encoder of a whole, among names that look alike."""
     for words, encoder in menagerie():
@@ -31,7 +34,7 @@ def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         model.Encoder = nn.Linear(2, 2)
         yield (
             f"`encoder_state(state_dict)` for {words} as the encoder",
-            partial(called, answer, state_dict=model.state_dict(), free=("identity", "order")),
+            partial(called, answer, state_dict=model.state_dict(), free=_ANY_OBJECTS, again=True),
         )
 
 
@@ -267,7 +270,8 @@ def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
         optimizer.step()
         for one in model.parameters():
-            one.grad = numbers_for("the same for all", one) if one.requires_grad else None
+            if one.grad is not None:  # what nobody used has none, and no state
+                one.grad = numbers_for("the same for all", one)
         optimizer.step()
         given = {"model": model, "optimizer": optimizer}
         for name, one in model.named_parameters(remove_duplicate=False):

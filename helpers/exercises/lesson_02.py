@@ -61,6 +61,9 @@ def missed(model, optimizer):
     ]
 
 
+_TWICE = ("all, in three groups",)
+
+
 def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
     """The experiment that asks a function of a model and an optimizer, which has a state.
 
@@ -86,7 +89,8 @@ def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
                     group["lr"] = rate
                 if holds == "those of a copy":
                     optimizer.param_groups[0]["param_names"] = list(twins)
-                ask = partial(called, answer, model=model, optimizer=optimizer, free=free)
+                given = {"model": model, "optimizer": optimizer}
+                ask = partial(called, answer, **given, free=free, again=holds in _TWICE)
                 yield f"`{call}` for {words}; the optimizer holds {holds}", ask
 
     return experiment
@@ -152,7 +156,7 @@ def _prefixes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         cut = [name[:-1] for name in names]
         later = [name.partition(".")[2] for name in names[:1]]
         for prefix in dict.fromkeys(["none.", "[a-z]", *parts, *cut, "", *later]):
-            ask = partial(called, answer, model=made(words), prefix=prefix)
+            ask = partial(called, answer, model=made(words), prefix=prefix, again=not prefix)
             yield f'`freeze(model, "{prefix}")` for {words}', ask
 
 
@@ -205,7 +209,8 @@ def _rates(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         parts = [name for name, _ in model.named_children()][::-1]
         every = dict(zip(parts, [0.5, 0.0, 0.5, 3e-5], strict=False))
         for rates in [every, *({part: 0.5} for part in parts), {}]:
-            ask = partial(called, answer, model=model, rates=rates, free=("kind", "order"))
+            given = {"model": model, "rates": rates}
+            ask = partial(called, answer, **given, free=("kind", "order"), again=rates is every)
             yield f"`groups(model, {rates})` for {words}", ask
 
 

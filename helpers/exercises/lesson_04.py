@@ -343,6 +343,7 @@ FOUND = Exercise(
             "new = nn.Tanh(); module.body = new",
             "del module.mean",
             "del module.factor",
+            "module.body.register_forward_hook(lambda *_: torch.ones(2))",
         ),
     ),
     """

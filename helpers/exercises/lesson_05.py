@@ -143,7 +143,8 @@ def _wrapped(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for prefix in _PREFIXES:
         for words, state in states:
             behind = f" behind `{prefix}`" * bool(prefix)
-            ask = partial(called, answer, state_dict=_behind(prefix, state), free=("metadata",))
+            given, twice = _behind(prefix, state), prefix == "module."
+            ask = partial(called, answer, state_dict=given, free=("metadata",), again=twice)
             yield f"`unwrapped(state_dict)` for {words}{behind}", ask
     for words, state in states:
         for bare in state if len(state) > 1 else ():

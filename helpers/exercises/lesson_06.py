@@ -52,6 +52,8 @@ STACK = Exercise(
                 "module.layers.add_module('11', nn.Linear(4, 4))",
                 "module.layers.add_module('5', nn.Softplus())",
                 "module.layers.get_submodule('3').register_forward_hook(lambda *_: torch.ones(4))",
+                "module.head = nn.Softplus()",
+                "module.head.register_forward_hook(lambda *_: torch.ones(1))",
             ),
         ),
         living("Stack", 0, calls=((_FOURS,),)),
@@ -632,7 +634,8 @@ def _files() -> Iterator[tuple[str, dict]]:
 
 def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, state in _files():
-        ask = partial(called, answer, state_dict=state, free=("order",))
+        twice = words in ("an old file", "a plain dict", "an empty dict")
+        ask = partial(called, answer, state_dict=state, free=("order",), again=twice)
         yield f"`upgrade(state_dict)` for {words}", ask
 
 
@@ -717,7 +720,10 @@ def _averages(width: int, *calls: tuple) -> Experiment:
         own=("layer.weight", "layer.bias"),
         look={"the sizes in the file": _keeps_its_size},
         # With a parameter, whose dtype the inputs take: a sum may be kept in a longer one.
-        lines=("module.layer = nn.PReLU()",),
+        lines=(
+            "module.layer = nn.PReLU()",
+            "module.layer.register_forward_hook(lambda *_: torch.ones(1))",
+        ),
         # A sum of so many rows is more than half precision can hold.
         free=("keys", '.to("meta")', "to_empty and new numbers", "a copy in torch.float16"),
     )

@@ -85,7 +85,8 @@ def _behind_wrappers(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts
     every = [words for words, _ in menagerie(without=("a model on meta", "a lazy layer"))]
     for kind, wrap in _WRAPPED.items():
         for words in every if wrap is nn.DataParallel else _TELLING:
-            ask = partial(called, answer, model=wrap(made(words)), free=("metadata",))
+            given, twice = wrap(made(words)), wrap is _twice
+            ask = partial(called, answer, model=given, free=("metadata",), again=twice)
             yield f"`bare_state(model)` for {kind.format(words)}", ask
 
 
@@ -233,7 +234,7 @@ def _put_together(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]
                     along = f" cut along {', '.join(map(str, dims))}" * bool(dims)
                     told = f"`assembled({size}, pieces)` for {words} of {dtype}{along}{order}"
                     given = {"size": torch.Size(size), "pieces": given}
-                    yield told, partial(called, answer, **given, free=("grad",))
+                    yield told, partial(called, answer, **given, free=("grad",), again=True)
 
 
 ASSEMBLED = Exercise(
@@ -326,7 +327,8 @@ def _remembered(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             for group in made_of.param_groups:  # as it was given them, under older names
                 group["param_names"] = [f"old.{number}" for number in range(len(group["params"]))]
             given = {"model": model, "optimizer": made_of}
-            ask = partial(called, answer, **given, free=("identity", "memory", "order"))
+            twice, free = groups is _two_groups, ("identity", "memory", "order")
+            ask = partial(called, answer, **given, free=free, again=twice)
             yield f"`by_name(model, optimizer)` for {words} and {kind}", ask
 
 

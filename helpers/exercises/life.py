@@ -410,7 +410,7 @@ def _facts_of(
     seen["the parameters are"] = _names(parameters)
     for name, tensor in _face(module).items():
         if tensor is not None and (own is None or name in own):
-            seen |= facts(name, tensor, known, free)
+            seen |= facts(name, tensor, known, {*free, "marks"})  # they are the learner's own
     return seen
 
 

@@ -95,13 +95,14 @@ class Noted(nn.Linear):
 
 
 class Recorded(Noted):
-    """A layer whose extra state holds much, some of it deep, and a tensor among it."""
+    """A layer whose extra state holds much, some of it deep, and two tensors among it."""
 
     def __init__(self) -> None:
         super().__init__()
         best = ({"losses": [0.5]}, [1])
         self.note = {"runs": [{"best": best}], "seen": {1}, "raw": bytearray(b"a")}
         self.note["mean"] = [torch.tensor([3.0, 4.0])]
+        self.note["rate"] = torch.tensor(0.5)
 
     def set_extra_state(self, state: object) -> None:
         if state is not self.note:

@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
+
+from helpers.state.torch_private import HOOKS_OF_ALL
 
 SECONDS = 10.0  # for one answer in all
 _GRACE = 2.0  # for a thread to end after it was told to
@@ -45,6 +48,43 @@ def own_room() -> Iterator[None]:
             torch.set_num_threads(threads)
             torch.set_default_dtype(dtype)
             random.setstate(state)
+
+
+class Standing:
+    """How things stand that reach every module: its class, the hooks for all, and one setting."""
+
+    def __init__(self) -> None:
+        self._hooks = [dict(box) for box in HOOKS_OF_ALL]
+        self._module = dict(vars(nn.Module))
+        self._deterministic = torch.are_deterministic_algorithms_enabled()
+
+    def left(self) -> dict[str, str]:
+        """What is another now, in words; and it is made as it was."""
+        patched, hooked = self._patched(), HOOKS_OF_ALL != self._hooks
+        for name in patched:
+            if name in self._module:
+                setattr(nn.Module, name, self._module[name])
+            else:
+                delattr(nn.Module, name)
+        for box, before in zip(HOOKS_OF_ALL, self._hooks, strict=True) if hooked else ():
+            box.clear()
+            box.update(before)
+        switched = torch.are_deterministic_algorithms_enabled() != self._deterministic
+        if switched:
+            torch.use_deterministic_algorithms(self._deterministic)
+        return {
+            "afterwards the methods of `nn.Module` are": "others" if patched else "as they were",
+            "afterwards the hooks for all modules are": "others" if hooked else "as they were",
+            "afterwards deterministic algorithms are": "switched" if switched else "as before",
+        }
+
+    def _patched(self) -> list[str]:
+        """The names of the methods of `nn.Module` that are others, or are new."""
+        now, before = dict(vars(nn.Module)), self._module
+        if now == before:
+            return []
+        other = [one for one in {**before, **now} if now.get(one) is not before.get(one)]
+        return [one for one in other if callable(now.get(one, before.get(one)))]
 
 
 def left_behind() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from functools import cache
 from operator import attrgetter
 
 import torch
@@ -49,6 +50,14 @@ NAMES_IN_HOOKS = ("name", "_tensor_name")
 # A recurrent layer keeps the names of its weights in a list. Without it only its code is asked.
 NAMES_IN_LAYERS = "_flat_weights_names"
 
+# The hooks of all modules, which no module lists. There are calls to add one, and none to ask for
+# those that are there. A release that moves them has none to be seen.
+HOOKS_OF_ALL = [
+    box
+    for name, box in vars(nn.modules.module).items()
+    if name.startswith("_global_") and isinstance(box, dict)
+]
+
 # --- a tensor
 
 # The base class in C. Its readers answer beneath a property of the same name in a subclass, and
@@ -66,6 +75,15 @@ PARAMETER_MARK = "_is_param"
 # FSDP lays the Parameters of a part into one with this mark, and keeps views of it in their places,
 # as plain attributes. Without it they count as a learner's.
 FLAT_MARK = "_is_flat_param"
+# What torch itself writes on a tensor: the labels of an nn.Buffer, and the mark of above. Without
+# these they count as somebody's notes.
+NAMES_ON_TENSORS = frozenset({"persistent", "_is_buffer", PARAMETER_MARK})
+
+
+@cache
+def names_on_optimizers() -> frozenset[str]:
+    """What torch itself writes on an optimizer. The first one that is made loads much of torch."""
+    return frozenset(vars(torch.optim.SGD([torch.ones(1)], lr=0.0)))
 
 
 def is_lazy(tensor: torch.Tensor) -> bool:
