@@ -176,7 +176,8 @@ SCALES = Exercise(
     - one-case: Names stay as they are: `Red` is not `red`.
         for name in names}) → for name in map(str.lower, names)})
         self.scale[name] → self.scale[name.lower()]
-    - no-gradient: The gradient ends on the way. Use the parameter itself: no `.item()`, no `.data`.
+    - no-gradient: No gradient reaches this scale. Use the parameter itself: no `.item()`, no
+      `.data`.
         self.scale[name] → self.scale[name].data
     """,
 )
@@ -253,8 +254,8 @@ SWAP_HEAD = Exercise(
     3. Nearly there: `model.head = head`, then `type(optimizer)(model.parameters(), lr=...)` with
        the rate from `optimizer.param_groups[0]["lr"]`.
 
-    - too-early: The optimizer does not hold the new head. Make it after the head is in place, and of
-      the parameters that the model has then.
+    - too-early: The optimizer does not hold the new head. Make it after the head is in place, and
+      of the parameters that the model has then.
         result = type(optimizer)(model.parameters(), lr=optimizer.param_groups[0]["lr"])
         model.head = head
         return result
