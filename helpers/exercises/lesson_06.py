@@ -79,7 +79,7 @@ STACK = Exercise(
         layer(x) → nn.functional.linear(x, layer.weight, layer.bias)
     - not-called: Call the layer itself. Its hooks run when it is called, and not with `.forward`.
         layer(x) → layer.forward(x)
-    - one-layer: `[layer] * depth` is one layer many times. Make a new one for each place.
+    - one-layer: One layer stands at several places. Make a new one for each place.
         nn.Linear(4, 4) for _ in range(depth) → [nn.Linear(4, 4)] * depth
     - frozen: All parameters are to be trained. Leave `requires_grad` as it is.
         range(depth)) → range(depth)).requires_grad_(False)
@@ -156,7 +156,7 @@ SCALES = Exercise(
         nn.ParameterDict({ → dict({
     - frozen: The scales are trained. Leave `requires_grad` as it is.
         for name in names}) → for name in names}).requires_grad_(False)
-    - shared: `dict.fromkeys` puts one object under all keys. Make a parameter for each name.
+    - shared: The scales have one memory. Make a new `torch.ones(1)` for each name.
         {name: nn.Parameter(torch.ones(1)) for name in names} → dict.fromkeys(names, torch.ones(1))
     - not-one: At first each scale is one number, a 1: `torch.ones(1)`.
         torch.ones(1) → torch.zeros(1)
@@ -178,7 +178,8 @@ SCALES = Exercise(
     - one-case: Names stay as they are: `Red` is not `red`.
         for name in names}) → for name in map(str.lower, names)})
         self.scale[name] → self.scale[name.lower()]
-    - no-gradient: The gradient ends on the way. Use the parameter itself: no `.item()`, no `.data`.
+    - no-gradient: No gradient reaches this scale. Use the parameter itself: no `.item()`, no
+      `.data`.
         self.scale[name] → self.scale[name].data
     """,
 )
@@ -255,7 +256,8 @@ SWAP_HEAD = Exercise(
     3. Nearly there: `model.head = head`, then `type(optimizer)(model.parameters(), lr=...)` with
        the rate from `optimizer.param_groups[0]["lr"]`.
 
-    - too-early: The optimizer does not hold the new head. Make it after the head is in place.
+    - too-early: The optimizer does not hold the new head. Make it after the head is in place, and
+      of the parameters that the model has then.
         result = type(optimizer)(model.parameters(), lr=optimizer.param_groups[0]["lr"])
         model.head = head
         return result
@@ -814,7 +816,7 @@ ROLLING = Exercise(
         self.past[-1] = x → self.past.data[-1] = x
     - not-saved: The old files have the key `past`. Register it as persistent, under that name.
         zeros(length)) → zeros(length), persistent=False)
-    - plain: A plain tensor is neither saved nor moved. Register the window.
+    - plain: A plain attribute is neither saved nor moved. Register the window.
         self.register_buffer("past", torch.zeros(length)) → self.past = torch.zeros(length)
     - not-rolled: `roll` returns a new tensor. Assign it.
         self.past = self.past.roll(-1) → self.past.roll(-1)
@@ -832,7 +834,7 @@ ROLLING = Exercise(
         self.past = self.past.roll(-1) → self.past = self.past.roll(-1).to(x.dtype)
     - holds-the-graph: The mean carries the history of `x`. Take in `x.detach()`.
         x.detach() → x
-    - alias: A second attribute is not saved and does not move. Keep the numbers in `past` alone.
+    - alias: A second attribute is not saved. Keep the numbers in `past` alone.
         self.register_buffer( → self.kept = torch.zeros(length); self.register_buffer(
         self.past = self.past.roll(-1) → self.past = self.kept = self.kept.roll(-1)
     """,
