@@ -1,5 +1,7 @@
 """What holds for every test, and the order in which they start."""
 
+import gc
+
 import pytest
 
 from helpers.exercises import feedback
@@ -28,6 +30,11 @@ def pytest_collection_modifyitems(items):
             (places[start] for start in FIRST if item.nodeid.startswith(start)), len(FIRST)
         )
     )
+
+
+def pytest_collection_finish():
+    """What is there now stays: the garbage collector is not to look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

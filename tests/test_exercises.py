@@ -613,6 +613,17 @@ def leaving(change):
     return answer
 
 
+def test_an_optimizer_that_cannot_step_is_told_so():
+    def swap_head(model, optimizer, head):
+        result = EXERCISES["6.3"].reference(model, optimizer, head)
+        result.state = {}
+        return result
+
+    found = check("6.3", swap_head)
+    assert found.expected.endswith("then `result.step()` ends")
+    assert found.found.startswith("raises `KeyError`")
+
+
 @pytest.mark.parametrize(
     "change,told",
     [

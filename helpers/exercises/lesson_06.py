@@ -11,7 +11,17 @@ from torch import nn
 
 from helpers.exercises.elsewhere import called_elsewhere
 from helpers.exercises.exercise import Exercise, Experiment
-from helpers.exercises.facts import Facts, Known, called, facts, is_a, listed, plain_text, solved
+from helpers.exercises.facts import (
+    Facts,
+    Known,
+    Raised,
+    called,
+    facts,
+    is_a,
+    listed,
+    plain_text,
+    solved,
+)
 from helpers.exercises.life import in_turn, living
 from helpers.exercises.menagerie import fill, holding, made, menagerie, numbers_for, train_on
 
@@ -214,7 +224,21 @@ def _swapped(answer: Callable, model: nn.Module, optimizer: object, head: nn.Mod
     known = Known()
     known.add(body=model.body, head=head)
     result = answer(model, optimizer, head)
-    return _held(result, model) | facts("model", model, known)
+    seen = _held(result, model) | facts("model", model, known)
+    if not is_a(result, torch.optim.Optimizer):
+        return seen
+    for name, one in model.named_parameters():
+        one.grad = numbers_for(f"a gradient of {name}", one) if one.requires_grad else None
+    return seen | {"then `result.step()`": _ended(result.step)}
+
+
+def _ended(call: Callable) -> object:
+    """How a call ended; what it did is free, since an optimizer may keep its memory of the body."""
+    try:
+        call()
+    except Exception as error:
+        return Raised.of(error)
+    return "ends"
 
 
 def _heads(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
