@@ -90,7 +90,7 @@ def cleared(course: Path) -> None:
 
 def changed_helper(course: Path) -> None:
     """Let the totals of every module forget its buffers."""
-    shortened(course, first_map())
+    shortened(course, map_of_kinds())
     with (course / "helpers" / "state" / "totals.py").open("a", encoding="utf-8") as file:
         file.write(CHANGED_HELPER)
 
@@ -204,10 +204,10 @@ def cells_tagged(tag: str) -> list[int]:
     return [number for number, cell in enumerate(cells) if tag in tags(cell)]
 
 
-def first_map() -> int:
-    """The number of the first code cell that shows a map."""
+def map_of_kinds() -> int:
+    """The number of the code cell whose map has a buffer."""
     cells = [cell for cell in read(ROOT / LESSON)["cells"] if cell["cell_type"] == "code"]
-    return next(n for n, cell in enumerate(cells) if "StateMap(" in text(cell["source"]))
+    return next(number for number, cell in enumerate(cells) if cell["id"] == "map-kinds")
 
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
