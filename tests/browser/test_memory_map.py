@@ -71,9 +71,22 @@ def letters(page: Page) -> list[str]:
     )
 
 
+# Ends when no wire has moved for five pictures of the screen.
+WIRES_AT_REST = """async () => {
+    const wires = () => [...document.querySelectorAll('.inm-memory-wire')];
+    const drawn = () => wires().map(wire => wire.getAttribute('d')).join();
+    for (let before = drawn(), same = 0; same < 5;) {
+        await new Promise(requestAnimationFrame);
+        const now = drawn();
+        same = now === before ? same + 1 : 0;
+        before = now;
+    }
+}"""
+
+
 def go(page: Page, frame: int) -> None:
     slider(page).fill(str(frame))
-    page.wait_for_timeout(800)  # until the wires have moved
+    page.evaluate(WIRES_AT_REST)
 
 
 def test_the_last_frame_is_shown_and_the_slider_leads_through_all(lab, notebook):
