@@ -66,8 +66,8 @@ CONTAINERS = _step(
     1. `vars(self)` is the object's own dictionary. To write into it runs no method of the class.
     2. Three dicts, one set, and `training`, which is `True`. All are made in `__init__`, anew for
        each module.
-    3. Nearly there: `vars(self)["_parameters"] = {}`, and so on for `_buffers`, `_modules`,
-       `_non_persistent_buffers_set`.
+    3. Nearly there: `vars(self)["_parameters"] = {}`, and so on for `_buffers`, `_modules`; with
+       `set()` for `_non_persistent_buffers_set`.
 
     - not-training: A new module is in training mode: `training` is `True`.
         = True → = False
@@ -344,7 +344,8 @@ CHILDREN = _step(
     `add_module`, `named_children`, `children` and `get_submodule` build a tree and walk one level
     of it
 
-    1. `add_module` is `self._modules[name] = module` behind the checks of step 4.
+    1. `add_module` is `self._modules[name] = module` behind a check of the value, and then of the
+       name.
     2. `named_children` leaves out empty slots, and names a child that has two names once.
     3. Nearly there: `get_submodule("a.b")` goes from `self` to `a` to `b`; the empty path is the
        module itself.
@@ -478,7 +479,7 @@ SAVE = _step(
     3. Nearly there: `module.state_dict(prefix + name + ".", keep_vars)` for each child, and
        `value.detach()`.
 
-    - buffers-first: Parameters come before buffers, whatever was registered first.
+    - buffers-first: In each module parameters come before buffers, whatever was registered first.
         [*self._parameters.items(), *self._buffers.items()] → \
 [*self._buffers.items(), *self._parameters.items()]
     - level-by-level: All that is below the first child comes before the second child.
@@ -649,7 +650,7 @@ parameter.data = fn(parameter.data) if parameter.requires_grad else parameter.da
         self._buffers.items(): → list(self._buffers.items()):
         self._buffers[name] = None if buffer is None else fn(buffer) → \
 self._buffers.update({name: fn(self._buffers.pop(name))} if buffer is not None else {})
-    - twice: A child under two names is one child: `fn` is for each of its tensors once.
+    - twice: A child under two names is one child: go through it once.
         for module in self.children(): → for module in filter(None, self._modules.values()):
     - gradient: A gradient goes along with its parameter.
         parameter.grad is not None → False
