@@ -211,14 +211,22 @@ def open_notebook(page: Page, path: str, theme: str = "light", *, place: str = L
     wait_until_drawn(page)
 
 
+def open_alone(page: Page) -> None:
+    """Show JupyterLab in `page` without a notebook."""
+    origin = "/".join(page.url.split("/")[:3])
+    page.goto(f"{origin}/lab?reset")
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+
 def open_instead(page: Page, path: str, theme: str = "light") -> None:
-    """Close the notebook in front with its kernel, and show the one at `path` (from the served
-    root): JupyterLab itself need not start again.
+    """Close the notebook in front, if there is one, with its kernel, and show the one at `path`
+    (from the served root): JupyterLab itself need not start again.
     """
     page.evaluate(
         f"""async () => {{ {_PANEL}
-            await panel.sessionContext.shutdown();
-            panel.dispose(); }}"""
+            await panel?.sessionContext?.shutdown();
+            panel?.dispose(); }}"""
     )
     set_theme(page, theme)
     page.evaluate(
@@ -280,6 +288,20 @@ def run_all(page: Page) -> None:
     wait_until_drawn(page)
 
 
+# Ends when nothing in the page has changed for some pictures of the screen.
+AT_REST = """() => new Promise(done => {
+    let quiet = 0;
+    const watch = new MutationObserver(() => { quiet = 0; });
+    watch.observe(document.body, { subtree: true, childList: true, characterData: true });
+    const look = () => {
+        if (++quiet < 5) return requestAnimationFrame(look);
+        watch.disconnect();
+        done();
+    };
+    requestAnimationFrame(look);
+})"""
+
+
 def wait_until_drawn(page: Page) -> None:
     """Wait until every output and widget in the notebook has something in it, and the page is at
     rest.
@@ -292,7 +314,7 @@ def wait_until_drawn(page: Page) -> None:
                 || cell.outputArea.widgets.length >= cell.model.outputs.length
                 && cell.outputArea.widgets.every(drawn)); }}"""
     )
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 150)))")
+    page.evaluate(AT_REST)
 
 
 @contextmanager

@@ -33,9 +33,9 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def desk(lab: jupyterlab.Lab) -> Iterator[jupyterlab.Page]:
-    """JupyterLab with a notebook open, in place of which each lesson comes."""
+    """JupyterLab, in which one lesson takes the place of another."""
     page = lab.page()
-    jupyterlab.open_notebook(page, f"notebooks/{lessons()[0].name}")
+    jupyterlab.open_alone(page)
     yield page
     lab.close(page)
 
