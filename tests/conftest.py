@@ -31,8 +31,11 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is there now stays: the garbage collector is not to look through it again and again."""
+    """What is there now stays: the garbage collector is not to look through it again and again,
+    and through all that comes not so often.
+    """
     gc.freeze()
+    gc.set_threshold(5_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -565,9 +565,9 @@ def test_an_answer_that_does_not_end_is_stopped_and_told_at_which_call(key, answ
 def test_what_cannot_be_stopped_is_said_to_go_on(monkeypatch):
     monkeypatch.setattr(stopping, "SECONDS", 0.2)
     monkeypatch.setattr(stopping, "_GRACE", 0.2)
-    found = check("1.4", lambda model: time.sleep(1.5))
+    found = check("1.4", lambda model: time.sleep(0.8))
     assert "cannot be stopped" in found.found
-    time.sleep(1.5)
+    time.sleep(0.8)
 
 
 # What is left as it was.

@@ -184,7 +184,8 @@ def facts(path: str, value: object, known: Known | None = None, free: Iterable[s
 
     `path` is what it is called. Objects are told apart by what is `known`."""
     reader = _Reader(path, known or Known(), frozenset(free))
-    return dict(reader.read(path, solved(value), 0))
+    reader.read(path, solved(value), 0)
+    return reader.seen
 
 
 def solved(value: object) -> object:
@@ -195,30 +196,35 @@ def solved(value: object) -> object:
 
 
 class _Reader:
-    """Reads one value; `inside` are the objects on the way, so that a circle comes to an end."""
+    """Reads one value into `seen`; `inside` are the objects on the way, so that a circle ends."""
 
     def __init__(self, root: str, known: Known, free: frozenset[str]) -> None:
-        self.root, self.known, self.free, self.inside = root, known, free, set()
+        self.root, self.known, self.free = root, known, free
+        self.seen: Facts = {}
+        self.inside: set[int] = set()
 
-    def read(self, path: str, value: object, depth: int) -> Iterator[tuple[str, object]]:
+    def read(self, path: str, value: object, depth: int) -> None:
         if id(value) in self.inside or depth > _DEEPEST:
-            yield f"`{path}` is", "what it is in"
+            self.seen[f"`{path}` is"] = "what it is in"
             return
         self.inside.add(id(value))
-        if is_a(value, torch.Tensor):
-            yield from self._tensor(path, value)
-        elif is_a(value, nn.Module):
-            yield from self._module(path, value)
-        elif is_a(value, (Mapping, list, tuple, torch.optim.Optimizer)):
-            yield from self._container(path, value)
-        elif type(value) is numpy.ndarray:
-            yield f"`{path}` is", f"an array `{value.dtype}` of shape `{value.shape}`"
-            yield f"the numbers of `{path}` are", _numbers_in(value)
-        else:
-            yield f"`{path}` is", plain(value)
+        self.seen.update(self._own(path, value))
         for name, item in self._items(path, value):
-            yield from self.read(name, item, depth + 1)
+            self.read(name, item, depth + 1)
         self.inside.discard(id(value))
+
+    def _own(self, path: str, value: object) -> Iterable[tuple[str, object]]:
+        """What is to be said of `value` itself."""
+        if is_a(value, torch.Tensor):
+            return self._tensor(path, value)
+        if is_a(value, nn.Module):
+            return self._module(path, value)
+        if is_a(value, (dict, list, tuple, torch.optim.Optimizer, Mapping)):
+            return self._container(path, value)
+        if type(value) is numpy.ndarray:
+            words = f"an array `{value.dtype}` of shape `{value.shape}`"
+            return [(f"`{path}` is", words), (f"the numbers of `{path}` are", _numbers_in(value))]
+        return [(f"`{path}` is", plain(value))]
 
     def _items(self, path: str, value: object) -> Iterable[tuple[str, object]]:
         if is_a(value, torch.Tensor):

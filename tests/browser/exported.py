@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 EXPORTED = ROOT / "helpers" / "views" / "exported"
 
 
+@cache
 def exporter(kind: str, *, ours: bool = True) -> HTMLExporter:
     """What `jupyter nbconvert --to kind` uses, "html" or "slides"; `ours`: with the settings of the
     course.
