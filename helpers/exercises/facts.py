@@ -195,6 +195,9 @@ def solved(value: object) -> object:
     return value
 
 
+_SIMPLE = frozenset({bool, int, float, str, type(None)})
+
+
 class _Reader:
     """Reads one value into `seen`; `inside` are the objects on the way, so that a circle ends."""
 
@@ -206,6 +209,9 @@ class _Reader:
     def read(self, path: str, value: object, depth: int) -> None:
         if id(value) in self.inside or depth > _DEEPEST:
             self.seen[f"`{path}` is"] = "what it is in"
+            return
+        if type(value) in _SIMPLE:  # most are, and need not be asked for all that they may be
+            self.seen[f"`{path}` is"] = plain(value)
             return
         self.inside.add(id(value))
         self.seen.update(self._own(path, value))

@@ -59,7 +59,7 @@ READ = """async () => {
     const near = () => [...document.querySelectorAll('.inm-live:not(.inm-is-alive)')].some(isNear);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
         scrollTo(0, y);
-        await pause(30);
+        await new Promise(requestAnimationFrame);
         for (let i = 0; i < 100 && near(); i += 1) await pause(20);
     }
     const waiting = () => document.querySelector('.inm-live:not(.inm-is-alive)');
