@@ -436,7 +436,7 @@ FREEZE_STATISTICS = Exercise(
     - replaced: The optimizer holds the parameters of before, so keep the modules: `module.eval()`.
         for module in model.modules(): → for module in [*model.modules()]:
         module.eval() → module.eval(); module._parameters = copy.deepcopy(module._parameters)
-    - one-class: There are three classes of batch norm.
+    - one-class: The exercise names three classes of batch norm, not one.
         , nn.BatchNorm2d, nn.BatchNorm3d → ,
     """,
 )
