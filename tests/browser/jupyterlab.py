@@ -224,8 +224,8 @@ def open_instead(page: Page, path: str, theme: str = "light") -> None:
     (from the served root): JupyterLab itself need not start again.
     """
     page.evaluate(
-        f"""async () => {{ {_PANEL}
-            await panel?.sessionContext?.shutdown();
+        f"""() => {{ {_PANEL}
+            panel?.sessionContext?.shutdown();  // nobody need wait for the end of that kernel
             panel?.dispose(); }}"""
     )
     set_theme(page, theme)

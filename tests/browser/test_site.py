@@ -272,13 +272,13 @@ StateMap(torch.nn.Linear(2, 2, device="meta"))"""
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, str]]:
-    """README and guide of this course, and two lessons of one cell; its site, and what was told
-    when it was made.
+    """README of this course, a guide of one line, and two lessons of one cell; its site, and what
+    was told when it was made.
     """
     root = tmp_path_factory.mktemp("small") / "course"
     (root / "notebooks").mkdir(parents=True)
     shutil.copy(ROOT / "README.md", root)
-    shutil.copy(ROOT / "notebooks" / "TEACHING.md", root / "notebooks")
+    (root / "notebooks" / "TEACHING.md").write_text("# Teaching the course\n", encoding="utf-8")
     lesson(root, "00_first.ipynb", WITH_A_VIEW)
     lesson(root, "01_second.ipynb", "print(6 * 8)")
     folder = root.parent / "site"
