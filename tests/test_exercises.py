@@ -633,8 +633,9 @@ def test_an_optimizer_that_cannot_step_is_told_so():
         (lambda: torch.manual_seed(5), "seed of torch's random numbers is as it was"),
         (lambda: register_module_forward_hook(print), "hooks for all modules are as they were"),
         (lambda: torch.use_deterministic_algorithms(True), "deterministic algorithms are as"),
-        (lambda: setattr(nn.Module, "eval", nn.Module.train), "methods of `nn.Module` are as"),
-        (lambda: setattr(nn.Module, "noted", print), "methods of `nn.Module` are as they were"),
+        (lambda: setattr(nn.Module, "eval", nn.Module.train), "what `nn.Module` has is as it was"),
+        (lambda: setattr(nn.Module, "noted", print), "what `nn.Module` has is as it was"),
+        (lambda: setattr(nn.Module, "kept", []), "what `nn.Module` has is as it was"),
     ],
 )
 def test_a_setting_that_is_left_behind_is_a_mistake_and_reaches_no_other_case(change, told):

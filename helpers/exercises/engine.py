@@ -14,7 +14,7 @@ from torch import nn
 from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
 from helpers.exercises.questions import LESSONS
-from helpers.exercises.stopping import Standing, TimeUp, in_time, left_behind
+from helpers.exercises.stopping import Surroundings, TimeUp, in_time
 from helpers.state.torch_private import PARAMETERS
 
 Cases = list[tuple[str, Facts]]
@@ -94,16 +94,16 @@ class Run:
 
 
 def _facts_of(ask: Callable[[], Facts]) -> Facts:
-    """The facts of one case, and the settings that it has left behind."""
-    standing = Standing()
+    """The facts of one case, and what it has left of all that surrounds it."""
+    surroundings = Surroundings()
     try:
         seen = {"it": "raises nothing", **ask()}
     except (KeyboardInterrupt, TimeUp, Unsolved):
-        standing.left()
+        surroundings.left()
         raise
     except BaseException as error:
         seen = {"it": Raised.of(error)}
-    return seen | left_behind() | standing.left()
+    return seen | surroundings.left()
 
 
 def examine(exercise: Exercise, answer: object) -> Verdict:

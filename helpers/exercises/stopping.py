@@ -50,8 +50,9 @@ def own_room() -> Iterator[None]:
             random.setstate(state)
 
 
-class Standing:
-    """How things stand that reach every module: its class, the hooks for all, and one setting."""
+class Surroundings:
+    """What reaches all code that comes after: settings of torch, the hooks for all modules, and
+    `nn.Module` itself. It remembers those that a room does not begin anew."""
 
     def __init__(self) -> None:
         self._hooks = [dict(box) for box in HOOKS_OF_ALL]
@@ -59,47 +60,48 @@ class Standing:
         self._deterministic = torch.are_deterministic_algorithms_enabled()
 
     def left(self) -> dict[str, str]:
-        """What is another now, in words; and it is made as it was."""
-        patched, hooked = self._patched(), HOOKS_OF_ALL != self._hooks
-        for name in patched:
-            if name in self._module:
-                setattr(nn.Module, name, self._module[name])
-            else:
-                delattr(nn.Module, name)
-        for box, before in zip(HOOKS_OF_ALL, self._hooks, strict=True) if hooked else ():
-            box.clear()
-            box.update(before)
-        switched = torch.are_deterministic_algorithms_enabled() != self._deterministic
-        if switched:
-            torch.use_deterministic_algorithms(self._deterministic)
+        """How all this is now, in words; and it is made as it was."""
         return {
-            "afterwards the methods of `nn.Module` are": "others" if patched else "as they were",
-            "afterwards the hooks for all modules are": "others" if hooked else "as they were",
-            "afterwards deterministic algorithms are": "switched" if switched else "as before",
+            **self._settings(),
+            "afterwards what `nn.Module` has is": self._class(),
+            "afterwards the hooks for all modules are": self._hooks_of_all(),
         }
 
-    def _patched(self) -> list[str]:
-        """The names of the methods of `nn.Module` that are others, or are new."""
-        now, before = dict(vars(nn.Module)), self._module
-        if now == before:
-            return []
-        other = [one for one in {**before, **now} if now.get(one) is not before.get(one)]
-        return [one for one in other if callable(now.get(one, before.get(one)))]
+    def _settings(self) -> dict[str, str]:
+        dtype, device = torch.get_default_dtype(), torch.get_default_device()
+        switched = torch.are_deterministic_algorithms_enabled() != self._deterministic
+        seen = {
+            "afterwards gradients are": "on" if torch.is_grad_enabled() else "off",
+            "afterwards the default dtype is": f"`{dtype}`",
+            "afterwards the default device is": f"`{device.type}`",
+            "afterwards deterministic algorithms are": "switched" if switched else "as before",
+        }
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
+        if device.type != "cpu":
+            torch.set_default_device(None)
+        if switched:
+            torch.use_deterministic_algorithms(self._deterministic)
+        return seen
 
+    def _class(self) -> str:
+        now, before = vars(nn.Module), self._module
+        names = {*now, *before}
+        others = [name for name in names if now.get(name) is not before.get(name)]
+        for name in others:
+            if name in before:
+                setattr(nn.Module, name, before[name])
+            else:
+                delattr(nn.Module, name)
+        return "another" if others else "as it was"
 
-def left_behind() -> dict[str, str]:
-    """What torch is set to here, in words; and it is set back to what a room begins with."""
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    seen = {
-        "afterwards gradients are": "on" if torch.is_grad_enabled() else "off",
-        "afterwards the default dtype is": f"`{dtype}`",
-        "afterwards the default device is": f"`{device.type}`",
-    }
-    torch.set_grad_enabled(True)
-    torch.set_default_dtype(torch.float32)
-    if device.type != "cpu":
-        torch.set_default_device(None)
-    return seen
+    def _hooks_of_all(self) -> str:
+        if self._hooks == HOOKS_OF_ALL:
+            return "as they were"
+        for box, before in zip(HOOKS_OF_ALL, self._hooks, strict=True):
+            box.clear()
+            box.update(before)
+        return "others"
 
 
 def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
