@@ -221,6 +221,10 @@ def test_a_question_is_answered_with_a_thumb(reader):
     card(page).locator("label").nth((right + 1) % 2).tap()
     page.get_by_role("button", name="Check").tap()
     expect(card(page).get_by_role("status")).to_contain_text("✗ Not quite")
+    words, mark = (
+        page.locator(f".inm-quiz [data-state] .inm-quiz-{one}") for one in ("text", "mark")
+    )
+    assert mark.bounding_box()["y"] > words.bounding_box()["y"] + words.bounding_box()["height"] - 2
     card(page).locator("label").nth(right).tap()
     page.get_by_role("button", name="Check").tap()
     expect(card(page).get_by_role("status")).to_contain_text("✓ Right")
