@@ -109,8 +109,7 @@ def snapshot(module: nn.Module) -> Snapshot:
     require_module(module, "snapshot")
     with collector_paused(), without_torch_function():
         found = _Listing()
-        for part in walk(module):
-            found.add(part)
+        found.add_all(walk(module))
         shared, repeats = found.same_tensors()
     # With the collector running again, and not before: it sorts these tuples once and for all, and
     # is quicker while a list holds them.
@@ -129,35 +128,37 @@ class _Listing:
         self.met_again: list[int] = []  # the positions of modules that were met before
         self._paths: list[str] = []  # of the parts
 
-    def add(self, part: Part) -> None:
-        """List one module with what it holds itself."""
-        paths = self._paths
-        owner = paths[part.owner] if paths else None
-        path = f"{owner}.{part.name}" if owner else part.name
-        paths.append(path)
-        if part.met:
-            self.met_again.append(len(self.entries))
-        self.entries.append(
-            _new(Entry, (path, "module", None, None, None, None, None, None, None, owner))
-        )
-        prefix = f"{path}." if path else ""
-        if part.parameters and not self._add_ordinary(part.parameters, prefix, path):
-            self._add_slots(part.parameter_slots(), prefix, path)
-        if part.buffers:
-            self._add_slots(part.buffer_slots(), prefix, path)
-        if not self._add_simple(part, prefix, path):
-            self._add_slots(part.plain_slots(), prefix, path)
-        if part.modules:
-            self._add_slots(part.missing_modules(), prefix, path)
+    def add_all(self, parts: Iterable[Part]) -> None:
+        """List each module with what it holds itself."""
+        paths, entries = self._paths, self.entries
+        add_ordinary, add_simple = self._add_ordinary, self._add_simple
+        for part in parts:
+            name, at, _, met, _, own, parameters, buffers, modules = part
+            owner = paths[at] if paths else None
+            path = f"{owner}.{name}" if owner else name
+            paths.append(path)
+            if met:
+                self.met_again.append(len(entries))
+            told = (path, "module", None, None, None, None, None, None, None, owner)
+            entries.append(_new(Entry, told))
+            prefix = f"{path}." if path else ""
+            if parameters and not add_ordinary(parameters, prefix, path):
+                self._add_slots(part.parameter_slots(), prefix, path)
+            if buffers:
+                self._add_slots(part.buffer_slots(), prefix, path)
+            if not add_simple(own, prefix, path):
+                self._add_slots(part.plain_slots(), prefix, path)
+            if modules:
+                self._add_slots(part.missing_modules(), prefix, path)
 
     def _add_ordinary(self, parameters: dict, prefix: str, owner: str) -> bool:
         """List the parameters at once, as most modules have them. False, and nothing is listed, if
         one is not `nn.Parameter` itself or cannot tell a fact: a sparse one has no nbytes, a nested
         one no shape."""
-        entries, first = self.entries, len(self.entries)
-        held = list(parameters.items())
+        entries, tensors = self.entries, self.tensors
+        first, known = len(entries), len(tensors)
         try:
-            for name, tensor in held:
+            for name, tensor in list(parameters.items()):
                 if type(tensor) is not nn.Parameter or type(name) is not str:
                     raise TypeError
                 told = (
@@ -173,17 +174,17 @@ class _Listing:
                     owner,
                 )
                 entries.append(_new(Entry, told))
+                tensors.append(tensor)
         except Exception:
-            del entries[first:]
+            del entries[first:], tensors[known:]
             return False
-        self.tensors += [tensor for _, tensor in held]
         return True
 
-    def _add_simple(self, part: Part, prefix: str, owner: str) -> bool:
+    def _add_simple(self, own: dict, prefix: str, owner: str) -> bool:
         """List the plain attributes at once, if all of them are numbers, texts and the like. False,
         and nothing is listed, if one is not."""
-        entries, first, get = self.entries, len(self.entries), part.own.get
-        for key in plain_keys(part.own):
+        entries, first, get = self.entries, len(self.entries), own.get
+        for key in plain_keys(own):
             if type(get(key)) not in ATOMS or type(key) is not str:
                 del entries[first:]
                 return False

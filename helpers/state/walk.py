@@ -44,6 +44,7 @@ NOT_SAVED = KINDS[2]
 RANKS = {kind: rank for rank, kind in enumerate(KINDS)}  # what is several counts as the first
 REGISTERED = frozenset(KINDS) - {"plain tensor", "plain value"}
 _INIT_NAMES, _INIT_COUNT = list(INIT_NAMES), len(INIT_NAMES)
+_TRAINING = ["training"]
 _new = tuple.__new__  # Slot(...) takes twice as long, and a large model has a million
 
 
@@ -212,7 +213,13 @@ def is_module(value: object) -> bool:
 
 def read(module: nn.Module, name: str = "", owner: int = -1, met: bool = False) -> Part:
     """One module by itself, as the root of a walk would be: what it holds, and nothing below it."""
-    return _new(Part, (name, owner, module, met, False, *held_by(module)))
+    own = instance_dict(module)
+    if type(own) is dict and SCRIPTED not in own:
+        get = own.get
+        parameters, buffers, modules = get(PARAMETERS), get(BUFFERS), get(MODULES)
+        if type(parameters) is type(buffers) is type(modules) is dict:  # as most modules have them
+            return _new(Part, (name, owner, module, met, False, own, parameters, buffers, modules))
+    return Part(name, owner, module, met, False, *held_by(module))
 
 
 def held_by(module: nn.Module) -> Held:
@@ -235,9 +242,12 @@ def plain_keys(own: dict) -> list:
     keys = list(own)
     # Nearly every module starts with what Module.__init__ made, so the rest is the tail.
     if keys[:_INIT_COUNT] == _INIT_NAMES:
-        keys[:_INIT_COUNT] = ["training"]
+        keys[:_INIT_COUNT] = _TRAINING
     else:
         keys = [key for key in keys if type(key) is not str or key not in INTERNAL]
+    hooks = own.get(FORWARD_PRE_HOOKS)
+    if type(hooks) is OrderedDict and not hooks:  # as most modules have it
+        return keys
     if hooks_in(own, FORWARD_PRE_HOOKS):  # as every module has that is sharded in place
         keys = [one for one in keys if type(one) is not str or not one.startswith(RANDOM_NAME)]
     return keys
