@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import accumulate
-from operator import add, attrgetter, sub
+from itertools import accumulate, repeat
+from operator import add, sub
 from typing import NamedTuple
 
 from torch import nn
@@ -76,25 +76,53 @@ def portions_of(module: nn.Module, census: Census) -> list[Portion]:
         return _Portions(module, census).found
 
 
+class _Members(NamedTuple):
+    """The submodules of a module that come first there: their `positions` among its submodules, the
+    `bounds` of each in the census (it ends where the next begins), and the bytes of each."""
+
+    positions: list[int]
+    bounds: list[int]
+    sizes: list[int]
+
+
+class _Bytes:
+    """The bytes of the tensors of one kind: the `sizes` of them, one module of the census after the
+    other, and at which of them each module begins (`firsts`, with the end).
+
+    `held` has the tensors that each module registers itself."""
+
+    def __init__(self, sizes: list[int], held: list[dict]) -> None:
+        self.sizes = sizes
+        counts = map(len, held) if sizes else repeat(0, len(held))
+        self.firsts = list(accumulate(counts, initial=0))
+        self._sums = list(accumulate(sizes, initial=0))
+
+    def own(self, place: int, count: int) -> list[int]:
+        """Of each of the `count` tensors that the module at `place` registers itself."""
+        first = self.firsts[place]
+        return self.sizes[first : first + count]
+
+    def before(self, places: list[int]) -> list[int]:
+        """How many stand before the modules at these places."""
+        return list(map(self._sums.__getitem__, map(self.firsts.__getitem__, places)))
+
+    def between(self, first: int, last: int) -> int:
+        return self._sums[self.firsts[last]] - self._sums[self.firsts[first]]
+
+
 class _Portions:
     def __init__(self, module: nn.Module, census: Census) -> None:
         self.found: list[Portion] = []
         self._census = census
         self._waiting = list(census.waiting.values())
-        self._sizes, self._firsts = _sizes(census), _firsts(census)
-        # Of parameters, of buffers, and of the buffers that are not saved.
-        (parameters, buffers), (first, second) = self._sizes, self._firsts
-        unsaved = _unsaved(census, buffers, second)
-        self._before = [
-            _before(parameters, first),
-            _before(buffers, second),
-            _before(unsaved, second),
-        ]
-        self._all_before = list(map(add, *self._before[:2]))
-        held = self._held(0, len(census.held))
+        first, second = _sizes(census)
+        self._parameters = _Bytes(first, census.parameters)
+        self._buffers = _Bytes(second, census.buffers)
+        self._unsaved = _Bytes(_unsaved(census, self._buffers), census.buffers)
+        held = self._held(0, len(census))
         self._least = held.total() / _LEAST
         if held:
-            self._divide(_Span("", "", "module", held, module, 0, len(census.held)))
+            self._divide(_Span("", "", "module", held, module, 0, len(census)))
 
     def _divide(self, whole: _Span) -> None:
         """Add the portions of `whole`, which itself is none: it is as wide as the page."""
@@ -157,62 +185,48 @@ class _Portions:
             if size and size >= self._least
         ]
         names, members = list(part.modules), list(part.modules.values())
-        entered, held = self._entered(span, members)
-        for (place, first, last), size in zip(entered, held, strict=True):
-            if size and size >= self._least:
-                where = dotted(span.id, str(len(own) + place))
-                path = dotted(span.path, text(names[place]))
-                kinds = self._held(first, last)
-                portions.append(_Span(where, path, "module", kinds, members[place], first, last))
-        return portions, sum(map(bool, sizes)) + sum(map(bool, held))
+        met = self._met_in(span, members)
+        large = [at for at, size in enumerate(met.sizes) if size >= self._least]
+        for at in large:
+            place, first, last = met.positions[at], met.bounds[at], met.bounds[at + 1]
+            where = dotted(span.id, str(len(own) + place))
+            path = dotted(span.path, text(names[place]))
+            kinds = self._held(first, last)
+            portions.append(_Span(where, path, "module", kinds, members[place], first, last))
+        count = len(sizes) - sizes.count(0) + len(met.sizes) - met.sizes.count(0)
+        return portions, count
 
     def _sizes_in(self, span: _Span, part: Part) -> list[int]:
         """The bytes of each tensor that a module registers itself."""
-        first, second = (firsts[span.first] for firsts in self._firsts)
-        parameters, buffers = self._sizes
-        return (
-            parameters[first : first + len(part.parameters)]
-            + buffers[second : second + len(part.buffers)]
-        )
+        parameters = self._parameters.own(span.first, len(part.parameters))
+        return parameters + self._buffers.own(span.first, len(part.buffers))
 
-    def _entered(self, span: _Span, members: list) -> tuple[list[tuple[int, int, int]], list[int]]:
-        """Of the submodules that come first here: the position and the span, and the bytes."""
-        waiting, start, place_of = self._waiting, span.first, self._census.places.get
+    def _met_in(self, span: _Span, members: list) -> _Members:
+        waiting, start = self._waiting, span.first
         turns = range(waiting[start] + len(members) - 1, waiting[start] - 1, -1)
-        places = [place_of(id(member), start) for member in members]
-        met = [
+        places = list(map(self._census.places.get, map(id, members), repeat(start)))
+        positions = [
             at for at, place in enumerate(places) if place > start and waiting[place] == turns[at]
         ]
-        firsts = [places[at] for at in met]
-        lasts = [*firsts[1:], span.last]
-        before = self._all_before.__getitem__
-        sizes = list(map(sub, map(before, lasts), map(before, firsts))) if met else []
-        return list(zip(met, firsts, lasts, strict=False)), sizes
+        bounds = [*map(places.__getitem__, positions), span.last]
+        before = self._bytes_before(bounds)
+        return _Members(positions, bounds, list(map(sub, before[1:], before)))
+
+    def _bytes_before(self, places: list[int]) -> list[int]:
+        kinds = [one.before(places) for one in (self._parameters, self._buffers) if one.sizes]
+        return list(map(add, *kinds)) if len(kinds) > 1 else kinds[0]
 
     def _held(self, first: int, last: int) -> Counter[str]:
-        parameters, buffers, unsaved = (one[last] - one[first] for one in self._before)
+        kinds = (self._parameters, self._buffers, self._unsaved)
+        parameters, buffers, unsaved = (one.between(first, last) for one in kinds)
         return +Counter({"parameter": parameters, "buffer": buffers - unsaved, NOT_SAVED: unsaved})
-
-
-def _before(sizes: list[int], firsts: list[int]) -> list[int]:
-    """How many of these bytes stand before each module, whose own begin at `firsts`; and all."""
-    sums = list(accumulate(sizes, initial=0))
-    return list(map(sums.__getitem__, firsts))
-
-
-def _firsts(census: Census) -> list[list[int]]:
-    """Where the parameters of each module begin among all of them, and the end; and its buffers."""
-    return [
-        list(accumulate(map(len, map(attrgetter(one), census.held)), initial=0))
-        for one in ("parameters", "buffers")
-    ]
 
 
 def _sizes(census: Census) -> list[list[int]]:
     """The bytes of each parameter and of each buffer of the census; 0 where it came before."""
     found = []
-    held = zip(census.tensors, census.distinct, census.sizes, strict=True)
-    for tensors, distinct, sizes in held:
+    for tensors, distinct, sums in zip(census.tensors, census.distinct, census.sums, strict=True):
+        sizes = sums.sizes
         if len(sizes) < len(tensors):
             left = dict(zip(distinct, sizes, strict=True))
             sizes = [left.pop(id(one), 0) for one in tensors]
@@ -220,14 +234,15 @@ def _sizes(census: Census) -> list[list[int]]:
     return found
 
 
-def _unsaved(census: Census, sizes: list[int], firsts: list[int]) -> list[int]:
+def _unsaved(census: Census, buffers: _Bytes) -> list[int]:
     """Of the bytes of the buffers those that are not saved."""
-    found = [0] * len(sizes)
-    if not sizes:
+    found = [0] * len(buffers.sizes)
+    if not found:
         return found
-    for held, first in zip(census.held, firsts, strict=False):
-        names = transient_names(held.own) if held.buffers else ()
+    for own, held, first in zip(census.own, census.buffers, buffers.firsts, strict=False):
+        names = transient_names(own) if held else ()
         if names:
-            for at, name in enumerate(held.buffers, start=first):
-                found[at] = sizes[at] if buffer_kind(text(name), names) == NOT_SAVED else 0
+            for at, name in enumerate(held, start=first):
+                kind = buffer_kind(text(name), names)
+                found[at] = buffers.sizes[at] if kind == NOT_SAVED else 0
     return found

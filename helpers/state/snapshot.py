@@ -12,7 +12,7 @@ from torch import nn
 
 from helpers.state.objects import ATOMS, collector_paused, counted, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.totals import Totals, known, sums
+from helpers.state.totals import Sums, Totals, totals_of
 from helpers.state.walk import KINDS, NOT_SAVED, RANKS, Part, Slot, entry_kind, plain_keys, walk
 
 
@@ -80,8 +80,7 @@ class Snapshot:
         parameters = [entry for entry in distinct if entry.kind == "parameter"]
         buffers = [entry for entry in distinct if entry.kind == "buffer"]
         modules = sum(entry.kind == "module" for entry in distinct)
-        nbytes = sum(known(entry.nbytes) for entry in parameters + buffers)
-        return sums(modules, parameters, buffers, nbytes)
+        return totals_of(modules, Sums.over(parameters), Sums.over(buffers))
 
     def __repr__(self) -> str:
         entries = counted(len(self.entries), "entry", "entries")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, compress
-from operator import attrgetter
+from itertools import chain
 
 import torch
 from torch import nn
 
 from helpers.state.objects import ORDINARY, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Held, Part, held_by
+from helpers.state.walk import Part, held_by
 
 
 @dataclass(frozen=True)
@@ -46,123 +46,132 @@ def totals(module: nn.Module) -> Totals:
 class Census:
     """The modules of a tree, each once, in the order in which `modules()` gives them.
 
-    `waiting` has, by the id of each, how many members of those around it came after it. `held` is
-    what `held_by` said of each. It holds the tensors: keep it for a moment only."""
+    `waiting` has, by the id of each, how many members of those around it came after it. `own`,
+    `parameters`, `buffers` and `modules` are what `held_by` said of each, a list for each of its
+    answers. It holds the tensors: keep it for a moment only."""
 
     waiting: dict[int, int]
-    held: list[Held]
+    own: list[dict]
+    parameters: list[dict]
+    buffers: list[dict]
+    modules: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.own)
 
     @cached_property
     def places(self) -> dict[int, int]:
-        """Where each module stands in `held`, by its id."""
-        return dict(zip(self.waiting, range(len(self.held)), strict=True))
+        """Where each module stands in the lists, by its id."""
+        return dict(zip(self.waiting, range(len(self)), strict=True))
 
     def part(self, module: nn.Module) -> Part:
         """What `read(module)` would give, of a module that was counted, without another look."""
-        return Part("", -1, module, False, False, *self.held[self.places[id(module)]])
+        place = self.places[id(module)]
+        held = (one[place] for one in (self.own, self.parameters, self.buffers, self.modules))
+        return Part("", -1, module, False, False, *held)
 
     @cached_property
     def tensors(self) -> tuple[list, list]:
         """The parameters and the buffers, one module after the other, None and repetitions too."""
-        held = (filter(None, map(attrgetter(one), self.held)) for one in ("parameters", "buffers"))
-        return tuple(list(chain.from_iterable(map(dict.values, some))) for some in held)
+        held = (self.parameters, self.buffers)
+        return tuple(list(chain.from_iterable(map(dict.values, filter(None, one)))) for one in held)
 
     @cached_property
     def distinct(self) -> tuple[dict[int, object], dict[int, object]]:
         """The same by id. Under another name a tensor counts once, as the first of its kinds
         (`RANKS`): a parameter if it is one; None does not."""
-        parameters, buffers = ({id(tensor): tensor for tensor in one} for one in self.tensors)
+        parameters, buffers = (dict(zip(map(id, one), one, strict=True)) for one in self.tensors)
         parameters.pop(id(None), None)
         for key in [id(None), *(parameters.keys() & buffers.keys())]:
             buffers.pop(key, None)
         return parameters, buffers
 
     @cached_property
-    def sizes(self) -> tuple[list[int], list[int]]:
-        """The bytes of each of these, as `Totals.nbytes` sums them up."""
+    def sums(self) -> tuple[Sums, Sums]:
+        """What these add up to."""
         with without_torch_function():
-            return tuple(sizes_of(list(one.values())) for one in self.distinct)
+            return tuple(Sums.over(one.values()) for one in self.distinct)
 
     @cached_property
     def totals(self) -> Totals:
-        parameters, buffers = (list(one.values()) for one in self.distinct)
-        with without_torch_function():
-            return sums(len(self.held), parameters, buffers, sum(map(sum, self.sizes)))
+        return totals_of(len(self), *self.sums)
 
 
 def census(module: nn.Module) -> Census:
     """One pass over `module` that visits each module once, and makes no `Part`: a large model has
     many."""
-    waiting, held, pending = {}, [], [module]
+    waiting, pending = {}, [module]
+    owns, all_parameters, all_buffers, all_modules = [], [], [], []
     while pending:
         current = pending.pop()
         key = id(current)
         if key in waiting or not issubclass(type(current), nn.Module):
             continue
         waiting[key] = len(pending)
-        found = held_by(current)
-        held.append(found)
-        if found.modules:
-            pending += reversed(found.modules.values())
-    return Census(waiting, held)
-
-
-def sums(modules: int, parameters: list, buffers: list, nbytes: int) -> Totals:
-    """The sums over distinct tensors, or over records with the same facts, as `Entry` is one."""
-    held, of_buffers = _Sums.over(parameters), _Sums.over(buffers)
-    return Totals(
-        modules=modules,
-        parameters=held.elements,
-        trainable=held.trainable,
-        buffers=of_buffers.elements,
-        nbytes=nbytes,
-        lazy=held.lazy + of_buffers.lazy,
-    )
+        own, parameters, buffers, modules = held_by(current)
+        owns.append(own)
+        all_parameters.append(parameters)
+        all_buffers.append(buffers)
+        all_modules.append(modules)
+        if modules:
+            pending += reversed(modules.values())
+    return Census(waiting, owns, all_parameters, all_buffers, all_modules)
 
 
 @dataclass
-class _Sums:
+class Sums:
+    """What some tensors add up to: their elements, those of them that want a gradient, the bytes of
+    each tensor, 0 where there is no size yet, and how many those are."""
+
     elements: int = 0
     trainable: int = 0
     lazy: int = 0
+    sizes: list[int] = field(default_factory=list)
 
     @classmethod
-    def over(cls, tensors: list) -> _Sums:
-        found = cls._quick(tensors)
-        if found is None:
-            found = cls()
-            for tensor in tensors:
-                found.add(facts(tensor) if issubclass(type(tensor), torch.Tensor) else tensor)
+    def over(cls, tensors: Collection) -> Sums:
+        """The sums over `tensors`, or over records with the same facts, as `Entry` is one."""
+        found = cls()
+        if set(map(type, tensors)) <= ORDINARY and found._is_quick(tensors):
+            return found
+        found = cls()
+        for tensor in tensors:
+            found._add(facts(tensor) if issubclass(type(tensor), torch.Tensor) else tensor)
         return found
 
-    @classmethod
-    def _quick(cls, tensors: list) -> _Sums | None:
-        """All at once, where they are ordinary tensors: a large model has many."""
-        if not tensors or not set(map(type, tensors)) <= ORDINARY:
-            return None
+    def _is_quick(self, tensors: Collection) -> bool:
+        """Add ordinary tensors, of which a large model has many. False if one cannot tell a fact:
+        then each is to be asked alone, and these sums are of no use."""
+        elements, trainable, sizes = 0, 0, self.sizes
         try:
-            numel = [tensor.numel() for tensor in tensors]
-            trainable = sum(compress(numel, [tensor.requires_grad for tensor in tensors]))
-        except Exception:  # one of them cannot tell a fact: ask each alone
-            return None
-        elements = sum(numel)
-        return cls(elements, trainable) if type(elements) is int else None
+            for tensor in tensors:
+                numel = tensor.numel()
+                elements += numel
+                if tensor.requires_grad:
+                    trainable += numel
+                sizes.append(tensor.nbytes)
+        except Exception:
+            return False
+        self.elements, self.trainable = elements, trainable
+        return type(elements) is type(sum(sizes)) is int
 
-    def add(self, told: object) -> None:
+    def _add(self, told: object) -> None:
         self.elements += known(told.numel)
         self.trainable += known(told.numel) if told.requires_grad else 0
         self.lazy += type(told.numel) is not int
+        self.sizes.append(known(told.nbytes))
 
 
-def sizes_of(tensors: list) -> list[int]:
-    """The bytes of each tensor: 0 where there is no size yet."""
-    if set(map(type, tensors)) <= ORDINARY:
-        try:
-            found = [tensor.nbytes for tensor in tensors]
-            return found if type(sum(found)) is int else list(map(known, found))
-        except Exception:  # one of them cannot tell
-            pass
-    return [known(facts(tensor).nbytes) for tensor in tensors]
+def totals_of(modules: int, parameters: Sums, buffers: Sums) -> Totals:
+    """The `Totals` of so many modules, and of the sums over their distinct tensors."""
+    return Totals(
+        modules=modules,
+        parameters=parameters.elements,
+        trainable=parameters.trainable,
+        buffers=buffers.elements,
+        nbytes=sum(parameters.sizes) + sum(buffers.sizes),
+        lazy=parameters.lazy + buffers.lazy,
+    )
 
 
 def known(number: object) -> int:

@@ -65,15 +65,6 @@ class Slot(NamedTuple):
         return self.value is None and self.kind in REGISTERED
 
 
-class Held(NamedTuple):
-    """What a module holds, as the last four fields of a `Part` say it."""
-
-    own: dict
-    parameters: dict
-    buffers: dict
-    modules: dict
-
-
 class Part(NamedTuple):
     """One module of the tree under one of its names, as a look at its instance dictionary found it.
 
@@ -213,17 +204,12 @@ def is_module(value: object) -> bool:
 
 def read(module: nn.Module, name: str = "", owner: int = -1, met: bool = False) -> Part:
     """One module by itself, as the root of a walk would be: what it holds, and nothing below it."""
-    own = instance_dict(module)
-    if type(own) is dict and SCRIPTED not in own:
-        get = own.get
-        parameters, buffers, modules = get(PARAMETERS), get(BUFFERS), get(MODULES)
-        if type(parameters) is type(buffers) is type(modules) is dict:  # as most modules have them
-            return _new(Part, (name, owner, module, met, False, own, parameters, buffers, modules))
-    return Part(name, owner, module, met, False, *held_by(module))
+    return _new(Part, (name, owner, module, met, False) + held_by(module))
 
 
-def held_by(module: nn.Module) -> Held:
-    """The instance dictionary of a module and its three containers."""
+def held_by(module: nn.Module) -> tuple[dict, dict, dict, dict]:
+    """The last four fields of a module's `Part`: its instance dictionary and its three containers.
+    A tuple, as a large model has a million modules."""
     own = instance_dict(module)
     if type(own) is not dict:
         own = dict(dict.items(own))
@@ -233,7 +219,7 @@ def held_by(module: nn.Module) -> Held:
     parameters, buffers, modules = get(PARAMETERS), get(BUFFERS), get(MODULES)
     if not type(parameters) is type(buffers) is type(modules) is dict:
         parameters, buffers, modules = map(_as_dict, (parameters, buffers, modules))
-    return _new(Held, (own, parameters, buffers, modules))
+    return own, parameters, buffers, modules
 
 
 def plain_keys(own: dict) -> list:
