@@ -1,7 +1,9 @@
 """Times `snapshot` and `StateMap` beside torch's own walks, torchinfo and treescope, in one run.
 
-python -m tests.benchmarks.state [--all]     --all: peers on the large models too, where they take
-minutes"""
+python -m tests.benchmarks.state [--all | --growth]
+
+--all: peers on the large models too, where they take minutes; --growth: the instruments alone, on
+trees of a thousand to a million modules, in time for each module; it takes minutes and 10 GB"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from helpers import StateMap, audit, snapshot
+from helpers import StateMap, audit, compare_checkpoint, snapshot
 from helpers.state.totals import totals
 
 SIZES = (867, 9_003, 90_003)
+LEVELS = (3, 4, 5, 6)  # of the trees that grow: ten modules in each, down to so many levels
 PEERS_UP_TO = {"torchinfo": 9_003, "treescope": 867}
 
 
@@ -28,6 +31,13 @@ def model_of(modules: int) -> nn.Module:
     """
     layers = [layer for _ in range((modules - 1) // 2) for layer in (nn.Linear(4, 4), nn.ReLU())]
     return nn.Sequential(*layers)
+
+
+def tree_of(levels: int) -> nn.Module:
+    """A model of ten parts, each of ten parts, and so on; the innermost are Linear."""
+    if not levels:
+        return nn.Linear(1, 1)
+    return nn.Sequential(*(tree_of(levels - 1) for _ in range(10)))
 
 
 def best_of(call: Callable[[], object], seconds: float = 2.0, at_most: int = 15) -> float:
@@ -71,6 +81,9 @@ OURS: dict[str, Callable[[nn.Module], object]] = {
     "StateMap + faces": state_map_with_faces,
 }
 PEERS = {"torchinfo": torchinfo_summary, "treescope": treescope_html}
+GROWTH = {name: OURS[name] for name in ("state_dict", "snapshot", "audit", "totals", "StateMap")}
+GROWTH["load_state_dict"] = lambda model: model.load_state_dict(model.state_dict())
+GROWTH["compare_checkpoint"] = lambda model: compare_checkpoint(model, model.state_dict())
 RATIOS = {"snapshot": "state_dict", "StateMap": "walk"}
 
 
@@ -103,11 +116,26 @@ def row(modules: int, times: dict[str, float | None]) -> list[str]:
     return [f"{modules:,}", *measured, *ratios]
 
 
+def print_growth() -> None:
+    print("best times in µs for each module; what grows faster than the model grows here")
+    print(*(f"{head:>19}" for head in ["modules", *GROWTH]))
+    for levels in LEVELS:
+        model = tree_of(levels)
+        modules = sum(1 for _ in model.modules())
+        times = [best_of(partial(call, model), at_most=5) for call in GROWTH.values()]
+        cells = [f"{modules:,}", *(f"{1000 * one / modules:.2f}" for one in times)]
+        print(*(f"{cell:>19}" for cell in cells), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="peers on the large models too")
-    peers_everywhere = parser.parse_args().all
+    parser.add_argument("--growth", action="store_true", help="a thousand to a million modules")
+    given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.growth:
+        print_growth()
+        return
     print(
         "best times in ms; a walk is one pass of named_modules(); - means left out (--all runs it)"
     )
@@ -115,7 +143,7 @@ def main() -> None:
     heads = ["modules", *OURS, *PEERS, *RATIOS]
     print(*(f"{head:>17}" for head in heads))
     for modules in SIZES:
-        cells = row(modules, measure(modules, peers_everywhere))
+        cells = row(modules, measure(modules, given.all))
         print(*(f"{cell:>17}" for cell in cells), flush=True)
     print("\naims: snapshot at most 1.5 x state_dict, StateMap at most 3 x walk")
 
