@@ -6,7 +6,7 @@ decides in torch's place cannot be foretold, and is named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -167,22 +167,17 @@ _ALONE = {kind: Home(frozenset({kind}), ()) for kind in REGISTERED}  # as nearly
 def homes_of(tensors: Iterable[Standing]) -> dict[int, Home]:
     """id of each tensor that is registered -> where."""
     homes: dict[int, Home] = {}
-    for _, (_, kind, value), rules in tensors:
+    for one in tensors:
+        kind, key = one.slot.kind, id(one.slot.value)
         if kind not in REGISTERED:
             continue
-        known = homes.get(id(value))
-        if known is None and not rules:
-            homes[id(value)] = _ALONE[kind]
+        known = homes.get(key)
+        if known is None and not one.rules:
+            homes[key] = _ALONE[kind]
         else:
             known = known or NO_HOME
-            homes[id(value)] = Home(known.kinds | {kind}, (*known.rules, *rules))
+            homes[key] = Home(known.kinds | {kind}, (*known.rules, *one.rules))
     return homes
-
-
-def registered_kinds(slots: Iterator[Slot]) -> dict[int, frozenset[str]]:
-    """id of each tensor -> the kinds of the registered slots, of all these, that hold it."""
-    homes = homes_of(Standing("", slot, ()) for slot in slots)
-    return {key: home.kinds for key, home in homes.items()}
 
 
 def seen_by(one: Standing, homes: dict[int, Home], troubles: frozenset[str]) -> Seen:

@@ -23,7 +23,6 @@ from helpers.state.objects import (
     type_name,
 )
 from helpers.state.torch_private import PARAMETERS
-from helpers.state.visibility import registered_kinds
 from helpers.state.walk import NOT_SAVED, RANKS, walk
 
 
@@ -124,10 +123,10 @@ def _rows(
     """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
     rows: dict[int, dict] = {}
     held: list[object] = []
-    parts = list(walk(module, times=1))
-    kinds = registered_kinds(
-        slot for part in parts for slot in part.parameter_slots() + part.buffer_slots()
-    )
+    parts = walk(module, times=1)
+    slots = [slot for part in parts for slot in part.parameter_slots() + part.buffer_slots()]
+    slots.sort(key=lambda slot: -RANKS[slot.kind])  # of several kinds the first one has the word
+    kinds = {id(slot.value): slot.kind for slot in slots}
     for _, part in module.named_modules(remove_duplicate=False):
         parameters = part.named_parameters(recurse=False, remove_duplicate=False)
         buffers = part.named_buffers(recurse=False, remove_duplicate=False)
@@ -135,8 +134,7 @@ def _rows(
         listed += [(NOT_SAVED, one) for _, one in buffers]
         for otherwise, tensor in listed:
             held.append(tensor)
-            kind = min(kinds.get(id(tensor), {otherwise}), key=RANKS.get)
-            rows.setdefault(id(tensor), _row(kind, tensor))
+            rows.setdefault(id(tensor), _row(kinds.get(id(tensor), otherwise), tensor))
     for _, value in first:
         rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
     for value in saved.values():  # extra state, and what a hook puts there
