@@ -11,7 +11,7 @@ from torch import nn
 
 from helpers.state import audit_modules, audit_optimizers, audit_plain, audit_registered
 from helpers.state.audit_optimizers import Training
-from helpers.state.findings import RANKS, Finding, Findings, Found
+from helpers.state.findings import SEVERITIES, Finding, Findings, Found
 from helpers.state.holders import Holders
 from helpers.state.objects import collector_paused, require_module
 from helpers.state.optimizers import Optimizers
@@ -97,11 +97,12 @@ def audit(module: nn.Module, *optimizers: Any) -> Findings:
 
 def _in_order(model: Holders, found: list[Found]) -> list[Finding]:
     """By severity, then as things stand in the model; what is in no place of it comes last."""
+    ranks = list(SEVERITIES)
 
     def key(one: Found) -> tuple:
         where = one.symptom.where
         elsewhere = type(where) is str
-        return RANKS[one.severity], elsewhere, () if elsewhere else model.order(where)
+        return ranks.index(one.severity), elsewhere, () if elsewhere else model.order(where)
 
     return [_finding(model, one) for one in sorted(found, key=key)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
@@ -14,8 +15,7 @@ from helpers.state.places import Place
 # the line above.
 CODES: dict[str, str] = {}
 
-RANKS = {"error": 0, "warning": 1, "info": 2}
-# Severity: the word for one and for several.
+# Severity, the gravest first: the word for one and for several.
 SEVERITIES = {
     "error": ("error", "errors"),
     "warning": ("warning", "warnings"),
@@ -52,10 +52,8 @@ class Findings(list):
     """A list of `Finding`. As text it is one line: how many of each. A notebook shows a table."""
 
     def __repr__(self) -> str:
-        counts = {severity: sum(one.severity == severity for one in self) for severity in RANKS}
-        said = [
-            counted(count, *SEVERITIES[severity]) for severity, count in counts.items() if count
-        ]
+        counts = Counter(one.severity for one in self)
+        said = [counted(counts[one], *words) for one, words in SEVERITIES.items() if counts[one]]
         return ", ".join(said) or "nothing found"
 
 
@@ -67,17 +65,17 @@ class Found(NamedTuple):
     symptom: Symptom
 
 
-Rule = Callable[..., Iterable[Symptom]]
+_Find = Callable[..., Iterable[Symptom]]
 
 
-def rule(code: str, severity: str, kind: str) -> Callable[[Rule], Callable[..., list[Found]]]:
+def rule(code: str, severity: str, kind: str) -> Callable[[_Find], Callable[..., list[Found]]]:
     """Makes a rule of `audit` from the function below it, which yields `Symptom`s.
 
     Two rules may have one code, for the same kind of thing: ValueError for another."""
     if CODES.setdefault(code, kind) != kind:
         raise ValueError(f"{code} is about a {CODES[code]}, and cannot be about a {kind} too")
 
-    def decorated(find: Rule) -> Callable[..., list[Found]]:
+    def decorated(find: _Find) -> Callable[..., list[Found]]:
         @wraps(find)
         def found(*given: object) -> list[Found]:
             return [Found(code, severity, symptom) for symptom in find(*given)]
