@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.state.class_rules import REACHING, SEEING, ClassFacts, class_facts
+from helpers.state.class_rules import (
+    LISTING,
+    LISTING_PARAMETERS,
+    REACHING,
+    SEEING,
+    ClassFacts,
+    class_facts,
+)
 from helpers.state.objects import class_dict, class_name, from_torch, hooks_in, require_module
 from helpers.state.torch_private import (
     CONTAINERS,
@@ -24,7 +31,7 @@ from helpers.state.torch_private import (
 from helpers.state.walk import Part, walk
 
 # Which calls decide each answer of `visibility`. A gradient is autograd's alone.
-_OF_PARAMETERS = ("parameters", "named_parameters", LIST_MEMBERS, "named_modules")
+_OF_PARAMETERS = (*LISTING_PARAMETERS, "named_modules")
 _DECIDES = {
     "in_parameters": _OF_PARAMETERS,
     "in_buffers": ("buffers", "named_buffers", LIST_MEMBERS, "named_modules"),
@@ -35,8 +42,7 @@ _DECIDES = {
 # Those that torch calls on a part as well as on the whole model.
 _ASKED_OF_PARTS = {*REACHING, "state_dict", SAVE_ONE, MOVE_ONE, *STATE_DICT_HOOKS}
 # A move that mentions one of these may do more to what is registered than torch has done.
-_WALKS = {*CONTAINERS, "parameters", "named_parameters", "buffers", "named_buffers", "modules"}
-_WALKS |= {"named_modules", "children", "named_children"}
+_WALKS = {*CONTAINERS, *LISTING, *REACHING, "modules"}
 # What in a tree makes torch's own walks raise.
 IN_ITSELF, STRAY = "a module inside itself", "something among the submodules that is no module"
 UNHASHABLE_ROOT, UNHASHABLE_PART = "a root that has no hash", "a part that has no hash"
