@@ -76,6 +76,15 @@ class Ground(NamedTuple):
     shift: int
 
 
+class _Reach(NamedTuple):
+    """The bytes of a storage on its device, from `begin` to before `end`."""
+
+    device: str
+    begin: int
+    end: int
+    storage: int
+
+
 def why_no_block(tensor: torch.Tensor) -> str:
     """Why a tensor has no one piece of memory to speak of; "" if it has."""
     if is_lazy(tensor):
@@ -110,21 +119,20 @@ def grounds(tensors: Iterable[torch.Tensor]) -> dict[int, Ground]:
             continue
         end = begin + storage_of(tensor).nbytes()
         if end > begin:  # one without bytes may point into those of another
-            reaches.append((str(device_of(tensor)), begin, end, address))
-    group: list[tuple] = []
+            reaches.append(_Reach(str(device_of(tensor)), begin, end, address))
+    group: list[_Reach] = []
     for one in [*sorted(reaches), None]:
         if group and (one is None or not _meets(group, one)):
-            members = tuple(address for *_, address in group)
-            for _, begin, _, address in group:
-                found[address] = Ground(members, begin - group[0][1])
+            members, first = tuple(each.storage for each in group), group[0].begin
+            found |= {each.storage: Ground(members, each.begin - first) for each in group}
             group = []
         group.append(one)
     return found
 
 
-def _meets(group: list[tuple], one: tuple) -> bool:
+def _meets(group: list[_Reach], one: _Reach) -> bool:
     """Does a reach begin before the end of one in the group?"""
-    return group[0][0] == one[0] and one[1] < max(end for _, _, end, _ in group)
+    return group[0].device == one.device and one.begin < max(each.end for each in group)
 
 
 def part_of(tensor: torch.Tensor, ground: Ground) -> BlockPart:
