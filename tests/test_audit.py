@@ -1495,6 +1495,13 @@ def test_a_buffer_that_is_hidden_is_said_to_be_saved_and_moved_as_far_as_it_is()
         assert ("x" in dict(model.named_parameters())) is ("lists" in words)
 
 
+def test_a_module_without_the_set_of_what_is_not_saved_is_audited_all_the_same():
+    model = put(nn.Module(), x=nn.Buffer(torch.ones(1), persistent=False))
+    vars(model)["x"] = 3
+    vars(model)["_non_persistent_buffers_set"] = None
+    assert "torch saves and moves" in told(model, "shadowed-name")
+
+
 def test_a_parameter_that_an_entry_of_the_instance_hides_is_listed_and_not_trained():
     model = put(nn.Linear(1, 1, bias=False))
     vars(model)["weight"] = torch.ones(1, 1, requires_grad=True)

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 from helpers.state.audit_registered import COPY_OF_MODULE, several
 from helpers.state.class_rules import MOVING, ClassAttribute, hiding
-from helpers.state.code_lines import class_of_container, reading
+from helpers.state.code_lines import class_of_container, numbered, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record
 from helpers.state.objects import class_name, clip, is_parameter, text, type_name
 from helpers.state.places import Place
-from helpers.state.torch_private import NON_PERSISTENT
-from helpers.state.walk import is_module
+from helpers.state.walk import is_module, transient_names
 
 
 @rule("part-of-itself", "error", "module")
@@ -89,7 +88,7 @@ def _goes_on_with(record: Record, name: str, registered: Any) -> str:
         return "has an empty slot"
     if is_module(registered) or is_parameter(registered):
         return "saves, moves and lists the registered one"
-    if name in record.part.own.get(NON_PERSISTENT, ()):
+    if name in transient_names(record.part.own):
         return "moves the registered one"
     return "saves and moves the registered one"
 
@@ -143,7 +142,7 @@ def _into_init(one: ClassAttribute, inside: Inside) -> str:
 
 
 def _numbered(one: ClassAttribute) -> str:
-    return f"{one.name}_0" if class_of_container(one.value) else one.name
+    return numbered(one.name) if class_of_container(one.value) else one.name
 
 
 @rule("default-argument", "warning", "module")

@@ -89,8 +89,8 @@ def _added(training: Training, one: Registered) -> str:
     optimizers, nearest = training.optimizers, training.nearest(one) or {0}
     takers = {at for at, read in enumerate(optimizers.read) if _takes(read.kind, one.tensor)}
     if not takers:
-        other = f"audit(model, {optimizers.names()}, its_optimizer)"
-        return f"{other}  # with one that takes it: Muon steps on matrices alone"
+        note = "with one that takes it: Muon steps on matrices alone"
+        return f"{_with_its_own(optimizers)}  # {note}"
     numbers = nearest & takers or {min(takers)}
     number = min(numbers)
     # It steps on its first group alone.
@@ -99,12 +99,17 @@ def _added(training: Training, one: Registered) -> str:
     group = f"{{'params': [model.get_parameter({training.model.path(one.place)!r})]}}"
     line = f"{optimizers.name(number)}.add_param_group({group})"
     if not training.has_neighbours(one):
-        other = f"audit(model, {optimizers.names()}, its_optimizer)"
+        other = _with_its_own(optimizers)
         return f"{line}  # if it replaced one there; if another optimizer trains it: {other}"
     if len(numbers) > 1:
         others = ", ".join(map(optimizers.name, sorted(numbers - {number})))
         return f"{line}  # or, if that is to train it, to {others}"
     return line
+
+
+def _with_its_own(optimizers: Optimizers) -> str:
+    """The call of `audit` with one optimizer more, which trains what the others leave out."""
+    return f"audit(model, {optimizers.names()}, its_optimizer)"
 
 
 # It takes matrices alone, and raises for anything else. A release may lack it.
@@ -144,7 +149,7 @@ def untouched_module(training: Training) -> Iterator[Symptom]:
         message = f"{what} in no optimizer given to audit(), {each}"
         place = model.nodes[node]
         frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
-        line = f"audit(model, {training.optimizers.names()}, its_optimizer)"
+        line = _with_its_own(training.optimizers)
         yield Symptom(place, message, f"{line}  # if another trains it; if none is to: {frozen}")
 
 

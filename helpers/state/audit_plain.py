@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.audit_registered import USE_OF_META, parting, whether_saved
+from helpers.state.audit_registered import USE_OF_META, move_that_parts, whether_saved
 from helpers.state.class_rules import LISTING_PARAMETERS, SWITCHING, read_by_torch
 from helpers.state.code_lines import (
     assign,
@@ -15,6 +15,8 @@ from helpers.state.code_lines import (
     for_each,
     forget,
     free,
+    numbered,
+    own_numbers,
     reading,
     registering,
 )
@@ -122,7 +124,7 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         # A converting .to() gives a Parameter other memory and keeps the object; a buffer becomes a
         # new object.
         kept = same and is_parameter(tensor)
-        when = ".to('meta')" if kept else parting(registered.tensor)
+        when = ".to('meta')" if kept else move_that_parts(registered.tensor)
         writes = "what writes into one"
         if registered.kind != NOT_SAVED:  # else no load reaches it
             when += ", or load_state_dict(..., assign=True)"
@@ -137,8 +139,7 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
             message += f", unless {renews} renews it"
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
         if not kind:
-            copy = assign(one.name, f"{reading(one.name)}.detach().clone()")
-            fix += f"; or, for numbers of its own: {copy}"
+            fix += f"; or, for numbers of its own: {own_numbers(one.name)}"
         yield Symptom(one.place, message, fix)
 
 
@@ -173,7 +174,7 @@ def _wrapped_last(one: Attribute, count: int) -> str:
     value = for_each(one.name, one.value, "nn.Parameter({}.detach())", count)
     kind = class_of_container(one.value)
     if value is None:
-        line = f"self.register_parameter({free(one.name) + '_0'!r}, nn.Parameter(tensor.detach()))"
+        line = f"self.register_parameter({numbered(one.name)!r}, nn.Parameter(tensor.detach()))"
         return f"{line}  # each, in place of the {kind}"
     if kind:
         value = f"nn.Parameter{'Dict' if value.startswith('{') else 'List'}({value})"
@@ -219,12 +220,8 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
                 f"{what} on the device meta, in a model that has numbers: it has none, so nothing "
                 f"can move it, and {USE_OF_META}"
             )
-            kind = class_of_container(one.value)
-            name, place = free(one.name), f"in place of {assign(one.name, 'tensor')}"
-            if kind:
-                name, place = f"{name}_0", f"each, in place of the {kind}"
-            line = f"self.register_buffer({name!r}, tensor, persistent=False)"
-            yield Symptom(one.place, message, f"{line}  # computed anew, {place}")
+            line = f"self.register_buffer({_buffer_name(one)!r}, tensor, persistent=False)"
+            yield Symptom(one.place, message, f"{line}  # computed anew, {_in_its_place(one)}")
 
 
 def _left_on_meta(model: Holders, tensor: torch.Tensor) -> bool:
@@ -261,11 +258,6 @@ def _trained(one: Attribute, count: int) -> str:
 
 
 def _as_buffer(model: Holders, one: Attribute) -> str:
-    name, kind = free(one.name), class_of_container(one.value)
-    place = f"in place of {assign(one.name, 'tensor')}"
-    if kind:
-        name = f"{name}_{'key' if issubclass(type(one.value), dict) else '0'}"
-        place = f"each, in place of the {kind}"
     own = model.facts_of(one.record)
     saves, called = own.saving(one.record.part), own.method("state_dict")
     note = "persistent=False keeps it out of the file"
@@ -275,4 +267,17 @@ def _as_buffer(model: Holders, one: Attribute) -> str:
         note += f", unless {saves} puts it there"
     elif own.method(MOVE_ONE):
         note = "if it is to be in the file"
-    return f"self.register_buffer({name!r}, tensor)  # {place}; {note}"
+    line = f"self.register_buffer({_buffer_name(one)!r}, tensor)"
+    return f"{line}  # {_in_its_place(one)}; {note}"
+
+
+def _buffer_name(one: Attribute) -> str:
+    """The name of a buffer that takes the place of an attribute, or of the first of several."""
+    if issubclass(type(one.value), dict):
+        return f"{free(one.name)}_key"
+    return numbered(one.name) if class_of_container(one.value) else free(one.name)
+
+
+def _in_its_place(one: Attribute) -> str:
+    kind = class_of_container(one.value)
+    return f"each, in place of the {kind}" if kind else f"in place of {assign(one.name, 'tensor')}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from helpers.state.code_lines import assign, forget, own_memory, reading
+from helpers.state.code_lines import assign, forget, own_memory, own_numbers, reading
 from helpers.state.findings import Symptom, rule
-from helpers.state.holders import AGAIN, Holders, Record, Registered
+from helpers.state.holders import AGAIN, Holders, Record, Registered, in_each_storage
 from helpers.state.memory import Span, apart, overlap
 from helpers.state.objects import (
     META,
@@ -36,7 +36,7 @@ def several(paths: list[str]) -> str:
     return f"{count}: also {', '.join(map(repr, paths[1:AGAIN]))}{more}"
 
 
-def parting(tensor: torch.Tensor) -> str:
+def move_that_parts(tensor: torch.Tensor) -> str:
     """The move after which a registered tensor has other memory. Whole numbers keep their dtype."""
     kept = not differentiable(facts(tensor).dtype)
     return ".to() another device" if kept else ".to() another dtype or device"
@@ -63,7 +63,7 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
         names = model.names(one)
         if not one.is_parameter or len(names) == 1:
             continue
-        slots = {(model.owners[node], name) for node, name in names}
+        slots = set(map(model.slot, names))
         message = (
             f"one Parameter under {several([model.path(name) for name in names])}; a file has an "
             "entry for each, of which safetensors takes one only"
@@ -79,12 +79,12 @@ def tied_parameter(model: Holders) -> Iterator[Symptom]:
 def tied_buffer(model: Holders) -> Iterator[Symptom]:
     """A buffer that is registered twice, but not with a module that is."""
     for one in model.special:
-        slots = {(model.owners[slot.node], slot.name): slot for slot in model.names(one)}
+        slots = {model.slot(name): name for name in model.names(one)}
         if one.is_parameter or len(slots) == 1 or one.place != model.names(one)[0]:
             continue
         message = (
-            f"one buffer under {several([model.path(slot) for slot in slots.values()])}; what "
-            f"writes into it writes into all, and {parting(one.tensor)} parts them"
+            f"one buffer under {several([model.path(name) for name in slots.values()])}; what "
+            f"writes into it writes into all, and {move_that_parts(one.tensor)} parts them"
         )
         yield Symptom(one.place, message, f"if not meant: {_own_memory(one)}")
 
@@ -163,18 +163,14 @@ def buffer_needs_grad(model: Holders) -> Iterator[Symptom]:
 
 def _parameter_as_buffer(place: Place, first: str) -> Symptom:
     message = f"a buffer that is the Parameter {first!r} as well, and is trained under that name"
-    copy = assign(place.name, f"{reading(place.name)}.detach().clone()")
     fix = f"{forget(place.name)}  # and read {first!r} from the model where it is used"
-    return Symptom(place, message, f"{fix}; or, for numbers of its own: {copy}")
+    return Symptom(place, message, f"{fix}; or, for numbers of its own: {own_numbers(place.name)}")
 
 
 @rule("shared-memory", "warning", "parameter")
 def shared_memory(model: Holders) -> Iterator[Symptom]:
     """Two tensors around one memory: a tie that is none, a buffer that is a Parameter's numbers."""
-    by_storage: dict[int, list[tuple[Registered, Span]]] = {}
-    for one, span in model.in_odd_memory:
-        by_storage.setdefault(span.storage, []).append((one, span))
-    for parts in by_storage.values():
+    for parts in in_each_storage(model.in_odd_memory).values():
         if not apart([span for _, span in parts]):
             yield from _overlaps(model, parts)
 
@@ -192,7 +188,7 @@ def _sharing(
     first, (node, name) = model.path(other.place), one.place
     message = (
         f"has memory in common with {first!r}, and is another tensor: what writes into one, as a "
-        f"load or a step does, changes both; {parting(one.tensor)} parts them"
+        f"load or a step does, changes both; {move_that_parts(one.tensor)} parts them"
     )
     line = _own_memory(one)
     same_numbers = span == its_span and facts(one.tensor).shape == facts(other.tensor).shape
@@ -222,12 +218,12 @@ def expanded_tensor(model: Holders) -> Iterator[Symptom]:
 @rule("part-of-storage", "info", "parameter")
 def part_of_storage(model: Holders) -> Iterator[Symptom]:
     """One finding for a storage. The weights of a recurrent layer are laid together by torch."""
-    parts: dict[int, list[tuple[Registered, Span]]] = {}
-    for one, span in model.in_odd_memory:
-        recurrent = issubclass(model.record_at(one.place).kind, nn.RNNBase)
-        if span.partial and not recurrent:
-            parts.setdefault(span.storage, []).append((one, span))
-    for (one, span), *others in parts.values():
+    parts = [
+        (one, span)
+        for one, span in model.in_odd_memory
+        if span.partial and not issubclass(model.record_at(one.place).kind, nn.RNNBase)
+    ]
+    for (one, span), *others in in_each_storage(parts).values():
         if not others and span.size < 2 * span.reach:
             continue  # more than half is in use, as of a window that leaves out a number or two
         also = f", as {plural(len(others), 'is', 'are')} {len(others):,} more" if others else ""

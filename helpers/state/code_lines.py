@@ -26,11 +26,24 @@ def assign(name: str, value: str) -> str:
 
 def own_memory(name: str, tensor: torch.Tensor, *, parameter: bool) -> str:
     """The line that gives a registered tensor memory that it shares with none."""
-    copied = f"{reading(name)}.detach().clone()"
-    if parameter:
-        frozen = "" if facts(tensor).requires_grad else ", requires_grad=False"
-        copied = f"nn.Parameter({copied}{frozen})"
-    return assign(name, copied)
+    if not parameter:
+        return own_numbers(name)
+    frozen = "" if facts(tensor).requires_grad else ", requires_grad=False"
+    return assign(name, f"nn.Parameter({_copied(name)}{frozen})")
+
+
+def own_numbers(name: str) -> str:
+    """The same for what is to be no Parameter."""
+    return assign(name, _copied(name))
+
+
+def _copied(name: str) -> str:
+    return f"{reading(name)}.detach().clone()"
+
+
+def numbered(name: str) -> str:
+    """The name of the first of several that take the place of what stands under `name`."""
+    return f"{free(name)}_0"
 
 
 def free(name: str) -> str:
@@ -74,7 +87,7 @@ def registering(name: str, value: Any, count: int, family: str) -> str:
     mapping = issubclass(type(value), dict)
     if _flat(value, count) and not (mapping and not all(map(_a_name, dict.keys(value)))):
         return assign(name, f"nn.{family}{'Dict' if mapping else 'List'}({reading(name)})")
-    return f"self.register_{word}({free(name) + '_0'!r}, {word})  # each, in place of the {kind}"
+    return f"self.register_{word}({numbered(name)!r}, {word})  # each, in place of the {kind}"
 
 
 def _flat(value: Any, count: int) -> bool:

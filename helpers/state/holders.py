@@ -127,13 +127,11 @@ class Holders(Places):
         return [role.place for role in roles if role.is_parameter == one.is_parameter]
 
     def slots(self, one: Registered) -> list[Registered]:
-        """All names of a tensor under the kind of `one`. That a module has several names makes no
-        second one of what it holds."""
+        """The names of a tensor under the kind of `one`, one for each slot."""
         slots: dict[tuple[int, str], Registered] = {}
         for role in self._roles.get(id(one.tensor), [one]):
-            node, name = role.place
             if role.kind == one.kind:
-                slots.setdefault((self.owners[node], name), role)
+                slots.setdefault(self.slot(role.place), role)
         return list(slots.values())
 
     def owners_of(self, tensor_id: int) -> list[int]:
@@ -339,12 +337,18 @@ class Holders(Places):
     @cached_property
     def by_storage(self) -> dict[int, list[tuple[Registered, Span]]]:
         """The registered tensors that have memory, by the storage that it is in."""
-        found: dict[int, list[tuple[Registered, Span]]] = {}
-        for one in self.registered.values():
-            span = span_of(one.tensor)
-            if span:
-                found.setdefault(span.storage, []).append((one, span))
-        return found
+        spans = [(one, span_of(one.tensor)) for one in self.registered.values()]
+        return in_each_storage([(one, span) for one, span in spans if span])
+
+
+def in_each_storage(
+    tensors: list[tuple[Registered, Span]],
+) -> dict[int, list[tuple[Registered, Span]]]:
+    """Some tensors with their memory, by the storage that it is in."""
+    found: dict[int, list[tuple[Registered, Span]]] = {}
+    for one, span in tensors:
+        found.setdefault(span.storage, []).append((one, span))
+    return found
 
 
 def _is_flat(alias: tuple[torch.Tensor, Registered]) -> bool:

@@ -43,6 +43,11 @@ class Places:
             names.pop()
         return ".".join(reversed(names))
 
+    def slot(self, place: Place) -> tuple[int, str]:
+        """The id of the module of a place, and the name there. That the module has several names
+        itself makes no second slot of what it holds."""
+        return self.owners[place.node], place.name
+
     def up_from(self, node: int) -> Iterator[int]:
         """The ids of the module at a position and of those around it, from the inside out."""
         while node >= 0:
@@ -50,10 +55,9 @@ class Places:
             node = self.nodes[node].node
 
     def registrations(self, module_ids: set[int]) -> dict[int, list[Place]]:
-        """id of each of these modules -> the places where it is registered. That the module around
-        it has several names itself makes no second place of one."""
+        """id of each of these modules -> the places where it is registered, one for each slot."""
         places: dict[int, dict[tuple[int, str], Place]] = {one: {} for one in module_ids}
         for key, place in zip(self.owners, self.nodes, strict=True):
             if key in places and place.node >= 0:
-                places[key].setdefault((self.owners[place.node], place.name), place)
+                places[key].setdefault(self.slot(place), place)
         return {key: list(slots.values()) for key, slots in places.items()}
