@@ -515,6 +515,14 @@ def test_advice_that_helps_and_does_not_suffice_says_so():
     assert answer.missing_keys == ["head.weight", "head.bias"] and answer.unexpected_keys == []
 
 
+def test_a_buffer_of_a_module_whose_name_only_looks_like_a_parametrization_is_kept():
+    module = nn.Sequential(nn.Linear(1, 1))
+    module.add_module("old_parametrizations", nn.Module())
+    module.old_parametrizations.register_buffer("scale", torch.ones(1))
+    found = compare_checkpoint(module, without(module.state_dict(), "old_parametrizations.scale"))
+    assert [step.kind for step in found.advice] == ["persistent"]
+
+
 def test_two_state_dicts_in_one_checkpoint_are_both_named():
     step = compare_checkpoint(mixed(), {"model": old_checkpoint(), "ema": old_checkpoint()}).advice[
         0

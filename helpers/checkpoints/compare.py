@@ -14,10 +14,10 @@ from helpers.checkpoints.case import Case
 from helpers.checkpoints.comparison import Comparison
 from helpers.checkpoints.instead import require_state_dict
 from helpers.checkpoints.optimizer import compare_optimizer
-from helpers.checkpoints.outlines import outline, pairs
+from helpers.checkpoints.outlines import entries_of, outline
 from helpers.checkpoints.rehearsal import blanks, rehearse
 from helpers.checkpoints.stand_in import stand_in_for
-from helpers.checkpoints.telling import told
+from helpers.checkpoints.telling import comparison_of
 from helpers.state.objects import require_module, text, type_name
 from helpers.state.torch_private import without_torch_function
 
@@ -42,8 +42,8 @@ def compare_checkpoint(module: nn.Module | Optimizer, state_dict: Mapping[str, A
     require_module(module, "compare_checkpoint")
     require_state_dict(state_dict)
     with without_torch_function():  # no function of a tensor subclass runs
-        found = {text(key): outline(value) for key, value in pairs(state_dict).items()}
+        found = {text(key): outline(value) for key, value in entries_of(state_dict).items()}
         model, given = stand_in_for(module), blanks(state_dict)
     case, name = Case(model, given, rehearse(model, given)), type_name(module)
-    answer = told(name, case, model.expected, found)
+    answer = comparison_of(name, case, model.expected, found)
     return replace(answer, advice=advise(case, answer))

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 
+from helpers.state.objects import type_name
+
 
 class Outline(NamedTuple):
     """The facts of one entry; `shape`, `dtype` and `device` are None where it is no tensor, or has
@@ -122,10 +124,15 @@ class Comparison:
         return f"<Comparison with {kind}: {' '.join(self.verdict.split())}; {counts}; {steps}>"
 
 
-def _first_of(reasons: list[str], limit: int = 2) -> str:
-    """The first few reasons, and how many more there are."""
-    more = [f"{len(reasons) - limit:,} more"] if len(reasons) > limit else []
-    return ", and ".join([*reasons[:limit], *more])
+def _first_of(reasons: list[str]) -> str:
+    """The first two reasons, and how many more there are."""
+    more = [f"{len(reasons) - 2:,} more"] if len(reasons) > 2 else []
+    return ", and ".join([*reasons[:2], *more])
+
+
+def raised_by_torch(error: Exception) -> str:
+    """What torch raises, with all that it says: a list of keys has many lines."""
+    return f"{type_name(error)}: {error}"
 
 
 def conversions_of(

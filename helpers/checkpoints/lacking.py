@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helpers.checkpoints.case import Case, Proposal, keeping, keys_said, owner_of
-from helpers.checkpoints.names import is_extra_state, last_part
+from helpers.checkpoints.names import RUNNING, is_extra_state, is_parametrized, last_part
 from helpers.state.objects import brief
-
-_RUNNING = ("running_mean", "running_var")
 
 
 def tied(case: Case) -> Iterator[Proposal]:
@@ -43,9 +41,9 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     maybe = case.alike.values()  # the file may have it under another name
     keys = [key for key in case.report.missing if key in buffers and key not in maybe]
     keys = [key for key in keys if owner_of(key) not in lacking]
-    lost = [key for key in keys if last_part(key) in _RUNNING]
+    lost = [key for key in keys if last_part(key) in RUNNING]
     begun = {owner_of(key) for key in lost}
-    kept = [key for key in keys if owner_of(key) not in begun and "parametrizations" not in key]
+    kept = [key for key in keys if owner_of(key) not in begun and not is_parametrized(key)]
     if lost and case.belongs:
         words = keys_said(lost, "is not in the file", "are not in the file")
         words += ". The model keeps its own, in a new model those of a layer that has seen nothing."

@@ -33,6 +33,9 @@ LEAVES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+# What a norm counts of the batches that it has seen: its mean and variance, and how many they were.
+RUNNING = ("running_mean", "running_var")
+STATISTICS = (*RUNNING, "num_batches_tracked")
 NUMBERED = r"(?<=[^\W\d_])[._](?=\d+(\.|$))"  # between a word and its number, as in norm.1, norm_1
 _SAMPLE = 500  # how many keys are asked for their prefixes
 _PAIRINGS = 250_000  # how many are looked at in a search for other names
@@ -193,6 +196,11 @@ def in_common(file: Keys, own: Keys) -> int:
 def last_part(key: str) -> str:
     """The name of a tensor in the module that holds it."""
     return key.rpartition(".")[2]
+
+
+def is_parametrized(key: str) -> bool:
+    """Is this what `torch.nn.utils.parametrize` computes a tensor from?"""
+    return "parametrizations" in key.split(".")
 
 
 def is_extra_state(key: str) -> bool:

@@ -21,6 +21,7 @@ from helpers.checkpoints.comparison import (
     Outline,
     conversions_of,
     differences,
+    raised_by_torch,
 )
 from helpers.checkpoints.instead import mappings_in, whole_checkpoint
 from helpers.checkpoints.outlines import blank_of, outline
@@ -148,7 +149,7 @@ def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]
     try:
         twin.load_state_dict(given)
     except Exception as error:
-        return twin, [f"{type_name(error)}: {error}"]
+        return twin, [raised_by_torch(error)]
     twin.state.update(memory)
     return twin, []
 
@@ -163,7 +164,7 @@ def _error_of_step(twin: Optimizer) -> str:
         with torch.enable_grad():
             type(twin).step(twin)
     except Exception as error:
-        return f"{type_name(error)}: {error}"
+        return raised_by_torch(error)
     return ""
 
 

@@ -52,7 +52,7 @@ def _has_rules(kind: type) -> bool:
     return False
 
 
-def pairs(mapping: Mapping) -> dict:
+def entries_of(mapping: Mapping) -> dict:
     """The entries of a mapping; those of a dict beneath any override, others as torch asks for
     them. A key that is no text becomes one that goes by the name of its class."""
     base = next((base for base in (OrderedDict, dict) if issubclass(type(mapping), base)), None)

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.checkpoints.outlines import blank_array, blank_of, is_array, namesake, pairs
+from helpers.checkpoints.comparison import raised_by_torch
+from helpers.checkpoints.outlines import blank_array, blank_of, entries_of, is_array, namesake
 from helpers.checkpoints.stand_in import StandIn, stand_in_for
 from helpers.checkpoints.twin import LoadReport
-from helpers.state.objects import ATOMS, type_name
+from helpers.state.objects import ATOMS
 from helpers.state.torch_private import METADATA
 
 _DEPTH = 5  # how many dictionaries inside one another are read
@@ -36,7 +37,7 @@ def rehearse(model: StandIn, given: Mapping) -> LoadReport:
         raise RecursionError(reason) from None
     except Exception as error:
         if not report.finished:  # else it is torch's report, of which all is noted
-            report.crash = f"{type_name(error)}: {error}"
+            report.crash = raised_by_torch(error)
     finally:
         hook.remove()
     return report
@@ -77,7 +78,7 @@ def _blank_dict(mapping: Mapping, depth: int) -> dict:
         made = OrderedDict()
     else:
         made = {} if kind is dict else namesake(kind, dict)()
-    made.update((key, blanks(one, depth - 1)) for key, one in pairs(mapping).items())
+    made.update((key, blanks(one, depth - 1)) for key, one in entries_of(mapping).items())
     notes = getattr(mapping, METADATA, None)
     if issubclass(type(notes), dict) and notes:
         texts = {key: dict(one) for key, one in notes.items() if issubclass(type(one), dict)}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import nn
 
 from helpers.checkpoints.case import Case, Proposal, keys_said, renaming
+from helpers.checkpoints.names import is_parametrized
 from helpers.state.objects import bases
 
 
@@ -123,7 +124,7 @@ def parametrized(case: Case) -> Iterator[Proposal]:
         (case.left, "file", "Put the same parametrization on the model, load, and then remove it."),
         (case.missing, "model", "Load the file first, and put the parametrization on afterwards."),
     ):
-        parts = [key for key in keys if "parametrizations" in key.split(".")]
+        parts = [key for key in keys if is_parametrized(key)]
         if parts:
             words = keys_said(parts, "is", "are")
             words += f" of a parametrization, which only the {there} has."

@@ -76,8 +76,8 @@ def computed(case: Case) -> Iterator[Proposal]:
     for key in (one.key for one in sizes if one.key in model.buffers):
         counts = not model.expected[key].dtype.is_floating_point
         if not from_torch(case.class_around(key)) and (counts or owner_of(key) not in resized):
-            computed = any(part in last_part(key) for part in _COMPUTED)
-            keys[counts or computed].append(key)
+            is_named_so = any(part in last_part(key) for part in _COMPUTED)
+            keys[counts or is_named_so].append(key)
     for sure, some in keys.items():
         if some:
             words = keys_said(some, "is a buffer of another size", "are buffers of another size")

@@ -170,6 +170,11 @@ def stand_in_for(module: nn.Module) -> StandIn:
     return made
 
 
+def where(prefix: str) -> str:
+    """Where the module with this prefix stands, in words behind the name of its class."""
+    return f" at {prefix[:-1]!r}" if prefix else ""
+
+
 def _require_walkable(root: nn.Module, part: Part, prefix: str) -> None:
     own = part.own
     lacking = [name for name in CONTAINERS if not hasattr(type(own.get(name)), "items")]
@@ -181,8 +186,7 @@ def _require_walkable(root: nn.Module, part: Part, prefix: str) -> None:
         reason = f"has no {lacking[0]}: call super().__init__() in it"
     else:
         return
-    where = f" at {prefix[:-1]!r}" if prefix else ""
-    words = f"the {type_name(part.module)}{where} {reason}"
+    words = f"the {type_name(part.module)}{where(prefix)} {reason}"
     raise ValueError(f"torch cannot load into this {type_name(root)}: {words}.")
 
 

@@ -19,7 +19,7 @@ from helpers.checkpoints.case import (
 )
 from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import last_part
+from helpers.checkpoints.names import STATISTICS, last_part
 from helpers.state.objects import bases, brief
 from helpers.state.torch_private import NormBase
 
@@ -33,12 +33,9 @@ def transient(case: Case) -> Iterator[Proposal]:
         )
 
 
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-
-
 def statistics(case: Case) -> Iterator[Proposal]:
     """Statistics of a norm that keeps none."""
-    empty = [key for key in _of_empty_slots(case) if last_part(key) in _STATISTICS]
+    empty = [key for key in _of_empty_slots(case) if last_part(key) in STATISTICS]
     keys = [key for key in empty if NormBase in bases(case.class_around(key))]
     if keys:
         words = keys_said(keys, "is", "are")
@@ -122,17 +119,18 @@ def no_place(case: Case) -> Iterator[Proposal]:
         yield Proposal("no place", words, leaving_out(keys))
 
 
-PACKED = "_packed_params"
+_PACKED = "_packed_params"  # the last part of a key
+_QUANTIZE_FIRST = "Quantize the model first, then load."
 
 
 def quantized(case: Case) -> Iterator[Proposal]:
     """A quantized layer packs its tensors: one side is quantized, and the other is not."""
-    file = any(key.endswith(PACKED) for key in case.given if isinstance(key, str))
-    model = any(key.endswith(PACKED) for key in case.model.expected)
+    file = any(key.endswith(_PACKED) for key in case.given if isinstance(key, str))
+    model = any(key.endswith(_PACKED) for key in case.model.expected)
     if file != model:
         sides = ("file", "model") if file else ("model", "file")
         words = f"The {sides[0]} is of quantized layers, the {sides[1]} is not; no names will help."
-        first = "Quantize the model first, then load." if file else "Load first, then quantize."
+        first = _QUANTIZE_FIRST if file else "Load first, then quantize."
         yield Proposal("quantized", words, f"# {first}")
 
 
@@ -147,7 +145,7 @@ def whole_numbers(case: Case) -> Iterator[Proposal]:
         words += f" {found} in the file, and {wanted} in the model: the numbers of a quantized"
         words += f" layer, which mean nothing without their scale, as {brief(scale)}. A load takes"
         words += " them as they are; no names will help."
-        yield Proposal("quantized", words, "# Quantize the model first, then load.")
+        yield Proposal("quantized", words, f"# {_QUANTIZE_FIRST}")
 
 
 def _scales(case: Case) -> dict[str, str]:

@@ -19,7 +19,7 @@ from helpers.state.objects import text
 from helpers.state.torch_private import storage_address
 
 
-def told(
+def comparison_of(
     name: str,
     case: Case,
     expected: dict[str, Outline],
@@ -75,7 +75,7 @@ def tried(before: Case, after: Case, fit: Comparison) -> Tried:
         if now.dtype and now.device is None and name in expected:
             now = now._replace(device=expected[name].device)
         found[name] = now
-    return Tried(told(fit.type, after, expected, found), origins)
+    return Tried(comparison_of(fit.type, after, expected, found), origins)
 
 
 def _expected(case: Case, before: dict[str, Outline]) -> dict[str, Outline]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.checkpoints.names import is_extra_state
-from helpers.checkpoints.stand_in import OwnRule, StandIn
+from helpers.checkpoints.stand_in import OwnRule, StandIn, where
 from helpers.checkpoints.twin import LoadReport
 from helpers.state.torch_private import LOAD_POST_HOOKS, LOAD_PRE_HOOKS
 
@@ -29,15 +29,11 @@ def verdict(model: StandIn, report: LoadReport) -> bool | None:
 
 def doubts(model: StandIn, report: LoadReport) -> list[str]:
     """Why the rules of torch's own classes are not all that decides; [] where they are."""
-    found = [f"{_place(rule)} has {_name(rule)} of its own" for rule in model.rules]
+    found = [f"{one.owner}{where(one.prefix)} has {_name(one)} of its own" for one in model.rules]
     found += [f"{key!r} is {what}" for key, what in report.odd.items()]
     extra = [key for key in report.loaded if is_extra_state(key)]
     found += [f"set_extra_state() has {key!r} to judge" for key in extra]
     return list(dict.fromkeys(found))
-
-
-def _place(rule: OwnRule) -> str:
-    return f"{rule.owner} at {rule.prefix[:-1]!r}" if rule.prefix else rule.owner
 
 
 def _name(rule: OwnRule) -> str:
