@@ -26,7 +26,7 @@ _AGAIN = "then restart the kernel (Kernel > Restart Kernel) and run this cell ag
 _THE_COURSE = ["-e", str(ROOT)]
 
 
-class Answer(NamedTuple):
+class Said(NamedTuple):
     """What is said of one thing looked at, and what pip is to install so that it is well."""
 
     lines: list[str]
@@ -50,7 +50,7 @@ def look() -> tuple[str, bool]:
     return "\n".join(lines), not any(map(_stops, answers))
 
 
-def _stops(answer: Answer) -> bool:
+def _stops(answer: Said) -> bool:
     return any(line.startswith("✗") for line in answer.lines)
 
 
@@ -61,7 +61,7 @@ def _old_python() -> str:
   with a newer Python in its first part: python3.12 for python3, on Windows py -3.12 for py -3."""
 
 
-def _package(name: str) -> Answer:
+def _package(name: str) -> Said:
     asked = _requirements().get(name, "")
     oldest = OLDEST_TORCH if name == "torch" else re.sub(r"^\D*([\d.]*).*", r"\1", asked)
     try:
@@ -70,21 +70,21 @@ def _package(name: str) -> Answer:
         found = "" if version is None else str(version)
     except Exception as error:  # a library that cannot be loaded raises whatever it likes
         if isinstance(error, ModuleNotFoundError) and error.name == name:
-            return Answer(_absent(name), [name + asked])
-        return Answer(_broken(name, error), ["--force-reinstall", name + asked])
+            return Said(_absent(name), [name + asked])
+        return Said(_broken(name, error), ["--force-reinstall", name + asked])
     if version is None:
         place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", "?")))
         words = f"is not the package of that name here, but {place}: rename that, {_AGAIN}."
-        return Answer([f"✗ {name} {words}"])
+        return Said([f"✗ {name} {words}"])
     if _numbers(found) < _numbers(oldest):
         words = f"✗ {name} {found} is too old: the lessons need {oldest} or later."
-        return Answer([words], [name + asked])
+        return Said([words], [name + asked])
     lines = [f"✓ {name} {oldest} or later"]
     pinned = asked[2:] if asked.startswith("==") else ""
     if pinned and found.partition("+")[0] != pinned:
         lines.append(f"! Here it is {found}, which will do.")
         lines[-1] += f" The saved outputs belong to {pinned}: do not compare them."
-    return Answer(lines)
+    return Said(lines)
 
 
 def _absent(name: str) -> list[str]:
@@ -102,22 +102,22 @@ def _broken(name: str, error: Exception) -> list[str]:
     return lines
 
 
-def _helpers(ready: bool) -> Answer:
+def _helpers(ready: bool) -> Said:
     """How this course's own package is; it is imported only where what it imports is well."""
     try:
         spec = importlib.util.find_spec("helpers")
         if spec is None:
             words = "helpers, the package of this course, is not installed in this kernel's Python."
-            return Answer([f"✗ {words}"], _THE_COURSE)
+            return Said([f"✗ {words}"], _THE_COURSE)
         place = Path(spec.origin or next(iter(spec.submodule_search_locations))).resolve()
         if (place.parent if spec.origin else place) != ROOT / "helpers":
-            return Answer(_another(place), _THE_COURSE)
+            return Said(_another(place), _THE_COURSE)
         if not spec.origin:
             raise ImportError(f"{place / '__init__.py'} is missing")
         if not ready:
-            return Answer([])
+            return Said([])
         importlib.import_module("helpers")
-        return Answer(["✓ helpers, the package of this course"])
+        return Said(["✓ helpers, the package of this course"])
     except Exception as error:
         return _helpers_broken(error)
 
@@ -130,17 +130,17 @@ def _another(place: Path) -> list[str]:
     ]
 
 
-def _helpers_broken(error: Exception) -> Answer:
+def _helpers_broken(error: Exception) -> Said:
     """A package that it needs is installed; of its own files a fresh copy is to be got."""
     name = str(error.name or "") if isinstance(error, ModuleNotFoundError) else ""
     top = name.partition(".")[0]
     if top in ("", "helpers"):
         told = f"what git status says in {ROOT}; {_AGAIN}."
         words = f"✗ helpers cannot be imported: {_in_words(error)}"
-        return Answer([words, f"  Get a fresh copy of the course, or see {told}"])
+        return Said([words, f"  Get a fresh copy of the course, or see {told}"])
     again = ["--force-reinstall"] if top != name else []
     words = f"✗ helpers cannot be imported: {name} is missing."
-    return Answer([words], [*again, top + _requirements().get(top, "")])
+    return Said([words], [*again, top + _requirements().get(top, "")])
 
 
 def _install(wanted: list[str]) -> list[str]:

@@ -94,7 +94,7 @@ class Execute(ExecutePreprocessor):
 
 
 @dataclass(frozen=True)
-class Source:
+class SitePage:
     """What one page is made of. `short` is its name in the bar above; `runs`: it has cells to run;
     `lesson` is the file that a reader opens to run it; `slides` is the name of its slides, "" if it
     has none.
@@ -136,24 +136,24 @@ class Site:
         readme = (root / "README.md").read_text(encoding="utf-8")
         guide = (self.notebooks / GUIDE).read_text(encoding="utf-8")
         first = lessons[0].lesson
-        self.in_order = [Source(FRONT, "", _front(readme), True, first), *lessons]
+        self.in_order = [SitePage(FRONT, "", _front(readme), True, first), *lessons]
         self.pages = [
             *self.in_order,
-            Source("TEACHING.html", "Guide", _document(guide), False, first),
-            Source("README.html", "Set up", _document(_beside_lessons(readme)), False, first),
+            SitePage("TEACHING.html", "Guide", _document(guide), False, first),
+            SitePage("README.html", "Set up", _document(_beside_lessons(readme)), False, first),
         ]
         self._common = _digest([page.link for page in self.pages])
 
-    def made_of(self, source: Source) -> str:
+    def made_of(self, source: SitePage) -> str:
         """What stands for all that the page depends on."""
         whole = self._common + nbformat.writes(source.notebook)
         return sha256(whole.encode()).hexdigest()
 
-    def is_made(self, source: Source) -> bool:
+    def is_made(self, source: SitePage) -> bool:
         paths = [self.folder / name for name in source.made_by]
         return all(path.exists() and _made_of(path) == self.made_of(source) for path in paths)
 
-    def make(self, source: Source) -> str:
+    def make(self, source: SitePage) -> str:
         """Run and write one page, and its slides; what is told of it.
 
         CellExecutionError, DeadKernelError: a cell failed, and all is left as it was."""
@@ -190,7 +190,7 @@ class Site:
             path.unlink()
         return [path.name for path in gone]
 
-    def _around(self, source: Source) -> dict[str, object]:
+    def _around(self, source: SitePage) -> dict[str, object]:
         """What the templates want to know of the whole course: `around.html.j2` uses it."""
         before = after = None
         if source in self.in_order:
@@ -209,10 +209,10 @@ class Site:
         }
 
 
-def _lesson(path: Path) -> Source:
+def _lesson(path: Path) -> SitePage:
     short = path.stem.partition("_")[0].lstrip("0") or "0"
     notebook, slides = nbformat.read(path, as_version=4), f"{path.stem}.slides.html"
-    return Source(f"{path.stem}.html", short, notebook, True, path.name, slides)
+    return SitePage(f"{path.stem}.html", short, notebook, True, path.name, slides)
 
 
 def _front(readme: str) -> NotebookNode:

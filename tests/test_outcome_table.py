@@ -13,7 +13,7 @@ from helpers.tracing.parting import parting
 from helpers.tracing.trials import ROUTES, grid, run
 from helpers.views.outcome_table import outcome_in_words
 from helpers.views.page import packed
-from helpers.views.trace_player import shown
+from helpers.views.trace_player import traits_of
 from tests.html_page import Page
 
 GRID = grid()
@@ -106,7 +106,7 @@ def test_a_cell_opens_the_film_of_the_attempt_with_the_first_value_of_its_line()
         (tried,) = [one for one in GRID if (one.value, one.home, one.route) == (value, home, route)]
         again = run(value, home, route)
         assert parting(tried.steps, again.steps) is None
-        assert view.opened == {"at": at, "words": view.opened["words"], **shown(tried.steps)}
+        assert view.opened == {"at": at, "words": view.opened["words"], **traits_of(tried.steps)}
         assert view.opened["words"].startswith(f"{value} by {route}, on a name that is ".lstrip())
         assert view.opened["words"].endswith(f". {outcome_in_words(again)}")
     view.chosen = -1

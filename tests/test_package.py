@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -95,6 +96,33 @@ def test_a_room_imports_what_its_paragraph_permits(room):
         and not any(start.startswith(f"{name}.") for start in allowed)  # from helpers import state
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_says_what_each_of_its_files_is_for(room):
+    told = re.findall(r"`(\w+)`", ast.get_docstring(parsed(HELPERS / room / "__init__.py")))
+    files = {path.stem for path in (HELPERS / room).glob("[!_]*.py")}
+    assert {name for name in files if not name.startswith("lesson_0")} <= set(told)
+
+
+def names_made(path: Path) -> list[str]:
+    """The functions, classes and constants that a module has for others."""
+    made = []
+    for node in parsed(path).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            made.append(node.name)
+        elif isinstance(node, ast.Assign):
+            made += [one.id for one in node.targets if isinstance(one, ast.Name)]
+    return [name for name in made if not name.startswith("_")]
+
+
+def test_a_name_is_that_of_one_thing():
+    # Facts of a tensor, and of a learner's answer; a table of views, and all attempts of a lesson;
+    # two rules about plain tensors, which are called by the names of their modules.
+    two = {"Facts", "facts", "grid", "plain_tensor"}
+    files = [path for path in MODULES if not path.name.startswith("lesson_0")]
+    counts = Counter(name for path in files for name in names_made(path))
+    assert {name for name, count in counts.items() if count > 1} == two
 
 
 def test_a_room_that_may_not_import_views_knows_nothing_of_the_screen():

@@ -104,7 +104,7 @@ def test_what_has_no_front_end_of_its_own_says_so():
     import ipywidgets as widgets
 
     box = widgets.VBox([widgets.Button(description="<b>"), widgets.HTML("<i>words</i>")])
-    first, second = page.parts_of(box)
+    first, second = page.parts_on_page(box)
     assert "Run the lesson" in first["html"] and second == {"html": "<i>words</i>"}
 
 

@@ -36,7 +36,7 @@ from helpers import StateMap, Step, Trace, parting, trace
 from helpers.state.objects import clip
 from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
-from helpers.tracing.following import listed
+from helpers.tracing.following import first_three
 from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
@@ -1096,7 +1096,7 @@ def test_a_module_that_is_built_is_followed_before_a_larger_one_that_is_called(f
 def test_three_names_are_listed_and_the_others_counted(count):
     names = [f"{number}{'n' * 300}" for number in range(count)]
     more = {4: " and 1 more", 1_004: " and 1,001 more"}.get(count, "")
-    assert listed(names + names) == ", ".join(clip(name, 200) for name in names[:3]) + more
+    assert first_three(names + names) == ", ".join(clip(name, 200) for name in names[:3]) + more
 
 
 def test_a_module_that_cannot_be_built_is_followed_before_the_layers_it_has_made():

@@ -28,7 +28,7 @@ from helpers.state.objects import dtype_in_words, message_of, writable
 from helpers.state.torch_private import CONTAINERS, NON_PERSISTENT
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
-MODULES = ("m", "child", "second", "last")  # one holds only those after it: no circles
+MODULE_NAMES = ("m", "child", "second", "last")  # one holds only those after it: no circles
 OTHERS = ("kin", "foreign")  # which are no modules of the learner's class
 THINGS = ("module", "parameter", "buffer")
 NUMBERS_FROM = 7  # the first step in which numbers are looked at
@@ -347,8 +347,8 @@ def sequences(step: int) -> list[list[tuple[str, bool]]]:
 def _filled(template: str, chance: random.Random) -> str:
     at = chance.choice((0, 0, 0, 1, 1, 2) if "{below}" in template else (0, 0, 0, 1, 1, 2, 3))
     filled = {name: chance.choice(values) for name, values in FILLINGS.items()}
-    below = chance.choice(MODULES[at + 1 :] or MODULES)
-    return template.format(m=MODULES[at], below=below, **filled)
+    below = chance.choice(MODULE_NAMES[at + 1 :] or MODULE_NAMES)
+    return template.format(m=MODULE_NAMES[at], below=below, **filled)
 
 
 @cache

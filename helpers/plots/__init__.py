@@ -2,8 +2,11 @@
 
 Hands out one function a figure: it takes data, such as a `Snapshot`, and returns one matplotlib
 `Figure`. No figure goes through `pyplot`: nothing is opened, shown or remembered, and no setting of
-matplotlib is changed. matplotlib itself is imported when the first figure is asked for. `figure`
-has what all share: size, colours, and labels beside their lines.
+matplotlib is changed. matplotlib itself is imported when the first figure is asked for.
+
+`bytes_held` draws where the bytes of a module are, `over_time` the curves of a run and pictures of
+tensors. `cost` measures what it costs to read parameters, `cost_figures` draws it. `figure` has
+what all share: size, colours, and labels beside their lines.
 
 Imports: `state`, `views.signs`.
 """

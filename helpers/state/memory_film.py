@@ -12,7 +12,7 @@ import torch
 
 from helpers.state.memory_blocks import BlockPart, grounds, part_of, why_no_block
 from helpers.state.objects import Facts, facts
-from helpers.state.reach import Name, Source, names
+from helpers.state.reach import Name, Watched, names
 from helpers.state.torch_private import (
     storage_address,
     storage_of,
@@ -63,7 +63,7 @@ class MemoryFilm:
     """The frames that `look` takes of what is watched."""
 
     def __init__(self) -> None:
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, Watched] = {}
         self.frames: list[Frame] = []
         self.shown: dict[str, str] = {}  # the names of all frames, in their order -> the source
         self._left_out: frozenset[str] = frozenset()  # the names that the last frame does not show
@@ -73,7 +73,7 @@ class MemoryFilm:
 
     def watch(self, name: str, thing: object) -> None:
         """Look at `thing` under `name` from now on, in the place of what stood there."""
-        self.sources[name] = Source(thing)
+        self.sources[name] = Watched(thing)
 
     def look(self, words: str) -> Frame:
         """Take a frame."""

@@ -24,7 +24,7 @@ class Name(NamedTuple):
     tensor: torch.Tensor
 
 
-class Source:
+class Watched:
     """Something whose tensors are looked at again and again, and which is not kept alive for that.
 
     Python has no weak reference to a plain dict, list or tuple. One of these is held, and let go at

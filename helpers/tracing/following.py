@@ -57,11 +57,12 @@ def placed(modules: list[nn.Module], root: nn.Module) -> str:
     paths: dict[int, str] = {}
     for path, part in walk_with_paths(root):
         paths.setdefault(id(part.module), f"its {path}")
-    return listed(f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
+    told = (f"{type_name(one)} ({paths.get(id(one), 'no part of it')})" for one in modules)
+    return first_three(told)
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first three of some names, each once, and how many more there are."""
+def first_three(names: Iterable[str]) -> str:
+    """Some names, each once: the first three, and how many more there are."""
     distinct = list(dict.fromkeys(clip(name, 200) for name in names))
     more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
     return ", ".join(distinct[:3]) + more

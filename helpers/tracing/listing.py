@@ -23,7 +23,7 @@ _CLASSES = {
 }
 
 
-class Block(NamedTuple):
+class Guarded(NamedTuple):
     """What a test or the head of a loop decides: the line of its statement, the first and the last
     line that it guards, and of its `else`, 0 and 0 where there is none."""
 
@@ -43,7 +43,7 @@ class Listing(NamedTuple):
     first: int
     tokens: list[str]
     statements: list[int]
-    blocks: list[Block]
+    blocks: list[Guarded]
 
 
 def listings_of(*traces: Trace) -> list[Listing]:
@@ -76,12 +76,12 @@ def _listing(name: str, first: int, text: tuple[str, ...]) -> Listing:
     return Listing(name, first, _tokens(lines), statements, _blocks(tree))
 
 
-def _blocks(tree: ast.Module) -> list[Block]:
+def _blocks(tree: ast.Module) -> list[Guarded]:
     forks = [node for node in ast.walk(tree) if isinstance(node, (ast.If, ast.While, ast.For))]
     found = []
     for node in sorted(forks, key=lambda node: node.lineno):
         other = (node.orelse[0].lineno, node.orelse[-1].end_lineno) if node.orelse else (0, 0)
-        found.append(Block(node.lineno, node.body[0].lineno, node.body[-1].end_lineno, *other))
+        found.append(Guarded(node.lineno, node.body[0].lineno, node.body[-1].end_lineno, *other))
     return found
 
 

@@ -19,7 +19,7 @@ from helpers.state import objects
 from helpers.state.objects import brief, error_in_words, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import is_module
-from helpers.tracing.following import Following, listed, placed
+from helpers.tracing.following import Following, first_three, placed
 from helpers.tracing.source import FILE, module_source
 from helpers.tracing.watch import History, Value, Watch, Wording, boxes_of
 
@@ -205,7 +205,7 @@ class Recorder:
         elif others and not changes:
             found.append(f"Lines ran on other modules too: {placed(others, watch.module)}")
         if self._overrides:
-            found.append(f"{listed(self._overrides)} ran too, in another file")
+            found.append(f"{first_three(self._overrides)} ran too, in another file")
         return tuple(found)
 
     def _copy(self, error: BaseException) -> BaseException:

@@ -17,7 +17,7 @@ from helpers.tracing.trace import Step
 SETATTR = "Module.__setattr__"
 
 
-class Way(NamedTuple):
+class RiverWay(NamedTuple):
     """What one question decides. `words`: the question in short, `condition`: its test; "" for both
     where nothing is left to be asked. `act`: what is done where the answer is yes; `error`: the
     classes that its checks raise instead, or ""."""
@@ -32,7 +32,7 @@ class Bed(NamedTuple):
     """The lines of a way: of its test, of all that the test guards, of each of its checks, and of
     the statements that it ends in."""
 
-    way: Way
+    way: RiverWay
     asked: range
     body: range
     checks: list[range]
@@ -61,7 +61,7 @@ class River(NamedTuple):
     """The ways in the order in which they are asked for, and the courses of a trace. `turns`: the
     positions of the steps at which another course is under way, each with that course."""
 
-    ways: list[Way]
+    ways: list[RiverWay]
     courses: list[Course]
     turns: list[tuple[int, int]]
 
@@ -107,7 +107,7 @@ def _bed(statements: Sequence[ast.stmt], words: str, condition: str, asked: rang
     checks = [one for one in statements if isinstance(one, ast.If) and _is_check(one)]
     errors = dict.fromkeys(_raised(one.body[-1]) for one in checks)
     ends = list(_ends(statements))
-    way = Way(words, condition, _act(ends[0]) if ends else "", " or ".join(errors))
+    way = RiverWay(words, condition, _act(ends[0]) if ends else "", " or ".join(errors))
     body = range(statements[0].lineno, statements[-1].end_lineno + 1)
     return Bed(way, asked, body, [_lines(one.test, one) for one in checks], [*map(_lines, ends)])
 
@@ -203,7 +203,7 @@ def _told(at: int, step: Step) -> Iterator[Mark]:
             yield Mark(at, way, "check", str(step.outcome))
 
 
-def course_in_words(ways: Sequence[Way], course: Course) -> str:
+def course_in_words(ways: Sequence[RiverWay], course: Course) -> str:
     """One assignment as a line of words: "value is a Parameter? True → register_parameter"."""
     parts = []
     for mark in course.marks:

@@ -10,9 +10,9 @@ from helpers.state.objects import clip, error_in_words
 from helpers.state.table import Table
 from helpers.state.torch_private import BUFFERS, NON_PERSISTENT
 from helpers.state.walk import buffer_kind
-from helpers.tracing.listing import BLOCK, Block, Listing, listing_of_block, listings_of
+from helpers.tracing.listing import BLOCK, Guarded, Listing, listing_of_block, listings_of
 from helpers.tracing.recorder import Line
-from helpers.tracing.river import Course, Mark, Way, river, setattr_lines
+from helpers.tracing.river import Course, Mark, RiverWay, river, setattr_lines
 from helpers.tracing.trace import Step, Trace
 from helpers.tracing.watch import BOXES, Change, State
 
@@ -20,7 +20,7 @@ MOST_STEPS = 10_000
 _MOST_NAMES, _MOST_VALUES = 40, 8
 
 
-class Held(NamedTuple):
+class Content(NamedTuple):
     """What a container holds: a name, the kind of its sign, the value in words."""
 
     name: str
@@ -33,13 +33,13 @@ class Move(NamedTuple):
     replaced" or "was written in place"; the container that it had left before, or ""."""
 
     change: Change
-    entry: Held
+    entry: Content
     verb: str
     words: str
     origin: str
 
 
-class Frame(NamedTuple):
+class Shot(NamedTuple):
     """A step as its places in the tables of the film. `visit`: a call of the function listed."""
 
     listing: int
@@ -80,14 +80,14 @@ class Shift(NamedTuple):
 
 
 _RECORDS = {
-    "steps": Frame,
+    "steps": Shot,
     "changes": Shift,
     "notes": Note,
-    "entries": Held,
+    "entries": Content,
     "boxes": Box,
     "listings": Listing,
-    "blocks": Block,
-    "ways": Way,
+    "blocks": Guarded,
+    "ways": RiverWay,
     "courses": Course,
     "marks": Mark,
 }
@@ -104,7 +104,7 @@ def films(*traces: Trace) -> list[dict[str, Any]]:
 
 
 class _Film:
-    """Makes a film. The tables that its frames refer to fill as the frames are made."""
+    """Makes a film. The tables that its shots refer to fill as these are made."""
 
     def __init__(self, steps: Trace, listings: list[Listing]) -> None:
         self.trace, self.steps = steps, steps[:MOST_STEPS]
@@ -114,13 +114,13 @@ class _Film:
         self.stacks, self.entries, self.values = Table(), Table(), Table()
 
     def tables(self) -> dict[str, Any]:
-        frames = list(self._frames())
-        visits = [frame.visit for frame in frames]
+        shots = list(self._shots())
+        visits = [shot.visit for shot in shots]
         told = list(self._told(visits))
         states = [self._boxes(state) for state in self.history.states or [{}]]
         changes = list(self._changes())
         return {
-            "steps": frames,
+            "steps": shots,
             "stacks": list(self.stacks),
             "states": states,
             "entries": list(self.entries),
@@ -133,7 +133,7 @@ class _Film:
             "remarks": self.trace.remarks,
         }
 
-    def _frames(self) -> Iterator[Frame]:
+    def _shots(self) -> Iterator[Shot]:
         places: dict[int, int] = {}
         for place, listing in enumerate(self.listings):
             lines = range(listing.first, listing.first + len(listing.tokens))
@@ -145,7 +145,7 @@ class _Film:
             call = _listed_call(line, self.listings[place].first)
             stack = tuple(map(short_name, step.stack)) or (BLOCK,)
             values = [(name, one.words) for name, one in step.values.items() if name != "self"]
-            yield Frame(
+            yield Shot(
                 place,
                 step.line,
                 self.stacks[stack],
@@ -266,13 +266,13 @@ def _verb(change: Change) -> str:
     return "was written in place" if change.in_place else "changed"
 
 
-def entry_of(box: str, name: str, state: State) -> Held:
+def entry_of(box: str, name: str, state: State) -> Content:
     """What a container holds under `name`, with the sign of its kind."""
     value = state[box][name]
     kind = value.kind
     if box in (BUFFERS, NON_PERSISTENT):
         kind = buffer_kind(name, state.get(NON_PERSISTENT, ()))
-    return Held(clip(name, 200), kind, value.words)
+    return Content(clip(name, 200), kind, value.words)
 
 
 def names_of(box: str, state: State, touched: set, most: int) -> tuple[list[str], int]:

@@ -88,13 +88,13 @@ class Wording:
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
-        # By id and kind: the value itself, what `_about` said of it, and the words.
-        self._known: dict[tuple[int, str], tuple[Any, About, Value]] = {}
+        # By id and kind: the value itself, what `_mutable` said of it, and the words.
+        self._known: dict[tuple[int, str], tuple[Any, Mutable, Value]] = {}
 
     def value(self, value: Any, kind: str = "", *, keep: bool = True) -> Value:
         """`value` in words, with the kind that it has where it stands, or "" for one that stands
         nowhere; unless `keep`, what has no number yet gets none."""
-        about = _about(value)
+        about = _mutable(value)
         key = id(value), kind
         _, known_about, known = self._known.get(key, (None, None, None))
         if known and known_about == about:  # asked for at every line, and seldom another
@@ -122,7 +122,7 @@ class Watch:
         # for others; of the tensors, which can change in their place, the facts too.
         self._found: list[Any] = []
         self._ids: list[int] = []
-        self._tensors: list[tuple[torch.Tensor, About]] = []
+        self._tensors: list[tuple[torch.Tensor, Mutable]] = []
         self.history = History()
         self.note(moment, 0, by_line=False)
         self.history.changes.clear()
@@ -132,7 +132,7 @@ class Watch:
         quick to say so, for it is asked at every line."""
         if list(map(id, _flat(_contents(self.module)))) != self._ids:
             return False
-        return all(_about(tensor) == about for tensor, about in self._tensors)
+        return all(_mutable(tensor) == about for tensor, about in self._tensors)
 
     def note(self, moment: int, step: int, *, by_line: bool) -> None:
         """Note what the module holds now, and what has changed, put down to `step`."""
@@ -140,7 +140,7 @@ class Watch:
         self._found = _flat(boxes)
         self._ids = list(map(id, self._found))
         tensors = [one for one in self._found if issubclass(type(one), torch.Tensor)]
-        self._tensors = [(tensor, _about(tensor)) for tensor in tensors]
+        self._tensors = [(tensor, _mutable(tensor)) for tensor in tensors]
         old = self.history.at(moment)
         new = {box: self._described(box, *pairs) for box, pairs in boxes.items()}
         names = {(box, name): None for state in (old, new) for box in state for name in state[box]}
@@ -205,7 +205,7 @@ def boxes_of(module: nn.Module) -> dict[int, str]:
     return {id(own): "__dict__", **found}
 
 
-class About(NamedTuple):
+class Mutable(NamedTuple):
     """What may change of a tensor in its place; None each for what is no tensor."""
 
     shape: torch.Size | None = None
@@ -215,21 +215,21 @@ class About(NamedTuple):
     writes: int | None = None
 
 
-_NOTHING = About()
+_NOTHING = Mutable()
 
 
-def _about(value: Any) -> About:
+def _mutable(value: Any) -> Mutable:
     kind = type(value)
     if kind in ORDINARY:
         try:  # asked at every line, where `facts` takes half as long again
             shown = (value.shape, value.dtype, value.device, value.requires_grad)
-            return About(*shown, writes_into(value))
+            return Mutable(*shown, writes_into(value))
         except Exception:  # a nested tensor has no shape
             pass
     if not issubclass(kind, torch.Tensor):
         return _NOTHING
     told = facts(value)
-    return About(told.shape, told.dtype, told.device, told.requires_grad, writes_into(value))
+    return Mutable(told.shape, told.dtype, told.device, told.requires_grad, writes_into(value))
 
 
 def _kind_by_class(value: Any) -> str:
@@ -237,8 +237,8 @@ def _kind_by_class(value: Any) -> str:
     return "parameter" if is_parameter(value) else plain_kind(value)
 
 
-def _in_words(value: Any, about: About, as_kind: str) -> str:
-    """ "Parameter, 2 × 3, float32" for a value of which `_about` said so."""
+def _in_words(value: Any, about: Mutable, as_kind: str) -> str:
+    """ "Parameter, 2 × 3, float32" for a value of which `_mutable` said so."""
     kind, name = type(value), type_name(value)
     if issubclass(kind, nn.Module):
         return name

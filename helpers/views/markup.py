@@ -45,14 +45,14 @@ class Markup(str):
     __slots__ = ()
 
 
-def text(value: object) -> Markup:
+def _text(value: object) -> Markup:
     """`value` as HTML text: & < > " ' are escaped, so it is safe as content and as an attribute."""
     return value if isinstance(value, Markup) else Markup(escape(writable(str(value)), quote=True))
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:
     """The parts in order, each escaped unless it is `Markup`; `between` stands in the gaps."""
-    return Markup(text(between).join(text(part) for part in parts))
+    return Markup(_text(between).join(_text(part) for part in parts))
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
@@ -68,7 +68,7 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
         if value is True:
             opening += f" {key}"
         elif value is not None and value is not False:
-            opening += f' {key}="{text(value)}"'
+            opening += f' {key}="{_text(value)}"'
     if name in _VOID:
         return Markup(f"<{opening}>")
     return Markup(f"<{opening}>{join(children)}</{name}>")

@@ -13,7 +13,7 @@ from helpers.tracing.trials import Outcome
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import CELL, CODE, SOFT, Markup, grid, join, mark, tag
 from helpers.views.signs import AS_JSON, SIGNS, Sign
-from helpers.views.trace_player import shown
+from helpers.views.trace_player import traits_of
 
 _LOOK = "line-height:1.4;font-size:0.93em"  # wide as it is, it fits the page
 _WHOLE = "white-space:nowrap"  # a sign and its word stay on one line
@@ -162,7 +162,7 @@ class OutcomeTable(ThreeFaces, anywidget.AnyWidget):
         if at == _NONE:
             return {}
         outcome = self._behind[at]
-        return {"at": at, "words": _attempt_in_words(outcome), **shown(outcome.steps)}
+        return {"at": at, "words": _attempt_in_words(outcome), **traits_of(outcome.steps)}
 
     def on_page(self) -> list[dict]:
         """Every cell with its film. What films have in common is sent once."""

@@ -51,12 +51,12 @@ def bundle_of(parts: Iterable[dict]) -> dict:
     return {"parts": placed, "views": views, "data": packed(data)}
 
 
-def parts_of(widget: widgets.Widget) -> list[dict]:
+def parts_on_page(widget: widgets.Widget) -> list[dict]:
     """The parts of any widget: of a box those inside it, one after the other."""
     if hasattr(widget, "_esm"):
         return [mounted(widget)]
     if isinstance(widget, widgets.Box):
-        inside = [part for child in widget.children for part in parts_of(child)]
+        inside = [part for child in widget.children for part in parts_on_page(child)]
         beside = isinstance(widget, widgets.HBox)
         return [{**part, "beside": True} for part in inside] if beside else inside
     if isinstance(widget, widgets.HTML):

@@ -12,7 +12,7 @@ from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALU
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import Markup, grid, soft, tag
 from helpers.views.outcome_table import outcome_in_words
-from helpers.views.trace_player import TracePlayer, shown
+from helpers.views.trace_player import TracePlayer, traits_of
 
 
 def offered(route: str) -> tuple[list[str], list[str]]:
@@ -32,7 +32,7 @@ def _outcomes() -> Iterator[tuple[list[str], list[dict]]]:
                 outcome = run(value, kept, route)
                 menus = {"choices": choices, "words": outcome_in_words(outcome), "home": kept}
                 for chosen in [value] if values else VALUES:
-                    yield [chosen, home, route], [menus, shown(outcome.steps)]
+                    yield [chosen, home, route], [menus, traits_of(outcome.steps)]
 
 
 class Menus(anywidget.AnyWidget):
@@ -79,7 +79,7 @@ class Playground(ThreeFaces, widgets.VBox):
 
     def on_page(self) -> list[dict]:
         """Every outcome with its film. What films have in common is sent once."""
-        menus, player = page.parts_of(self)
+        menus, player = page.parts_on_page(self)
         menus["choices"] = {"names": ["value", "home", "route"], "outcomes": list(_outcomes())}
         return [menus, player]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from helpers.tracing.river import Course, Mark, Way
+from helpers.tracing.river import Course, Mark, RiverWay
 from helpers.views.markup import CELL, MONO, Markup, grid, join, rest, soft, tag
 
 _MOST = 4
@@ -12,7 +12,7 @@ _CELL = f"{CELL};min-width:4.6em"
 _FILLED = "padding:0 0.4em;border-radius:4px;background:#595959;color:#ffffff"
 
 
-def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = ()) -> Markup:
+def river_table(ways: list[RiverWay], courses: list[Course], names: Iterable[str] = ()) -> Markup:
     """What each assignment was asked, what it answered, and what came of it.
 
     `names`: what its line is called, in place of the name that it was for."""
@@ -27,13 +27,13 @@ def river_table(ways: list[Way], courses: list[Course], names: Iterable[str] = (
     return join([words, grid(["name", *heads], rows, _CELL), more])
 
 
-def _cells(ways: list[Way], course: Course) -> Iterator[Markup | str]:
+def _cells(ways: list[RiverWay], course: Course) -> Iterator[Markup | str]:
     for place, way in enumerate(ways):
         parts = [_said(way, mark) for mark in course.marks if mark.way == place]
         yield join([one for one in parts if one], " ") or "–"
 
 
-def _said(way: Way, mark: Mark) -> Markup | str:
+def _said(way: RiverWay, mark: Mark) -> Markup | str:
     if mark.kind == "asked":
         return tag("b", mark.words, style=_FILLED) if mark.words == "True" else mark.words
     if mark.kind == "act":

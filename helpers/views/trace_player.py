@@ -63,7 +63,7 @@ class TracePlayer(_Player):
         if not isinstance(start, int):
             advice = f"the position of a step as start, such as 0; got {brief(start)}"
             raise TypeError(f"TracePlayer() takes {advice}.")
-        traits = shown(steps, start)
+        traits = traits_of(steps, start)
         river = traits["film"]["river"]
         self._words, self.face = repr(steps), static_face(steps, river)
         if len(river["courses"]) == 1:
@@ -77,7 +77,7 @@ class TracePlayer(_Player):
         return self.face
 
 
-def shown(steps: Trace, start: int = 0) -> dict:
+def traits_of(steps: Trace, start: int = 0) -> dict:
     """The traits of a player that depend on what it shows."""
     return {
         "film": films(steps)[0],
