@@ -152,6 +152,13 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
         "nbytes": 32,
         "memory": "32 bytes",
         "lazy": 0,
+        "told": [
+            ["parameter elements", "8"],
+            ["of them trainable", "8"],
+            ["buffer elements", "0"],
+            ["in parameters and buffers", "32 bytes"],
+            ["modules", "3"],
+        ],
     }
 
 

@@ -3,7 +3,7 @@
 
 import { mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
-import { Details, sumsOf } from "./state_map_details.js";
+import { Details } from "./state_map_details.js";
 import { IN_SIGHT, isModule, parentOf, Rows } from "./state_map_rows.js";
 import { Strip } from "./state_map_strip.js";
 import { Tree } from "./state_map_tree.js";
@@ -75,7 +75,7 @@ class StateMap {
     if (!this.rows.byId.has(this.tree.selected)) this.tree.selected = "";
     const totals = this.model.get("totals");
     this.rows.get("").totals = totals;
-    const sums = sumsOf(totals, this.details.sums).map(([words, number]) =>
+    const sums = totals.told.map(([words, number]) =>
       node("div", "", node("dt", "", words), node("dd", "", number)),
     );
     this.sums.replaceChildren(...sums);

@@ -18,6 +18,7 @@ from helpers.state.objects import (
     collector_paused,
     counted,
     dtype_in_words,
+    plural,
     require_module,
     shape_in_words,
     tensor_in_words,
@@ -81,9 +82,7 @@ _SUMS = {
     "modules": ("module", "modules"),
 }
 # JSON of what never changes.
-_WORDS = json.dumps(
-    {"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields], "sums": _SUMS}
-)
+_WORDS = json.dumps({"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields]})
 
 
 class StateMap(ThreeFaces, anywidget.AnyWidget):
@@ -302,7 +301,8 @@ def _tensor_as_json(row: Row) -> dict:
 
 
 def _totals_as_json(sums: Totals) -> dict:
-    return asdict(sums) | {"memory": bytes_in_words(sums.nbytes, exact=True)}
+    sent = asdict(sums) | {"memory": bytes_in_words(sums.nbytes, exact=True)}
+    return sent | {"told": _told(sent, sent["memory"])}
 
 
 def _about_as_json(about: About) -> dict:
@@ -351,11 +351,15 @@ def _legend() -> Markup:
     return soft(join(signs, " \u2003"))
 
 
+def _told(sums: dict, memory: str) -> list[list[str]]:
+    """The sums as both faces have them: of what each is, and how much. Lazy tensors are told of
+    where there are some."""
+    numbers = {name: sums[name] for name in _SUMS if sums[name] or name != "lazy"}
+    words = {name: f"{number:,}" for name, number in numbers.items() if name != "memory"}
+    words["memory"] = memory
+    return [[plural(number, *_SUMS[name]), words[name]] for name, number in numbers.items()]
+
+
 def _sums(sums: dict) -> str:
-    told = []
-    for name, (one, many) in _SUMS.items():
-        if name == "memory":
-            told.append(f"{bytes_in_words(sums['nbytes'])} {many}")
-        elif sums[name] or name != "lazy":
-            told.append(counted(sums[name], one, many))
+    told = [f"{much} {what}" for what, much in _told(sums, bytes_in_words(sums["nbytes"]))]
     return ", ".join(told[:2]) + "; " + "; ".join(told[2:])

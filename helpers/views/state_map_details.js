@@ -1,14 +1,8 @@
 // What is known of the row that is selected: its facts, its names, and who sees it.
 
 import { breakable, mark, node } from "./dom.js";
-import { signOf } from "./state_map_rows.js";
-import { count, plural } from "./words.js";
-
-// The sums of a model as pairs, of what and how many; `words` has of what. Memory comes in words.
-export function sumsOf(totals, words) {
-  const known = Object.entries(words).filter(([name]) => totals[name] || name !== "lazy");
-  return known.map(([name, [one, many]]) => [plural(totals[name], one, many), count(totals[name])]);
-}
+import { isModule, signOf } from "./state_map_rows.js";
+import { count } from "./words.js";
 
 function tensorFacts(row) {
   return [
@@ -22,11 +16,11 @@ function tensorFacts(row) {
   ].filter(([, value]) => value !== null);
 }
 
-function factsOf(row, sums) {
+function factsOf(row) {
   const facts = [["type", row.type]];
   if (row.dtype) return [...facts, ...tensorFacts(row)];
   if (row.value !== undefined) return [...facts, ["value", row.value]];
-  return row.totals ? [...facts, ...sumsOf(row.totals, sums)] : facts;
+  return row.totals ? [...facts, ...row.totals.told] : facts;
 }
 
 function namesOf({ names }) {
@@ -49,8 +43,8 @@ function seenLine(answer, about) {
 }
 
 export class Details {
-  constructor({ signs, sees, sums }, ask) {
-    Object.assign(this, { signs, sees, sums, ask });
+  constructor({ signs, sees }, ask) {
+    Object.assign(this, { signs, sees, ask });
     const about = { role: "group", "aria-label": "Details of what is selected" };
     this.element = node("div", { class: "inm-map-details", tabindex: 0, ...about });
   }
@@ -60,7 +54,7 @@ export class Details {
     this.askAbout(row);
     const sign = signOf(row, this.signs);
     const name = row.path ? node("code", "", ...breakable(row.path)) : "The model itself";
-    const facts = factsOf(row, this.sums).flatMap(([key, value]) => [
+    const facts = factsOf(row).flatMap(([key, value]) => [
       node("dt", "", key),
       node("dd", "", value),
     ]);
@@ -76,8 +70,7 @@ export class Details {
 
   // What Python has to be asked for: the sums of a submodule, the other names of a tensor.
   askAbout(row) {
-    const holds = row.kind === "module" && !row.empty;
-    const missing = row.dtype ? !row.names : holds && !row.totals;
+    const missing = row.dtype ? !row.names : isModule(row) && !row.totals;
     if (!missing || row.asked) return;
     row.asked = true;
     this.ask({ type: "about", id: row.id, path: row.path });
