@@ -3,7 +3,7 @@
 
 import { breakable, mark, node } from "./dom.js";
 import { enter } from "./life.js";
-import { counted } from "./words.js";
+import { andMore, counted } from "./words.js";
 
 const COLUMN = { scope: "col", role: "columnheader" };
 
@@ -65,7 +65,7 @@ function wayCell(row, way, { at, more }, given) {
     const place = node("span", "inm-soft", `${position} `);
     return node("div", "inm-ways-item", place, node("code", "", ...breakable(words)));
   });
-  const rest = more ? node("div", "inm-soft", `… and ${counted(more, "more name")}`) : "";
+  const rest = more ? node("div", "inm-soft", andMore(more, "name")) : "";
   return node("td", about, node("div", "", ...items, rest));
 }
 
@@ -175,11 +175,7 @@ function render({ model, el }) {
   const ways = model.get("ways");
   const { bar, inputs, given } = controls();
   const grid = new Grid(ways, model.get("signs"), given);
-  const rest = node(
-    "div",
-    "inm-rest",
-    ways.more ? `… and ${counted(ways.more, "more tensor")}` : "",
-  );
+  const rest = node("div", "inm-rest", andMore(ways.more, "tensor"));
   const scroll = node("div", "inm-scroll", grid.table);
   const root = node("div", "inm inm-ways", bar, scroll, rest, grid.status);
   const { on, leave } = enter(el, root);

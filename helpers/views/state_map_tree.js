@@ -2,7 +2,7 @@
 
 import { mark, node } from "./dom.js";
 import { isModule, parentOf, signOf } from "./state_map_rows.js";
-import { count } from "./words.js";
+import { andMore } from "./words.js";
 
 const arrowOf = (isOpen) => (isOpen ? "▾" : "▸");
 
@@ -97,7 +97,7 @@ export class Tree {
     };
     if (act) {
       const isOpen = act === "plain" && this.rows.unfolded.has(id);
-      const words = act === "more" ? `… and ${count(n)} more: show the next` : `+${n} plain`;
+      const words = act === "more" ? `${andMore(n)}: show the next` : `+${n} plain`;
       const about = {
         "aria-label": words,
         "aria-expanded": act === "plain" && String(isOpen),

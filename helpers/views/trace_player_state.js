@@ -2,7 +2,7 @@
 
 import { breakable, mark, node } from "./dom.js";
 import { FLIGHT, isStill } from "./motion.js";
-import { count } from "./words.js";
+import { andMore } from "./words.js";
 
 const TRAY = "in hand";
 const ROOM = 24; // px before and after what is scrolled to
@@ -102,7 +102,7 @@ export class State {
       return item;
     });
     items.push(...leaving.map(({ entry }) => this.itemOf(entry, "left", "left")));
-    if (more) items.push(node("li", "inm-soft", `… and ${count(more)} more`));
+    if (more) items.push(node("li", "inm-soft", andMore(more)));
     const none = node("span", "inm-soft", there ? "empty" : "not there");
     const list = items.length ? node("ul", "", ...items) : none;
     const about = { class: "inm-player-box", "data-box": name };

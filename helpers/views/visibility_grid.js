@@ -6,7 +6,7 @@ import { breakable, mark, node, shades } from "./dom.js";
 import { enter } from "./life.js";
 import { between, run } from "./motion.js";
 import { Roving } from "./roving.js";
-import { count, counted } from "./words.js";
+import { andMore, count, counted } from "./words.js";
 
 // Tensors down and calls across, or the other way round where it is turned.
 function laidOut({ tensors, calls, answers, turned }) {
@@ -55,10 +55,9 @@ class Grid {
     const label = "Who sees what: calls and tensors";
     this.table = node("table", { role: "grid", "aria-label": label }, this.head, this.body);
     const ask = "Who sees which tensor? Mark each cell where you expect a yes. Then reveal.";
-    const more = grid.more ? `… and ${counted(grid.more, "more tensor")}` : "";
     const first = node("div", "inm-grid-ask inm-prose", ask);
     const scroll = node("div", "inm-scroll", this.table);
-    const rest = node("div", "inm-soft", more);
+    const rest = node("div", "inm-soft", andMore(grid.more, "tensor"));
     const bar = node("div", "inm-bar", this.button);
     this.root = node("div", "inm inm-grid", first, scroll, rest, bar, this.status);
     this.make();

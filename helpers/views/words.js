@@ -2,6 +2,12 @@
 
 export const count = (number) => number.toLocaleString("en-US");
 
-export const plural = (number, one, many = `${one}s`) => (number === 1 ? one : many);
+const plural = (number, one, many = `${one}s`) => (number === 1 ? one : many);
 
 export const counted = (number, one, many) => `${count(number)} ${plural(number, one, many)}`;
+
+// What is said of things that are not shown, `one` is one of them; "" if there are none.
+export function andMore(number, one = "") {
+  if (!number) return "";
+  return `… and ${count(number)} more${one && ` ${plural(number, one)}`}`;
+}
