@@ -5,7 +5,7 @@ import { breakable, mark, node } from "./dom.js";
 import { enter, hear } from "./life.js";
 import { MemoryFilm } from "./memory_map_film.js";
 import { Wires } from "./memory_map_wires.js";
-import { actionOf, button } from "./scrub.js";
+import { actionOf, stepButtons } from "./scrub.js";
 import { count } from "./words.js";
 
 function numberOf(number, isChanged) {
@@ -66,10 +66,7 @@ class MemoryMap {
     this.bar = node(
       "div",
       { class: "inm-scrub", role: "group", "aria-label": "Frames" },
-      button("first", "First frame", "|◀"),
-      button("back", "Back", "◀"),
-      button("forward", "Forward", "▶"),
-      button("last", "Last frame", "▶|"),
+      ...Object.values(stepButtons("frame")),
       this.slider,
       this.counter,
     );

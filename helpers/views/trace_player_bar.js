@@ -2,7 +2,7 @@
 // plays.
 
 import { node } from "./dom.js";
-import { actionOf, button } from "./scrub.js";
+import { actionOf, button, stepButtons } from "./scrub.js";
 import { count } from "./words.js";
 
 const STEP_MS = 550; // ms for a step that is played; a step that changes something stays longer
@@ -42,14 +42,15 @@ export class Bar {
   constructor({ last, changes, show, status, start }) {
     Object.assign(this, { last, changes, show, status, position: start });
     this.slider = node("input", { type: "range", min: 0, max: last, "aria-label": "Step" });
+    const { first, back, forward, last: end } = stepButtons("step");
     this.element = node(
       "div",
       { class: "inm-player-bar inm-scrub", role: "group", "aria-label": "Steps" },
-      button("first", "First step", "|◀"),
-      button("back", "Back", "◀"),
+      first,
+      back,
       this.playing,
-      button("forward", "Forward", "▶"),
-      button("last", "Last step", "▶|"),
+      forward,
+      end,
       node("span", "inm-player-slider", this.slider, ticksOf(last, changes)),
       this.counter,
       button("previous", "Previous change", "◁", word(" Previous change")),
