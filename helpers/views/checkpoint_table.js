@@ -64,7 +64,7 @@ class Table {
       const place = advice.findIndex((one) => one.stage === stage);
       const act = advice[place].asks ? "Suppose so" : "Apply";
       button.textContent = on.includes(stage) ? "Take back" : act;
-      if (which || advice.length > 1) {
+      if (which) {
         button.setAttribute("aria-label", `${button.textContent}: advice ${place + 1}`);
       }
     }

@@ -3,7 +3,7 @@
 
 const STAGE = { width: 1280, height: 720 };
 const SWIPE = 60;
-const NEARLY = 8; // pixels by which a slide may be too tall
+const NEARLY = 8; // pixels by which a slide may be too tall, or not quite at its top
 const STEP = 0.8; // of what is seen of a slide that is taller than the window
 
 const slides = [...document.querySelectorAll(".inm-slide")];
@@ -78,7 +78,7 @@ function back() {
   const slide = slides[at];
   const seen = body(slide);
   const last = fragments(slide).findLast((one) => one.classList.contains("is-shown"));
-  if (seen.scrollTop > 8) seen.scrollBy(0, -seen.clientHeight * STEP);
+  if (seen.scrollTop > NEARLY) seen.scrollBy(0, -seen.clientHeight * STEP);
   else if (last) {
     last.classList.remove("is-shown");
     tell();
