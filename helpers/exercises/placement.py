@@ -10,7 +10,7 @@ from traitlets import Dict
 from helpers.exercises.questions import LESSONS, Question, all_questions
 from helpers.views import ThreeFaces
 from helpers.views.markup import BOX, SOFT, Markup, prose, tag
-from helpers.views.quiz_card import QuizCard
+from helpers.views.quiz_card import TO_ANSWER, QuizCard
 
 _UNKNOWN = "I don't know"
 _ALL_RIGHT = (
@@ -74,9 +74,7 @@ class Placement(ThreeFaces, anywidget.AnyWidget):
             )
             for one in self.placement["questions"]
         )
-        return tag(
-            "div", tag("p", "Run this cell to answer.", style=SOFT), tag("ol", *asked), style=BOX
-        )
+        return tag("div", tag("p", TO_ANSWER, style=SOFT), tag("ol", *asked), style=BOX)
 
 
 def _asked(question: Question) -> dict:

@@ -36,6 +36,7 @@ from helpers.state.walk import (
 )
 
 _NAMES = 20  # of one tensor
+ROOT_NAME = "model"  # what is said for the module itself, whose path is empty
 
 
 class Row(NamedTuple):
@@ -110,8 +111,8 @@ class Stale(LookupError):
 
 
 def root(module: nn.Module) -> Member:
-    """The module itself as a member; its name is "model", as its path is empty."""
-    row = Row("", "model", "", "module", clip(type_name(module)))
+    """The module itself as a member."""
+    row = Row("", ROOT_NAME, "", "module", clip(type_name(module)))
     return Member(row, "", Slot("", "module", module), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from helpers.state.objects import bytes_in_words, share_in_words
 from helpers.state.portions import Portion
+from helpers.state.tree import ROOT_NAME
 from helpers.views.markup import LINE, SOFT, Markup, soft, tag
 from helpers.views.signs import GREY, SIGNS
 
@@ -32,7 +33,7 @@ def _as_json(portion: Portion, total: int, around: str) -> dict:
     }
     if not portion.kind:
         return piece | {"smaller": portion.smaller, "name": f"{portion.smaller:,} smaller"}
-    path = portion.path or "model"
+    path = portion.path or ROOT_NAME
     piece |= {"name": path.removeprefix(around), "path": path, "kind": portion.kind}
     if portion.divided:
         return piece | {"divided": True}

@@ -14,6 +14,8 @@ from helpers.views.markup import Markup, grid, soft, tag
 from helpers.views.outcome_table import outcome_in_words
 from helpers.views.trace_player import TracePlayer, traits_of
 
+_MENUS = {"value": VALUES, "home": HOMES, "route": ROUTES}
+
 
 def offered(route: str) -> tuple[list[str], list[str]]:
     """The values and the homes that can be chosen for `route`."""
@@ -42,9 +44,7 @@ class Menus(anywidget.AnyWidget):
     _esm, _css = front_end("playground")
 
     choices = Dict().tag(sync=True)
-    value, home, route = (
-        Unicode(next(iter(known))).tag(sync=True) for known in (VALUES, HOMES, ROUTES)
-    )
+    value, home, route = (Unicode(next(iter(known))).tag(sync=True) for known in _MENUS.values())
     words = Unicode().tag(sync=True)
 
 
@@ -59,7 +59,7 @@ class Playground(ThreeFaces, widgets.VBox):
     def __init__(self, **chosen: str) -> None:
         self.menus = Menus(**chosen)
         super().__init__([self.menus])
-        self.menus.observe(lambda change: self.show(), names=["value", "home", "route"])
+        self.menus.observe(lambda change: self.show(), names=list(_MENUS))
         self.show()
 
     def show(self) -> None:
@@ -80,7 +80,7 @@ class Playground(ThreeFaces, widgets.VBox):
     def on_page(self) -> list[dict]:
         """Every outcome with its film. What films have in common is sent once."""
         menus, player = page.parts_on_page(self)
-        menus["choices"] = {"names": ["value", "home", "route"], "outcomes": list(_outcomes())}
+        menus["choices"] = {"names": list(_MENUS), "outcomes": list(_outcomes())}
         return [menus, player]
 
     def title(self) -> str:
@@ -88,7 +88,6 @@ class Playground(ThreeFaces, widgets.VBox):
         return f"Playground: {menus}"
 
     def static_face(self) -> Markup:
-        menus = {"value": VALUES, "home": HOMES, "route": ROUTES}
-        rows = ([name, ", ".join(known)] for name, known in menus.items())
+        rows = ([name, ", ".join(known)] for name, known in _MENUS.items())
         words = "Here stand three menus. Run this cell to choose and to see the lines run."
         return tag("div", grid(["menu", "what can be chosen"], rows), soft(words))

@@ -13,6 +13,7 @@ from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import ACCENT, BOX, SOFT, Markup, prose, tag
 
 RIGHT, WRONG = "#009e73", "#cc4488"
+TO_ANSWER = "Run this cell to answer."
 
 
 class QuizCard(ThreeFaces, anywidget.AnyWidget):
@@ -59,7 +60,7 @@ class QuizCard(ThreeFaces, anywidget.AnyWidget):
             tag("p", tag("b", prose(self.prompt)), style="margin:0.4em 0"),
             tag("pre", tag("code", self.code), style="margin:0.6em 0") if self.code else "",
             tag("ul", *rows, style="list-style:none;margin:0;padding:0"),
-            tag("p", "Run this cell to answer.", style=f"{SOFT};margin:0.6em 0 0"),
+            tag("p", TO_ANSWER, style=f"{SOFT};margin:0.6em 0 0"),
             class_="inm-quiz-static",
             style=f"{BOX};border-left:4px solid {ACCENT}",
         )
