@@ -304,10 +304,12 @@ class Gain(nn.Module):
 
 
 class _File(NamedTuple):
-    """What is loaded: names under the path of a Gain, how many numbers, and how."""
+    """What is loaded: names under the path of a Gain, how many numbers, and how, into a model in
+    which mode."""
 
     names: tuple[str, ...]
     strict: bool = True
+    in_eval: bool = False
     width: int = 2
     notes: bool = False  # whether it has those of a class without versions
 
@@ -320,11 +322,11 @@ def _loaded(answer: type, path: str, file: _File) -> Facts:
     others = [key for key in model.state_dict() if "other" in key]
     state = OrderedDict((key, torch.tensor([7.0, 8.0])) for key in others)
     for name in file.names:
-        state[path + name] = torch.arange(file.width) + (5.0 if file.strict else len(name))
+        state[path + name] = torch.arange(file.width) + float(len(name))
     if file.notes:
         state._metadata = {name: {"version": 1} for name, _ in model.named_modules()}
     held = dict(model.named_parameters())
-    model.train(file.strict)
+    model.train(not file.in_eval)
 
     def load(state_dict: dict) -> dict:
         missing, unexpected = model.load_state_dict(state_dict, strict=file.strict)
@@ -344,9 +346,10 @@ _NAMES += [("gain", "sub.scale")]
 
 def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
     """Old and new files, and some that are neither, for a Gain alone and two levels deep."""
-    files = [_File(names, strict) for names in _NAMES for strict in (True, False)]
+    ways = ({"strict": True}, {"strict": False, "in_eval": True})
+    files = [_File(names, **way) for names in _NAMES for way in ways]
     files += [_File(names, width=3) for names in _NAMES]
-    files += [_File((name,), strict, 1) for name in ("gain", "scale") for strict in (True, False)]
+    files += [_File((name,), **way, width=1) for name in ("gain", "scale") for way in ways]
     files += [_File((name,), notes=True) for name in ("gain", "scale")]
     for path in ("", "inner.", "outer.scale."):
         for file in files:
@@ -354,7 +357,7 @@ def _files(answer: type) -> Iterator[tuple[str, Callable[[], Facts]]]:
             words = f"`load_state_dict(..., strict={file.strict})` with the keys {keys}"
             words += {1: " and one number", 3: " and three numbers"}.get(file.width, "")
             words += " and notes in `_metadata`" * file.notes
-            words += ", in eval mode" * (not file.strict)
+            words += ", in eval mode" * file.in_eval
             yield words, partial(_loaded, answer, path, file)
 
 
