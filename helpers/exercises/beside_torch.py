@@ -571,13 +571,14 @@ def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
         for place, (key, value) in enumerate(module.state_dict().items())
     }
     keys = [*state] or ["x"]
-    sized = [key for key in state if state[key].dim()] or ["more"]  # torch forgives one number
+    # Of a list torch takes the first number for a tensor that has one alone.
+    alone = [key for key in state if not state[key].dim()]
+    sized = [key for key in state if key not in alone] or ["more"]
     if how in ("less", "all"):
         state.pop(keys[-1], None)
     if how in ("more", "all"):
-        alone = "x" in state and not state["x"].dim()
         state |= {f"{key}.more": torch.ones(1) for key in state}
-        state |= {} if alone else {"x": torch.full((2,), 9.0)}
+        state |= {"x": torch.full((2,), 9.0)} if "x" not in alone else {}
     if how in ("longer", "all"):
         state[sized[0]] = torch.ones(5)
     if how == "stretched":
