@@ -36,6 +36,7 @@ from helpers.state.torch_private import (
 FREE = frozenset(
     {"shape", "grad", "identity", "memory", "numbers", "order", "kind", "metadata"}
     | {"marks"}  # what somebody hangs on a tensor, and that it has no gradient
+    | {"among"}  # which objects in the result are the same
 )
 _MOST = 1000  # entries of a container, numbers of a tensor
 _DEEPEST = 20
