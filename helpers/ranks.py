@@ -102,9 +102,7 @@ class Ranks:
             self._kill()
             raise
         if any(outcome.ended for outcome in outcomes):
-            for process in self._processes:
-                process.kill()
-                process.join()
+            self._end()
         for rank, one in enumerate(outcomes):
             _show(rank, [*one.shown, one.error] if one.ended and rank in ends else one.shown)
         failed = [line for at, one in enumerate(outcomes) for line in self._failed(at, one, ends)]
@@ -131,10 +129,13 @@ class Ranks:
         self._kill()
 
     def _kill(self) -> None:
+        self._end()
+        self._logs.cleanup()
+
+    def _end(self) -> None:
         for process in self._processes:
             process.kill()
             process.join()
-        self._logs.cleanup()
 
     def _log(self, rank: int) -> Path:
         return Path(self._logs.name) / f"rank-{rank}.txt"
