@@ -5,6 +5,8 @@ small enough.
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,6 +66,13 @@ def test_a_view_carries_its_page_only_while_one_is_made(monkeypatch):
     (code,) = given_to_page["views"].values()
     assert code == {"script": card._esm, "style": card._css}
     assert unpacked(given_to_page["data"])[0]["state"]["prompt"] == card.prompt
+
+
+def test_the_settings_of_nbconvert_ask_for_pages_by_the_name_that_views_look_for(monkeypatch):
+    monkeypatch.setenv(WANTED, "")
+    assert not page.is_wanted()
+    runpy.run_path(str(Path(page.__file__).parent / "exported" / "jupyter_nbconvert_config.py"))
+    assert page.is_wanted()
 
 
 def test_two_views_of_a_kind_share_their_code():

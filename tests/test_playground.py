@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from helpers import Playground
-from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES
+from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES
 from helpers.views.outcome_table import outcome_in_words
 from tests.html_page import Page
-
-EARLY = "before Module.__init__"
 
 
 def test_the_menus_run_what_is_chosen():
@@ -20,7 +18,7 @@ def test_the_menus_run_what_is_chosen():
     assert view.menus.words == outcome_in_words(view.outcome) and view.outcome.error == "KeyError"
     view.menus.route = "del"
     assert view.menus.choices["value"] == [] and view.outcome.error == "AttributeError"
-    view.menus.route = EARLY
+    view.menus.route = BEFORE_INIT
     assert view.menus.choices["home"] == list(EARLY_HOMES) and view.menus.home == "class attribute"
     assert "before Module.__init__() call" in view.menus.words and view.menus.choices[
         "value"
@@ -32,8 +30,12 @@ def test_the_menus_run_what_is_chosen():
 def test_a_home_that_is_not_there_before_init_gives_way_to_the_first():
     view = Playground()
     view.menus.home = "buffer"
-    view.menus.route = EARLY
-    assert (view.outcome.home, view.outcome.route, view.menus.home) == ("nowhere", EARLY, "nowhere")
+    view.menus.route = BEFORE_INIT
+    assert (view.outcome.home, view.outcome.route, view.menus.home) == (
+        "nowhere",
+        BEFORE_INIT,
+        "nowhere",
+    )
 
 
 def test_no_player_is_left_over():

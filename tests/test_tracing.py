@@ -41,7 +41,7 @@ from helpers.tracing.listing import listings_of
 from helpers.tracing.river import beds, beds_of, course_in_words
 from helpers.tracing.source import FILE, module_source, source_lines
 from helpers.tracing.story import films, moves_of, short_name
-from helpers.tracing.trials import EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
+from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, grid, run
 from helpers.tracing.watch import BOXES, Watch, Wording
 from tests.lesson_kernel import ROOT
 from tests.modules import fingerprint
@@ -1493,7 +1493,6 @@ def test_lines_of_no_module_have_a_film():
 # --- the playground's engine ----------------------------------------------------------------------
 
 
-EARLY = "before Module.__init__"
 GRID = grid()
 
 
@@ -1530,8 +1529,8 @@ class Named(nn.Module):
 
 def a_module(home, route):
     if home == "class attribute":
-        return Named(early=route == EARLY)
-    module = Bare() if route == EARLY else nn.Module()
+        return Named(early=route == BEFORE_INIT)
+    module = Bare() if route == BEFORE_INIT else nn.Module()
     match home:
         case "plain":
             module.x = torch.zeros(3)
@@ -1571,7 +1570,7 @@ def by_hand(value, home, route):
     try:
         if route == "del":
             del module.x
-        elif route in ("setattr", EARLY):
+        elif route in ("setattr", BEFORE_INIT):
             module.x = a_value(value)
         else:
             getattr(module, route)("x", a_value(value))
@@ -1595,7 +1594,7 @@ def test_every_outcome_is_what_plain_torch_calls_give(route):
 def test_the_grid_has_each_combination_once_and_no_other():
     tried = [(one.route, one.value, one.home) for one in GRID]
     assert len(set(tried)) == len(tried) == 4 * 8 * 7 + 7 + 8 * 3
-    assert {home for route, _, home in tried if route == EARLY} == set(EARLY_HOMES)
+    assert {home for route, _, home in tried if route == BEFORE_INIT} == set(EARLY_HOMES)
     assert {value for route, value, _ in tried if route == "del"} == {""}
     assert [pair[1:] for pair in tried if pair[0] == "setattr"] == [
         (value, home) for value in VALUES for home in HOMES
@@ -1659,7 +1658,7 @@ def test_a_hook_of_the_learner_takes_part(request):
         (("Tensor", "nowhere", "<b>"), "there is no route '<b>'"),
         (("", "nowhere", "setattr"), "there is no value ''"),
         (("Tensor", "plain", "del"), "del takes no value: pass ''"),
-        (("Tensor", "buffer", EARLY), "no name can live in 'buffer'"),
+        (("Tensor", "buffer", BEFORE_INIT), "no name can live in 'buffer'"),
         (("x" * 5000, "nowhere", "setattr"), "5000 in all"),
     ],
 )
@@ -1749,7 +1748,7 @@ def test_the_way_of_an_assignment_is_what_the_trace_decided(name):
 
 def test_each_assignment_of_the_playground_ends_where_its_way_says():
     for one in grid():
-        if one.route not in ("setattr", "before Module.__init__"):
+        if one.route not in ("setattr", BEFORE_INIT):
             assert films(one.steps)[0]["river"]["courses"] == []
             continue
         found = films(one.steps)[0]["river"]

@@ -15,8 +15,8 @@ from helpers.views.quiz_card import TO_ANSWER, QuizCard
 _UNKNOWN = "I don't know"
 _ALL_RIGHT = (
     "All ten are right: begin where you like. Two lessons are worth it in any case: {clinic}, "
-    "where you diagnose thirteen models and one of your own, and {build}, where you write the "
-    "class. No question was about that one.",
+    "where you diagnose models that real projects had and one of your own, and {build}, where you "
+    "write the class. No question was about that one.",
     "Of the others, read the recap table at the end, and begin with the lesson where a line "
     "surprises you.",
 )
