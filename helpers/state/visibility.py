@@ -167,16 +167,15 @@ _ALONE = {kind: Home(frozenset({kind}), ()) for kind in REGISTERED}  # as nearly
 def homes_of(tensors: Iterable[Standing]) -> dict[int, Home]:
     """id of each tensor that is registered -> where."""
     homes: dict[int, Home] = {}
-    for one in tensors:
-        kind, key = one.slot.kind, id(one.slot.value)
+    for _, (_, kind, value), rules in tensors:
         if kind not in REGISTERED:
             continue
-        known = homes.get(key)
-        if known is None and not one.rules:
-            homes[key] = _ALONE[kind]
+        known = homes.get(id(value))
+        if known is None and not rules:
+            homes[id(value)] = _ALONE[kind]
         else:
             known = known or NO_HOME
-            homes[key] = Home(known.kinds | {kind}, (*known.rules, *one.rules))
+            homes[id(value)] = Home(known.kinds | {kind}, (*known.rules, *rules))
     return homes
 
 
