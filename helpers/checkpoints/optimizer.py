@@ -211,9 +211,9 @@ def _group_mismatches(own: list[dict], theirs: list[dict]) -> Iterator[Mismatch]
     if len(own) != len(theirs):
         yield Mismatch(GROUPS, (len(own),), (len(theirs),))
     for number, (one, other) in enumerate(zip(own, theirs, strict=False)):
-        sizes = (len(one[PARAMS]),), (len(other[PARAMS]),)
-        if sizes[0] != sizes[1]:
-            yield Mismatch(f"{GROUPS}[{number}]['{PARAMS}']", *sizes)
+        size, saved_size = (len(one[PARAMS]),), (len(other[PARAMS]),)
+        if size != saved_size:
+            yield Mismatch(f"{GROUPS}[{number}]['{PARAMS}']", size, saved_size)
         names = zip(one.get(NAMES, ()), other.get(NAMES, ()), strict=False)
         for place, (name, saved) in enumerate(names):
             if name != saved:
