@@ -1,19 +1,22 @@
 """Let me see and touch it: the views, and what they share.
 
 Each view has an ES module and a style sheet beside it, and three faces. It takes data and knows
-nothing of torch's rules. `state_map` draws the tree of a module, under the `byte_strip` of its
-parts; `visibility_table` says who sees a tensor, `visibility_grid` asks it first; `parameter_ways`
-has the ways to list parameters, `memory_map` names and memory, `findings_table` what `audit` found.
-`trace_player` steps through a trace, with the `river` of its questions; `outcome_table` and
-`playground` show attempts. `checkpoint_table` shows how a checkpoint fits, and `checkpoint_wires`
-which keys are joined. `quiz_card` asks a question, `redraw` is a slider over a figure.
+nothing of torch's rules. Where the module is in several files, their names begin with the same
+word, and the first lines of each say what it is for. `state_map` draws the tree of a module, under
+the `byte_strip` of its parts; `visibility_table` says who sees a tensor, `visibility_grid` asks it
+first; `parameter_ways` has the ways to list parameters, `memory_map` names and memory,
+`findings_table` what `audit` found. `trace_player` steps through a trace, with the `river` of its
+questions; `outcome_table` and `playground` show attempts. `checkpoint_table` shows how a checkpoint
+fits, and `checkpoint_wires` which keys are joined. `quiz_card` asks a question, `redraw` is a
+slider over a figure.
 
 `signs` has the glyph and the colours of a kind of state, in both themes, `markup` the parts of a
 still face. `bundle` joins the files of a live one; these share elements (`dom.js`), counts
 (`words.js`), how a view comes and goes (`life.js`), keys (`roving.js`, `scrub.js`), movement
 (`motion.js`), drawings (`svg.js`) and tables from Python (`records.js`). `page` is how the live one
-comes onto a page without a kernel. `lesson_slides` decides what of a lesson goes onto which slide,
-and `exported` has the templates and the looks of pages and slides.
+comes onto a page without a kernel; there `host.js` stands in for Python, and remembers answers.
+`lesson_slides` decides what of a lesson goes onto which slide, and `exported` has the templates and
+the looks of pages and slides.
 
 Imports: `state`, `tracing`, `checkpoints`.
 """

@@ -1,4 +1,5 @@
-// The film as it came from Python, tables whose rows refer to each other by place, read by name.
+// The film as it came from Python, tables whose rows refer to each other by place, read by name. It
+// says what is known at each step: which statements have run, and which a test has passed over.
 
 import { recordsOf } from "./records.js";
 
