@@ -95,6 +95,8 @@ def _tokens(lines: list[str]) -> list[str]:
             line = found[at]
             if line and (line[-2] == name or part.isspace()):
                 line[-1] += part
+            elif line and part and line[-1].isspace():  # the indentation goes with what follows
+                line[-2:] = [name, line[-1] + part]
             elif part:
                 line += [name, part]
     return [_joined(line) for line in found]

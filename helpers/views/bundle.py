@@ -19,7 +19,7 @@ _DECLARED = r"(export )?(?:class|const|let|(?:async )?function\*?) (\w+)\b"
 _DECLARATION = re.compile(rf"^{_DECLARED}", re.MULTILINE)
 # Of CSS, and of JavaScript: one that has a line to itself, or ends one after a mark that ends code.
 _COMMENT = re.compile(r"/\*.*?\*/|(?:^ *|(?<=[;,{\[(]) )// [^\n]*$", re.DOTALL | re.MULTILINE)
-_SPACES = re.compile(r'(?P<quoted>"[^"\n]*")|(?<=[:,]) | (?={)|(?<=})\n|;(?=})')
+_SPACES = re.compile(r'(?P<quoted>"[^"\n]*")|(?<=[:,>]) | (?=[{>])|(?<=})\n|;(?=})')
 _DEFAULT = "export default { render };"
 # The formatter indents whatever is inside another thing, so a line that is not indented begins a
 # statement, ends one, or is a comment.
@@ -76,8 +76,8 @@ def _packed(text: str) -> str:
 
 
 def _closed_up(style: str) -> str:
-    """CSS without what means nothing: a space after a colon or a comma and before "{", a semicolon
-    before "}", a line's end after it. What stands in quotes is left as it is.
+    """CSS without what means nothing: a space after a colon or a comma, before "{" and around
+    ">", a semicolon before "}", a line's end after it. What stands in quotes is left as it is.
     """
     return _SPACES.sub(lambda found: found["quoted"] or "", style)
 

@@ -66,7 +66,7 @@ class MemoryMap {
     this.bar = node(
       "div",
       { class: "inm-scrub", role: "group", "aria-label": "Frames" },
-      ...Object.values(stepButtons("frame")),
+      ...stepButtons("frame"),
       this.slider,
       this.counter,
     );

@@ -17,13 +17,13 @@ export function button(action, label, ...words) {
   return node("button", { type: "button", class: "inm-button", ...about }, ...words);
 }
 
-// The four that every such view has; `what` is the name of a position.
-export const stepButtons = (what) => ({
-  first: button("first", `First ${what}`, "|◀"),
-  back: button("back", "Back", "◀"),
-  forward: button("forward", "Forward", "▶"),
-  last: button("last", `Last ${what}`, "▶|"),
-});
+// The four that every such view has, from the first to the last; `what` is the name of a position.
+export const stepButtons = (what) => [
+  button("first", `First ${what}`, "|◀"),
+  button("back", "Back", "◀"),
+  button("forward", "Forward", "▶"),
+  button("last", `Last ${what}`, "▶|"),
+];
 
 // The name of what a key does; undefined for a key that is left to the slider, to a button, or to
 // the page.

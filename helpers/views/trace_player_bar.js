@@ -42,7 +42,7 @@ export class Bar {
   constructor({ last, changes, show, status, start }) {
     Object.assign(this, { last, changes, show, status, position: start });
     this.slider = node("input", { type: "range", min: 0, max: last, "aria-label": "Step" });
-    const { first, back, forward, last: end } = stepButtons("step");
+    const [first, back, forward, end] = stepButtons("step");
     this.element = node(
       "div",
       { class: "inm-player-bar inm-scrub", role: "group", "aria-label": "Steps" },
