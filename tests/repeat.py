@@ -88,7 +88,8 @@ class Strict:
 def copy_of_the_course(name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="repeat-") as folder:
         course = Path(folder) / name
-        ignored = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "site")
+        made = (".git", ".venv", ".*_cache", ".hypothesis", ".screenshots", "*.egg-info", "site")
+        ignored = shutil.ignore_patterns(*made, "__pycache__")
         shutil.copytree(ROOT, course, ignore=ignored)
         yield course
 

@@ -48,9 +48,9 @@ if any("ipykernel" in word for word in sys.orig_argv):
 # A sum that forgets the buffers. A map shows it in its static face, and nbval compares that.
 CHANGED_HELPER = """
 from dataclasses import replace as _replace
-_right = sums
-def sums(modules, parameters, buffers, nbytes):
-    return _replace(_right(modules, parameters, buffers, nbytes), buffers=0)
+_right = totals_of
+def totals_of(*counted):
+    return _replace(_right(*counted), buffers=0)
 """
 
 
