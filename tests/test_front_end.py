@@ -51,7 +51,8 @@ def test_a_style_sheet_is_joined_in_the_same_way(tmp_path):
         tmp_path,
         view__css='@import "./base.css";\n@import "./more.css";\n\n.view {\n}\n',
         more__css='@import "./base.css";\n\n.more {\n}\n',
-        base__css='/* The\n   ground. */\n.base {\n  top: 0; /* here */\n  content: "a: b {";\n}\n.base > a {\n}\n',
+        base__css='/* The\n   ground. */\n.base {\n  top: 0; /* here */\n  content: "a: b {";\n}\n'
+        ".base > a {\n}\n",
     )
     assert bundle(view).startswith('.base{top:0;content:"a: b {"}.base>a{}.more{')
     assert re.findall(r"\.\w+", bundle(view)) == [".base", ".base", ".more", ".view"]
