@@ -7,6 +7,13 @@ from pathlib import Path
 
 from tests.notebook_files import code_cells, faces, read
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# What JupyterLab lets pass of a still face before a reader trusts the notebook. Of the styles it
+# drops those with a var().
+ELEMENTS = {"div", "span", "b", "pre", "details", "summary"}
+ELEMENTS |= {"table", "thead", "tbody", "tr", "th", "td"}
+ATTRIBUTES = {"class", "style", "title", "scope", "open"}
+
 
 class Page(HTMLParser):
     """`tags` holds (name, attributes) of every element, `words` all text seen, `rows` the texts of
@@ -52,6 +59,22 @@ class Page(HTMLParser):
         self.words += data
         if {"th", "td"} & set(self.unclosed):
             self.rows[-1][-1] += data
+
+
+def faces_of(view: object) -> dict[str, object]:
+    """What a view shows, by the kind of it; a table that is no widget has two kinds."""
+    if hasattr(view, "_repr_mimebundle_"):
+        return view._repr_mimebundle_()[0]
+    return {"text/plain": repr(view), "text/html": view._repr_html_()}
+
+
+def assert_safe(html: str) -> Page:
+    """A still face as it is before trust: nothing of it is dropped."""
+    page = Page(html)
+    assert page.unclosed == []
+    assert page.elements <= ELEMENTS and page.attributes <= ATTRIBUTES
+    assert not any("var(" in attributes.get("style", "") for _, attributes in page.tags)
+    return page
 
 
 def saved_static_faces(path: Path) -> list[str]:

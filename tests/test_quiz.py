@@ -11,10 +11,9 @@ from helpers.exercises.placement import placing_questions
 from helpers.exercises.questions import LESSONS, Option, all_questions, read_questions
 from helpers.views.markup import prose
 from helpers.views.quiz_card import RIGHT, WRONG, QuizCard
-from tests.html_page import Page
+from tests.html_page import WIDGET, Page
 from tests.proofs import position, proven, the_true_one, unused
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><img src=x onerror=alert(1)> \"'&` \u202e\n" + "x" * 10_000
 NAMES = {
     "00": "card 01-delete 01-adam 02-frozen 02-twice 03-keep 03-norm 04-scale 05-after 05-file "

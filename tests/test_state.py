@@ -30,7 +30,7 @@ from helpers.state.totals import census, totals
 from helpers.state.visibility import Seen, Sight, experiment, visibility
 from helpers.state.ways import WAYS, Ways, ways
 from helpers.views import visibility_table
-from tests.html_page import Page
+from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.modules import (
     NAMES,
     Hostile,
@@ -1513,7 +1513,6 @@ def test_the_question_has_the_answers_of_the_table_and_keeps_them_in_a_fold():
 # --- the ways to read parameters ---
 
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {
     "FT"[recurse] + "FT"[once]: (recurse, once)
     for recurse, once in product((True, False), repeat=2)
@@ -1687,12 +1686,8 @@ def test_what_is_no_module_is_a_type_error_that_says_what_to_pass(call, value):
         call(value)
 
 
-def faces(view: ParameterWays) -> dict:
-    return view._repr_mimebundle_()[0]
-
-
 def test_there_are_three_faces_the_same_every_time():
-    first, second = (faces(ParameterWays(reader())) for _ in range(2))
+    first, second = (faces_of(ParameterWays(reader())) for _ in range(2))
     assert set(first) == {"text/plain", "text/html", WIDGET}
     assert first["text/plain"] == (
         "ParameterWays of Module: _parameters 0, named_parameters() 5, parameters() 5, "
@@ -1705,27 +1700,7 @@ def test_there_are_three_faces_the_same_every_time():
 def test_the_static_face_is_a_table_with_every_name_and_where_it_is_missing():
     model = reader()
     model.register_parameter("bias", None)
-    page = Page(faces(ParameterWays(model))["text/html"])
-    assert page.unclosed == []
-    assert {tag for tag, _ in page.tags} == {
-        "div",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "span",
-    }
-    assert {name for _, attributes in page.tags for name in attributes} <= {
-        "class",
-        "style",
-        "title",
-        "scope",
-    }
-    assert not any(
-        "var(" in attributes.get("style", "") for _, attributes in page.tags
-    )  # dropped before trust
+    page = assert_safe(faces_of(ParameterWays(model))["text/html"])
     for name in [
         *(name for name, _ in model.named_parameters()),
         *model.state_dict(),
@@ -1744,7 +1719,9 @@ def test_the_static_face_is_a_table_with_every_name_and_where_it_is_missing():
 
 
 def test_the_static_face_of_a_large_model_is_cut_and_counted():
-    page = Page(faces(ParameterWays(nn.Transformer(device="meta", batch_first=True)))["text/html"])
+    page = Page(
+        faces_of(ParameterWays(nn.Transformer(device="meta", batch_first=True)))["text/html"]
+    )
     assert len([tag for tag, _ in page.tags if tag == "tr"]) == 1 + 40
     assert "… and 144 more tensors" in page.words
 
@@ -1753,7 +1730,7 @@ def test_hostile_names_stay_text_in_every_face():
     model = type("<b>Model\n", (nn.Module,), {})()
     for name in NAMES:
         model._parameters[name] = nn.Parameter(torch.ones(1))
-    shown = faces(ParameterWays(model))
+    shown = faces_of(ParameterWays(model))
     page = Page(shown["text/html"])
     assert page.unclosed == [] and {"script", "img", "b"}.isdisjoint(tag for tag, _ in page.tags)
     assert "<script>alert(1)</script>" in page.words

@@ -22,31 +22,17 @@ from helpers.state import tree
 from helpers.state.portions import Portion, portions_of
 from helpers.state.totals import census, totals
 from helpers.views.signs import SIGNS
-from tests.html_page import Page
+from tests.html_page import WIDGET, assert_safe, faces_of
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, hostile_module, modules
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def faces(view: StateMap) -> dict:
-    return view._repr_mimebundle_()[0]
 
 
 def large(count: int = 400) -> nn.Module:
     return nn.Sequential(*(nn.Linear(1, 1, device="meta") for _ in range(count)))
 
 
-def assert_safe(html: str) -> Page:
-    page = Page(html)
-    assert page.unclosed == []
-    assert {tag for tag, _ in page.tags} <= {"div", "span", "details", "summary"}
-    assert {name for _, attrs in page.tags for name in attrs} <= {"class", "style", "title", "open"}
-    return page
-
-
 def test_there_are_three_faces_and_the_plain_one_is_a_line():
-    shown = faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
+    shown = faces_of(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"] == (
         "StateMap of Sequential: 3 modules, 15 parameter elements (15 trainable), "
@@ -56,7 +42,7 @@ def test_there_are_three_faces_and_the_plain_one_is_a_line():
 
 def test_the_static_face_shows_names_signs_shapes_and_totals():
     page = assert_safe(
-        faces(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"]
+        faces_of(StateMap(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))["text/html"]
     )
     for words in (
         "model Sequential",
@@ -73,11 +59,11 @@ def test_the_static_face_shows_names_signs_shapes_and_totals():
 
 
 def test_the_static_face_of_a_large_model_is_cut_and_says_how_much_is_left_out():
-    page = assert_safe(faces(StateMap(large()))["text/html"])
+    page = assert_safe(faces_of(StateMap(large()))["text/html"])
     assert "… and 361 more" in page.words  # 400 layers and `training`, 40 of them sent
     assert (
-        len(faces(StateMap(large(40_000)))["text/html"])
-        < len(faces(StateMap(large()))["text/html"]) + 200
+        len(faces_of(StateMap(large(40_000)))["text/html"])
+        < len(faces_of(StateMap(large()))["text/html"]) + 200
     )
 
 
@@ -93,7 +79,7 @@ def test_what_stands_beside_a_name_and_the_label_of_the_root_are_said_once_for_b
         "0.bias": "None",
         "1": "Sequential, inside itself: not entered",
     }
-    page = assert_safe(faces(view)["text/html"])
+    page = assert_safe(faces_of(view)["text/html"])
     for path, note in sent.items():
         assert f"{path.rpartition('.')[2] or 'model'} {note}" in page.words
     assert [row.get("label") for row in view.rows[:2]] == ["module", None]
@@ -106,7 +92,7 @@ def test_what_stands_beside_a_name_and_the_label_of_the_root_are_said_once_for_b
 def test_any_generated_module_has_its_faces_and_stays_as_it_was(module):
     before = fingerprint(module)
     view = StateMap(module)
-    shown = faces(view)
+    shown = faces_of(view)
     json.dumps(view.get_state(), default=str)
     assert fingerprint(module) == before
     assert_safe(shown["text/html"])
@@ -120,7 +106,7 @@ def test_a_hostile_name_stays_text(name):
     model._parameters[name] = nn.Parameter(torch.ones(1))
     model._modules[name + "m"] = nn.ReLU()
     setattr(model, name + "v", name)
-    page = assert_safe(faces(StateMap(model))["text/html"])
+    page = assert_safe(faces_of(StateMap(model))["text/html"])
     assert name[:100] in page.words
     assert StateMap(model).answer({"type": "filter", "text": name[:50]})["more"] == 0
 
@@ -128,7 +114,7 @@ def test_a_hostile_name_stays_text(name):
 def test_code_of_a_hostile_module_never_runs():
     module = hostile_module()
     view = StateMap(module)
-    faces(view)
+    faces_of(view)
     for row in view.rows:
         for kind in ("children", "about", "preview"):
             reply = view.answer({"type": kind, "id": row["id"], "path": row["path"], "start": 0})
@@ -282,7 +268,7 @@ def test_the_strip_of_ten_thousand_modules_is_a_few_kilobytes():
 
 def test_the_static_face_has_the_strip_as_wide_as_its_bytes():
     page = assert_safe(
-        faces(StateMap(nn.Sequential(nn.Linear(9, 2), nn.BatchNorm1d(3))))["text/html"]
+        faces_of(StateMap(nn.Sequential(nn.Linear(9, 2), nn.BatchNorm1d(3))))["text/html"]
     )
     titles = [attrs["title"] for _, attrs in page.tags if "%" in attrs.get("title", "")]
     assert titles[0] == "0.weight: 72 bytes, 53%"
@@ -348,7 +334,7 @@ def test_names_and_sizes_that_json_and_utf_8_cannot_hold_are_shown_all_the_same(
         "jagged", torch.nested.nested_tensor([torch.zeros(2), torch.zeros(4)], layout=torch.jagged)
     )
     view = StateMap(model)
-    shown = faces(view)
+    shown = faces_of(view)
     json.dumps(view.rows).encode()
     shown["text/html"].encode()
     assert "\\ud800x" in assert_safe(shown["text/html"]).words

@@ -16,43 +16,10 @@ from torch import nn
 
 from helpers import TracePlayer, compare, parting, trace
 from helpers.tracing.story import films
-from helpers.views.trace_player import TracePair
-from tests.html_page import Page
+from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, modules
 from tests.test_tracing import assigned, built, parameter
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def faces(view: TracePlayer | TracePair) -> dict:
-    return view._repr_mimebundle_()[0]
-
-
-def assert_safe(html: str) -> Page:
-    page = Page(html)
-    assert page.unclosed == []
-    assert {tag for tag, _ in page.tags} <= {
-        "div",
-        "span",
-        "b",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-    }
-    assert {name for _, attributes in page.tags for name in attributes} <= {
-        "class",
-        "style",
-        "title",
-        "scope",
-    }
-    assert not any(
-        "var(" in attributes.get("style", "") for _, attributes in page.tags
-    )  # dropped before trust
-    return page
 
 
 def test_a_trace_of_nothing_says_so_and_why():
@@ -111,7 +78,7 @@ def test_there_are_three_faces_the_same_in_another_process():
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
-    shown = faces(TracePlayer(assigned(parameter())))
+    shown = faces_of(TracePlayer(assigned(parameter())))
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"].startswith("TracePlayer, trace of torch's module.py on Linear: ")
     assert len(shown["text/plain"].splitlines()) == 1
@@ -150,14 +117,14 @@ class Liar(Exception):
 def test_a_hostile_name_stays_text(name):
     module = type("<b>Model\n", (nn.Module,), {})()
     steps = assigned(parameter(), name, module)
-    shown = faces(TracePlayer(steps))
+    shown = faces_of(TracePlayer(steps))
     page = assert_safe(shown["text/html"])
     assert "<b>Model" in page.words and len(shown["text/plain"].splitlines()) == 1
     if steps.error is None:
         assert f"{name[:50]}" in page.words
     json.dumps(films(steps)[0]).encode()
     both = compare(steps, assigned(7, name, module))
-    assert_safe(faces(both)["text/html"])
+    assert_safe(faces_of(both)["text/html"])
 
 
 def test_a_hostile_error_stays_text():
@@ -176,7 +143,7 @@ def test_any_generated_module_has_a_film_and_faces_and_stays_as_it_was(module):
     steps = assigned(parameter(), "assigned", module)
     before = fingerprint(module)
     view = TracePlayer(steps)
-    assert_safe(faces(view)["text/html"])
+    assert_safe(faces_of(view)["text/html"])
     json.dumps(view.get_state(), default=str).encode()
     assert fingerprint(module) == before
     view.close()
@@ -241,7 +208,7 @@ def test_comparing_says_where_the_paths_part_and_opens_both_there():
     decided = "isinstance(value, Parameter): True in the first, False in the second"
     assert both.words == f"The paths part in Module.__setattr__ at {decided}."
     assert both.moments[both.start] == (place.step - 1, place.step - 1)  # the test that decided
-    shown = faces(both)
+    shown = faces_of(both)
     assert set(shown) == {"text/plain", "text/html", WIDGET}
     assert shown["text/plain"] == f"Comparison of two traces: {both.words}"
     page = assert_safe(shown["text/html"])

@@ -38,7 +38,7 @@ from helpers.state.walk import KINDS
 from helpers.tracing.trials import grid
 from helpers.views.signs import SIGNS
 from tests.carried import views
-from tests.html_page import Page
+from tests.html_page import Page, faces_of
 from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
 from tests.told import assert_told
@@ -100,13 +100,6 @@ VIEWS: dict[str, Callable[[], object]] = {
 each_view = pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
 
 
-def faces(view: object) -> dict[str, object]:
-    """What a view shows, by the kind of it; a table that is no widget has two kinds."""
-    if hasattr(view, "_repr_mimebundle_"):
-        return view._repr_mimebundle_()[0]
-    return {"text/plain": repr(view), "text/html": view._repr_html_()}
-
-
 def test_every_view_is_tried_here():
     assert set(views()) | {"Placement"} == set(VIEWS)
 
@@ -114,7 +107,7 @@ def test_every_view_is_tried_here():
 @each_view
 def test_a_view_has_a_still_picture_and_a_line_of_text_beside_what_is_live(make):
     view = make()
-    shown = faces(view)
+    shown = faces_of(view)
     live = {WIDGET_VIEW} if hasattr(view, "comm") else set()
     assert set(shown) == {"text/plain", "text/html"} | live
     assert shown["text/plain"] == repr(view) and len(repr(view).splitlines()) == 1
@@ -122,7 +115,7 @@ def test_a_view_has_a_still_picture_and_a_line_of_text_beside_what_is_live(make)
 
 @each_view
 def test_the_still_picture_survives_a_page_that_is_not_trusted(make):
-    page = Page(faces(make())["text/html"])
+    page = Page(faces_of(make())["text/html"])
     assert page.unclosed == [] and page.words.strip()
     assert not page.elements & {"script", "svg", "iframe", "object", "embed", "input", "button"}
     assert not any(name.startswith("on") or name == "id" for name in page.attributes)
@@ -130,7 +123,7 @@ def test_the_still_picture_survives_a_page_that_is_not_trusted(make):
 
 @each_view
 def test_what_is_saved_is_the_same_each_time(make):
-    first, second = faces(make()), faces(make())
+    first, second = faces_of(make()), faces_of(make())
     assert [first[kind] == second[kind] for kind in ("text/plain", "text/html")] == [True, True]
 
 
@@ -160,7 +153,7 @@ OF_ONE: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("make", OF_ONE.values(), ids=OF_ONE)
 def test_of_one_thing_no_face_speaks_as_of_several(make):
-    shown = faces(make())
+    shown = faces_of(make())
     page = Page(shown["text/html"])
     several = re.compile(
         r"\b(?<![\d.,])1 (?:more |\w+ )?"
@@ -174,7 +167,7 @@ def told_of(view: object) -> Iterator[str]:
     """What a view shows and what it sends: its line of text, the words of the still picture and how
     many of its elements look in which way, and its own part of the state.
     """
-    shown = faces(view)
+    shown = faces_of(view)
     yield shown["text/plain"]
     page = Page(shown["text/html"])
     yield " ".join(page.words.split())
@@ -235,12 +228,12 @@ def test_what_the_handler_raises_is_shown_as_text(view):
 
 
 def test_the_still_picture_says_what_the_slider_does_wherever_it_stands(view):
-    before = faces(view)
+    before = faces_of(view)
     assert repr(view) == "Redraw: a slider for height, from 1 to 3"
     assert "Run this cell to move it." in before["text/html"]
     assert "img" not in Page(before["text/html"]).elements
     view.at = 1
-    after = faces(view)
+    after = faces_of(view)
     assert [after[kind] == before[kind] for kind in ("text/plain", "text/html")] == [True, True]
 
 
