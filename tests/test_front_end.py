@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.views.bundle import bundle, front_end
-from helpers.views.markup import ACCENT
+from helpers.views.markup import ACCENT, PROSE
 from helpers.views.quiz_card import QuizCard
 from tests.lesson_kernel import ROOT
 
@@ -200,6 +200,17 @@ def test_a_fault_is_noticed(tools):
     untidy = tools / "untidy.js"
     untidy.write_text("const a = { b : 1 }")
     assert "untidy.js" in style(tools, untidy)
+
+
+def test_lines_of_words_are_as_long_on_a_still_face_as_on_a_live_one():
+    assert f"{PROSE.replace(':', ': ')};" in (VIEWS / "base.css").read_text(encoding="utf-8")
+
+
+def test_the_legend_of_a_player_has_each_sign_that_its_sheet_draws_beside_a_line():
+    sheet = (VIEWS / "trace_player.css").read_text(encoding="utf-8")
+    signs = re.findall(r'data-sign="\w+"\]::before \{[^}]*content: "(.)"', sheet)
+    legend = (VIEWS / "trace_player_whole.js").read_text(encoding="utf-8")
+    assert len(signs) == 4 and all(f"{sign} " in legend for sign in signs)
 
 
 def test_the_blue_is_the_same_on_a_still_face_a_live_one_and_a_page():
