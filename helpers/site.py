@@ -139,7 +139,7 @@ class Site:
         self.in_order = [SitePage(FRONT, "", _front(readme), True, first), *lessons]
         self.pages = [
             *self.in_order,
-            SitePage("TEACHING.html", "Guide", _document(guide), False, first),
+            SitePage(f"{Path(GUIDE).stem}.html", "Guide", _document(guide), False, first),
             SitePage("README.html", "Set up", _document(_beside_lessons(readme)), False, first),
         ]
         self._common = _digest([page.link for page in self.pages])

@@ -104,17 +104,15 @@ def unwritable(case: Case) -> Iterator[Proposal]:
         keys = [key for key in case.report.refused if getattr(natures.get(key), what, False)]
         buffers = [key for key in keys if key in case.model.buffers]
         parameters = [key for key in keys if key not in case.model.buffers]
-        if buffers:
-            words = keys_said(buffers, f"is an {what} tensor", f"are {what} tensors") + cure
-            yield Proposal("memory", words, each(buffers, _OWN_BUFFER))
-        if parameters:
-            words = keys_said(parameters, f"is an {what} tensor", f"are {what} tensors") + cure
-            code = "import torch\nfresh = {}\n" + each(parameters, _OWN_PARAMETER)
-            yield Proposal("memory", words, code)
+        for some, head, line in ((buffers, "", _OWN_BUFFER), (parameters, _FRESH, _OWN_PARAMETER)):
+            if some:
+                words = keys_said(some, f"is an {what} tensor", f"are {what} tensors") + cure
+                yield Proposal("memory", words, head + each(some, line))
 
 
 _OWN_BUFFER = "setattr(owner, name, getattr(owner, name).detach().clone())"
 # A parameter that has two names stays one.
+_FRESH = "import torch\nfresh = {}\n"
 _OWN_PARAMETER = """old = getattr(owner, name)
     fresh.setdefault(old, torch.nn.Parameter(old.detach().clone(), old.requires_grad))
     setattr(owner, name, fresh[old])"""

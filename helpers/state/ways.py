@@ -1,8 +1,8 @@
 """The three ways to read a module's parameters, and `state_dict()`, side by side and tensor by
 tensor.
 
-Unlike `state`, this runs the module's own methods: their answers are the point. All four settings
-of `recurse` and `remove_duplicate` are asked once; `prefix` only changes text."""
+Unlike the rest of this room, this runs the module's own methods: their answers are the point. All
+four settings of `recurse` and `remove_duplicate` are asked once; `prefix` only changes text."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Ways:
     """What each of `WAYS` returns, as plain facts ready for JSON; `type` is the module's, `returns`
     are theirs.
 
-    `rows` has a dict for each distinct tensor, in torch's order: `kind` (a key of `signs.SIGNS`),
+    `rows` has a dict for each distinct tensor, in torch's order: `kind` (one of `walk.KINDS`),
     `type`, `grad`, and `words` for a tensor; a registered name that holds None has a row with
     `empty`. `more` counts the rows left out. `frames` maps "TT", "TF", "FT", "FF" (recurse, then
     remove_duplicate) to {"counts": entries of each way, "cells": for each row, for each way, {"at":

@@ -88,6 +88,11 @@ class Outcome:
         """Whether the name keeps a slot of a container that holds None."""
         return self.value == "None" and self.holds == "the new value" and self.after != "plain"
 
+    @property
+    def lost(self) -> bool:
+        """Whether an error has cost the name its home."""
+        return bool(self.error) and self.after != self.home
+
 
 def run(value: str, home: str, route: str) -> Outcome:
     """Try it in a fresh module: bring `value` by `route` to the name `x`, which lives in `home`

@@ -34,10 +34,10 @@ def outcome_in_words(outcome: Outcome) -> str:
     else:
         now = f"the name is a {_sign_of(outcome).label}"
     if outcome.error:
-        if outcome.after == outcome.home:
-            now += ", as before"
-        else:
+        if outcome.lost:
             now = f"the name has lost its home: it was {_named(outcome.home)}"
+        else:
+            now += ", as before"
         return f"{outcome.error}: {outcome.message} – {now}."
     if outcome.empty:
         now += ", and its slot is empty"
@@ -66,8 +66,7 @@ class _Cell(NamedTuple):
 
 def _cell(outcome: Outcome) -> _Cell:
     if outcome.error:
-        lost = outcome.after != outcome.home
-        now, look = ("the name is lost", "lost") if lost else ("as it was", "kept")
+        now, look = ("the name is lost", "lost") if outcome.lost else ("as it was", "kept")
         return _Cell("", (f"⚠ {outcome.error}", now), look)
     below = {"empty slot": outcome.empty, "hidden by the class": outcome.hidden}
     label = _sign_of(outcome).label
