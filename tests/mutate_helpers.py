@@ -8,6 +8,9 @@ makes the changes. They are tried here, each in a fork of one process that has c
 a start of pytest for each change would take longer than most changes live. What a test starts in
 another process sees no change. The lessons and the browser tests are not run, though they would
 notice more: they take minutes for each change.
+
+Before the changes of a room one is tried that changes nothing; were it noticed, no figure would
+mean a thing, and the command ends.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -46,8 +50,10 @@ TESTS = {
     "plots": ["plots"],
     "views": ["views", "state_map", "memory_map", "trace_player", "outcome_table", "page"],
 }
-# How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made.
-GREEN, RED, UNFIT = 0, 10, 11
+# How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made, or
+# an error of this file. The last two say nothing of the tests, and do not count.
+GREEN, RED, UNFIT, BROKEN = 0, 10, 11, 12
+COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 # A change that never ends, or that fills the memory, is stopped. It counts as noticed. Seconds are
 # those of the processor; PATIENCE is how many times as long it may take by the clock.
 SECONDS, TIMES, BYTES, PATIENCE = 20, 5, 8 << 30, 4
@@ -129,11 +135,13 @@ def codes(code: CodeType) -> Iterator[CodeType]:
 
 def numbered(code: CodeType) -> dict[tuple[str, int], CodeType]:
     """The code of each function by its name and, since all lambdas have one name, its number among
-    those of that name.
+    those of that name. A comprehension comes along with the function that it stands in.
     """
     found: dict[tuple[str, int], CodeType] = {}
     many = Counter()
     for one in codes(code):
+        if one.co_name in COMPREHENSIONS:
+            continue
         found[one.co_qualname, many[one.co_qualname]] = one
         many[one.co_qualname] += 1
     return found
@@ -143,13 +151,29 @@ def place_of(code: CodeType) -> tuple:
     return code.co_qualname, *code.co_positions()
 
 
+def functions_of(path: Path) -> list[FunctionType]:
+    """All functions that were made from a file. `tests/conftest.py` freezes what was there when the
+    tests were collected, and of that the collector knows nothing.
+    """
+    gc.unfreeze()
+    everything = gc.get_objects()
+    gc.freeze()
+    return [
+        one
+        for one in everything
+        if type(one) is FunctionType and one.__code__.co_filename == str(path)
+    ]
+
+
 def exchange(path: Path, code: CodeType) -> None:
     """All functions that were made from a file run the lines of this code from now on."""
     old, new = numbered(compile(path.read_text("utf-8"), str(path), "exec")), numbered(code)
     by_place = {place_of(one): new[name] for name, one in old.items()}
-    for one in gc.get_objects():
-        if type(one) is FunctionType and one.__code__.co_filename == str(path):
-            one.__code__ = by_place[place_of(one.__code__)]
+    found = functions_of(path)
+    if old and not found:
+        raise LookupError(f"no function of {path} is there")
+    for one in found:
+        one.__code__ = by_place[place_of(one.__code__)]
 
 
 def change_defaults(change: Change) -> None:
@@ -163,9 +187,7 @@ def change_defaults(change: Change) -> None:
 
 def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.arguments) -> None:
     owner = next(one for one in ast.walk(tree) if getattr(one, "args", None) is old)
-    for one in gc.get_objects():
-        if type(one) is not FunctionType or one.__code__.co_filename != str(path):
-            continue
+    for one in functions_of(path):
         if one.__name__ == owner.name and one.__code__.co_firstlineno == owner.lineno:
             place = one.__globals__
             values = [eval(ast.unparse(value), place) for value in new.defaults]
@@ -197,7 +219,10 @@ def forked(work: Callable[[], None], seconds: float | None = None) -> int:
         if seconds is not None:
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
             resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
-        work()
+        try:
+            work()
+        except BaseException:
+            os._exit(BROKEN)
         os._exit(GREEN)
     status = waited_for(child, None if seconds is None else PATIENCE * seconds)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -231,7 +256,7 @@ class Trial:
             self.red.add(report.nodeid)
 
     def run(self, items: list[pytest.Item]) -> None:
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip_longest(items, items[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def look(self, items: list[pytest.Item], result: Path) -> None:
@@ -241,7 +266,7 @@ class Trial:
             for path in sorted((ROOT / "helpers" / room).glob("*.py")):
                 exchange(path, marking(path))
         seen = {}
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip_longest(items, items[1:]):
             reached.clear()
             start = time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -252,7 +277,10 @@ class Trial:
     def known(self, items: list[pytest.Item]) -> dict[str, list]:
         """What `look` found, kept from run to run for each file of tests that did not change."""
         found = {}
-        rest = [*sorted((ROOT / "helpers").rglob("*.py")), ROOT / "tests" / "modules.py"]
+        beside = [
+            ROOT / "tests" / one for one in ("modules.py", "conftest.py", Path(__file__).name)
+        ]
+        rest = [*sorted((ROOT / "helpers").rglob("*.py")), *beside]
         for path in dict.fromkeys(item.path for item in items):
             text = b"".join(one.read_bytes() for one in [*rest, path])
             name = f"course-reached-{hashlib.sha256(text).hexdigest()[:16]}.json"
@@ -272,33 +300,53 @@ class Trial:
 
         return forked(work, SECONDS + TIMES * seconds)
 
+    def reaching(self, change: Change, items: list[pytest.Item], known: dict) -> list[pytest.Item]:
+        """The tests of its room that reach the place of a change, the quickest first."""
+        names = {f"tests/test_{one}.py" for one in TESTS[change.room]}
+        place = innermost(change.path, change.first_line())
+        found = [
+            item
+            for item in items
+            if item.nodeid.partition("::")[0] in names
+            and place in known.get(item.nodeid, [0, []])[1]
+        ]
+        return sorted(found, key=lambda item: known[item.nodeid][0])
+
+    def control(self, room: str, items: list[pytest.Item], seconds: float) -> None:
+        """A change that changes nothing has to be let pass by all tests that are to notice one."""
+        path = next(change.path for change in self.changes if change.room == room)
+        end = self.try_out(Change(room, path, path.read_text("utf-8")), items, seconds)
+        if not items or end != GREEN:
+            sys.exit(f"{room}: {len(items)} tests, and nothing changed, yet the end was {end}")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         known = self.known(session.items)
-        ends: dict[str, list[int]] = {}
-        for change in self.changes:
-            names = {f"tests/test_{one}.py" for one in TESTS[change.room]}
-            place = innermost(change.path, change.first_line())
-            reaching = [
-                item
-                for item in session.items
-                if item.nodeid.partition("::")[0] in names
-                and place in known.get(item.nodeid, [0, []])[1]
-            ]
-            reaching.sort(key=lambda item: known[item.nodeid][0])
-            seconds = sum(known[item.nodeid][0] for item in reaching)
-            end = self.try_out(change, reaching, seconds)
-            ends.setdefault(change.room, []).append(end)
-            if end not in (GREEN, UNFIT):
-                print(".", end="", flush=True)
-                continue
-            words = "cannot be made" if end == UNFIT else f"let pass by {len(reaching)} tests"
-            print(f"\n{words} ({seconds:.0f} s): {change}", flush=True)
-        for room, each in ends.items():
-            tried = [end for end in each if end != UNFIT]
+        print(f"left out, as they are red: {len(session.items) - len(known)} tests")
+        for room in dict.fromkeys(change.room for change in self.changes):
+            mine = [change for change in self.changes if change.room == room]
+            reaching = [self.reaching(change, session.items, known) for change in mine]
+            all_of_them = list(dict.fromkeys(item for items in reaching for item in items))
+            self.control(room, all_of_them, sum(known[item.nodeid][0] for item in all_of_them))
+            ends = []
+            for change, items in zip(mine, reaching, strict=True):
+                seconds = sum(known[item.nodeid][0] for item in items)
+                ends.append(self.try_out(change, items, seconds))
+                print(self.line(change, ends[-1], len(items), seconds), end="", flush=True)
+            tried = [end for end in ends if end not in (UNFIT, BROKEN)]
             stopped = sum(end < 0 for end in tried)
             noticed = sum(end != GREEN for end in tried)
             print(f"\n{room}: {noticed} of {len(tried)} noticed ({stopped} of them were stopped)")
         return True
+
+    def line(self, change: Change, end: int, tests: int, seconds: float) -> str:
+        words = {
+            GREEN: f"let pass by {tests} tests",
+            UNFIT: "cannot be made",
+            BROKEN: "not tried, as this file fails",
+        }
+        if end < 0 or end == RED:
+            return "."
+        return f"\n{words[end]} ({seconds:.0f} s): {change}\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -311,6 +359,7 @@ def main(arguments: list[str]) -> int:
         mine, total = drawn(room, count, seed)
         print(f"{room}: {len(mine)} of {total:,} changes, drawn with seed {seed}", flush=True)
         changes += mine
+    for room in TESTS:  # all, as which blocks a test reaches is kept for the next run
         for path in sorted((ROOT / "helpers" / room).glob("*.py")):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     # A failure is enough: the smallest example of it is not sought.
