@@ -161,7 +161,9 @@ def functions_of(path: Path) -> list[FunctionType]:
     return [
         one
         for one in everything
-        if type(one) is FunctionType and one.__code__.co_filename == str(path)
+        if type(one) is FunctionType
+        and one.__code__.co_filename == str(path)
+        and one.__code__.co_name not in COMPREHENSIONS
     ]
 
 
