@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import gc
 import hashlib
 import importlib
@@ -53,6 +54,7 @@ TESTS = {
 # How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made, or
 # an error of this file. The last two say nothing of the tests, and do not count.
 GREEN, RED, UNFIT, BROKEN = 0, 10, 11, 12
+CACHE = type(functools.cache(len))
 COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 # A change that never ends, or that fills the memory, is stopped. It counts as noticed. Seconds are
 # those of the processor; PATIENCE is how many times as long it may take by the clock.
@@ -151,16 +153,30 @@ def place_of(code: CodeType) -> tuple:
     return code.co_qualname, *code.co_positions()
 
 
-def functions_of(path: Path) -> list[FunctionType]:
-    """All functions that were made from a file. `tests/conftest.py` freezes what was there when the
-    tests were collected, and of that the collector knows nothing.
+def everything() -> list:
+    """All objects that the collector can see. `tests/conftest.py` freezes what was there when the
+    tests were collected, and of that it knows nothing.
     """
     gc.unfreeze()
-    everything = gc.get_objects()
+    found = gc.get_objects()
     gc.freeze()
+    return found
+
+
+def caches() -> list:
+    """Those of the package. What a change or another test would have answered stands in them."""
     return [
         one
-        for one in everything
+        for one in everything()
+        if type(one) is CACHE and one.__wrapped__.__module__.startswith("helpers.")
+    ]
+
+
+def functions_of(path: Path) -> list[FunctionType]:
+    """All functions that were made from a file."""
+    return [
+        one
+        for one in everything()
         if type(one) is FunctionType
         and one.__code__.co_filename == str(path)
         and one.__code__.co_name not in COMPREHENSIONS
@@ -205,6 +221,8 @@ def make(change: Change) -> None:
     try:
         exchange(change.path, compile(change.source, str(change.path), "exec"))
         change_defaults(change)
+        for one in caches():
+            one.cache_clear()
     except (ValueError, KeyError, NameError, StopIteration):
         os._exit(UNFIT)
 
@@ -267,9 +285,11 @@ class Trial:
         for room in TESTS:
             for path in sorted((ROOT / "helpers" / room).glob("*.py")):
                 exchange(path, marking(path))
-        seen = {}
+        seen, kept = {}, caches()
         for item, following in zip_longest(items, items[1:]):
             reached.clear()
+            for one in kept:
+                one.cache_clear()
             start = time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if item.nodeid not in self.red:
