@@ -1316,6 +1316,23 @@ def test_a_load_state_dict_of_a_part_is_not_called_and_is_no_reason_for_doubt():
     assert load(model, state_dict, strict=True)[1] == ""
 
 
+@pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
+def test_a_nested_tensor_whose_rows_differ_in_length_is_no_trouble_on_either_side():
+    def jagged(*lengths: int) -> torch.Tensor:
+        rows = [torch.ones(length, 3) for length in lengths]
+        return torch.nested.nested_tensor(rows, layout=torch.jagged)
+
+    rows = jagged(2, 4)
+    tensors = [rows, jagged(2, 5), torch.ones(2, 3), torch.ones(2, 4, 3)]
+    for own, given_ in itertools.product(tensors, tensors):
+        model = nn.Module()
+        model.register_buffer("rows", own)
+        found = compare_checkpoint(model, {"rows": given_})
+        loads = load(model, {"rows": given_}, strict=True)[1] == ""
+        assert found.loads in (None, loads)
+        assert "NestedTensor" in repr(found) or found.loads is loads
+
+
 def test_a_quantized_layer_looks_for_what_it_saves():
     found = compare_checkpoint(packed(), packed().state_dict())
     assert found.matched == list(found.found) and found.missing == found.unexpected == []

@@ -363,6 +363,13 @@ def test_an_error_of_the_block_itself_is_the_last_step():
     assert last.function == "test_an_error_of_the_block_itself_is_the_last_step"
 
 
+def test_an_error_in_a_line_without_source_says_that_there_is_none():
+    with contextlib.suppress(ZeroDivisionError):
+        exec("with trace(module) as steps:\n    1 / 0", kept := {"trace": trace, "module": made()})
+    last = kept["steps"][-1]
+    assert (last.source, last.line, last.function) == ("(a line without source)", 2, "<module>")
+
+
 def test_an_error_that_torch_catches_is_told_where_it_was_raised_and_does_not_leave_the_block():
     steps = traced("ask for nothing")
     assert [step.source for step in steps if step.error is not None] == ["raise AttributeError("]
@@ -421,6 +428,19 @@ def test_nothing_of_the_block_is_kept_alive():
     gc.collect()  # once for all: in a process that has run many tests it takes a second
     assert [name for name, refs in alive.items() if any(ref() is not None for ref in refs)] == []
     assert all(len(steps) == len(list(steps)) for steps in kept.values())
+
+
+def test_what_only_passes_through_a_local_name_is_not_kept_while_the_block_runs():
+    layer = nn.Linear(2, 2)
+    with trace(layer) as steps:
+        batch = torch.ones(1, 2)
+        alive = weakref.ref(batch)
+        layer.register_forward_pre_hook(lambda layer, given: None)
+        layer(batch)
+        del batch
+        assert alive() is None
+    told = [step.values for step in steps if "args" in step.values]
+    assert told and {values["args"].number for values in told} == {0}
 
 
 def test_reading_a_module_for_a_trace_changes_nothing_of_it():
@@ -1697,6 +1717,8 @@ def test_the_ways_are_the_tests_of_the_installed_source_in_order():
         assert lines and all(bed.way.act in line for line in lines)
         raised = [source_lines()[one.stop - 1] for one in bed.checks]
         assert all("raise" in line for line in raised) and bool(raised) == bool(bed.way.error)
+    last = beds()[-1]  # where nothing is left to be asked
+    assert (last.way.words, last.way.condition, len(last.asked)) == ("", "", 0)
 
 
 def test_the_ways_follow_a_source_that_asks_something_else():
@@ -1713,7 +1735,11 @@ def test_the_ways_follow_a_source_that_asks_something_else():
                 else:
                     self.forget(name)
     """
-    ways = [bed.way for bed in beds_of(text.strip("\n"), 1)]
+    found = beds_of(text.strip("\n"), 1)
+    lines = text.strip("\n").splitlines()
+    ends = [[lines[number - 1].strip() for one in bed.ends for number in one] for bed in found]
+    assert ends == [["return"], ["self.slots[name] = value", "self.forget(name)"]]
+    ways = [bed.way for bed in found]
     assert [(way.words, way.act, way.error) for way in ways] == [
         ("value is a (Parameter, Buffer)?", "return", "FrozenError"),
         ("name in self.slots or name == 'x'?", "self.slots[name] = value", ""),

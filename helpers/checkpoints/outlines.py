@@ -88,13 +88,9 @@ def blank(shape: tuple[int, ...] | None, dtype: torch.dtype | None = None) -> to
     """A tensor without memory; without a shape, a lazy one."""
     if shape is None:
         return nn.parameter.UninitializedBuffer(device=META)
-    try:
-        return torch.empty(shape, dtype=dtype, device=META)
-    except (
-        RuntimeError,
-        TypeError,
-    ):  # a quantized dtype has none on meta, a nested tensor no sizes
-        return torch.empty([size for size in shape if type(size) is int], device=META)
+    # A nested tensor has sizes that are no numbers, of which torch makes nothing on meta.
+    sizes = [size for size in shape if type(size) is int]
+    return torch.empty(sizes, dtype=dtype, device=META)
 
 
 def blank_of(tensor: torch.Tensor) -> torch.Tensor:

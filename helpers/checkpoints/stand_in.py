@@ -92,7 +92,7 @@ class StandIn:
         """Places for the parameters and buffers of one module, and what is known of their keys."""
         own = vars(twin)
         parameters = [Slot(text(name), "parameter", one) for name, one in part.parameters.items()]
-        for slot in parameters + (part.buffer_slots() if part.buffers else []):
+        for slot in parameters + part.buffer_slots():
             key, value = prefix + slot.name, slot.value
             slots = own[PARAMETERS] if slot.kind == "parameter" else own[BUFFERS]
             if slot.kind == NOT_SAVED:
