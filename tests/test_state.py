@@ -1286,6 +1286,37 @@ class Undoes(Moves):
         return self
 
 
+class Lists(Moves):
+    """Names what it takes back as text."""
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        for name in ("rope", "other"):
+            if hasattr(self, name):
+                setattr(self, name, getattr(self, name).float())
+        return self
+
+
+class Reaches(Moves):
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        vars(self)["_buffers"].update(rope=torch.ones(1))
+        return self
+
+
+class Within(Moves):
+    """Names what it takes back in a function inside."""
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+
+        def take_back():
+            self.rope = self.rope.float()
+
+        take_back()
+        return self
+
+
 class Stays(Moves):
     def _apply(self, fn, recurse=True):
         return self
@@ -1306,6 +1337,9 @@ class Public(Moves):
         (Brings, [True, True, None]),
         (Keeps, [True, None, None]),
         (Undoes, [None, None, None]),
+        (Lists, [True, None, None]),
+        (Reaches, [None, None, None]),
+        (Within, [True, None, None]),
         (Stays, [None, None, None]),
         (Public, [True, True, None]),
     ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import NamedTuple
 
 from torch import nn
@@ -164,9 +164,23 @@ def _mentions(known: ClassFacts, call: str) -> frozenset[str] | None:
     function = class_dict(known.found[call])[call]
     if call not in ("to", MOVE_ONE) or type(function) is not FunctionType:
         return None
-    code = function.__code__
-    names = {*code.co_names, *(one for one in code.co_consts if type(one) is str)}
+    names = _names_in(function.__code__)
     return frozenset(names) if {"super", call} <= names and not names & _WALKS else None
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The names and texts in a function: those in its tuples, and in the functions inside it, as a
+    comprehension is one in some versions of Python."""
+    found, pending = set(code.co_names), list(code.co_consts)
+    while pending:
+        one = pending.pop()
+        if type(one) is str:
+            found.add(one)
+        elif type(one) in (tuple, frozenset):
+            pending += one
+        elif type(one) is CodeType:
+            pending += (one.co_names, *one.co_consts)
+    return found
 
 
 def _hooks(part: Part) -> tuple[Rule, ...]:
