@@ -183,8 +183,10 @@ def functions_of(path: Path) -> list[FunctionType]:
     ]
 
 
-def exchange(path: Path, code: CodeType) -> None:
-    """All functions that were made from a file run the lines of this code from now on."""
+def exchange(path: Path, code: CodeType) -> bool:
+    """All functions that were made from a file run the lines of this code from now on. Says whether
+    there is another among them.
+    """
     old, new = numbered(compile(path.read_text("utf-8"), str(path), "exec")), numbered(code)
     by_place = {place_of(one): new[name] for name, one in old.items()}
     found = functions_of(path)
@@ -192,15 +194,19 @@ def exchange(path: Path, code: CodeType) -> None:
         raise LookupError(f"no function of {path} is there")
     for one in found:
         one.__code__ = by_place[place_of(one.__code__)]
+    return any(new.get(name) != one for name, one in old.items())
 
 
-def change_defaults(change: Change) -> None:
-    """The defaults of arguments are no part of a function's code."""
+def change_defaults(change: Change) -> bool:
+    """The defaults of arguments are no part of a function's code. Says whether there are others."""
+    found = False
     old, new = (ast.parse(text) for text in (change.path.read_text("utf-8"), change.source))
     for one, other in zip(ast.walk(old), ast.walk(new), strict=False):
         if isinstance(one, ast.arguments) and isinstance(other, ast.arguments):
             if ast.dump(one) != ast.dump(other):
                 set_defaults(change.path, old, one, other)
+                found = True
+    return found
 
 
 def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.arguments) -> None:
@@ -219,8 +225,10 @@ def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.argu
 
 def make(change: Change) -> None:
     try:
-        exchange(change.path, compile(change.source, str(change.path), "exec"))
-        change_defaults(change)
+        code = compile(change.source, str(change.path), "exec")
+        made = [exchange(change.path, code), change_defaults(change)]
+        if not any(made) and change.source != change.path.read_text("utf-8"):
+            os._exit(UNFIT)  # it stands in no function, as the field of a class, which is made
         for one in caches():
             one.cache_clear()
     except (ValueError, KeyError, NameError, StopIteration):
