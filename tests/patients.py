@@ -985,6 +985,15 @@ PATIENTS = {
             block(copy.deepcopy, buffered(t=torch.ones(2)))
         ),
     ),
+    "a default argument in two blocks, with a buffer further inside": Patient(
+        lambda: (lambda kind: nn.ModuleList([kind(), kind()]))(
+            block(same, made(inner=buffered(t=torch.ones(2))))
+        ),
+        {("default-argument", "0.part"), ("shared-state", "0.part")},
+        lambda: (lambda kind: nn.ModuleList([kind(), kind()]))(
+            block(copy.deepcopy, made(inner=buffered(t=torch.ones(2))))
+        ),
+    ),
     "a part with a to() of its own": Patient(
         lambda: made(muscle=Muscle()),
         {("plain-tensor", "muscle.scratch"), ("own-rules", "muscle")},

@@ -735,8 +735,9 @@ def test_no_optimizer_is_as_none_and_each_further_one_is_checked():
     model = nn.Linear(1, 1)
     assert audit(model, None) == audit(model) == []
     assert audit(model, None, sgd(*model.parameters())) == []
-    with pytest.raises(TypeError, match="as its third argument an optimizer"):
-        audit(model, sgd(*model.parameters()), "adam")
+    for before, which in enumerate(("second", "third", "fourth", "5th", "6th")):
+        with pytest.raises(TypeError, match=f"as its {which} argument an optimizer"):
+            audit(model, *[sgd(*model.parameters())] * before, "adam")
 
 
 def test_many_parameters_in_one_storage_are_compared_in_one_pass(monkeypatch):

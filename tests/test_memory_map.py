@@ -219,6 +219,11 @@ def test_a_change_beyond_the_numbers_shown_and_one_too_small_to_be_shown_are_tol
     film.note("back")
     assert [part(film, "table", at).touched for at in range(3)] == [False, True, False]
     assert part(film, "table", 1).changed == () and part(film, "half", 1).touched
+    large = torch.zeros(2**24)  # the largest that is read to its end
+    film = MemoryMap(large=large)
+    large[-1] = 1
+    film.note("far")
+    assert part(film, "large").touched and part(film, "large").changed == ()
     near = torch.ones(3)
     film = MemoryMap(near=near)
     near += 1e-6
@@ -257,7 +262,7 @@ def test_memory_that_no_name_reaches_is_freed_or_kept_by_something_else():
 
 
 def test_a_frame_without_news_claims_no_more_than_was_looked_at():
-    large, turned, layer = torch.zeros(2**25), torch.ones(2, 3), nn.Linear(2, 2)
+    large, turned, layer = torch.zeros(2**24 + 1), torch.ones(2, 3), nn.Linear(2, 2)
     film = MemoryMap(large=large, turned=turned, layer=layer)
     large[-1] = 1  # too large to be read to its end
     turned.t_()
@@ -424,6 +429,8 @@ def test_inside_a_transform_and_under_a_mode_a_frame_is_taken_all_the_same():
 
     torch.func.grad(loss)(torch.ones(2))
     assert films[0].frames[0].names["x"].why == "torch gives no storage of it"
+    torch.func.functionalize(loss)(torch.ones(2))  # a storage, and no address of its bytes
+    assert films[1].frames[0].names["x"].why == "" and films[1].block("x") == "A"
     model = nn.Linear(2, 2)
     with FakeTensorMode():
         film = MemoryMap(model=model)
