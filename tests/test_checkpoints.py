@@ -402,6 +402,46 @@ def told_of(found: Comparison) -> Iterator[str]:
             yield f"    {step.tried.fit!r} {moved}"
 
 
+def alone_and_twice() -> Iterator[tuple[str, tuple[nn.Module, dict]]]:
+    """Cases in which one key is told of, each once more with two such modules."""
+    held, old = {"held": torch.ones(2)}, old_checkpoint()
+    cases = {
+        "newer parts": (
+            lambda: with_norm(NN.weight_norm, linear),
+            with_norm(PARAMETRIZED.weight_norm, linear).state_dict(),
+        ),
+        "parts": (lambda: plain(linear), with_norm(NN.weight_norm, linear).state_dict()),
+        "to be parts": (
+            lambda: with_norm(NN.weight_norm, linear),
+            plain(linear).state_dict(),
+        ),
+        "to be other parts": (
+            lambda: with_norm(NN.spectral_norm, linear),
+            plain(linear).state_dict(),
+        ),
+        "lacking extra state": (lambda: WithState(2, 3), nn.Linear(2, 3).state_dict()),
+        "lacking statistics": (
+            lambda: nn.BatchNorm1d(2),
+            without(nn.BatchNorm1d(2).state_dict(), "running_mean"),
+        ),
+        "lacking a buffer": (mixed, without(old, "scale")),
+        "an array": (lambda: nn.Linear(2, 3, bias=False), {"weight": numpy.ones((3, 2), "f")}),
+        "the sizes in reverse": (
+            lambda: nn.Linear(2, 3, bias=False),
+            nn.Linear(3, 2, bias=False).state_dict(),
+        ),
+        "a buffer of another size": (lambda: Booked(2), Booked(3).state_dict()),
+        "no longer saved": (mixed, {**old, "mask": torch.ones(6)}),
+        "a plain tensor": (Holding, {**nn.Linear(2, 3).state_dict(), **held}),
+        "only under an option": (Optional, Optional(more=True).state_dict()),
+        "no bias here": (lambda: nn.Linear(2, 3, bias=False), nn.Linear(2, 3).state_dict()),
+    }
+    for name, (make, saved) in cases.items():
+        yield name, (make(), saved)
+        both = {f"{at}.{key}": value for at in range(2) for key, value in saved.items()}
+        yield f"{name}, twice", (nn.ModuleList([make(), make()]), both)
+
+
 def test_comparisons_are_told_word_for_word_as_they_were_read():
     lines = []
     cases = [*CASES.items(), *UNLIKE.items()]
@@ -427,7 +467,7 @@ def test_comparisons_are_told_word_for_word_as_they_were_read():
             linear(),
             {key: torch.ones(1) for key in ["weight", "bias"][:count]},
         )
-    for name, case in cases.items():
+    for name, case in [*cases.items(), *alone_and_twice()]:
         lines += [name, *told_of(compare_checkpoint(*case))]
     values = (
         "m.safetensors",
@@ -1966,6 +2006,14 @@ class Booked(nn.Module):
     def __init__(self, size):
         super().__init__()
         self.register_buffer("book", torch.ones(size))
+
+
+class Holding(nn.Linear):
+    """Keeps a tensor where no load looks."""
+
+    def __init__(self):
+        super().__init__(2, 3)
+        self.held = torch.zeros(2)
 
 
 class Optional(nn.Module):

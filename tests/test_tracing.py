@@ -570,6 +570,22 @@ def test_a_write_past_torch_is_a_change_that_no_line_made():
     assert steps.changed("hidden") == []
 
 
+def test_a_block_that_ends_inside_a_call_of_torch_ends_the_line_of_that_call_too():
+    layer = nn.Linear(1, 1)
+    with contextlib.ExitStack() as block:
+
+        def end_it(module, given):
+            module.note = 1
+            block.close()
+
+        layer.register_forward_pre_hook(end_it)
+        steps = block.enter_context(trace(layer))
+        layer(torch.ones(1))
+    (changed,) = steps.changed("note")
+    under_way = [step for step in steps if len(step.stack) < len(changed.stack)][-1]
+    assert "note" in under_way.after["__dict__"] and "note" not in under_way.before["__dict__"]
+
+
 def test_a_trace_can_be_used_again_and_not_inside_itself():
     module = made()
     steps = trace(module)
@@ -578,6 +594,9 @@ def test_a_trace_can_be_used_again_and_not_inside_itself():
     with steps:
         module.b = 1
     assert [change.name for change in steps.changes] == ["b"]
+    with steps:  # what is built beside it is not followed in its place
+        nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    assert steps.followed == type(module).__name__ and steps.changes == []
     with (
         steps,
         pytest.raises(RuntimeError, match=r"recording already; write trace\(module\) again"),
