@@ -44,6 +44,7 @@ from tests.patients import (
     registers,
     same,
     sgd,
+    stepped,
     with_class_body,
 )
 from tests.told import assert_told
@@ -1454,6 +1455,109 @@ def test_what_a_copy_a_pickle_and_a_walk_do_is_said_as_torch_does_it():
     for call in (circle.train, circle.eval, circle.double, circle.state_dict):
         with pytest.raises(RecursionError):
             call()
+
+
+def test_the_other_name_that_is_proposed_is_free():
+    hides = property(lambda self: 2)
+    build = registers("scale", parameter())
+    for taken, free in (({}, "scale_"), ({"scale_": 1}, "scale__")):
+        model = with_class_body(build, scale=hides, **taken)
+        assert f"self.{free} = parameter  # in place of" in audit(model)[0].fix
+    model.scale__ = nn.Linear(1, 1)
+    assert "self.scale___ = parameter" in audit(model)[0].fix
+
+
+def test_what_is_on_the_class_and_registered_too_is_hidden_by_nothing():
+    layer = nn.Linear(1, 1)
+    model = with_class_body(same, layer=layer)
+    assert told(model, "class-attribute")
+    model.layer = layer
+    assert model.layer is layer and audit(model) == []
+
+
+def test_memory_on_another_device_is_told_by_the_devices():
+    model = nn.Linear(2, 2)
+    optimizer = adam(model)
+    stepped(model, optimizer)
+    notes = optimizer.state[model.weight]
+    notes["exp_avg"] = notes["exp_avg"].to("meta")
+    (one,) = audit(model, optimizer)
+    assert one.code == "optimizer-state" and one.message.startswith(
+        "is cpu, and what optimizer remembers of it ('exp_avg') is meta"
+    )
+
+
+def test_of_the_whole_model_a_rule_of_its_own_is_said_to_decide():
+    assert "and whether .to() moves it is for Muscle.to to say" in told(Muscle(), "plain-tensor")
+    assert "since that never calls Muscle.to" in told(made(part=Muscle()), "plain-tensor")
+
+    class Lists(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.hidden = [parameter()]
+
+        def parameters(self, recurse=True):
+            yield from self.hidden
+
+    assert len(list(Lists().parameters())) == 1
+    told_ = told(Lists(), "hidden-parameter")
+    assert "whether parameters() has it is for Lists.parameters to say" in told_
+
+
+def test_each_tensor_of_a_container_has_a_line_of_its_own():
+    model = put(nn.Linear(2, 2), masks=[torch.ones(2, device="meta")])
+    line = "self.register_buffer('masks_0', tensor, persistent=False)  # computed anew, each, in"
+    assert audit(model)[0].fix == f"{line} place of the list"
+    model = put(nn.Linear(2, 2), scales=[torch.ones(2, requires_grad=True)])
+    exec(audit(model)[0].fix, {"self": model, "nn": nn})
+    assert audit(model) == [] and len(list(model.parameters())) == 3
+
+
+class MadeOddly(nn.Module):
+    """Its `__init__` is no function."""
+
+    class Init:
+        def __get__(self, module, kind):
+            return lambda: nn.Module.__init__(module)
+
+    __init__ = Init()
+
+
+def test_an_init_that_is_no_function_has_no_defaults():
+    assert audit(MadeOddly()) == []
+
+
+def test_a_class_that_no_module_names_is_a_learners():
+    space = {"nn": nn, "torch": torch}
+    exec("Net = type('Net', (nn.Module,), {'table': torch.ones(2)})", space)
+    assert not hasattr(space["Net"], "__module__")
+    assert "in the body of the class Net" in told(space["Net"](), "class-attribute")
+
+
+def test_a_graph_that_is_too_large_to_be_read_tells_no_leaves():
+    start = parameter()
+    near = far = start
+    for _ in range(1_000):
+        far = far + 1
+    for _ in range(900):
+        near = near + 1
+    assert leaves(near) == [start] and leaves(far) is None
+    assert "of a computation on a Parameter" in told(put(nn.Module(), x=near), "kept-graph")
+    assert "kept with its graph" in told(put(nn.Module(), x=far), "kept-graph")
+
+
+@pytest.mark.parametrize("says", [torch.device("cpu"), torch.float32, "cuda:0", "meta"])
+def test_a_part_with_a_device_or_a_dtype_of_its_own_has_something_that_moves(says):
+    class Placed(nn.Module):
+        def __init__(self, where):
+            super().__init__()
+            self.where = where
+
+        def to(self, *args, **kwargs):
+            return super().to(*args, **kwargs)
+
+    found = [[one.code for one in audit(made(part=Placed(one)))] for one in (says, "a device")]
+    assert found == [["own-rules"], []]
 
 
 def test_what_a_default_argument_shares_depends_on_what_it_is():
