@@ -434,6 +434,12 @@ def alone_and_twice() -> Iterator[tuple[str, tuple[nn.Module, dict]]]:
         "no longer saved": (mixed, {**old, "mask": torch.ones(6)}),
         "a plain tensor": (Holding, {**nn.Linear(2, 3).state_dict(), **held}),
         "only under an option": (Optional, Optional(more=True).state_dict()),
+        "packed numbers here": (packed, nn.Sequential(nn.Linear(2, 3)).state_dict()),
+        "packed numbers there": (lambda: nn.Sequential(nn.Linear(2, 3)), packed().state_dict()),
+        "numbers with a scale": (
+            lambda: nn.Linear(2, 3, bias=False),
+            {"weight": torch.ones(3, 2).to(torch.int8), "scale": torch.ones(3)},
+        ),
         "no bias here": (lambda: nn.Linear(2, 3, bias=False), nn.Linear(2, 3).state_dict()),
     }
     for name, (make, saved) in cases.items():
@@ -724,6 +730,16 @@ def test_scripted_and_meta_models_and_foreign_mappings_are_read():
             return len(model.state_dict())
 
     assert compare_checkpoint(model, Lazily()).loads
+
+
+def test_a_key_of_a_class_of_text_is_told_as_the_text():
+    class Key(str):
+        __slots__ = ()
+
+    file = {Key(key): value for key, value in old_checkpoint().items()}
+    found = compare_checkpoint(mixed(), {**file, Key("more"): 3})
+    assert found.matched == list(mixed().state_dict()) and found.unexpected == ["more"]
+    assert {type(key) for key in [*found.matched, *found.unexpected]} == {str}
 
 
 def test_a_key_that_is_no_text_is_told_as_torch_fails_on_it():
@@ -1288,6 +1304,14 @@ def packed() -> nn.Module:
         return torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
 
 
+def in_whole_numbers() -> nn.Module:
+    model = nn.Module()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.register_buffer("x", torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8))
+    return model
+
+
 class Ours(torch.Tensor):
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
@@ -1315,6 +1339,7 @@ DOUBTFUL = {
     "after": (lambda: hooked(True), LINES, "Linear at '0' has a hook after the load of its own"),
     "extra state": (Counted, {"_extra_state": 3}, "set_extra_state() has '_extra_state' to judge"),
     "sparse": (lambda: nn.Linear(2, 2, bias=False), {"weight": torch.eye(2).to_sparse()}, "sparse"),
+    "quantized": (in_whole_numbers, in_whole_numbers().state_dict(), "'x' is a quantized tensor"),
     "a tensor": (ours, {"b": torch.ones(2)}, "'b' is a tensor of the class Ours"),
     "packed": (
         packed,
@@ -1347,6 +1372,18 @@ def test_what_a_rule_of_its_own_decides_cannot_be_foretold_and_it_says_why(case)
 def test_a_rule_on_one_part_does_not_save_another(make, given):
     assert compare_checkpoint(make(), given).loads is False
     assert load(make(), given, strict=True)[1]
+
+
+def test_a_module_in_the_file_that_torch_cannot_walk_is_no_state_dict():
+    found = compare_checkpoint(mixed(), {"net": nn.Linear.__new__(nn.Linear), "epoch": 3})
+    assert found.loads is False and found.unexpected == ["net", "epoch"]
+    assert "nested" not in [step.kind for step in found.advice]
+
+
+def test_extra_state_is_never_taken_for_packed_numbers():
+    file = {**nn.Linear(2, 3).state_dict(), "_extra_state": torch.ones(2, 2).to(torch.int8)}
+    found = compare_checkpoint(WithState(2, 3), {**file, "scale": torch.ones(2)})
+    assert "quantized" not in [step.kind for step in found.advice] and found.unexpected == ["scale"]
 
 
 def test_a_load_state_dict_of_a_part_is_not_called_and_is_no_reason_for_doubt():

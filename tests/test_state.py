@@ -22,7 +22,16 @@ from torch.nn.utils import prune
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import portions, tree, walk
 from helpers.state.class_rules import REACHING, SEEING
-from helpers.state.objects import COLLECTIONS, brief, clip, contents, facts, preview
+from helpers.state.objects import (
+    COLLECTIONS,
+    brief,
+    clip,
+    contents,
+    facts,
+    message_of,
+    preview,
+    tensor_in_words,
+)
 from helpers.state.own_rules import Untold, own_rules
 from helpers.state.snapshot import Entry, snapshot
 from helpers.state.torch_private import MOVE_ONE, SAVE_ONE
@@ -500,6 +509,36 @@ def test_odd_containers_are_read_beneath_their_overrides():
     )
     found = {entry.path: entry.persistent for entry in entries_of(model, "buffer")}
     assert found == {"running_var": False, "num_batches_tracked": True}
+
+
+def test_an_instance_dictionary_of_another_class_is_read_beneath_its_overrides():
+    class Own(dict):
+        def get(self, key, default=None):
+            raise AssertionError("code of the guest ran")
+
+        items = keys = values = get
+
+    model = nn.BatchNorm1d(2)
+    plain = snapshot(model)
+    model.__dict__ = Own(vars(model))
+    assert type(vars(model)) is Own and snapshot(model) == plain
+
+
+def test_a_message_that_cannot_be_read_is_said_to_be_so_and_an_interrupt_passes():
+    class Mute(Exception):
+        def __str__(self):
+            raise self.args[0]
+
+    words = "(its message could not be read: ZeroDivisionError)"
+    assert message_of(Mute(ZeroDivisionError())) == words
+    with pytest.raises(KeyboardInterrupt):
+        message_of(Mute(KeyboardInterrupt()))
+
+
+def test_of_a_tensor_over_several_processes_the_shape_here_is_told_last():
+    told = facts(nn.Parameter(torch.ones(4, 3, device="meta"), requires_grad=False))
+    words = tensor_in_words(told, "parameter", here=(2, 3))
+    assert words == "4 × 3, float32, frozen, meta, here 2 × 3"
 
 
 def test_reading_leaves_modes_random_state_and_the_collector_alone():

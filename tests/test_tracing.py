@@ -586,6 +586,60 @@ def test_a_block_that_ends_inside_a_call_of_torch_ends_the_line_of_that_call_too
     assert "note" in under_way.after["__dict__"] and "note" not in under_way.before["__dict__"]
 
 
+def test_a_block_that_begins_inside_a_call_of_torch_has_the_calls_made_since():
+    layer = nn.Linear(1, 1)
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        kept = []
+
+        def exchange(module, given):
+            first.close()
+            kept.append(second.enter_context(trace(layer)))
+
+        layer.register_forward_pre_hook(exchange)
+        first.enter_context(trace(layer))
+        layer(torch.ones(1))
+    assert {step.stack for step in kept[0]} == {("Module.__getattr__",)}
+
+
+def test_calls_that_ended_while_nobody_looked_are_not_under_way():
+    layer, inner = nn.Linear(1, 1), nn.Linear(1, 1)
+    inner.register_forward_pre_hook(lambda module, given: sys.settrace(None))
+
+    def call_inner(module, given):
+        mine = sys.gettrace()
+        inner(torch.ones(1))
+        sys.settrace(mine)
+
+    layer.register_forward_pre_hook(call_inner)
+    with trace(layer) as steps:
+        layer(torch.ones(1))
+    depths = [len(step.stack) for step in steps if step.function == "Module._call_impl"]
+    assert depths[0] == depths[-1] == 2 < max(depths)  # of layer, of inner, of layer again
+
+
+def test_a_trace_whose_module_is_gone_says_so():
+    steps = trace(made())
+    with steps:
+        pass
+    gc.collect()
+    with pytest.raises(RuntimeError, match=r"is gone; write trace\(module\) again"), steps:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
+def test_tensors_that_cannot_tell_a_fact_are_told_without_it():
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    with torch.inference_mode():
+        uncounted = torch.ones(2)
+    module = nn.Module()
+    with trace(module) as steps:
+        module.register_buffer("nested", nested)
+        module.register_buffer("uncounted", uncounted)
+    one, other = (change.after for change in steps.changes)
+    assert one.words.endswith("float32") and other.words == "Tensor, 2, float32"
+    assert other.writes is None and steps.home("nested") == "_buffers"
+
+
 def test_a_trace_can_be_used_again_and_not_inside_itself():
     module = made()
     steps = trace(module)
