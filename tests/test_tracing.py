@@ -613,8 +613,9 @@ def test_calls_that_ended_while_nobody_looked_are_not_under_way():
     layer.register_forward_pre_hook(call_inner)
     with trace(layer) as steps:
         layer(torch.ones(1))
-    depths = [len(step.stack) for step in steps if step.function == "Module._call_impl"]
-    assert depths[0] == depths[-1] == 2 < max(depths)  # of layer, of inner, of layer again
+    depths = [len(step.stack) for step in steps]
+    last = len(depths) - 1 - depths[::-1].index(max(depths))  # in the call of inner
+    assert 2 * depths[last + 1] == depths[last] and steps[-1].stack == steps[last + 1].stack
 
 
 def test_a_trace_whose_module_is_gone_says_so():
