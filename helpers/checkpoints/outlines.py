@@ -13,7 +13,7 @@ from torch import nn
 
 from helpers.checkpoints.comparison import Outline
 from helpers.state.objects import ATOMS, META, bases, class_dict, class_name, facts, text, type_name
-from helpers.state.torch_private import is_lazy, is_quantized, layout_of
+from helpers.state.torch_private import is_lazy, is_nested, is_quantized, layout_of
 
 
 def outline(value: object) -> Outline:
@@ -33,6 +33,8 @@ def oddity(value: object) -> str:
         return "a sparse tensor"
     if is_quantized(value):
         return "a quantized tensor"
+    if is_nested(value):
+        return "a nested tensor"
     return ""
 
 
@@ -96,9 +98,10 @@ def blank(shape: tuple[int, ...] | None, dtype: torch.dtype | None = None) -> to
 def blank_of(tensor: torch.Tensor) -> torch.Tensor:
     """A blank for a tensor of a state_dict."""
     known, odd = outline(tensor), oddity(tensor)
-    made = blank(known.shape, known.dtype)
-    if odd:
+    if odd:  # a nested tensor has no shape, and is not lazy for that
+        made = blank(known.shape or (), known.dtype)
         return made.as_subclass(type("Odd", (Odd,), {"what": odd}))
+    made = blank(known.shape, known.dtype)
     if known.device == META and known.shape is not None:
         return made.as_subclass(Nowhere)
     return made

@@ -64,9 +64,9 @@ class Target(torch.Tensor):
 
 def target(tensor: torch.Tensor, facts: Outline, odd: str = "") -> torch.Tensor:
     """A place for `tensor`, which has these facts, or a lazy tensor where it has no shape yet."""
-    if facts.shape is None:
+    if facts.shape is None and not odd:
         return blank(None)
-    made = blank(facts.shape, facts.dtype).as_subclass(Target)
+    made = blank(facts.shape or (), facts.dtype).as_subclass(Target)
     if odd:
         made.odd = odd
     made.nature = Nature(torch.float32) if odd else _nature_of(tensor, facts)

@@ -182,7 +182,7 @@ ASSIGN_NOTE = "assign_to_params_buffers"
 
 # Facts of a tensor that decide whether a load may copy into it, read beneath a subclass as above.
 layout_of, is_quantized = _Base.layout.__get__, _Base.is_quantized.__get__
-is_contiguous = _Base.is_contiguous
+is_contiguous, is_nested = _Base.is_contiguous, _Base.is_nested.__get__
 # The rules of one module: load_state_dict() calls the first for each, state_dict() the second. A
 # class may override them, and there is no public call for one module alone.
 LOAD_ONE, SAVE_ONE = "_load_from_state_dict", "_save_to_state_dict"
