@@ -336,7 +336,7 @@ def steps_twice(ward: Ward) -> bool:
     return not torch.allclose(ward.model.get_parameter(ward.path), before - 0.5)
 
 
-def remembers_in_another_dtype(ward: Ward) -> bool:
+def remembers_otherwise(ward: Ward) -> bool:
     (optimizer,) = ward.optimizers
     refused = raises(RuntimeError)(lambda: a_step(ward.model, ward.optimizers))
     memory = [(one, note) for one, notes in optimizer.state.items() for note in notes.values()]
@@ -373,7 +373,7 @@ SYMPTOMS = {
     "optimizer-misses": is_missed,
     "optimizer-stale": holds_strangers,
     "optimizer-twice": steps_twice,
-    "optimizer-state": remembers_in_another_dtype,
+    "optimizer-state": remembers_otherwise,
 }
 
 
@@ -611,6 +611,35 @@ def test_the_other_cure_of_an_alias_gives_it_numbers_of_its_own():
     assert not ward.sick() and torch.equal(ward.model.kept, torch.zeros(2))
 
 
+@pytest.mark.parametrize(
+    "take",
+    [
+        nn.Module.state_dict,
+        lambda model: {name: one.data for name, one in model.named_parameters()},
+        lambda model: [model.weight.data, model.weight.clone().detach()],
+        lambda model: (model.weight.data,),
+        lambda model: {"a": [model.weight.data]},
+    ],
+    ids=["a state_dict", "an EMA's shadow", "beside a copy", "a tuple", "nested"],
+)
+def test_the_other_cure_of_aliases_in_a_container_gives_them_numbers_of_their_own(take):
+    model = nn.Linear(2, 2)
+    model.kept = take(model)
+    kind, many = type(model.kept), len(model.kept)
+    line = audit(model)[0].fix.partition("for numbers of its own: ")[2]
+    exec(line, {"self": model, "copy": copy})
+    assert "stale-alias" not in {one.code for one in audit(model)}
+    assert type(model.kept) is kind and len(model.kept) == many
+
+
+def test_no_copy_is_advised_of_results_that_torch_does_not_copy():
+    model = nn.Linear(2, 2)
+    model.kept = {"a": [model.weight[0]]}  # a view, with a graph
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(model.kept)
+    assert audit(model)[0].fix.endswith("from the model where it is used")
+
+
 def test_the_other_cure_of_two_parameters_around_one_memory_parts_them():
     name = "two Parameters around one memory"
     ward = Ward(PATIENTS[name].build, "shared-memory", "b.weight")
@@ -650,7 +679,29 @@ def test_no_line_hands_an_untouched_part_to_the_optimizer_of_another():
         ("warning", "discriminator"),
         ("warning", "target"),
     ]
-    assert not any("add_param_group" in one.fix for one in found)
+    before = "  # if another trains it; if this one is to, as of a part that was frozen: "
+    for one in found:  # that of another is one of three cures, and none of two optimizers has it
+        call, _, rest = one.fix.partition(before)
+        assert call == "audit(model, optimizer, its_optimizer)"
+        line = f"model.get_submodule({one.path!r}).parameters()"
+        assert rest.startswith(f"optimizer.add_param_group({{'params': {line}}}); if none is to: ")
+    several = audit(model, adam(model.generator), adam(model.discriminator))
+    assert not any("add_param_group" in one.fix for one in several)
+
+
+def test_a_part_that_is_unfrozen_late_is_handed_over_by_the_cure_for_it():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
+    optimizer = sgd(*model[0].parameters())
+    model[1].requires_grad_(True)
+    (one,) = audit(model, optimizer)
+    line = one.fix.partition("as of a part that was frozen: ")[2].partition("; if none")[0]
+    exec(line, {"optimizer": optimizer, "model": model})
+    assert audit(model, optimizer) == []
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2]
+    for kind in (torch.optim.LBFGS, *filter(None, [getattr(torch.optim, "Muon", None)])):
+        alone = kind([model[0].weight])  # that takes no second group, or no bias
+        model[0].bias.requires_grad_(False)
+        assert "add_param_group" not in audit(model, alone)[0].fix
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
@@ -763,6 +814,68 @@ def test_what_an_optimizer_remembers_is_told_by_dtype_and_its_counts_are_not(mak
     assert audit(model, optimizer) == []
     model.to(torch.float64)
     assert seen(audit(model, optimizer)) == {("optimizer-state", "weight")}
+
+
+EVERY_OPTIMIZER = [
+    one
+    for one in vars(torch.optim).values()
+    if isinstance(one, type)
+    and issubclass(one, torch.optim.Optimizer)
+    and one.__name__ not in ("Optimizer", "SparseAdam", "Muon")
+]
+
+
+@pytest.mark.parametrize("make", EVERY_OPTIMIZER)
+def test_no_optimizer_of_torch_is_told_for_the_shape_of_what_it_remembers(make):
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2, bias=False))
+    optimizer = make(model.parameters())
+    for _ in range(2):
+        optimizer.step(lambda: model(torch.ones(2, 3)).square().sum())
+    a_step(model, [] if make is torch.optim.LBFGS else [optimizer])
+    assert audit(model, optimizer) == []
+
+
+def test_the_memory_of_another_parameter_is_told_by_its_shape_and_dropped():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+    saved = adam(model[1], model[0])
+    a_step(model, [saved])
+    optimizer = adam(model)
+    optimizer.load_state_dict(saved.state_dict())  # torch compares the sizes of groups alone
+    with pytest.raises(RuntimeError, match="must match"):
+        a_step(model, [optimizer])
+    (one,) = audit(model, optimizer)
+    assert (one.severity, one.code, one.path) == ("error", "optimizer-state", "0.weight")
+    assert one.message.startswith(
+        "is (2, 3), and what optimizer remembers of it ('exp_avg') is (2, 2), and so for 1 more: a "
+        "load goes by the order of the Parameters"
+    )
+    exec(one.fix, {"optimizer": optimizer})
+    a_step(model, [optimizer])
+    assert audit(model, optimizer) == []
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_master_copy_of_a_model_in_a_shorter_dtype_is_a_note_and_another_is_an_error(dtype, flat):
+    model = nn.Sequential(nn.Linear(3, 2).to(dtype), nn.LayerNorm(2))
+    copies = [one.detach().float() for one in model[0].parameters()]
+    if flat:
+        copies = [torch.cat([one.flatten() for one in copies])]
+    masters = [nn.Parameter(one) for one in copies]
+    optimizer = sgd(*masters, *model[1].parameters())
+    (note,) = alarmless = [one for one in audit(model, optimizer) if one.code != "mixed-dtype"]
+    assert not alarms(alarmless)
+    assert (note.code, note.path) == ("optimizer-stale", "param_groups[0]['params'][0]")
+    assert "a master copy" in note.message and note.fix.startswith("if it is none: optimizer = ")
+    first = model[0].weight.detach().clone()
+    masters[0].grad = torch.ones_like(masters[0])
+    optimizer.step()
+    assert torch.equal(model[0].weight, first)  # it follows once it is copied back
+
+    fewer = sgd(*[nn.Parameter(one[:1]) for one in copies], *model[1].parameters())
+    other = sgd(*[nn.Parameter(one.to(dtype)) for one in copies], *model[1].parameters())
+    for wrong in (fewer, other):
+        assert {one.severity for one in audit(model, wrong) if "optimizer" in one.code} == {"error"}
 
 
 def test_an_optimizer_with_a_step_of_its_own_may_remember_in_any_dtype():
@@ -1363,15 +1476,32 @@ def test_a_finding_is_frozen_and_the_findings_are_a_list():
     assert helpers.audit is audit
 
 
-def test_a_kept_result_is_dropped_only_where_a_layer_of_torchs_reads_that_name():
+def test_a_kept_result_loses_its_graph_before_a_copy_where_a_layer_of_torchs_reads_that_name():
     def fix(name: str) -> str:
         layer = nn.GRU(2, 3)
         layer._parameters.pop(name, None)
         vars(layer)[name] = layer.weight_ih_l0 * 2
         return next(one.fix for one in audit(layer) if one.code == "kept-graph")
 
-    assert fix("weight_hh_l0").startswith("del self.weight_hh_l0  # before a copy")
+    cut = "self.weight_hh_l0 = self.weight_hh_l0.detach()  # before a copy"
+    assert fix("weight_hh_l0").startswith(cut)
     assert fix("memory").startswith("self.memory = self.memory.detach()  # if its numbers")
+
+
+def test_a_recurrent_layer_with_a_computed_weight_can_be_copied_after_the_line_and_called():
+    layer = nn.GRU(2, 3)
+    raw = layer._parameters.pop("weight_hh_l0")
+    layer.register_parameter("weight_hh_l0_raw", raw)
+    layer.weight_hh_l0 = raw * 2  # as a wrapper does before each call; a list has it as well
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(layer)
+    (one,) = audit(layer)
+    exec(one.fix, {"self": layer})
+    twin = copy.deepcopy(layer)
+    assert audit(twin)[0].code == "plain-tensor"
+    twin.weight_hh_l0 = twin.weight_hh_l0_raw * 2
+    twin(torch.ones(1, 1, 2))[0].sum().backward()
+    assert twin.weight_hh_l0_raw.grad is not None
 
 
 def test_a_result_whose_own_parameter_no_module_has_is_wrapped_last():
@@ -1976,6 +2106,79 @@ def test_a_plain_tensor_in_the_place_of_torchs_own_parameter_is_found():
     del module.weight
     module.weight = torch.ones(3, 2)
     assert seen(audit(module)) == {("plain-tensor", "weight")}
+
+
+@pytest.mark.parametrize(
+    ("value", "done"),
+    [
+        (torch.ones(2), "self.register_buffer('x', tensor)"),
+        (torch.ones(2, requires_grad=True), "self.x = nn.Parameter(self.x)"),
+        ([nn.Parameter(torch.ones(2))], "self.x = nn.ParameterList(self.x)"),
+        ([nn.ReLU()], "self.x = nn.ModuleList(self.x)"),
+        (nn.Parameter(torch.ones(2)) * 2, "self.x = nn.Parameter(self.x.detach())"),
+    ],
+    ids=["buffer", "parameter", "parameters", "modules", "wrapped last"],
+)
+def test_a_name_that_the_class_has_is_refused_or_hidden_and_the_line_says_so(value, done):
+    free, taken = nn.Module(), with_class_body(same, x=None)
+    for module in (free, taken):
+        vars(module)["x"] = value
+        (one,) = audit(module)
+        assert one.fix.startswith(done)
+        assert ("; with no 'x' in the class" in one.fix.replace("#", ";")) == (module is taken)
+
+    vars(taken).pop("x")
+    line = done.replace("self.x)", "value)").replace("self.x.", "value.")
+    scope = {"self": taken, "nn": nn, "value": value, "tensor": value}
+    try:
+        exec(line, scope)
+    except KeyError as refused:
+        assert "attribute 'x' already exists" in str(refused)
+    else:
+        assert taken.x is None and "x" in taken._modules  # the class is asked first
+    (of_torch,) = [one.fix for one in audit(put(nn.Module(), half=torch.ones(2)))]
+    assert of_torch.endswith("; under another name, as the class Module has 'half'")
+
+
+def test_complex_tensors_keep_their_imaginary_part_whatever_is_advised_of_dtypes():
+    model = made(
+        spectral=nn.Parameter(torch.ones(2, dtype=torch.complex64)),
+        lift=nn.Linear(2, 2),
+        out=nn.Linear(2, 2).double(),
+    )
+    (one,) = audit(model)
+    line = one.fix.removeprefix("if not meant: ")
+    assert line.startswith("part.to(torch.float32)  # of each part that has no complex tensor")
+    exec(line, {"part": model.out, "torch": torch})
+    assert audit(model) == [] and model.spectral.is_complex()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not model.to(torch.float32).spectral.is_complex()
+
+
+def test_what_stayed_on_meta_may_be_tied_again_where_one_parameter_has_its_shape():
+    def loaded(**more: nn.Module) -> nn.Module:
+        with torch.device("meta"):
+            model = made(embed=nn.Embedding(4, 2), mid=nn.Linear(2, 2), head=nn.Linear(2, 4, False))
+        file = {"embed.weight": torch.ones(4, 2), "mid.weight": torch.ones(2, 2)}
+        model.load_state_dict({**file, "mid.bias": torch.ones(2)}, strict=False, assign=True)
+        return put(model, **more)
+
+    model = loaded()
+    (one,) = audit(model)
+    assert (one.code, one.path) == ("left-on-meta", "head.weight")
+    exec(one.fix.partition("if it is to be 'embed.weight': ")[2], {"model": model})
+    assert model.head.weight is model.embed.weight and not alarms(audit(model))
+    (one,) = audit(loaded(second=nn.Embedding(4, 2)))  # nobody knows which
+    assert one.fix.endswith("# of a file that has it")
+
+
+def test_several_tensors_want_gradients_and_one_wants_them():
+    def message(count: int) -> str:
+        return audit(made(x=[torch.ones(1, requires_grad=True) for _ in range(count)]))[0].message
+
+    assert message(1).startswith("a plain list holds 1 tensor that wants gradients")
+    assert message(2).startswith("a plain list holds 2 tensors that want gradients")
 
 
 def test_the_line_to_write_fits_the_name_and_the_tensor():

@@ -55,6 +55,7 @@ _RULES_OF_TRAINING = (
     audit_optimizers.misfit_memory,
     audit_optimizers.stale_tensor,
     audit_optimizers.foreign_tensors,
+    audit_optimizers.master_copies,
 )
 
 
@@ -74,8 +75,9 @@ def audit(module: nn.Module, *optimizers: Any) -> Findings:
     that none of them holds is "optimizer-misses": an error where one holds its neighbours, or a
     tensor that the model has nowhere; else a warning for the largest part of which they hold
     nothing. Such a tensor is "optimizer-stale": an error where a parameter is missed, else one
-    warning for all of them. Its path is the position, as `param_groups[0]['params'][3]`, behind
-    `optimizers[1].` where there are several.
+    warning for all of them; one note for a master copy in float32 of what is missed. Its path is
+    the position, as `param_groups[0]['params'][3]`, behind `optimizers[1].` where there are
+    several.
 
     Only dictionaries of instances and classes are read: no property, `__getattr__`, `__repr__` or
     hook runs, no tensor is copied, nothing is written, and the findings hold text alone. Where a

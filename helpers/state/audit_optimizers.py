@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Registered
 from helpers.state.objects import Facts, facts
 from helpers.state.optimizers import Optimizers, Position, steps_as_torch_does
+from helpers.state.places import Place
 
 
 class Training:
@@ -20,17 +22,40 @@ class Training:
     def __init__(self, model: Holders, optimizers: Optimizers) -> None:
         self.model, self.optimizers = model, optimizers
 
-    @cached_property
+    @property
     def missed(self) -> list[Registered]:
-        """The trainable Parameters that no optimizer holds."""
+        """The trainable Parameters that no optimizer holds, nor a master copy of them."""
+        return [] if self.masters else self._absent
+
+    @property
+    def strangers(self) -> list[Position]:
+        """The first position of each tensor that the model has nowhere: it is of a part that was
+        replaced, or of something else that is trained as well."""
+        return [] if self.masters else self._foreign
+
+    @cached_property
+    def masters(self) -> list[Position]:
+        """The positions of tensors in float32 for all of the Parameters in a shorter dtype that no
+        optimizer holds, each of the same shape, or all of them in one: those of mixed precision."""
+        foreign, absent = set(self._foreign), [facts(one.tensor) for one in self._absent]
+        numbers = range(len(self.optimizers.read))
+        held = [pair for number in numbers for pair in self.optimizers.tensors(number)]
+        copies = [facts(tensor) for position, tensor in held if position in foreign]
+        dtypes = {one.dtype for one in copies}, {one.dtype for one in absent}
+        if dtypes[0] != {torch.float32} or not dtypes[1] <= {torch.float16, torch.bfloat16}:
+            return []
+        alike = Counter(one.shape for one in copies) == Counter(one.shape for one in absent)
+        as_many = sum(one.numel or 0 for one in copies) == sum(one.numel or 0 for one in absent)
+        return self._foreign if alike or (as_many and len(copies) == 1) else []
+
+    @cached_property
+    def _absent(self) -> list[Registered]:
         held = self.optimizers.held
         absent = [one for one in self.model.parameters if id(one.tensor) not in held]
         return [one for one in absent if facts(one.tensor).requires_grad]
 
     @cached_property
-    def strangers(self) -> list[Position]:
-        """The first position of each tensor that the model has nowhere: it is of a part that was
-        replaced, or of something else that is trained as well."""
+    def _foreign(self) -> list[Position]:
         known = self.model.registered.keys() | self.model.in_plain_attributes
         return [places[0] for key, places in self.optimizers.held.items() if key not in known]
 
@@ -150,7 +175,21 @@ def untouched_module(training: Training) -> Iterator[Symptom]:
         place = model.nodes[node]
         frozen = f"model.get_submodule({model.path(place)!r}).requires_grad_(False)"
         line = _with_its_own(training.optimizers)
-        yield Symptom(place, message, f"{line}  # if another trains it; if none is to: {frozen}")
+        taken = _taken_in(training, place, missed)
+        fix = f"{line}  # if another trains it; {taken}if none is to: {frozen}"
+        yield Symptom(place, message, fix)
+
+
+def _taken_in(training: Training, place: Place, missed: list[Registered]) -> str:
+    """The line that hands a part to the one optimizer there is, in case it was unfrozen late."""
+    optimizers = training.optimizers
+    kinds = [read.kind for read in optimizers.read]
+    takes = len(kinds) == 1 and all(_takes(kinds[0], one.tensor) for one in missed)
+    if not takes or issubclass(kinds[0], torch.optim.LBFGS):
+        return ""
+    part = f"model.get_submodule({training.model.path(place)!r}).parameters()"
+    line = f"{optimizers.names()}.add_param_group({{'params': {part}}})"
+    return f"if this one is to, as of a part that was frozen: {line}; "
 
 
 @rule("optimizer-stale", "error", "plain tensor")
@@ -180,6 +219,19 @@ def foreign_tensors(training: Training) -> Iterator[Symptom]:
     made = _made_anew(training.optimizers, first.optimizer).partition("  #")[0]
     fix = f"{_with_other(training)}  # with what they are of; if they are left over: {made}"
     yield Symptom(training.optimizers.path(first), message, fix)
+
+
+@rule("optimizer-stale", "info", "plain tensor")
+def master_copies(training: Training) -> Iterator[Symptom]:
+    if training.masters:
+        first, many = training.masters[0], len(training.masters) > 1
+        message = (
+            f"{'tensors' if many else 'a tensor'} in torch.float32 with as many numbers as the "
+            "Parameters in a shorter dtype that are in no optimizer: a master copy, as for mixed "
+            "precision. A step changes the copy; the model follows once it is copied back"
+        )
+        fix = f"if it is none: {_made_anew(training.optimizers, first.optimizer)}"
+        yield Symptom(training.optimizers.path(first), message, fix)
 
 
 def _with_other(training: Training) -> str:
@@ -217,34 +269,46 @@ def misfit_memory(training: Training) -> Iterator[Symptom]:
         if not misfits:
             continue
         one, name, memory = misfits[0]
-        own = facts(one.tensor)
-        different = (own.dtype, memory.dtype)
-        if own.device != memory.device:
-            different = (own.device, memory.device)
+        own, holder = facts(one.tensor), optimizers.name(number)
         others = len({id(misfit.parameter.tensor) for misfit in misfits}) - 1
         also = f", and so for {others:,} more" if others else ""
+        different = (own.dtype, memory.dtype)
+        cause = "one of the two was moved since, and step() raises, or goes on in that dtype"
+        fix = f"{holder}.load_state_dict({holder}.state_dict())  # which brings it along"
+        if own.shape != memory.shape:
+            different = (tuple(own.shape), tuple(memory.shape))
+            cause = "a load goes by the order of the Parameters, and theirs was another, or this "
+            cause += "one has another size since; step() raises, or mixes up their numbers"
+            fix = f"{holder}.state.clear()  # it begins anew; or load into one of the saved order"
+        elif own.device != memory.device:
+            different = (own.device, memory.device)
         message = (
-            f"is {different[0]}, and what {optimizers.name(number)} remembers of it ({name!r}) is "
-            f"{different[1]}{also}: one of the two was moved since, and step() raises, or goes on "
-            "in that dtype"
+            f"is {different[0]}, and what {holder} remembers of it ({name!r}) is "
+            f"{different[1]}{also}: {cause}"
         )
-        name = optimizers.name(number)
-        fix = f"{name}.load_state_dict({name}.state_dict())  # which brings it along"
         yield Symptom(one.place, message, fix)
 
 
 def _misfits(training: Training, number: int) -> list[Misfit]:
     optimizers, found = training.optimizers, []
-    if not steps_as_torch_does(optimizers.read[number].kind):
+    kind = optimizers.read[number].kind
+    if not steps_as_torch_does(kind):
         return []
+    sized = not issubclass(kind, _OF_OTHER_SHAPES)
     for tensor, name, note in optimizers.memory(number):
         one = training.model.registered.get(id(tensor))
         memory = facts(note)
-        if one and _differ(facts(one.tensor), memory):
+        if one and _differ(facts(one.tensor), memory, sized):
             found.append(Misfit(one, name, memory))
     return found
 
 
-def _differ(own: Facts, memory: Facts) -> bool:
+# They remember of a Parameter what has not its shape: sums over rows, all steps in one row.
+_OF_OTHER_SHAPES = (torch.optim.LBFGS, getattr(torch.optim, "Adafactor", torch.optim.LBFGS))
+
+
+def _differ(own: Facts, memory: Facts, sized: bool) -> bool:
+    if sized and None not in (own.shape, memory.shape) and own.shape != memory.shape:
+        return True
     floating = memory.dtype is not None and memory.dtype.is_floating_point
     return memory.device != own.device or (floating and memory.dtype != own.dtype)

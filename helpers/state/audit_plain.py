@@ -16,13 +16,20 @@ from helpers.state.code_lines import (
     forget,
     free,
     numbered,
-    own_numbers,
     reading,
     registering,
 )
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Attribute, Holders
-from helpers.state.objects import META, counted, facts, is_parameter
+from helpers.state.objects import (
+    META,
+    class_name,
+    counted,
+    facts,
+    from_torch,
+    is_parameter,
+    plural,
+)
 from helpers.state.torch_private import MOVE_ONE, is_inference, is_leaf
 from helpers.state.walk import NOT_SAVED, walk
 
@@ -48,6 +55,20 @@ def _left_out(model: Holders, one: Attribute) -> str:
     return f"{saved} and .to() leaves it where it is"
 
 
+def _unless_taken(model: Holders, one: Attribute, fix: str) -> str:
+    """The line, and what is to be done first where the class has the name under which it registers:
+    torch refuses such a name for a tensor, and a module under it is hidden."""
+    registers = (f"{assign(one.name, '')}", f"self.register_buffer({free(one.name)!r},")
+    owner = model.facts_of(one.record).found.get(free(one.name))
+    if owner is None or not fix.startswith(registers):
+        return fix
+    name = class_name(owner)
+    first = f"under another name, as the class {name} has {one.name!r}"
+    if not from_torch(owner):
+        first = f"with no {one.name!r} in the class {name}, or under another name"
+    return f"{fix}{'; ' if '#' in fix else '  # '}{first}"
+
+
 def _untrained(model: Holders, one: Attribute) -> str:
     lists = model.facts_of(one.record).method(*LISTING_PARAMETERS)
     if lists:
@@ -63,7 +84,7 @@ def hidden_module(model: Holders) -> Iterator[Symptom]:
             what = _in(one, one.inside.modules, "module", "a module")
             message = f"{what} {many} registered nowhere: {_out_of_reach(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.modules), "Module")
-            yield Symptom(one.place, message, fix)
+            yield Symptom(one.place, message, _unless_taken(model, one, fix))
 
 
 def _out_of_reach(model: Holders, one: Attribute) -> str:
@@ -106,7 +127,7 @@ def hidden_parameter(model: Holders) -> Iterator[Symptom]:
             what = _in(one, one.inside.parameters, "Parameter", "an unregistered Parameter")
             message = f"{what}: {_untrained(model, one)}; {_left_out(model, one)}"
             fix = registering(one.name, one.value, len(one.inside.parameters), "Parameter")
-            yield Symptom(one.place, message, fix)
+            yield Symptom(one.place, message, _unless_taken(model, one, fix))
 
 
 @rule("stale-alias", "warning", "plain tensor")
@@ -138,8 +159,11 @@ def stale_alias(model: Holders) -> Iterator[Symptom]:
         if renews:
             message += f", unless {renews} renews it"
         fix = f"{forget(one.name)}  # and read {first!r} from the model where it is used"
-        if not kind:
-            fix += f"; or, for numbers of its own: {own_numbers(one.name)}"
+        copies = for_each(one.name, one.value, "{}.detach().clone()", len(one.inside.aliases))
+        if not copies and not any(_computed(tensor) for tensor, _ in one.inside.aliases):
+            copies = f"copy.deepcopy({reading(one.name)})"  # as of a state_dict
+        if copies:
+            fix += f"; or, for numbers of its own: {assign(one.name, copies)}"
         yield Symptom(one.place, message, fix)
 
 
@@ -161,7 +185,8 @@ def kept_graph(model: Holders) -> Iterator[Symptom]:
                 f"{what} of a computation on a Parameter, which is itself in no module: "
                 f"{_untrained(model, one)}; {_left_out(model, one)}"
             )
-            yield Symptom(one.place, message, _wrapped_last(one, len(kept)))
+            fix = _unless_taken(model, one, _wrapped_last(one, len(kept)))
+            yield Symptom(one.place, message, fix)
             continue
         message = (
             f"{what} of a computation, kept with its graph: copy.deepcopy() refuses such a tensor, "
@@ -184,9 +209,9 @@ def _wrapped_last(one: Attribute, count: int) -> str:
 def _not_kept(one: Attribute, count: int) -> str:
     if read_by_torch(one.record.part, one.name):
         # A wrapper or a hook puts a computed weight into a layer of torch's before each call.
-        return (
-            f"{forget(one.name)}  # before a copy; the next call, which computes it, makes it anew"
-        )
+        # A recurrent layer has it in a list as well, which an assignment alone brings along.
+        cut = assign(one.name, f"{reading(one.name)}.detach()")
+        return f"{cut}  # before a copy; the next call, which computes it, makes it anew"
     value = for_each(one.name, one.value, "{}.detach()", count)
     if value is None:
         return f"{forget(one.name)}  # or fill it with tensor.detach()"
@@ -221,7 +246,8 @@ def plain_left_on_meta(model: Holders) -> Iterator[Symptom]:
                 f"can move it, and {USE_OF_META}"
             )
             line = f"self.register_buffer({_buffer_name(one)!r}, tensor, persistent=False)"
-            yield Symptom(one.place, message, f"{line}  # computed anew, {_in_its_place(one)}")
+            fix = f"{line}  # computed anew, {_in_its_place(one)}"
+            yield Symptom(one.place, message, _unless_taken(model, one, fix))
 
 
 def _left_on_meta(model: Holders, tensor: torch.Tensor) -> bool:
@@ -244,11 +270,13 @@ def plain_tensor(model: Holders) -> Iterator[Symptom]:
         what = _in(one, plain, "tensor", "a plain tensor")
         trained = all(facts(tensor).requires_grad for tensor in plain)
         if trained:
-            what += f" that wants gradients: {_untrained(model, one)};"
+            wants = plural(len(plain), "wants", "want")
+            what += f" that {wants} gradients: {_untrained(model, one)};"
         else:
             what += ":"
         fix = _trained(one, len(plain)) if trained else _as_buffer(model, one)
-        yield Symptom(one.place, f"{what} {_left_out(model, one)}", fix)
+        message = f"{what} {_left_out(model, one)}"
+        yield Symptom(one.place, message, _unless_taken(model, one, fix))
 
 
 def _trained(one: Attribute, count: int) -> str:

@@ -185,7 +185,7 @@ def _overlaps(model: Holders, parts: list[tuple[Registered, Span]]) -> Iterator[
 def _sharing(
     model: Holders, one: Registered, span: Span, other: Registered, its_span: Span
 ) -> Symptom:
-    first, (node, name) = model.path(other.place), one.place
+    first = model.path(other.place)
     message = (
         f"has memory in common with {first!r}, and is another tensor: what writes into one, as a "
         f"load or a step does, changes both; {move_that_parts(one.tensor)} parts them"
@@ -197,10 +197,16 @@ def _sharing(
             message += (
                 "; each has a gradient of its own, so an optimizer steps on the numbers twice"
             )
-        owner = f"model.get_submodule({model.path(model.nodes[node])!r})" if node else "model"
-        tie = f"setattr({owner}, {name!r}, model.get_parameter({first!r}))"
-        line = f"{tie}  # to tie them; or, for numbers of its own: {line}"
+        line = f"{_tie(model, one.place, first)}  # to tie them; or, for numbers of its own: {line}"
     return Symptom(one.place, message, line)
+
+
+def _tie(model: Holders, place: Place, first: str) -> str:
+    """The line that makes a Parameter the one at the path `first`."""
+    owner = (
+        f"model.get_submodule({model.path(model.nodes[place.node])!r})" if place.node else "model"
+    )
+    return f"setattr({owner}, {place.name!r}, model.get_parameter({first!r}))"
 
 
 @rule("expanded-tensor", "warning", "buffer")
@@ -256,6 +262,9 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
     for one in model.left_on_meta:
         name, line = one.place.name, "model.load_state_dict(state_dict, strict=False, assign=True)"
         fix = f"{line}  # of a file that has it"
+        tied = _likely_tie(model, one)
+        if tied:
+            fix += f"; or, if it is to be {tied!r}: {_tie(model, one.place, tied)}"
         if one.kind == NOT_SAVED:
             line = f"self.register_buffer({name!r}, tensor, persistent=False)"
             fix = f"{line}  # computed anew, on the device of the others"
@@ -264,6 +273,20 @@ def left_on_meta(model: Holders) -> Iterator[Symptom]:
             f"move it, and {USE_OF_META}"
         )
         yield Symptom(one.place, message, fix)
+
+
+def _likely_tie(model: Holders, one: Registered) -> str | None:
+    """The one Parameter with numbers that has the shape of a table or matrix on meta: it may have
+    been tied to that, until a load with assign=True parted them."""
+    shape = facts(one.tensor).shape
+    if not one.is_parameter or len(shape or ()) < 2:
+        return None
+    same = [
+        other
+        for other in model.parameters
+        if facts(other.tensor).shape == shape and facts(other.tensor).device != META
+    ]
+    return model.path(same[0].place) if len(same) == 1 else None
 
 
 @rule("mixed-device", "info", "module")
@@ -292,7 +315,13 @@ def mixed_dtype(model: Holders) -> Iterator[Symptom]:
             dtypes[str(dtype)] += count
     if len(dtypes) > 1:
         message = f"its tensors have several floating dtypes: {_counted(dtypes)}"
-        yield Symptom("", message, "if not meant: model.to(torch.float32)")
+        fix = "model.to(torch.float32)"
+        if any(dtype is not None and dtype.is_complex for dtype, _ in model.dtypes_and_devices):
+            fix = (
+                "part.to(torch.float32)  # of each part that has no complex tensor: .to() a real "
+                "dtype takes its imaginary part away for good"
+            )
+        yield Symptom("", message, f"if not meant: {fix}")
 
 
 def _counted(counts: Counter[str]) -> str:
