@@ -553,8 +553,9 @@ def test_advice_that_helps_and_does_not_suffice_says_so():
     model = mixed()
     model.head = nn.Linear(8, 9)
     state_dict = renamed(old_checkpoint(), ("", "module."))
-    (step,) = compare_checkpoint(model, state_dict).advice
+    step, rest = compare_checkpoint(model, state_dict).advice
     assert (step.kind, step.enough) == ("prefix", False)
+    assert (rest.kind, rest.enough, rest.is_remark) == ("untrained", False, True)
     answer = model.load_state_dict(applied(model, state_dict, step.code), strict=False)
     assert answer.missing_keys == ["head.weight", "head.bias"] and answer.unexpected_keys == []
 
@@ -565,6 +566,196 @@ def test_a_buffer_of_a_module_whose_name_only_looks_like_a_parametrization_is_ke
     module.old_parametrizations.register_buffer("scale", torch.ones(1))
     found = compare_checkpoint(module, without(module.state_dict(), "old_parametrizations.scale"))
     assert [step.kind for step in found.advice] == ["persistent"]
+
+
+def uncommented(code: str) -> str:
+    return "\n".join(line.removeprefix("# ") for line in code.splitlines())
+
+
+def body_and_head(classes: int, channels: int = 3, words: int = 5) -> nn.Module:
+    return nn.ModuleDict(
+        {
+            "first": nn.Conv2d(channels, 4, 3),
+            "norm": nn.BatchNorm2d(4),
+            "table": nn.Embedding(words, 4),
+            "head": nn.Linear(4, classes),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("saved", "changed"),
+    [
+        ((10,), {"head.weight", "head.bias"}),
+        ((2, 1), {"first.weight"}),
+        ((2, 3, 6), {"table.weight"}),
+    ],
+    ids=["other classes", "other channels", "more words"],
+)
+def test_a_few_sizes_that_differ_are_kept_or_built_anew_as_the_reader_says(saved, changed):
+    module, state_dict = filled(body_and_head(2)), body_and_head(*saved).state_dict()
+    own = copy.deepcopy(module.state_dict())
+    (step,) = compare_checkpoint(module, state_dict).advice
+    assert (step.kind, step.enough, step.is_remark) == ("resized", False, True)
+    assert step.tried.fit.loads and step.words.startswith(repr(sorted(changed)[-1]))
+    assert "Build the model with the sizes of the file" in step.words
+    module.load_state_dict(applied(module, state_dict, uncommented(step.code)))
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, own[key] if key in changed else state_dict[key]), key
+    body_and_head(*saved).load_state_dict(state_dict)  # the first of the two cures
+
+
+def test_a_tied_table_of_another_size_counts_once_and_another_model_gets_no_such_advice():
+    def tied(words: int, width: int = 2) -> nn.Module:
+        model = nn.ModuleDict({"embed": nn.Embedding(words, width), "out": nn.Linear(width, words)})
+        model.more = nn.Linear(width, 4)
+        model.out.weight, model.out.bias = model.embed.weight, None
+        return model
+
+    (step,) = compare_checkpoint(tied(3), tied(4).state_dict()).advice
+    assert step.kind == "resized" and step.tried.fit.loads
+    assert "(4, 2) in the file and (3, 2) here, and 1 more differ" in step.words
+    assert compare_checkpoint(tied(3, 5), tied(3, 2).state_dict()).advice == []
+
+
+@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize("side", ["file", "model"])
+def test_parameters_that_are_held_in_shards_are_named_as_such(side, size):
+    def split(model: nn.Module) -> nn.Module:
+        for one in model.parameters():
+            one.data = torch.ones(size)
+        return model
+
+    def whole() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+
+    module, saved = (whole(), split(whole())) if side == "file" else (split(whole()), whole())
+    (step,) = compare_checkpoint(module, saved.state_dict()).advice
+    assert (step.kind, step.enough, step.is_remark) == ("shards", False, True)
+    what = "of one number" if size else "without numbers"
+    assert step.words.startswith(f"In the {side} '0.weight' and 3 more are {what}")
+    assert ("zero_to_fp32" in step.code) == (side == "file")
+    (step,) = compare_checkpoint(body_and_head(2), body_and_head(1).state_dict()).advice
+    assert step.kind == "resized"  # one class is no shard
+
+
+def test_what_the_file_lacks_is_said_to_stay_untrained_and_not_beside_what_is_left():
+    class Lora(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.base_layer = nn.Linear(3, 3)
+            self.lora_A = nn.ModuleDict({"default": nn.Linear(3, 1, bias=False)})
+            self.lora_B = nn.ModuleDict({"default": nn.Linear(1, 3, bias=False)})
+
+    module, source = nn.Sequential(Lora(), Lora()), nn.Sequential(Lora(), Lora()).state_dict()
+    own = copy.deepcopy(module.state_dict())
+    file = {key.replace(".default", ""): one for key, one in source.items() if "lora" in key}
+    renamed_, step = compare_checkpoint(module, file).advice
+    assert [renamed_.kind, step.kind] == ["renamed", "untrained"]
+    assert step.is_remark and not step.enough and step.tried.fit.loads
+    assert step.words.startswith("'0.base_layer.weight' and 3 more are not in the file")
+    code = f"{renamed_.code}\n{uncommented(step.code)}"
+    module.load_state_dict(applied(module, file, code))
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, source[key] if "lora" in key else own[key]), key
+
+    other = without(old_checkpoint(), "stem.weight")
+    lacking = compare_checkpoint(mixed(), {**other, "new.weight": torch.ones(9)})
+    assert [one.kind for one in lacking.advice] == []  # new.weight may be it
+
+
+class Both(nn.Module):
+    def __init__(self, wrap=lambda module: module):
+        super().__init__()
+        self.encoder, self.decoder = wrap(nn.Linear(2, 3)), wrap(nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize("wrap", [lambda module: module, nn.DataParallel])
+@pytest.mark.parametrize("path", [(), ("a", "b")])
+def test_parts_that_were_saved_one_by_one_are_put_together(path, wrap):
+    source = Both()
+    parts = {name: wrap(part).state_dict() for name, part in source.named_children()}
+    saved = {"epoch": 3, **parts, "optimizer": SGD.state_dict()}
+    for key in reversed(path):
+        saved = {key: saved}
+    module = Both()
+    found = compare_checkpoint(module, saved)
+    kinds = ["parts"] if wrap is not nn.DataParallel else ["parts", "wrapper"]
+    assert [step.kind for step in found.advice] == kinds and found.advice[-1].enough
+    module.load_state_dict(applied(module, saved, found.code))
+    for key, value in source.state_dict().items():
+        assert torch.equal(module.state_dict()[key], value)
+    (part,) = compare_checkpoint(nn.Linear(2, 3), {**parts}).advice[:1]
+    assert part.kind == "nested"  # one of them is the whole model
+
+
+@pytest.mark.parametrize("shapes", [(2, 2, 2, 2), (2, 3, 4, 2)], ids=["of one size", "of several"])
+@pytest.mark.parametrize(
+    ("file", "model"), [((0, 2, 4), (0, 3, 6)), ((0, 2, 4), (0, 1, 2)), ((1, 2, 3), (0, 1, 2))]
+)
+def test_numbers_that_a_layer_in_between_moved_are_told_in_their_order(file, model, shapes):
+    def built(numbers) -> nn.Module:
+        layers = [nn.Identity() for _ in range(numbers[-1] + 1)]
+        for place, number in enumerate(numbers):
+            layers[number] = nn.Linear(shapes[place], shapes[place + 1])
+        return nn.ModuleDict({"net": nn.Sequential(*layers)})
+
+    saved, module = built(file).state_dict(), built(model)
+    found = compare_checkpoint(module, saved)
+    assert all(step.is_remark for step in found.advice)
+    steps = [step for step in found.advice if step.kind == "shifted"]
+    assert steps and all(step.tried.fit.loads for step in steps)
+    assert "alike" not in [step.kind for step in found.advice]
+    module.load_state_dict(applied(module, saved, uncommented(steps[0].code)))
+    for old, new in zip(file, model, strict=True):
+        for name in ("weight", "bias"):
+            value = module.state_dict()[f"net.{new}.{name}"]
+            assert torch.equal(value, saved[f"net.{old}.{name}"])
+
+
+def test_two_copies_of_the_model_under_two_names_are_told_and_layers_are_no_copies():
+    student, teacher = mixed(1), mixed(2)
+    both = nn.ModuleDict({"student": student, "teacher": teacher}).state_dict()
+    (step,) = compare_checkpoint(mixed(), both).advice
+    assert (step.kind, step.enough, step.is_remark) == ("prefix", False, True)
+    assert "under 'student.', and under 'teacher.' as well" in step.words
+    for name, source in (("student", student), ("teacher", teacher)):
+        module = mixed()
+        code = uncommented(step.code).replace("student", name)
+        module.load_state_dict(applied(module, both, code))
+        assert torch.equal(module.stem.weight, source.stem.weight)
+    layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).state_dict()
+    assert compare_checkpoint(nn.Linear(2, 2), layers).advice == []
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (4, 4)], ids=["two shapes", "one shape"])
+def test_the_weights_of_a_cell_are_told_under_the_names_of_a_layer(sizes):
+    cell, layer = nn.LSTMCell(*sizes), nn.LSTM(*sizes)
+    (step,) = compare_checkpoint(layer, cell.state_dict()).advice
+    assert (step.kind, step.is_remark) == ("alike", True) and step.tried.fit.loads
+    layer.load_state_dict(applied(layer, cell.state_dict(), uncommented(step.code)))
+    for name, value in cell.state_dict().items():
+        assert torch.equal(layer.state_dict()[f"{name}_l0"], value)
+
+
+@pytest.mark.parametrize("straight", [False, True])
+def test_a_square_matrix_is_turned_with_all_others_of_its_class_and_not_against_one(straight):
+    def made() -> nn.Module:
+        model = nn.ModuleDict({"wide": nn.Linear(2, 6), "square": nn.Linear(4, 4)})
+        model["embed"], model["other"] = nn.Embedding(2, 2), nn.Bilinear(2, 2, 2)
+        if straight:
+            model["straight"] = nn.Linear(3, 5)
+        return model
+
+    source, module = made().state_dict(), made()
+    turned = {"wide.weight"} if straight else {"wide.weight", "square.weight"}
+    file = {key: value.t() if key in turned else value for key, value in source.items()}
+    (step,) = compare_checkpoint(module, file).advice
+    assert (step.kind, step.enough) == ("transposed", True)
+    assert ("'square.weight' is, too" in step.words) != straight
+    module.load_state_dict(applied(module, file, step.code))
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, source[key]), key
 
 
 def test_two_state_dicts_in_one_checkpoint_are_both_named():
@@ -2108,7 +2299,8 @@ def test_what_no_code_can_mend_is_named_and_left_to_the_reader(module, saved, ki
 def test_a_prefix_is_said_of_the_keys_that_have_it():
     part = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     whole = nn.ModuleDict({"encoder": copy.deepcopy(part), "head": nn.Linear(2, 1)})
-    (step,) = compare_checkpoint(whole, part.state_dict()).advice
+    step, rest = compare_checkpoint(whole, part.state_dict()).advice
+    assert rest.kind == "untrained" and rest.words.startswith("'head.weight' and 1 more are not in")
     assert step.words == "Under 'encoder.' the model has what the state_dict has without it."
 
     named = nn.ModuleDict({"module": nn.Linear(2, 2), "encoder": nn.Linear(2, 1)})
@@ -2138,8 +2330,9 @@ def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
 def test_no_more_is_said_than_the_file_and_the_model_show():
     partial = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
     partial.out.weight = partial.embed.weight
-    (step,) = compare_checkpoint(partial, {"embed.weight": torch.ones(3, 2)}).advice
+    step, rest = compare_checkpoint(partial, {"embed.weight": torch.ones(3, 2)}).advice
     assert "it is not lacking" in step.words and not step.enough  # out.bias is
+    assert rest.words.startswith("'out.bias' is not in the file, and keeps what it has")
 
     class Whole(nn.Module):
         def __init__(self):
@@ -2350,6 +2543,29 @@ def test_memory_of_another_dtype_or_lacking_or_of_another_kind_is_told():
     found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), state)
     assert found.missing == ["state[1]['exp_avg_sq']"] and not found.loads
     assert not works(MADE["Adam"](sizes(*TWO)), state)
+
+
+@pytest.mark.parametrize(
+    ("saved", "made", "lost"),
+    [
+        ("momentum", "Adam", ["betas", "eps"]),
+        ("Adam", "momentum", ["momentum", "dampening"]),
+        ("Adam", "RMSprop", ["alpha"]),
+        ("Adam", "Adagrad", ["lr_decay", "initial_accumulator_value"]),
+    ],
+)
+def test_the_state_of_another_kind_of_optimizer_is_told_by_what_it_lacks(saved, made, lost):
+    state, optimizer = stepped(MADE[saved](sizes(*TWO))).state_dict(), MADE[made](sizes(*TWO))
+    found = compare_checkpoint(optimizer, state)
+    (step,) = found.advice
+    assert (step.kind, step.enough, step.is_remark) == ("other", False, True)
+    assert f"they have no {', '.join(map(repr, lost))}, as this one has" in step.words
+    with pytest.raises(KeyError) as caught:
+        optimizer.load_state_dict(copy.deepcopy(state))
+        stepped(optimizer)
+    early = saved == "momentum"  # torch looks into the memory while it loads
+    assert not early or found.errors == [f"KeyError: {caught.value}"]
+    assert not found.loads
 
 
 def test_the_settings_of_the_file_are_taken_and_it_says_so():

@@ -4,7 +4,7 @@ A step is tried on the stand-in before it is given: the code that is shown is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torch import nn
 
@@ -70,6 +70,15 @@ def nested(case: Case) -> Iterator[Proposal]:
                 places[f"{path}[{key!r}].state_dict()"] = one.state_dict()
     promises = {place: _promise(case, mapping) for place, mapping in places.items()}
     best = max(promises, key=promises.get)
+    joined = [one for path in places if (one := _parts(case, places, path))]
+    for path, parts, whole in joined:
+        if _promise(case, whole) > promises[best]:
+            shown = " and ".join(f"{path}[{part!r}]" for part in parts)
+            words = f"This is a whole checkpoint: what stands under {shown} are parts of the model."
+            code = f"parts = {parts!r}\nwhole = state_dict{path}\nstate_dict = {{"
+            code += "f'{part}.{key}': value for part in parts for key, value in whole[part].items()"
+            yield Proposal("parts", words, code + "}")
+            return
     if best:
         also = [place for place in places if promises[place] == promises[best] and place != best]
         place = best.removesuffix(".state_dict()")
@@ -77,6 +86,18 @@ def nested(case: Case) -> Iterator[Proposal]:
         words = whole_checkpoint(place, what)
         words += f" So is what stands under {' and '.join(also)}." if also else ""
         yield Proposal("nested", words, f"state_dict = state_dict{best}")
+
+
+def _parts(case: Case, places: dict[str, Mapping], path: str) -> tuple[str, list[str], dict] | None:
+    """The path, the names of several parts of the model that stand there, and all that they hold,
+    under the names that it has in the model."""
+    prefixes = {key.partition(".")[0] for key in case.own.shapes if "." in key}
+    inner = {key: places.get(f"{path}[{key!r}]") for key in places[path] if type(key) is str}
+    parts = [key for key, one in inner.items() if one and key in prefixes]
+    if len(parts) < 2:
+        return None
+    whole = {f"{part}.{key}": one for part in parts for key, one in inner[part].items()}
+    return path, parts, whole
 
 
 def _promise(case: Case, given: dict) -> tuple[int, int]:
@@ -96,6 +117,8 @@ IN_ORDER = (
     conversions,
     parametrized,
     naming.renamed,
+    naming.one_of_several,
+    naming.shifted,
     naming.alike,
     shaping.transposed,
     shaping.one_more,
@@ -108,8 +131,11 @@ IN_ORDER = (
     shaping.grown,
     shaping.computed,
     shaping.learned_table,
+    shaping.elsewhere,
+    shaping.resized,
     lacking.extra_state,
     lacking.unsaved,
+    lacking.untrained,
     surplus.whole_numbers,
     surplus.non_tensor,
     surplus.no_place,

@@ -19,6 +19,7 @@ from helpers.checkpoints.names import (
     fit_after,
     in_common,
     keys_of,
+    numbered,
     shapes_of,
     without_numbers,
 )
@@ -94,9 +95,30 @@ class Case:
                 if owner_of(key) not in decided:
                     for place in (owner_of(key), without_numbers(key)):
                         groups.setdefault((place, shape), ([], []))[side].append(key)
-        single = [(old[0], new[0]) for old, new in groups.values() if len(old) == len(new) == 1]
+        equal = [_pairs_of(*sides) for sides in groups.values() if len(sides[0]) == len(sides[1])]
         # weight_v is never weight: it is a part that a weight is computed from.
-        return {old: new for old, new in single if not f"{old}_".startswith(f"{new}_")}
+        return {
+            old: new
+            for pairs in equal
+            for old, new in pairs
+            if not f"{old}_".startswith(f"{new}_") and old not in self.shifted
+        }
+
+    @cached_property
+    def shifted(self) -> dict[str, str]:
+        """{key of the file: key of the model} for the numbered parts of a container that are as
+        many and of the same sizes in the same order, under other numbers."""
+        found = {}
+        file, own = numbered(self.file.shapes), numbered(self.own.shapes)
+        for prefix in [one for one in file if one in own]:
+            sides = [sorted(one[prefix].items()) for one in (file, own)]
+            alike = [shapes for _, shapes in sides[0]] == [shapes for _, shapes in sides[1]]
+            numbers = [[number for number, _ in side] for side in sides]
+            if alike and numbers[0] != numbers[1]:
+                for old, (new, shapes) in zip(numbers[0], sides[1], strict=True):
+                    names = {f"{prefix}{old}.{rest}": f"{prefix}{new}.{rest}" for rest in shapes}
+                    found |= {one: other for one, other in names.items() if one != other}
+        return found
 
     def class_around(self, key: str) -> type:
         """The class of the module that holds `key`; `nn.Module` where no module has that prefix, as
@@ -133,6 +155,17 @@ class Case:
         before = _slots_of(self.model.twin)
         yield
         _put_back(before)
+
+
+def _pairs_of(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+    """The one and the one; of several of one shape each with the one whose name goes on from it, as
+    bias_ih with bias_ih_l0, if each has such a one."""
+    if len(old) == 1:
+        return [(old[0], new[0])]
+    longer = [[other for other in new if other.startswith(f"{one}_")] for one in old]
+    if all(len(one) == 1 for one in longer) and len({one[0] for one in longer}) == len(new):
+        return [(one, other[0]) for one, other in zip(old, longer, strict=True)]
+    return []
 
 
 def _slots_of(twin: nn.Module) -> list[tuple[dict, dict]]:

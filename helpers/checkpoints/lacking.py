@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helpers.checkpoints.case import Case, Proposal, keeping, keys_said, owner_of
+from helpers.checkpoints.case import Case, Proposal, as_comment, keeping, keys_said, owner_of
 from helpers.checkpoints.names import RUNNING, is_extra_state, is_parametrized, last_part
 from helpers.state.objects import brief
 
@@ -31,6 +31,24 @@ def extra_state(case: Case) -> Iterator[Proposal]:
         words = keys_said(keys, "is extra state", "are extra state")
         words += " that is not in the file. Keep the layer's own."
         yield Proposal("extra state", words, keeping(keys))
+
+
+def untrained(case: Case) -> Iterator[Proposal]:
+    """Missing parameters, while the model has a place for all that the file has: a new head, or a
+    file of an adapter alone."""
+    keys = [key for key in case.report.missing if key not in case.model.buffers]
+    decided = tuple(rule.prefix for rule in case.model.rules)
+    keys = [key for key in keys if key in case.own.shapes and not key.startswith(decided)]
+    if keys and case.belongs and not case.left:
+        words = keys_said(keys, "is not in the file, and keeps what it has", _MANY_KEPT)
+        words += ": in a new model, numbers that nobody has trained. If that is meant, as of a new"
+        words += " head, or of a file that has a part alone, load with strict=False; or give the"
+        words += " model's own:"
+        code = keeping(keys)
+        yield Proposal("untrained", words, as_comment(code), if_so=code)
+
+
+_MANY_KEPT = "are not in the file, and keep what they have"
 
 
 def unsaved(case: Case) -> Iterator[Proposal]:

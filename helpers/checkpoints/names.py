@@ -207,6 +207,32 @@ def is_extra_state(key: str) -> bool:
     return last_part(key) == EXTRA_STATE
 
 
+def numbered(shapes: dict[str, Shape]) -> dict[str, dict[int, dict[str, Shape]]]:
+    """For each prefix behind which numbers stand, as "layers.": what is under each number."""
+    found = defaultdict(lambda: defaultdict(dict))
+    for key, shape in shapes.items():
+        parts = key.split(".")
+        for at, part in enumerate(parts[:-1]):
+            if part.isascii() and part.isdigit() and str(int(part)) == part:
+                prefix = "".join(f"{one}." for one in parts[:at])
+                found[prefix][int(part)][".".join(parts[at + 1 :])] = shape
+    return found
+
+
+def prefixes_of_copies(file: Keys, own: Keys) -> list[str]:
+    """The prefixes under each of which the file has as much of the model, where there are several:
+    of a student and a teacher, but not of layers that differ in a number."""
+    if 2 * fit_after(NO_CHANGE, file, own).alike > len(own.shapes):
+        return []
+    found = {change: fit_after(change, file, own) for change in _likely_changes(file, own)}
+    best = max(found.values(), default=Fit(0, 0))
+    firsts = [one.prefix for one in found if found[one] == best and one.kind == "strip"]
+    apart = not any(one != two and one.startswith(two) for one in firsts for two in firsts)
+    words = not any(one.split(".")[-2].isdigit() for one in firsts)
+    clear = apart and words and 2 * best.alike > len(own.shapes)
+    return firsts if len(firsts) > 1 and clear else []
+
+
 def clear_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, str]:
     """{key of the file: key of the model} of those that fit each other best, and no other as well.
 

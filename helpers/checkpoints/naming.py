@@ -13,6 +13,7 @@ from helpers.checkpoints.names import (
     WRAPPERS,
     best_change,
     clear_pairs,
+    prefixes_of_copies,
     spelled_alike,
     translated,
     without_gaps,
@@ -133,6 +134,32 @@ def renamed(case: Case) -> Iterator[Proposal]:
         words = keys_said(names, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."
         yield Proposal("renamed", words, renaming(names))
+
+
+def one_of_several(case: Case) -> Iterator[Proposal]:
+    """The file has the whole model more than once: a student and a teacher, a model and its EMA."""
+    prefixes = prefixes_of_copies(case.file, case.own)
+    if prefixes:
+        first, *others = map(brief, prefixes)
+        words = f"What the model has stands under {first}, and under {', '.join(others)} as well."
+        words += " Which one is meant, only you can say. For the first:"
+        text = prefixes[0]
+        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES} "
+        code += f"if key.startswith({text!r})}}"
+        yield Proposal("prefix", words, as_comment(code), if_so=code)
+
+
+def shifted(case: Case) -> Iterator[Proposal]:
+    """Numbers that another layer in between has moved on."""
+    names = case.shifted
+    if names:
+        old, new = next(iter(names.items()))
+        more = f", and so on for {len(names) - 1:,} more" if len(names) > 1 else ""
+        words = f"{brief(old)} would be {brief(new)} here{more}: the numbered parts are as many on"
+        words += " both sides, and have the same sizes in their order, as where a layer without"
+        words += " Parameters was put in or taken out. Whether it is so, only you can say. If so:"
+        code = renaming(names)
+        yield Proposal("shifted", words, as_comment(code), if_so=code)
 
 
 def alike(case: Case) -> Iterator[Proposal]:

@@ -67,10 +67,12 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         return replace(inner, loads=False, errors=errors, advice=[step, *inner.advice])
     own, theirs = _groups(attributes(optimizer)), _groups(saved)
     twin, errors = _loaded(optimizer, saved)
+    refused = [] if errors or _own_rules(optimizer) else _refused_memory(optimizer, saved)
+    errors += refused
     if not any(rule == "step" for _, rule in _own_rules(optimizer)):
         # A step that fails before the load too needs numbers, and says nothing of the file.
         usual, after = _error_of_step(_twin(optimizer, own)), _error_of_step(twin)
-        errors += [f"at the next step, {after}"] if after and not usual else []
+        errors += [f"at the next step, {after}"] if after and not (usual or refused) else []
     expected, found = _memory_of(twin, own), _memory_in(saved, theirs)
     both = [key for key in expected if key in found]
     mismatched = [*_group_mismatches(own, theirs), *differences(both, expected, found, "shape")]
@@ -80,6 +82,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     lacking = [key for key in expected if key not in found]
     missing = [key for key in lacking if _position(key) in begun]
     unexpected = [key for key in found if key not in expected] if expected else []
+    lost = _settings_lost(own, twin) if errors or (missing and unexpected) else []
     doubts = _doubts(optimizer, expected, found)
     fits = not (errors or mismatched or missing or unexpected)
     return OptimizerComparison(
@@ -96,7 +99,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         **conversions_of(matched, expected, found),
         errors=errors,
         own_rules=_own_rules(optimizer),
-        advice=list(_advice(own, theirs, mismatched, fits)),
+        advice=list(_advice(own, theirs, mismatched, lost, fits)),
         expected=expected,
         found=found,
     )
@@ -152,6 +155,27 @@ def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]
         return twin, [raised_by_torch(error)]
     twin.state.update(memory)
     return twin, []
+
+
+def _refused_memory(optimizer: Optimizer, saved: Mapping) -> list[str]:
+    """What torch raises where it looks into the memory and does not find a name there."""
+    groups = [{**_options(one), PARAMS: list(one[PARAMS])} for one in _groups(saved)]
+    memory = {key: dict(_plain(one)) for key, one in saved[STATE].items()}
+    twin = _twin(optimizer, _groups(attributes(optimizer)))
+    try:
+        twin.load_state_dict({STATE: memory, GROUPS: groups})
+    except KeyError as error:
+        return [f"{type_name(error)}: {error}"]
+    except Exception:  # it needs numbers
+        return []
+    return []
+
+
+def _plain(memory: object) -> list[tuple[str, Any]]:
+    """The tensors, without their numbers, and the plain values of the memory of one parameter."""
+    pairs = memory.items() if issubclass(type(memory), dict) else ()
+    tensors = [(name, blank_of(one)) for name, one in _tensors(memory)]
+    return tensors + [(name, one) for name, one in pairs if type(one) in ATOMS]
 
 
 def _error_of_step(twin: Optimizer) -> str:
@@ -240,8 +264,18 @@ def _doubts(optimizer: Optimizer, expected: dict, found: dict) -> list[str]:
     return doubts
 
 
+def _settings_lost(own: list[dict], loaded: Optimizer) -> list[str]:
+    """The settings that a group has, and does not have any more after the load."""
+    pairs = zip(map(_options, own), loaded.param_groups, strict=False)
+    return list(dict.fromkeys(name for one, after in pairs for name in one if name not in after))
+
+
 def _advice(
-    own: list[dict], theirs: list[dict], mismatched: list[Mismatch], fits: bool
+    own: list[dict],
+    theirs: list[dict],
+    mismatched: list[Mismatch],
+    lost: list[str],
+    fits: bool,
 ) -> Iterator[Advice]:
     """What only the reader can do."""
     if not theirs:
@@ -253,6 +287,13 @@ def _advice(
         words += f"{key} has {there} in the file, and here {here}."
         code = "# Build the groups in the order, and of the sizes, that the saved ones have."
         yield Advice("positions", words, code, False)
+    elif lost:
+        words = "This is the state of an optimizer of another kind: a load takes its groups and its"
+        words += f" memory as they are, and they have no {', '.join(map(repr, lost[:3]))}, as this"
+        words += " one has."
+        code = "# Load it into an optimizer of the kind that saved it; or begin without a memory."
+        yield Advice("other", words, code, False)
+        return  # with settings that mean nothing to this one
     changes = [
         f"{GROUPS}[{number}][{name!r}] from {brief(one[name])} to {brief(other[name])}"
         for number, (one, other) in enumerate(

@@ -35,10 +35,31 @@ def transposed(case: Case) -> Iterator[Proposal]:
     if keys:
         words = keys_said(keys, "has its sizes in reverse", "have their sizes in reverse")
         words += ", as a weight that another framework keeps transposed. A square one would not"
-        words += " show it."
-        code = f"turned = {keys!r}\n"
+        words += " show it"
+        square = _square_ones(case, keys)
+        if square:
+            words += ": as all others of their class are turned, so "
+            words += f"{keys_said(square, 'is', 'are')}, too"
+        words += "."
+        code = f"turned = {keys + square!r}\n"
         code += f"state_dict = {{key: value.t() if key in turned else value {ENTRIES}}}"
         yield Proposal("transposed", words, code)
+
+
+def _square_ones(case: Case, turned: list[str]) -> list[str]:
+    """The square matrices of the classes whose others are turned, all that have two sizes."""
+    kinds = {(case.class_around(key), last_part(key)) for key in turned}
+    alike = [
+        key
+        for key, shape in case.own.shapes.items()
+        if (case.class_around(key), last_part(key)) in kinds and key in case.report.loaded
+    ]
+    shapes = [case.own.shapes[key] or () for key in alike]
+    square = [len(shape) == 2 and shape[0] == shape[1] for shape in shapes]
+    fits_as_it_is = [len(shape) == 2 and shape[0] != shape[1] for shape in shapes]
+    if any(fits_as_it_is):
+        return []
+    return [key for key, is_square in zip(alike, square, strict=True) if is_square]
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
@@ -95,6 +116,45 @@ def learned_table(case: Case) -> Iterator[Proposal]:
             words += " a table of places, learned for another length: interpolate it, or build the"
             words += " model for that length."
             yield Proposal("places", words, "# torch.nn.functional.interpolate(...)")
+
+
+def elsewhere(case: Case) -> Iterator[Proposal]:
+    """Tensors without numbers, or of a single one, in the place of all: a model that was saved, or
+    is held, in shards."""
+    sizes = [one for one in case.report.mismatched if one.key not in case.model.buffers]
+    sides = (("file", [one.found for one in sizes]), ("model", [one.expected for one in sizes]))
+    for side, shapes in sides:
+        empty = [one.key for one, shape in zip(sizes, shapes, strict=True) if shape == (0,)]
+        single = [one.key for one, shape in zip(sizes, shapes, strict=True) if shape == (1,)]
+        keys = empty or (single if 2 < len(single) == len(sizes) else [])
+        if keys:
+            what = "without numbers" if empty else "of one number"
+            words = f"In the {side} {keys_said(keys, 'is', 'are')} {what}, where the other side has"
+            words += " all: so stands a Parameter that is split over processes, as by ZeRO-3, whose"
+            words += " shards hold the numbers."
+            code = "# Gather the shards into one file first, as zero_to_fp32.py does; load that."
+            if side == "model":
+                code = "# Load before the model is split, or while its Parameters are gathered."
+            yield Proposal("shards", words, code)
+
+
+def resized(case: Case) -> Iterator[Proposal]:
+    """A few Parameters of another size, while the rest fits: a head, a table, a first layer."""
+    sizes = [one for one in case.report.mismatched if one.key not in case.model.buffers]
+    sizes = [one for one in sizes if "pos" not in last_part(one.key) and (0,) not in one[1:]]
+    # What has several names counts once.
+    again = {key for names in case.model.names.values() for key in names[1:]}
+    again |= case.model.buffers
+    fitting = [key for key in case.report.loaded if key not in again]
+    if sizes and len([one for one in sizes if one.key not in again]) < len(fitting):
+        key, own, given = sizes[0]
+        more = f", and {len(sizes) - 1:,} more differ" if len(sizes) > 1 else ""
+        words = f"{brief(key)} is {given} in the file and {own} here{more}, while the rest fits: as"
+        words += " of a head for other classes, a table of other words, a layer for other channels."
+        words += " Build the model with the sizes of the file. Or, if these are to be trained anew,"
+        words += " keep those of the model:"
+        code = keeping([one.key for one in sizes])
+        yield Proposal("resized", words, as_comment(code), if_so=code)
 
 
 def unwritable(case: Case) -> Iterator[Proposal]:
