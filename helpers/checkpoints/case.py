@@ -19,7 +19,7 @@ from helpers.checkpoints.names import (
     fit_after,
     in_common,
     keys_of,
-    numbered,
+    numbered_parts,
     shapes_of,
     without_numbers,
 )
@@ -109,7 +109,7 @@ class Case:
         """{key of the file: key of the model} for the numbered parts of a container that are as
         many and of the same sizes in the same order, under other numbers."""
         found = {}
-        file, own = numbered(self.file.shapes), numbered(self.own.shapes)
+        file, own = numbered_parts(self.file.shapes), numbered_parts(self.own.shapes)
         for prefix in [one for one in file if one in own]:
             sides = [sorted(one[prefix].items()) for one in (file, own)]
             alike = [shapes for _, shapes in sides[0]] == [shapes for _, shapes in sides[1]]

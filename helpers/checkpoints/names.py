@@ -207,7 +207,7 @@ def is_extra_state(key: str) -> bool:
     return last_part(key) == EXTRA_STATE
 
 
-def numbered(shapes: dict[str, Shape]) -> dict[str, dict[int, dict[str, Shape]]]:
+def numbered_parts(shapes: dict[str, Shape]) -> dict[str, dict[int, dict[str, Shape]]]:
     """For each prefix behind which numbers stand, as "layers.": what is under each number."""
     found = defaultdict(lambda: defaultdict(dict))
     for key, shape in shapes.items():

@@ -201,6 +201,12 @@ def plural(number: int, one: str, many: str = "") -> str:
     return one if number == 1 else many or f"{one}s"
 
 
+def first_of(words: list[str], most: int) -> str:
+    """The first `most` of some words, and how many more there are: "a, b and 3 more"."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """A number of things in words, as every sentence has it: "1 tensor", "2,000 tensors"."""
     return f"{number:,} {plural(number, one, many)}"

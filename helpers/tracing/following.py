@@ -7,7 +7,7 @@ from types import FrameType
 
 from torch import nn
 
-from helpers.state.objects import clip, type_name
+from helpers.state.objects import clip, first_of, type_name
 from helpers.state.walk import walk, walk_with_paths
 from helpers.tracing.watch import Watch, Wording
 
@@ -64,5 +64,4 @@ def placed(modules: list[nn.Module], root: nn.Module) -> str:
 def first_three(names: Iterable[str]) -> str:
     """Some names, each once: the first three, and how many more there are."""
     distinct = list(dict.fromkeys(clip(name, 200) for name in names))
-    more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
-    return ", ".join(distinct[:3]) + more
+    return first_of(distinct, 3)

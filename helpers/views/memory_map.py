@@ -16,6 +16,7 @@ from helpers.state.objects import (
     clip,
     counted,
     dtype_in_words,
+    first_of,
     tensor_in_words,
 )
 from helpers.state.reach import require_source
@@ -155,7 +156,7 @@ def _changes(frame: Frame) -> Iterator[str]:
         if any(part.touched for part in block.parts)
     ]
     if touched:
-        yield f"other numbers in {_listed(touched, _MOST_LETTERS)}"
+        yield f"other numbers in {first_of(touched, _MOST_LETTERS)}"
 
 
 def _moves(frame: Frame, earlier: Frame) -> Iterator[str]:
@@ -171,19 +172,19 @@ def _moves(frame: Frame, earlier: Frame) -> Iterator[str]:
         elif before.block != one.block:
             moved.append(f"{words} from {before.block or '–'} to {block}")
     if moved:
-        yield _listed(moved)
+        yield first_of(moved, _MOST_NAMES)
     if late:
-        yield f"left out before: {_listed(late)}"
+        yield f"left out before: {first_of(late, _MOST_NAMES)}"
     if old:
-        yield f"new names of old memory: {_listed(old)}"
+        yield f"new names of old memory: {first_of(old, _MOST_NAMES)}"
     if new:
-        yield f"new names, with memory of their own: {_listed(new)}"
+        yield f"new names, with memory of their own: {first_of(new, _MOST_NAMES)}"
 
 
 def _ends(frame: Frame, earlier: Frame) -> Iterator[str]:
     gone = [clip(name, _LONGEST) for name in earlier.names if name not in frame.names]
     if gone:
-        yield f"gone: {_listed(gone)}"
+        yield f"gone: {first_of(gone, _MOST_NAMES)}"
     for state, words in _STATES.items():
         now = [
             letter
@@ -191,12 +192,7 @@ def _ends(frame: Frame, earlier: Frame) -> Iterator[str]:
             if block.state == state and earlier.blocks[letter].state != state
         ]
         if now:
-            yield f"{words}: {_listed(now, _MOST_LETTERS)}"
-
-
-def _listed(words: list[str], most: int = _MOST_NAMES) -> str:
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
+            yield f"{words}: {first_of(now, _MOST_LETTERS)}"
 
 
 def _left_out(frame: Frame) -> list[str]:
