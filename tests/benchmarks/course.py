@@ -26,6 +26,14 @@ start = time.perf_counter()
 import helpers
 print(time.perf_counter() - start)"""
 
+# What most lessons load: a step of an optimizer, as a tensor on meta, loads more of torch.
+BARE = """\
+import torch, matplotlib, helpers
+layer = torch.nn.Linear(1, 1)
+layer(torch.ones(1)).backward()
+torch.optim.SGD(layer.parameters()).step()
+empty = torch.nn.Linear(1, 1, device="meta")"""
+
 
 def import_seconds(runs: int = 7) -> float:
     """Median time of `import helpers` in a fresh interpreter that has imported torch and
@@ -55,9 +63,8 @@ def strict_run_seconds(notebooks: list[Path]) -> float:
 
 def bare_copies(lessons: list[Path], folder: Path) -> list[Path]:
     """For each lesson a notebook that imports what lessons import, and uses torch once."""
-    source = "import torch, matplotlib, helpers\ntorch.nn.Linear(1, 1)(torch.ones(1))"
     for lesson in lessons:
-        cell = new_code_cell(f"{source};", execution_count=1)
+        cell = new_code_cell(BARE, execution_count=1)
         nbformat.write(new_notebook(cells=[cell], metadata=METADATA), folder / lesson.name)
     return [folder / lesson.name for lesson in lessons]
 
