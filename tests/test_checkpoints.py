@@ -758,6 +758,85 @@ def test_a_square_matrix_is_turned_with_all_others_of_its_class_and_not_against_
         assert torch.equal(value, source[key]), key
 
 
+def pretrained(head: str) -> nn.Module:
+    """A body with a pooler, or with the head of its training, whose first layer has the shape of
+    the pooler."""
+    parts = {"body": nn.ModuleDict({"attn": nn.Linear(3, 3), "norm": nn.LayerNorm(3)})}
+    if head == "pooler":
+        parts["pooler"] = nn.ModuleDict({"dense": nn.Linear(3, 3)})
+    else:
+        dense, norm = nn.Linear(3, 3), nn.LayerNorm(3)
+        parts["cls"] = nn.ModuleDict({"dense": dense, "norm": norm, "out": nn.Linear(3, 7)})
+    return nn.ModuleDict(parts)
+
+
+def test_a_layer_of_another_head_is_not_put_into_a_place_of_its_shape():
+    module, state_dict = pretrained("pooler"), pretrained("cls").state_dict()
+    found = compare_checkpoint(module, state_dict)
+    (step,) = found.advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert "beside 'cls.dense.weight' stands more in the file" in step.words
+    assert list(applied(module, state_dict, found.code)) == list(state_dict)
+
+    whole = nn.ModuleDict({"body": nn.Linear(3, 3), "lm_head": pretrained("cls")["cls"]})
+    other = nn.ModuleDict({"body": nn.Linear(3, 3), "mlm": pretrained("cls")["cls"]})
+    found = compare_checkpoint(other, whole.state_dict())  # all of it has another name
+    assert [step.kind for step in found.advice] == ["renamed"] and found.advice[0].enough
+
+
+def test_the_counts_of_a_norm_go_with_its_weights():
+    def net(*names: str) -> nn.Module:
+        layers = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)
+        return nn.ModuleDict(dict(zip(names, layers, strict=True)))
+
+    saved, module = filled(net("0", "1", "2", "3")), net("conv1", "bn1", "conv2", "bn2")
+    found = compare_checkpoint(module, saved.state_dict())
+    assert [step.kind for step in found.advice] == ["renamed"] and found.advice[0].enough
+    module.load_state_dict(applied(module, saved.state_dict(), found.code))
+    for one, other in zip(module.state_dict().values(), saved.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_prefix_under_which_less_stands_than_without_it_is_not_taken_off():
+    def resnet(blocks: int) -> nn.Module:
+        def block() -> nn.Module:
+            return nn.ModuleDict({"conv1": nn.Conv2d(4, 4, 3), "bn1": nn.BatchNorm2d(4)})
+
+        layers = nn.ModuleList(block() for _ in range(blocks))
+        return nn.ModuleDict({"conv1": nn.Conv2d(1, 4, 7), "bn1": nn.BatchNorm2d(4), "x": layers})
+
+    saved, module = filled(resnet(3)), resnet(2)
+    found = compare_checkpoint(module, saved.state_dict())
+    assert [step.kind for step in found.advice] == ["no place"]
+    module.load_state_dict(applied(module, saved.state_dict(), found.code))
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, saved.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "kinds"),
+    [
+        ((1, 5, 4), (1, 9, 4), ["places"]),
+        ((1, 5, 4), (1, 5, 8), []),  # of a model of another width
+        ((9, 2), (25, 2), ["places"]),
+        ((9, 2), (9, 4), []),
+        ((1, 5), (1, 9), ["places"]),
+    ],
+)
+def test_a_table_of_places_differs_in_its_length(own, given, kinds):
+    model = nn.ParameterDict({"pos_embed": torch.ones(own), "more": torch.ones(1)})
+    found = compare_checkpoint(model, {**model.state_dict(), "pos_embed": torch.ones(given)})
+    assert [step.kind for step in found.advice] == kinds
+
+
+def test_sizes_that_differ_where_names_do_too_are_not_said_to_be_a_head():
+    file = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 6))
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 4), nn.LayerNorm(4))
+    model.append(nn.Linear(4, 5))
+    kinds = [step.kind for step in compare_checkpoint(model, file.state_dict()).advice]
+    assert "resized" not in kinds
+
+
 def test_two_state_dicts_in_one_checkpoint_are_both_named():
     step = compare_checkpoint(mixed(), {"model": old_checkpoint(), "ema": old_checkpoint()}).advice[
         0

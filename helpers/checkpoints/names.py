@@ -129,15 +129,17 @@ class Fit(NamedTuple):
 
 
 def fit_after(change: PrefixChange, file: Keys, own: Keys) -> Fit:
-    """How well the keys of a file fit the model after a change."""
-    alike = exact = 0
+    """How well the keys of a file fit the model after a change. Of several that would come to one
+    place one is counted, as a dict keeps one."""
+    alike, exact = set(), set()
     for key, shape in file.shapes.items():
         new = change.of(key, own)
         place = own.named.get(canonical(new))
         if place is not None and fits(shape, own.shapes[place]):
-            alike += 1
-            exact += new == place
-    return Fit(alike, exact)
+            alike.add(place)
+            if new == place:
+                exact.add(place)
+    return Fit(len(alike), len(exact))
 
 
 def best_change(file: Keys, own: Keys) -> PrefixChange:
@@ -244,6 +246,37 @@ def clear_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, 
         left = {key: shape for key, shape in left.items() if key not in pairs}
         missing = {key: shape for key, shape in missing.items() if key not in pairs.values()}
     return found
+
+
+def beside(
+    pairs: dict[str, str], left: dict[str, Shape], missing: dict[str, Shape]
+) -> dict[str, str]:
+    """The pairs that follow from others: what stands beside a key, under the same name and of the
+    same shape beside the other, as the counts of a BatchNorm."""
+    found = {}
+    for stem, other in dict.fromkeys(_stems(*pair) for pair in pairs.items()):
+        for key in [one for one in left if one.startswith(f"{stem}.") and one not in pairs]:
+            new = f"{other}{key[len(stem) :]}"
+            if new in missing and new not in pairs.values() and left[key] == missing[new]:
+                found[key] = new
+    return found
+
+
+def part_of_more(pairs: dict[str, str], left: Iterable[str]) -> dict[str, str]:
+    """The pairs whose other names mean something else, as it seems: beside the key of the file
+    stands more, of which the model has nothing beside the other."""
+    rest = [key for key in left if key not in pairs]
+    return {
+        old: new
+        for old, new in pairs.items()
+        if any(key.startswith(f"{_stems(old, new)[0]}.") for key in rest)
+    }
+
+
+def _stems(old: str, new: str) -> tuple[str, str]:
+    """What stands in two names before the parts that they share at their end."""
+    shared = _shared(old, new, -1)
+    return ".".join(old.split(".")[:-shared]), ".".join(new.split(".")[:-shared])
 
 
 class Likeness(NamedTuple):

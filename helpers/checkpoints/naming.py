@@ -11,8 +11,10 @@ from helpers.checkpoints.names import (
     NO_CHANGE,
     NUMBERED,
     WRAPPERS,
+    beside,
     best_change,
     clear_pairs,
+    part_of_more,
     prefixes_of_copies,
     spelled_alike,
     translated,
@@ -130,6 +132,17 @@ def _plain(key: str, spellings: list[Spelling]) -> str:
 def renamed(case: Case) -> Iterator[Proposal]:
     """Missing and unexpected keys whose last name and shape fit, without a second choice."""
     names = clear_pairs(case.left, case.missing)
+    names |= beside(names, case.left, case.missing)
+    doubtful = part_of_more(names, case.left)
+    names = {old: new for old, new in names.items() if old not in doubtful}
+    if doubtful:
+        old, new = next(iter(doubtful.items()))
+        words = f"{keys_said(doubtful, 'has', 'have')} the shape and the ending of what is missing,"
+        words += f" as {brief(new)}; but beside {brief(old)} stands more in the file than beside"
+        words += " that. Whether they mean the same, only you can say. If not, load with"
+        words += " strict=False. If they do:"
+        code = renaming(doubtful)
+        yield Proposal("alike", words, as_comment(code), if_so=code)
     if names:
         words = keys_said(names, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."

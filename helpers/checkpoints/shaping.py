@@ -111,7 +111,8 @@ def computed(case: Case) -> Iterator[Proposal]:
 def learned_table(case: Case) -> Iterator[Proposal]:
     """Learned tables of places, for another length."""
     for key, own, given in case.report.mismatched:
-        if key not in case.model.buffers and "pos" in last_part(key):
+        as_wide = own[-1:] == given[-1:] or len(own) != len(given) or set(own[:-1]) <= {1}
+        if key not in case.model.buffers and "pos" in last_part(key) and as_wide:
             words = f"{brief(key)} is {given} in the file and {own} here. If it is"
             words += " a table of places, learned for another length: interpolate it, or build the"
             words += " model for that length."
@@ -146,10 +147,11 @@ def resized(case: Case) -> Iterator[Proposal]:
     again = {key for names in case.model.names.values() for key in names[1:]}
     again |= case.model.buffers
     fitting = [key for key in case.report.loaded if key not in again]
-    if sizes and len([one for one in sizes if one.key not in again]) < len(fitting):
+    others = [key for key in (*case.left, *case.report.missing) if key not in again]
+    if sizes and len([one for one in sizes if one.key not in again] + others) < len(fitting):
         key, own, given = sizes[0]
         more = f", and {len(sizes) - 1:,} more differ" if len(sizes) > 1 else ""
-        words = f"{brief(key)} is {given} in the file and {own} here{more}, while the rest fits: as"
+        words = f"{brief(key)} is {given} in the file and {own} here{more}, while most fits: as"
         words += " of a head for other classes, a table of other words, a layer for other channels."
         words += " Build the model with the sizes of the file. Or, if these are to be trained anew,"
         words += " keep those of the model:"
