@@ -830,11 +830,15 @@ def test_a_table_of_places_differs_in_its_length(own, given, kinds):
 
 
 def test_sizes_that_differ_where_names_do_too_are_not_said_to_be_a_head():
-    file = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 6))
-    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 4), nn.LayerNorm(4))
-    model.append(nn.Linear(4, 5))
-    kinds = [step.kind for step in compare_checkpoint(model, file.state_dict()).advice]
-    assert "resized" not in kinds
+    def net(*numbers: int) -> nn.Module:  # as a VGG, with and without norms in between
+        layers = [nn.Linear(2, 3), nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 5)]
+        placed = dict(zip(numbers, layers, strict=True))
+        return nn.Sequential(*[placed.get(at, nn.ReLU()) for at in range(numbers[-1] + 1)])
+
+    found = compare_checkpoint(
+        nn.Sequential(*net(0, 4, 8, 11), nn.PReLU()), net(0, 3, 6, 8).state_dict()
+    )
+    assert found.mismatched and "resized" not in [step.kind for step in found.advice]
 
 
 def test_two_state_dicts_in_one_checkpoint_are_both_named():
