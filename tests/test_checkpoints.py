@@ -784,6 +784,56 @@ def test_a_layer_of_another_head_is_not_put_into_a_place_of_its_shape():
     assert [step.kind for step in found.advice] == ["renamed"] and found.advice[0].enough
 
 
+def attention(*names: str, rows: tuple[int, ...] = (4, 2, 2), bias: bool = True) -> nn.Module:
+    """Layers for query, key and value, of so many rows, under three names, or together under
+    one."""
+    sizes = rows if len(names) == 3 else (sum(rows),)
+    layers = {name: nn.Linear(4, size, bias) for name, size in zip(names, sizes, strict=True)}
+    blocks = [nn.ModuleDict({**copy.deepcopy(layers), "out": nn.Linear(4, 4)}) for _ in range(2)]
+    return filled(nn.Sequential(*blocks))
+
+
+@pytest.mark.parametrize(
+    "apart", [("q", "k", "v"), ("query", "key", "value"), ("to_q", "to_k", "to_v")]
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_query_a_key_and_a_value_are_put_together_and_taken_apart_as_the_reader_says(apart, bias):
+    three, whole = attention(*apart, bias=bias), attention("qkv", bias=bias)
+    for module, saved in ((whole, three), (three, whole)):
+        state_dict, fresh = saved.state_dict(), filled(copy.deepcopy(module))
+        found = compare_checkpoint(fresh, state_dict)
+        (step,) = found.advice
+        assert (step.kind, step.is_remark, step.enough) == ("fused", True, False)
+        assert step.tried.fit.loads and "not head by head" in step.words
+        fresh.load_state_dict(applied(fresh, state_dict, uncommented(step.code)))
+        for at in ("0", "1"):
+            for kind in ("weight", "bias") if bias else ("weight",):
+                both = [{**model.state_dict()} for model in (fresh, saved)]
+                sides = [
+                    state[f"{at}.qkv.{kind}"]
+                    if f"{at}.qkv.{kind}" in state
+                    else torch.cat([state[f"{at}.{name}.{kind}"] for name in apart])
+                    for state in both
+                ]
+                assert torch.equal(*sides)
+
+
+def test_only_a_query_a_key_and_a_value_of_the_same_layer_are_put_together():
+    file = nn.ModuleDict({name: nn.Linear(4, 4) for name in ("q_proj", "k_proj", "v_proj")})
+    file["out_proj"] = nn.Linear(4, 4)
+    (step,) = compare_checkpoint(nn.MultiheadAttention(4, 2), file.state_dict()).advice
+    assert "'in_proj_weight': ['q_proj.weight', 'k_proj.weight', 'v_proj.weight']" in step.code
+    module = nn.MultiheadAttention(4, 2)
+    module.load_state_dict(applied(module, file.state_dict(), uncommented(step.code)))
+    assert torch.equal(module.in_proj_bias[4:8], file["k_proj"].bias)
+
+    other = nn.ModuleDict({name: nn.Linear(4, 4) for name in ("a", "b", "c")})
+    away = nn.ModuleDict({"deep": nn.ModuleDict({"x": nn.ModuleDict({"qkv": nn.Linear(4, 12)})})})
+    for module, saved in ((nn.Sequential(nn.Linear(4, 12)), other), (away, file)):
+        kinds = [step.kind for step in compare_checkpoint(module, saved.state_dict()).advice]
+        assert "fused" not in kinds
+
+
 def test_the_counts_of_a_norm_go_with_its_weights():
     def net(*names: str) -> nn.Module:
         layers = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3)

@@ -9,8 +9,8 @@ notes what becomes of each key, with tensors that `outlines` makes without numbe
 loads into it, `verdict` says what cannot be foretold, `telling` makes a `comparison`. `optimizer`
 does all this for the state of an optimizer.
 
-`advice` has the order in which advice is sought. `naming`, `lacking`, `shaping`, `surplus` and
-`reparametrized` find it and have its words, `case` has the code that is shown, and tries it.
+`advice` has the order in which advice is sought. `naming`, `lacking`, `shaping`, `surplus`, `fused`
+and `reparametrized` find it and have its words, `case` has the code that is shown, and tries it.
 `names` says which keys belong together, and which one change of their names is clear enough to be
 advised; `makers`, which method of a class makes what a model has or lacks.
 

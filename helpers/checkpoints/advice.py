@@ -11,6 +11,7 @@ from torch import nn
 from helpers.checkpoints import lacking, naming, shaping, surplus
 from helpers.checkpoints.case import Case, Proposal
 from helpers.checkpoints.comparison import Advice, Comparison, Tried
+from helpers.checkpoints.fused import fused
 from helpers.checkpoints.instead import mappings_in, whole_checkpoint
 from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
 from helpers.checkpoints.optimizer import GROUPS, STATE
@@ -117,6 +118,7 @@ IN_ORDER = (
     conversions,
     parametrized,
     naming.renamed,
+    fused,
     naming.one_of_several,
     naming.shifted,
     naming.alike,
