@@ -615,7 +615,19 @@ def test_a_tied_table_of_another_size_counts_once_and_another_model_gets_no_such
     (step,) = compare_checkpoint(tied(3), tied(4).state_dict()).advice
     assert step.kind == "resized" and step.tried.fit.loads
     assert "(4, 2) in the file and (3, 2) here, and 1 more differ" in step.words
-    assert compare_checkpoint(tied(3, 5), tied(3, 2).state_dict()).advice == []
+    assert compare_checkpoint(tied(3, 5), tied(3, 2).state_dict()).advice == []  # two of three
+
+
+def test_a_model_of_another_width_is_to_be_built_anew():
+    def wide(width: int) -> nn.Module:
+        return nn.Sequential(nn.Embedding(5, width), nn.LayerNorm(width), nn.Linear(width, 5))
+
+    (step,) = compare_checkpoint(wide(4), wide(8).state_dict()).advice
+    assert (step.kind, step.enough, step.is_remark) == ("resized", False, True)
+    assert step.words.startswith(
+        "Most sizes differ, as of '0.weight': (5, 8) in the file and (5, 4)"
+    )
+    assert step.tried is None and "Build the model with the sizes of the file" in step.code
 
 
 @pytest.mark.parametrize("size", [0, 1])

@@ -15,6 +15,7 @@ from helpers.checkpoints.case import (
     keys_said,
     owner_of,
 )
+from helpers.checkpoints.comparison import Mismatch
 from helpers.checkpoints.makers import maker_of
 from helpers.checkpoints.names import is_same_row, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
@@ -140,23 +141,37 @@ def elsewhere(case: Case) -> Iterator[Proposal]:
 
 
 def resized(case: Case) -> Iterator[Proposal]:
-    """A few Parameters of another size, while the rest fits: a head, a table, a first layer."""
+    """Parameters of another size: a few, while most fits, as of a head, a table, a first layer; or
+    most, as of a model of another width."""
     sizes = [one for one in case.report.mismatched if one.key not in case.model.buffers]
-    sizes = [one for one in sizes if "pos" not in last_part(one.key) and (0,) not in one[1:]]
     # What has several names counts once.
     again = {key for names in case.model.names.values() for key in names[1:]}
     again |= case.model.buffers
     fitting = [key for key in case.report.loaded if key not in again]
     others = [key for key in (*case.left, *case.report.missing) if key not in again]
-    if sizes and len([one for one in sizes if one.key not in again] + others) < len(fitting):
-        key, own, given = sizes[0]
-        more = f", and {len(sizes) - 1:,} more differ" if len(sizes) > 1 else ""
+    differing = [one for one in sizes if one.key not in again]
+    few = [one for one in sizes if "pos" not in last_part(one.key) and (0,) not in one[1:]]
+    if few and len(differing + others) < len(fitting):
+        key, own, given = few[0]
+        more = f", and {len(few) - 1:,} more differ" if len(few) > 1 else ""
         words = f"{brief(key)} is {given} in the file and {own} here{more}, while most fits: as"
         words += " of a head for other classes, a table of other words, a layer for other channels."
         words += " Build the model with the sizes of the file. Or, if these are to be trained anew,"
         words += " keep those of the model:"
-        code = keeping([one.key for one in sizes])
+        code = keeping([one.key for one in few])
         yield Proposal("resized", words, as_comment(code), if_so=code)
+    elif few and not others and len(differing) > 2 + len(fitting) and _not_split(sizes):
+        key, own, given = few[0]
+        words = f"Most sizes differ, as of {brief(key)}: {given} in the file and {own} here. The"
+        words += " names are the same: a model of another width, or layers of another kind."
+        yield Proposal("resized", words, "# Build the model with the sizes of the file.")
+
+
+def _not_split(sizes: list[Mismatch]) -> bool:
+    """Are these no Parameters of which one side has the numbers elsewhere?"""
+    return not all(one.found == (1,) for one in sizes) and not all(
+        one.expected == (1,) for one in sizes
+    )
 
 
 def unwritable(case: Case) -> Iterator[Proposal]:
