@@ -253,11 +253,12 @@ def beside(
 ) -> dict[str, str]:
     """The pairs that follow from others: what stands beside a key, under the same name and of the
     same shape beside the other, as the counts of a BatchNorm."""
-    found = {}
+    found, under = {}, _by_prefix(key for key in left if key not in pairs)
+    taken = set(pairs.values())
     for stem, other in dict.fromkeys(_stems(*pair) for pair in pairs.items()):
-        for key in [one for one in left if one.startswith(f"{stem}.") and one not in pairs]:
+        for key in under.get(f"{stem}.", ()):
             new = f"{other}{key[len(stem) :]}"
-            if new in missing and new not in pairs.values() and left[key] == missing[new]:
+            if new in missing and new not in taken and left[key] == missing[new]:
                 found[key] = new
     return found
 
@@ -265,12 +266,17 @@ def beside(
 def part_of_more(pairs: dict[str, str], left: Iterable[str]) -> dict[str, str]:
     """The pairs whose other names mean something else, as it seems: beside the key of the file
     stands more, of which the model has nothing beside the other."""
-    rest = [key for key in left if key not in pairs]
-    return {
-        old: new
-        for old, new in pairs.items()
-        if any(key.startswith(f"{_stems(old, new)[0]}.") for key in rest)
-    }
+    rest = _by_prefix(key for key in left if key not in pairs)
+    return {old: new for old, new in pairs.items() if f"{_stems(old, new)[0]}." in rest}
+
+
+def _by_prefix(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Each prefix of these keys, and the keys that have it."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        for at in _behind_dots(key):
+            found.setdefault(key[:at], []).append(key)
+    return found
 
 
 def _stems(old: str, new: str) -> tuple[str, str]:
