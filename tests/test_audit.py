@@ -110,7 +110,46 @@ def test_findings_are_told_word_for_word_as_they_were_read():
     lines = []
     for name, one in PATIENTS.items():
         lines += [name, *words_of(audit(*patient(one.build)))]
+    for name, model in in_other_words().items():
+        lines += [name, *words_of(audit(model))]
     assert_told("audit", lines)
+
+
+class Chooses(nn.Module):
+    """Lists and switches what it hides by rules of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers, self.own = [nn.Linear(1, 1)], [parameter()]
+
+    def parameters(self, recurse=True):
+        return iter([*self.layers[0].parameters(), *self.own])
+
+    def train(self, mode=True):
+        self.layers[0].train(mode)
+        return super().train(mode)
+
+
+def in_other_words() -> dict[str, nn.Module]:
+    """Models of which a finding is told in words that it has for few."""
+    weight, whole = parameter(), nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
+    both, deep, known = made(weight=weight), nn.Linear(1, 1), nn.Linear(1, 1)
+    both.register_buffer("again", weight)
+    known.weight = deep.weight
+    return {
+        "a Parameter under four names": made(**dict.fromkeys("abcd", parameter())),
+        "a Parameter under five": made(**dict.fromkeys("abcde", parameter())),
+        "a Parameter and a buffer": both,
+        "a Parameter of whole numbers": made(whole=whole),
+        "complex numbers that are not saved": buffered(False, t=torch.ones(2) * 1j),
+        "rules of its own": Chooses(),
+        "rules of its own in a part": made(part=Chooses()),
+        "a move of its own for the whole model": Muscle(),
+        "a part of it known": put(nn.Sequential(known), plain=[deep]),
+        "results in a set": put(nn.Linear(1, 1), kept={parameter() * 2}),
+        "results in a dict": put(nn.Linear(1, 1), kept={"a": parameter() * 2, "b": parameter()}),
+        "names that are no words": put(nn.Linear(1, 1), **{"a b": torch.ones(1), "class": [deep]}),
+    }
 
 
 # --- what torch says of a symptom: nothing here asks audit ---
@@ -790,6 +829,24 @@ def test_no_optimizer_is_as_none_and_each_further_one_is_checked():
     for before, which in enumerate(("second", "third", "fourth", "5th", "6th")):
         with pytest.raises(TypeError, match=f"as its {which} argument an optimizer"):
             audit(model, *[sgd(*model.parameters())] * before, "adam")
+
+
+class Wraps:
+    """Hands on what it is asked for, as a wrapper of an optimizer does."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def test_an_optimizer_is_found_within_three_wrappers_and_no_more():
+    model = nn.Linear(1, 1)
+    wrapped = Wraps(Wraps(Wraps(sgd(model.weight))))
+    assert [one.path for one in audit(model, wrapped)] == ["bias"]
+    with pytest.raises(TypeError, match="got Wraps"):
+        audit(model, Wraps(wrapped))
 
 
 def test_many_parameters_in_one_storage_are_compared_in_one_pass(monkeypatch):
@@ -1632,6 +1689,9 @@ def test_of_the_whole_model_a_rule_of_its_own_is_said_to_decide():
     assert len(list(Lists().parameters())) == 1
     told_ = told(Lists(), "hidden-parameter")
     assert "whether parameters() has it is for Lists.parameters to say" in told_
+    whole = nn.Sequential(Lists())  # which asks no part what it lists
+    assert list(whole.parameters()) == []
+    assert "not in parameters()" in told(whole, "hidden-parameter")
 
 
 def test_each_tensor_of_a_container_has_a_line_of_its_own():

@@ -69,8 +69,14 @@ def _unless_taken(model: Holders, one: Attribute, fix: str) -> str:
     return f"{fix}{'; ' if '#' in fix else '  # '}{first}"
 
 
+def _own_listing(model: Holders, one: Attribute) -> str | None:
+    """The method by which parameters() of the model lists otherwise than torch: of its parts it
+    calls none."""
+    return None if one.record.node else model.facts_of(one.record).method(*LISTING_PARAMETERS)
+
+
 def _untrained(model: Holders, one: Attribute) -> str:
-    lists = model.facts_of(one.record).method(*LISTING_PARAMETERS)
+    lists = _own_listing(model, one)
     if lists:
         return f"whether parameters() has it is for {lists} to say"
     return "not in parameters(), so no optimizer made from them trains it"
@@ -88,8 +94,8 @@ def hidden_module(model: Holders) -> Iterator[Symptom]:
 
 
 def _out_of_reach(model: Holders, one: Attribute) -> str:
-    own = model.facts_of(one.record)
-    lists, switches = own.method(*LISTING_PARAMETERS), own.method(*SWITCHING)
+    lists = _own_listing(model, one)
+    switches = model.facts_of(one.record).method(*SWITCHING)
     switched = "train() and eval() do not reach it"
     if switches:
         switched = f"whether train() reaches it is for {switches} to say"
