@@ -475,8 +475,34 @@ def test_comparisons_are_told_word_for_word_as_they_were_read():
         )
     for name, case in [*cases.items(), *alone_and_twice()]:
         lines += [name, *told_of(compare_checkpoint(*case))]
+    scheduler, scaler = torch.optim.lr_scheduler.StepLR(SGD, 1), torch.amp.GradScaler("cpu")
+    adam = MADE["Adam"](sizes(*TWO))
+    cases = {
+        "the state of a scheduler": (mixed(), scheduler.state_dict()),
+        "the state of a scaler": (mixed(), scaler.state_dict()),
+        "two in one file": (mixed(), {"net": old_checkpoint(), "best": old_checkpoint()}),
+        "a model for an optimizer": (adam, old_checkpoint()),
+        "a whole file for an optimizer": (adam, {"epoch": 1, "optimizer": state}),
+        "a prefix and others": (mixed(), {**renamed(old_checkpoint(), ("", "net.")), **extra}),
+        "a part of the model": (wrapped(mixed(), "net"), old_checkpoint()),
+        "a table of places": (Sized(2), Sized(3).state_dict()),
+        "a layer at first use": (Grows(), Grows().grow().state_dict()),
+        "a parametrized file": (
+            plain(linear),
+            with_norm(PARAMETRIZED.orthogonal, linear).state_dict(),
+        ),
+        "a parametrized model": (
+            with_norm(PARAMETRIZED.orthogonal, linear),
+            plain(linear).state_dict(),
+        ),
+    }
+    for name, case in cases.items():
+        lines += [name, *told_of(compare_checkpoint(*case))]
     values = (
         "m.safetensors",
+        "m.npz",
+        "m.pt",
+        pathlib.Path(__file__).parent,
         pathlib.Path("m.pt"),
         "m.bin.index.json",
         "m.gguf",

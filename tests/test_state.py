@@ -674,6 +674,13 @@ def test_a_buffer_here_and_a_parameter_there_is_one_parameter_for_all():
     model.a.register_buffer("quiet", torch.zeros(2), persistent=False)
     model.b.register_buffer("saved", model.a.quiet)
     assert [row["kind"] for row in ways(model).rows] == ["parameter", "buffer"]
+
+
+def test_the_rows_of_the_ways_stand_module_by_module():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(1, 1))
+    model.register_buffer("mean", torch.ones(1))
+    kinds = [row["kind"] for row in ways(model).rows]
+    assert kinds == ["buffer", *["parameter"] * 2, *["buffer"] * 3, *["parameter"] * 2]
     found = snapshot(model)
     counted = [one for at, one in enumerate(found.entries) if at not in found.repeats]
     tensors = [(one.path, one.slot_kind) for one in counted if one.dtype]
@@ -1181,6 +1188,11 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
     plain = nn.Linear(1, 1)
     plain.register_state_dict_post_hook(lambda *_: None)
     assert own_rules(plain) == [("Linear", "_state_dict_hooks")]
+    hooked = Untold(
+        "cannot be foretold, because a hook on state_dict() of Linear may change it",
+        "a hook decides",
+    )
+    assert [one.in_state_dict for one in visibility(plain)] == [hooked] * 2
     assert own_rules(nn.Transformer(batch_first=True, device="meta")) == []
 
 
