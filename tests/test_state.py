@@ -36,7 +36,7 @@ from helpers.state.own_rules import Untold, own_rules
 from helpers.state.snapshot import Entry, snapshot
 from helpers.state.torch_private import MOVE_ONE, SAVE_ONE
 from helpers.state.totals import census, totals
-from helpers.state.visibility import Seen, Sight, experiment, visibility
+from helpers.state.visibility import Seen, Sight, experiment, seen_tensors, visibility
 from helpers.state.ways import WAYS, Ways, ways
 from helpers.views import visibility_table
 from tests.html_page import WIDGET, Page, assert_safe, faces_of
@@ -674,6 +674,12 @@ def test_a_buffer_here_and_a_parameter_there_is_one_parameter_for_all():
     model.a.register_buffer("quiet", torch.zeros(2), persistent=False)
     model.b.register_buffer("saved", model.a.quiet)
     assert [row["kind"] for row in ways(model).rows] == ["parameter", "buffer"]
+    found = snapshot(model)
+    counted = [one for at, one in enumerate(found.entries) if at not in found.repeats]
+    tensors = [(one.path, one.slot_kind) for one in counted if one.dtype]
+    assert tensors == [("b.second", "parameter"), ("b.saved", "buffer")]
+    assert (found.totals.parameters, found.totals.buffers) == (3, 2)
+    assert found.totals == totals(model)
 
 
 def test_the_rows_of_the_ways_stand_module_by_module():
@@ -681,12 +687,6 @@ def test_the_rows_of_the_ways_stand_module_by_module():
     model.register_buffer("mean", torch.ones(1))
     kinds = [row["kind"] for row in ways(model).rows]
     assert kinds == ["buffer", *["parameter"] * 2, *["buffer"] * 3, *["parameter"] * 2]
-    found = snapshot(model)
-    counted = [one for at, one in enumerate(found.entries) if at not in found.repeats]
-    tensors = [(one.path, one.slot_kind) for one in counted if one.dtype]
-    assert tensors == [("b.second", "parameter"), ("b.saved", "buffer")]
-    assert (found.totals.parameters, found.totals.buffers) == (3, 2)
-    assert found.totals == totals(model)
 
 
 @pytest.mark.parametrize("budget", [1, 5, 20, 60])
@@ -1198,8 +1198,12 @@ def test_rules_of_its_own_are_named_and_torchs_classes_are_not():
 
 def test_a_class_that_cannot_be_hashed_is_named_for_torch_lists_nothing_of_it():
     kind = type("Sized", (nn.Linear,), {"__hash__": None})
-    for model in (kind(1, 1), nn.Sequential(kind(1, 1))):
+    for model, moves in ((kind(1, 1), True), (nn.Sequential(kind(1, 1)), False)):
         assert own_rules(model) == [("Sized", "__hash__")]
+        found = tree.opened(model, 100, 100)  # the map says of it what visibility says
+        told = [about.seen[:5] for about in found.about.values()]
+        assert told == [one[2:] for one in visibility(model)]
+        assert [(one.moves_with_to is True) for one in visibility(model)] == [moves] * 2
         with pytest.raises(TypeError, match="unhashable"):
             list(model.parameters())
     kind.__hash__ = nn.Module.__hash__
@@ -1408,6 +1412,19 @@ def test_a_move_that_calls_torchs_own_first_moves_what_that_moves(kind, moved):
     # Of a part torch calls `_apply` alone, so that its `to` decides nothing there.
     inside = answers(visibility(nn.Sequential(kind())), "moves_with_to")
     assert inside == (found if call == "_apply" else [True, True, False])
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_of_a_tensor_at_two_places_both_are_asked_in_whatever_order_they_stand(first):
+    stays, plain = Stays(), nn.Module()
+    plain.tied = stays.learned
+    plain.register_buffer("again", stays.learned)
+    places = {"a": stays, "b": plain}
+    model = nn.ModuleDict({key: places[key] for key in (first, *(places.keys() - {first}))})
+    seen = {one.path: one.seen for one in seen_tensors(model) if one.path != "a.rope"}
+    del seen["a.gamma"]
+    assert {one.moves_with_to.short for one in seen.values()} == {"Stays._apply decides"}
+    assert all(one.held_by_optimizer for one in seen.values()) and len(seen) == 3
 
 
 def _inside_itself() -> nn.Module:
