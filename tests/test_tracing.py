@@ -644,6 +644,8 @@ def test_tensors_that_cannot_tell_a_fact_are_told_without_it():
 def test_a_trace_can_be_used_again_and_not_inside_itself():
     module = made()
     steps = trace(module)
+    assert (steps.followed, len(steps), steps.error) == (type(module).__name__, 0, None)
+    assert trace().followed == ""
     with steps:
         module.a = 1
     with steps:
