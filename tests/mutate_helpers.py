@@ -249,6 +249,8 @@ def forked(work: Callable[[], None], seconds: float | None = None) -> int:
             resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
         try:
             work()
+        except MemoryError:  # the limit of above, met while pytest tells of the test
+            os._exit(RED)
         except BaseException:
             os._exit(BROKEN)
         os._exit(GREEN)
