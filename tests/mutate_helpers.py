@@ -21,6 +21,7 @@ import functools
 import gc
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import random
@@ -194,7 +195,8 @@ def exchange(path: Path, code: CodeType) -> bool:
         raise LookupError(f"no function of {path} is there")
     for one in found:
         one.__code__ = by_place[place_of(one.__code__)]
-    return any(new.get(name) != one for name, one in old.items())
+    functions = [name for name, one in old.items() if one.co_flags & inspect.CO_OPTIMIZED]
+    return any(new.get(name) != old[name] for name in functions)  # the body of a class has run
 
 
 def change_defaults(change: Change) -> bool:
@@ -211,8 +213,10 @@ def change_defaults(change: Change) -> bool:
 
 def set_defaults(path: Path, tree: ast.Module, old: ast.arguments, new: ast.arguments) -> None:
     owner = next(one for one in ast.walk(tree) if getattr(one, "args", None) is old)
+    name = getattr(owner, "name", "<lambda>")
+    first = min(one.lineno for one in [owner, *getattr(owner, "decorator_list", ())])
     for one in functions_of(path):
-        if one.__name__ == owner.name and one.__code__.co_firstlineno == owner.lineno:
+        if one.__name__ == name and one.__code__.co_firstlineno == first:
             place = one.__globals__
             values = [eval(ast.unparse(value), place) for value in new.defaults]
             one.__defaults__ = tuple(values) or None

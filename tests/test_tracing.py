@@ -728,6 +728,14 @@ def test_a_module_before_its_init_has_no_containers_yet():
     assert steps.raised_by.function == "Module.__setattr__"
 
 
+def test_a_function_that_calls_itself_stands_in_the_stack_as_often():
+    module = nn.Sequential(nn.Sequential(nn.ReLU()))
+    with trace(module) as steps:
+        module.train()
+    stacks = {step.stack for step in steps if step.function == "Module.train"}
+    assert stacks == {("Module.train",) * depth for depth in (1, 2, 3)}
+
+
 def test_the_same_object_has_the_same_number_wherever_it_goes():
     module = made()
     mean = module.mean
