@@ -820,8 +820,8 @@ def test_the_menagerie_has_what_its_names_say():
     assert models["a complex parameter"].phase.is_complex()
     bare = models["tensors without elements"]
     assert bare.body.spare.numel() == bare.rows.numel() == 0
-    depths = [key.count(".") for key in names["three levels"]]
-    assert depths != sorted(depths) and max(depths) == 3
+    depths = [key.count(".") for key in names["seven levels"]]
+    assert depths != sorted(depths) and max(depths) == 6
 
 
 def test_two_entries_of_the_menagerie_never_hold_the_same_numbers():

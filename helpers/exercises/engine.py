@@ -13,6 +13,7 @@ from torch import nn
 
 from helpers.exercises.exercise import Exercise, Mistake, parts_of
 from helpers.exercises.facts import Facts, Raised, Unsolved, is_a, plain_text, told
+from helpers.exercises.menagerie import classes_of_models
 from helpers.exercises.questions import LESSONS
 from helpers.exercises.stopping import Surroundings, TimeUp, in_time
 from helpers.state.torch_private import PARAMETERS
@@ -71,11 +72,14 @@ class Run:
 
     def cases(self) -> Iterator[tuple[str, Facts]]:
         """(words, facts) of each case, each with the same random numbers whatever came before."""
+        # A class that was written is given no model; its instances are of a class of its own.
+        written = isinstance(self.exercise.reference, type)
+        surroundings = Surroundings(() if written else classes_of_models())
         torch.default_generator.manual_seed(0)
         for number, (words, ask) in enumerate(self.exercise.experiment(self.answer)):
             self.words = words
             torch.default_generator.manual_seed(number)
-            seen = _facts_of(ask)
+            seen = _facts_of(ask, surroundings)
             anew = torch.initial_seed() != number
             seen["afterwards the seed of torch's random numbers is"] = (
                 "another one" if anew else "as it was"
@@ -93,9 +97,8 @@ class Run:
         return None
 
 
-def _facts_of(ask: Callable[[], Facts]) -> Facts:
+def _facts_of(ask: Callable[[], Facts], surroundings: Surroundings) -> Facts:
     """The facts of one case, and what it has left of all that surrounds it."""
-    surroundings = Surroundings()
     try:
         seen = {"it": "raises nothing", **ask()}
     except (KeyboardInterrupt, TimeUp, Unsolved):

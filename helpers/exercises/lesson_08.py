@@ -78,7 +78,7 @@ _WRAPPED = {
 
 # Where a question has been asked of every kind of model, these are enough to ask it in other ways.
 _TELLING = ("a linear layer", "tied weights", "a module under two names", "an extra state")
-_TELLING += ("names within names", "three levels", "a wrapped model")
+_TELLING += ("names within names", "seven levels", "a wrapped model")
 
 
 def _behind_wrappers(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:

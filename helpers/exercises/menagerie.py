@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from functools import cache, partial
 from zlib import crc32
 
 import numpy
@@ -43,6 +43,7 @@ def _tied_buffers() -> nn.Module:
     model = holding(first=nn.BatchNorm1d(2), second=nn.BatchNorm1d(2), own=nn.BatchNorm1d(2))
     for name in ("running_mean", "num_batches_tracked"):
         model.second.register_buffer(name, model.first.get_buffer(name))
+    model.own.register_buffer("last", model.first.running_mean, persistent=False)
     return model
 
 
@@ -77,7 +78,9 @@ def _whole_numbers() -> nn.Module:
 
 
 def _wanting() -> nn.Module:
-    return _with(nn.Linear(2, 2), bias_of_others=nn.Buffer(torch.ones(2, requires_grad=True)))
+    model = _with(nn.Linear(2, 2), bias_of_others=nn.Buffer(torch.ones(2, requires_grad=True)))
+    model.register_buffer("of_others", nn.Parameter(torch.ones(3)))  # a buffer all the same
+    return model
 
 
 class Noted(nn.Linear):
@@ -198,9 +201,14 @@ def _other_strides() -> nn.Module:
 
 
 def _deep() -> nn.Module:
-    """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`."""
+    """Its order tells a walk in depth from one in breadth: `a.x.deep` comes before `b.x`. The
+    deepest name has seven steps, and one of each kind stands behind six."""
+    bottom = _with(holding(norm=nn.BatchNorm1d(2)), _gain=nn.Parameter(torch.ones(2)))
+    bottom.register_buffer("_mask", torch.ones(2), persistent=False)
+    below = holding(_f=holding(g=bottom, note=Counted()))
     a = holding(x=holding(deep=nn.Linear(2, 2)), y=nn.Linear(2, 2))
-    model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=holding(deep=nn.Linear(2, 1))))
+    deep = holding(deep=nn.Linear(2, 1), e=below)
+    model = holding(a=a, b=holding(x=nn.BatchNorm1d(2), y=deep))
     return _with(model, own=nn.Parameter(torch.tensor(1.0)))
 
 
@@ -234,7 +242,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "names within names": _look_alikes,
     "equal tensors": _equal,
     "two parameters in one memory": _one_memory,
-    "three levels": _deep,
+    "seven levels": _deep,
     "half precision": lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).half(),
     "double precision": _double,
     "a model on meta": lambda: holding(body=nn.Linear(2, 2), norm=nn.BatchNorm1d(2)).to("meta"),
@@ -275,6 +283,16 @@ def menagerie(*, without: Collection[str] = ()) -> Iterator[tuple[str, nn.Module
     """(kind in words, a fresh model of it), for each kind not in `without`."""
     assert set(without) <= set(MODELS), without
     return ((words, made(words)) for words in MODELS if words not in without)
+
+
+@cache
+def classes_of_models() -> tuple[type, ...]:
+    """The classes that an answer meets by its arguments, and may write on: those of the modules,
+    of what holds and trains them, and what these are made from, but for `nn.Module` itself."""
+    kinds = {type(part) for make in MODELS.values() for part in make().modules()}
+    kinds |= {nn.DataParallel, torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop}
+    every = {base for kind in kinds for base in kind.__mro__} - {nn.Module}
+    return (nn.Parameter, *(k for k in every if issubclass(k, (nn.Module, torch.optim.Optimizer))))
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -13,8 +13,9 @@ import ctypes
 import random
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from operator import is_
 
 import torch
 from torch import nn
@@ -50,20 +51,26 @@ def own_room() -> Iterator[None]:
             random.setstate(state)
 
 
-class Surroundings:
-    """What reaches all code that comes after: settings of torch, the hooks for all modules, and
-    `nn.Module` itself. It remembers those that a room does not begin anew."""
+# What Python and torch themselves write on a class when it is first used.
+_LATE = {"__annotations__", "__annotations_cache__", "__slotnames__", "step"}
+_NOTHING = object()
 
-    def __init__(self) -> None:
+
+class Surroundings:
+    """What reaches all code that comes after: settings of torch, the hooks for all modules,
+    `nn.Module` itself, and the `classes` of what an answer is given. It remembers those that a room
+    does not begin anew."""
+
+    def __init__(self, classes: Iterable[type] = ()) -> None:
         self._hooks = [dict(box) for box in HOOKS_OF_ALL]
-        self._module = dict(vars(nn.Module))
+        self._classes = {kind: dict(vars(kind)) for kind in (nn.Module, *classes)}
         self._deterministic = torch.are_deterministic_algorithms_enabled()
 
     def left(self) -> dict[str, str]:
         """How all this is now, in words; and it is made as it was."""
         return {
             **self._settings(),
-            "afterwards what `nn.Module` has is": self._class(),
+            **self._on_classes(),
             "afterwards the hooks for all modules are": self._hooks_of_all(),
         }
 
@@ -84,16 +91,13 @@ class Surroundings:
             torch.use_deterministic_algorithms(self._deterministic)
         return seen
 
-    def _class(self) -> str:
-        now, before = vars(nn.Module), self._module
-        names = {*now, *before}
-        others = [name for name in names if now.get(name) is not before.get(name)]
-        for name in others:
-            if name in before:
-                setattr(nn.Module, name, before[name])
-            else:
-                delattr(nn.Module, name)
-        return "another" if others else "as it was"
+    def _on_classes(self) -> dict[str, str]:
+        others = [kind for kind, before in self._classes.items() if _restored(kind, before)]
+        named = ", ".join(f"`{kind.__name__}`" for kind in others if kind is not nn.Module)
+        return {
+            "afterwards what `nn.Module` has is": "another" if nn.Module in others else "as it was",
+            "afterwards the classes of models with other attributes are": named or "none",
+        }
 
     def _hooks_of_all(self) -> str:
         if self._hooks == HOOKS_OF_ALL:
@@ -102,6 +106,21 @@ class Surroundings:
             box.clear()
             box.update(before)
         return "others"
+
+
+def _restored(kind: type, before: dict[str, object]) -> bool:
+    """Whether the class `kind` had other attributes than `before`; it has those again."""
+    now = vars(kind)
+    if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+        return False
+    names = {*now, *before} - _LATE
+    others = [one for one in names if now.get(one, _NOTHING) is not before.get(one, _NOTHING)]
+    for name in others:
+        if name in before:
+            setattr(kind, name, before[name])
+        else:
+            delattr(kind, name)
+    return bool(others)
 
 
 def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
