@@ -635,7 +635,9 @@ def test_an_optimizer_that_cannot_step_is_told_so():
         (lambda: torch.use_deterministic_algorithms(True), "deterministic algorithms are as"),
         (lambda: setattr(nn.Module, "eval", nn.Module.train), "what `nn.Module` has is as it was"),
         (lambda: setattr(nn.Module, "noted", print), "what `nn.Module` has is as it was"),
-        (lambda: setattr(nn.Module, "kept", []), "what `nn.Module` has is as it was"),
+        (lambda: setattr(nn.Module, "kept", None), "what `nn.Module` has is as it was"),
+        (lambda: setattr(nn.Linear, "kept", None), "with other attributes are none"),
+        (lambda: setattr(nn.ModuleDict, "train", print), "with other attributes are none"),
     ],
 )
 def test_a_setting_that_is_left_behind_is_a_mistake_and_reaches_no_other_case(change, told):
@@ -788,6 +790,8 @@ def test_the_menagerie_has_what_its_names_say():
     kinds = {b.dtype for b in models["integer, boolean and 0-dim buffers"].buffers()}
     assert {torch.int64, torch.bool} <= kinds
     assert any(b.requires_grad for b in models["a buffer that wants gradients"].buffers())
+    slots = models["a parameter in a buffer's slot"].body._buffers.values()
+    assert any(isinstance(buffer, nn.Parameter) for buffer in slots)
     assert not all(p.requires_grad for p in models["frozen weights"].parameters())
     extra = [models[w].state_dict() for w in ("an extra state", "a tensor as extra state")]
     values = [state["body._extra_state"] for state in extra]

@@ -125,6 +125,9 @@ _GAPS += ("child.z = nn.Parameter(torch.ones(0, 2))", "child.register_buffer('w'
 # Four deep, with the same short names in two modules.
 _DEEP = ("m.x = child", "child.y = second", "second.z = last", "last.w = parameter")
 _DEEP += ("last.v = buffer", "child.w = frozen", "m.v = hidden")
+# Deeper than the modules that have names here: `m.x.y.z.x.y` holds two of the tensors.
+_BELOW = ("last.x = type(child)()", "last.x.y = type(child)()", "last.x.y.z = other")
+_DEEPER = (*_DEEP, *_BELOW, "last.x.y.x = cache")
 _SHAPED = ("cache", "cache.t()", "cache[None]", "cache[0, 0]")
 _LOADED = "[sorted(keys) for keys in m.load_state_dict(changed(m))]"
 
@@ -199,6 +202,8 @@ FIRST = {
     + [("m.x = child", "m.get_submodule('x')", "m.x = second", "m.get_submodule('x')")]
     + [("m.x = m", "list(m.children())", "m.get_submodule('x.x.x.x.x')", "m.add_module('y', m)")]
     + [(*_DEEP, "last.x = child", "m.get_submodule('x.y.z')", "m.get_submodule('x.y.z.x')")]
+    + [(*_DEEPER, "m.get_submodule('x.y.z.x.y') is last.x.y", "m.get_submodule('x.y.z.x.y.z')")]
+    + [("m.x = last", "list(m.children())", "list(m.named_children())")]
     + [("m.x = child", "m.get_submodule('0')", "m.get_submodule('children.__self__')")]
     + [("m.x = child", "m.get_submodule('.x')", "m.y = second")]
     + [("m.x = child", "m.y = child", "m.z = second", "list(m.named_children())")]
@@ -222,6 +227,11 @@ FIRST = {
         ("child.x = parameter", "child.y = buffer", "m.x = child", "m.y = child")
         + tuple(f"list(m.named_{what}s(remove_duplicate=False))" for what in THINGS),
         (*_DEEP, *(f"list(m.named_{what}s())" for what in THINGS)),
+        (*_DEEPER, *(f"[name for name, _ in m.named_{what}s()]" for what in THINGS)),
+        ("m.x = parameter", "m.y = parameter", "m.z = hidden", "m.w = hidden")
+        + tuple(f"list(m.named_{what}s(recurse=False))" for what in THINGS[1:]),
+        ("m.register_buffer('x', cache)", "m.register_buffer('y', cache.detach())")
+        + ("list(m.named_buffers())", "m.z = last", "list(m.named_modules())"),
         ("m.register_buffer('x', count)", "m.y = nn.Parameter(torch.tensor(1.5))")
         + ("list(m.named_buffers())", "list(m.named_parameters())"),
         _in_turn("list(m.named_modules())", "child", "second"),
@@ -253,6 +263,7 @@ FIRST = {
     + [("(parameter * 3).sum().backward()", "m.x = parameter", "m.state_dict()")]
     + [("m.x = parameter", "[one is m.state_dict() for one in [m.state_dict()]]")]
     + [(*_DEEP, "m.state_dict()", "m.state_dict(keep_vars=True)")]
+    + [(*_DEEPER, "m.state_dict()")]
     + [_in_turn("m.state_dict()", "parameter", "twin")]
     + [_in_turn("m.state_dict()", "buffer", "hidden")]
     + [("child.y = parameter", "second.y = twin", *_in_turn("m.state_dict()", "child", "second"))],
@@ -278,6 +289,7 @@ FIRST = {
         + ("named_in_error(m, {'x': torch.ones(0)}, strict=True)",),
         (*_DEEP, "[sorted(keys) for keys in m.load_state_dict({}, strict=False)]")
         + ("named_in_error(m, {}, strict=True)", _LOADED),
+        (*_DEEPER, _LOADED),
         *[
             (f"m.register_buffer('x', {one})", f"child.y = nn.Parameter({one})", "m.z = child")
             + (_LOADED,)
@@ -309,6 +321,9 @@ FIRST = {
         ("m.y = child", "child.x = other", "m.x = buffer", "m.z = hidden")
         + ("m._apply(lambda one: one + 1) is m",),
         (*_DEEP, "m.eval() is m", "m.train() is m", "m._apply(lambda one: one + 1) is m"),
+        (*_DEEPER, "m.eval() is m", "[last.x.training, last.x.y.training]")
+        + ("m._apply(lambda one: one + 1) is m", "[last.x.y.x]"),
+        ("m.x = parameter", "m.to(torch.float64) is m", "m.to(torch.int64) is m"),
         *[
             (f"m.register_buffer('x', {one})", f"m.y = nn.Parameter({one})")
             + ("(m.y * 3).sum().backward()", "m.to(torch.float64) is m")
@@ -514,8 +529,9 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
             noted.append("register_buffer")
             super().register_buffer(name, tensor, persistent)
 
-    class Last(Noting):
-        pass  # the class of an object is not always the one with the method
+    class Last(Noting):  # the class of an object is not always the one with the method
+        def __len__(self):
+            return 0  # as an empty container of modules, which is a module for all that
 
     made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Last()}
     foreign = object() if family is nn.Module else nn.Linear(1, 1)  # of no `Base`, for either

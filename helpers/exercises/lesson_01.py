@@ -32,9 +32,10 @@ def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         model = holding(stem=stem, encoder=encoder, encoder_norm=nn.LayerNorm(2), encoder2=stem)
         model.decoder = holding(encoder=nn.Linear(2, 2), encoders=nn.Linear(2, 2))
         model.Encoder = nn.Linear(2, 2)
+        state = model.state_dict(keep_vars=words == "tied weights")  # one object, two entries
         yield (
             f"`encoder_state(state_dict)` for {words} as the encoder",
-            partial(called, answer, state_dict=model.state_dict(), free=_ANY_OBJECTS, again=True),
+            partial(called, answer, state_dict=state, free=_ANY_OBJECTS, again=True),
         )
 
 
@@ -151,6 +152,9 @@ _LOOK_AT_SCALED = {
     "module.inner.weight.shape": lambda module: module.inner.weight.shape,
     "module.inner.bias": lambda module: module.inner.bias,
 }
+_EXACTLY = {
+    "type(module)(0.1).factor == 0.1": lambda module: type(module)(factor=0.1).factor == 0.1
+}
 _SCALED = partial(
     living,
     "Scaled",
@@ -166,7 +170,7 @@ SCALED = Exercise(
         _SCALED(),
         _SCALED(factor=0.5),
         _SCALED(factor=0.0),
-        _SCALED(factor=-0.125),
+        _SCALED(factor=-0.125, look=_LOOK_AT_SCALED | _EXACTLY),
         _SCALED(),  # and not what came before
     ),
     """

@@ -155,7 +155,7 @@ def _prefixes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         parts = [f"{name.partition('.')[0]}." for name in names]
         cut = [name[:-1] for name in names]
         later = [name.partition(".")[2] for name in names[:1]]
-        for prefix in dict.fromkeys(["none.", "[a-z]", *parts, *cut, "", *later]):
+        for prefix in dict.fromkeys([" ", "[a-z]", *parts, *cut, "", *later]):
             ask = partial(called, answer, model=made(words), prefix=prefix, again=not prefix)
             yield f'`freeze(model, "{prefix}")` for {words}', ask
 

@@ -173,14 +173,24 @@ class Memory(nn.Module):
 # In the first two rows both columns are negative.
 _ROWS = torch.tensor([[-1.0, -5.0], [-3.0, -2.0], [2.0, -7.0], [-1.0, 9.0]])
 
+
+def _after_no_rows(module: nn.Module) -> torch.Tensor | None:
+    """What a copy gives for no rows, after it has been given one."""
+    twin = copy.deepcopy(module)
+    row = twin.seen.new_full((1, twin.seen.shape[1]), 99.0)
+    twin(row)
+    return None if row.is_meta else twin(row[:0]).detach()
+
+
 _MEMORY = partial(living, "Memory", begins=("seen",), beside=lambda kind: kind(3))
+_NO_ROWS = {"what a copy gives for one more row, and then for none": _after_no_rows}
 
 MEMORY = Exercise(
     "3.3",
     Memory,
     in_turn(
         _MEMORY(2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
-        _MEMORY(2, calls=((_ROWS[2:3],), (_ROWS[:2],))),
+        _MEMORY(2, calls=((_ROWS[2:3],), (_ROWS[:2],)), look=_NO_ROWS),
         _MEMORY(1, calls=((_ROWS[:2, :1],), (_ROWS[2:3, :1].repeat(2000, 1),))),
     ),
     """

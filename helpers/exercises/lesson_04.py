@@ -308,6 +308,10 @@ class Found(nn.Module):
         return self.body(self.scale * x)
 
 
+def _names_of_buffers(module: nn.Module) -> list[str]:
+    return [name for name, _ in module.named_buffers()]
+
+
 FOUND = Exercise(
     "4.3",
     Found,
@@ -315,7 +319,7 @@ FOUND = Exercise(
         "Found",
         calls=((torch.tensor([[1.0, 2.0]]),),),
         begins=("scale", "body.weight"),
-        look={"module.names": lambda module: module.names},
+        look={"module.names": lambda module: module.names, "the buffers": _names_of_buffers},
         lines=(
             "module.factor = 3",
             "module._factor = 3",
@@ -442,6 +446,7 @@ SEALED = Exercise(
                 "module.mean = torch.zeros(1)",
                 "module.mean = nn.Buffer(torch.ones(2), persistent=False)",
                 "del module.mean",
+                "del module.never_there",
             ),
         ),
     ),

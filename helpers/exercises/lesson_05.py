@@ -203,8 +203,11 @@ def load_what_fits(model, state_dict):
     )
 
 
-def _in_another_shape(value: torch.Tensor, longer: bool) -> torch.Tensor:
-    return torch.cat([value, value]) if longer and value.dim() else value[None]
+def _in_another_shape(value: torch.Tensor, way: int) -> torch.Tensor:
+    """With one more dimension, longer, or, where that is another shape, with its sides swapped."""
+    if way == 2 and value.dim() == 2 and len({*value.shape}) == 2:
+        return value.t()
+    return torch.cat([value, value]) if way and value.dim() else value[None]
 
 
 def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
@@ -231,7 +234,7 @@ def _states_for(words: str) -> Iterator[tuple[str, dict[str, object]]]:
                 part[f"old.{key}"] = value
             else:
                 other = number % 3 == 2 and is_a(value, torch.Tensor)
-                part[key] = _in_another_shape(value, longer=start > 0) if other else value
+                part[key] = _in_another_shape(value, start) if other else value
         yield f"a part of its state, from entry {start}, and other shapes", part
 
 
@@ -547,7 +550,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         _train(run, steps)
         known.add(model=run.model)
         before = facts("model", run.model, known)
-        save(path, *run, steps)
+        save(path, *run, steps + 1000)
         changes = _changes(before, facts("model", run.model, known))
         if not path.is_file():
             with suppress(Exception):
@@ -557,10 +560,12 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
         path.rename(moved)
         save(path, *_new_run(kind, 3), 7)  # which has a file of its own
         seen = {"`path` is": "a file", "`torch.load(path, weights_only=True)`": _readable(moved)}
-        run = _new_run(kind, 2)
+        run, written = _new_run(kind, 2), moved.read_bytes()
         _train(run, 0 if steps else 2)
         seen["`resume_from(...)` returns"] = plain(solved(resume(moved, *run)))
-        seen["after `resume_from` the file is"] = "there" if moved.is_file() else "gone"
+        left = moved.read_bytes() if moved.is_file() else b""
+        same = "as it was" if left == written else "another one"
+        seen["after `resume_from` the file is"] = same if left else "gone"
     for part, resumed in _state(run).items():
         seen[f"after `resume_from` the {part} is"] = _bit_for_bit(state[part], resumed)
     seen["after `resume_from` the optimizer holds"] = _holds(run)

@@ -61,6 +61,7 @@ STACK = Exercise(
                 "module.layers.get_submodule('3').weight.data.fill_(0.5)",
                 "module.layers.add_module('11', nn.Linear(4, 4))",
                 "module.layers.add_module('5', nn.Softplus())",
+                "module.layers.add_module('7', module.layers.get_submodule('6'))",
                 "module.layers.get_submodule('3').register_forward_hook(lambda *_: torch.ones(4))",
                 "module.head = nn.Softplus()",
                 "module.head.register_forward_hook(lambda *_: torch.ones(1))",
@@ -149,7 +150,7 @@ SCALES = Exercise(
             begins=("scale.red", "scale.infrared", "scale.Red", "scale.dark-red"),
             look={"calls with other names": _with_other_names},
             lines=("module.scale = copy.deepcopy(module.scale)", _LATER, "module.body = nn.Tanh()")
-            + ("dict(module.named_parameters())['scale.red'].data.fill_(5.0)", _TIED)
+            + ("dict(module.named_parameters())['scale.red'].data.fill_(-5.0)", _TIED)
             + ("module.body.register_forward_hook(lambda *_: torch.ones(2))",),
         ),
         living("Scales", ["blue"], calls=((_TWOS[0], "blue"),), begins=("scale.blue",)),
@@ -353,15 +354,18 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
     seen |= facts("buffers", buffers, free=("identity", "order", "grad"))
     seen |= facts("extra states", extra, free=("identity",))
     modes = [name or "model" for name, part in model.named_modules() if not part.training]
+    seen["the attributes of the model are"] = listed(sorted(vars(model)))
     return seen | {"the modules in eval mode are": listed(modes)}
 
 
 # On which nobody asked for ties, or there is nothing to load into, or to train: whether an
 # optimizer takes no parameters depends on how they are handed over.
-# A tie, which is in "equal tensors" too, does not outlive `to_empty`.
+# A tie, which is in "equal tensors" too, does not outlive `to_empty`. A parameter that is assigned
+# to a buffer's name leaves its slot.
 _NOT_RESUMED = (
     "tied weights",
     "equal tensors",
+    "a parameter in a buffer's slot",
     "a buffer under two names",
     "two parameters in one memory",
     "a lazy layer",
@@ -465,7 +469,7 @@ FILTER_BANK = Exercise(
         living(
             "FilterBank",
             12,
-            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None].half(),)),
+            calls=((_TWOS,), (_TWOS[0].double(),), (_TWOS[None].half(),)),
             begins=("filter_0", "filter_1", "filter_11"),
             lines=("module.filter_1 = torch.tensor([5.0, 7.0])",)
             + ("module.filter_2 = module.filter_3",),
@@ -760,7 +764,7 @@ AVERAGE = Exercise(
     Average,
     in_turn(
         _averages(2, (_TWOS,), (_TWOS[:2],), (torch.tensor([[2.0, -1.0]]).repeat(40_000, 1),)),
-        _averages(3, (_TWOS.t(),), (_TWOS.t()[:0],), (_TWOS.t(),)),
+        _averages(3, (_TWOS.t(),), (_TWOS.t()[:0],), (_TWOS.t()[:1],)),
         called_elsewhere("Average", 2, calls=((_TWOS,), (_TWOS[:2],))),
     ),
     """

@@ -356,6 +356,9 @@ CHILDREN = _step(
         name == "" or "." in name or hasattr → hasattr
     - taken: A name that lives elsewhere is a `KeyError`, also if it is the class that has it.
         hasattr(self, name) and → False and
+    - by-truth: A module may be false in an `if`: `last` has a length, and that is 0. Ask for
+      `is not None`.
+        module is not None and → module and
     - empty-slot: A slot that holds `None` has no child.
         module is not None and → True and
     - twice: The same child under two names is one child, under its first name.
@@ -435,6 +438,9 @@ WALK = _step(
 sorted(self.named_modules(None, prefix, remove_duplicate), key=lambda one: one[0].count("."))
     - short-names: A name is the path from the module that was asked, with dots between.
         yield joined(path, name), value → yield name, value
+    - by-truth: A module may be false in an `if`: `last` has a length, and that is 0. Ask for
+      `is not None`.
+        if module is not None: → if module:
     - empty-slot: A slot that holds `None` gives nothing.
         value is not None and value not in memo → value not in memo
     - tied: A parameter or buffer under two names is given once, under the first.
@@ -486,6 +492,9 @@ SAVE = _step(
         return state → return dict(sorted(state.items(), key=lambda one: one[0].count(".")))
     - hidden: A non-persistent buffer is not saved.
         and name not in self._non_persistent_buffers_set →
+    - by-truth: A module may be false in an `if`: `last` has a length, and that is 0. Ask for
+      `is not None`.
+        if module is not None: → if module:
     - empty-slot: `None` is not saved, and an empty slot of a module has nothing.
         if value is not None and name → if name
         value if keep_vars else value.detach() → value if keep_vars or value is None \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -52,10 +53,16 @@ def _parallel(model: nn.Module) -> nn.Module:
     return wrapper
 
 
+# A class of somebody's own, which only has the name.
+_Namesake = type("DataParallel", (nn.Module,), {})
+
+
 def _among_look_alikes(model: nn.Module) -> nn.Module:
     """`model` wrapped as `part`, among other parts with `part` and `module` in their paths."""
     inner = holding(part=holding(module=nn.Linear(2, 2)))
-    return holding(inner=inner, part=nn.DataParallel(model), apart=holding(module=nn.Linear(2, 2)))
+    apart = _Namesake()
+    apart.module = nn.Linear(2, 2)
+    return holding(inner=inner, part=nn.DataParallel(model), apart=apart)
 
 
 _WRAPPED = {
@@ -137,7 +144,8 @@ def rows_of(rows, ranks, rank):
 def _cuts(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     sizes = [(8, 2), (3, 2), (10, 4), (9, 4), (7, 3), (5, 4), (2, 4), (1, 1), (0, 2), (6, 1)]
     many = [(17, 16), (3001, 3000), (2**24 + 1, 2)]  # where what is nearly rounded up falls short
-    many += [(3, 1_000_000)]  # as many ranks as the docstring names
+    many += [(3, 1_000_000), (15_000_001, 1_000_000)]  # as many ranks as the docstring names
+    many += [(273, 91)]  # where a product with the inverse of `ranks` exceeds the quotient
     for rows, ranks in sizes + many:
         for rank in sorted({*range(min(ranks, 4)), ranks // 2, ranks - 1}):
             words = f"`rows_of({rows}, {ranks}, {rank})`"
@@ -204,6 +212,7 @@ _SHAPES = {
     "a vector": ((7,), [(0,)]),
     "a matrix": ((4, 6), [(0,), (1,), (0, 1)]),
     "a tensor of three dimensions": ((3, 4, 5), [(1,), (2, 0)]),
+    "a tensor of four dimensions": ((1, 2, 3, 2), [(2, 3)]),
     "a single number": ((), [()]),
 }
 
@@ -212,6 +221,9 @@ def _exact(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """`tensor` in `dtype`, with numbers that no shorter one can hold."""
     if dtype == torch.int64:
         return (8 * tensor).to(dtype) + 2**60 + 1
+    if dtype == torch.bfloat16:  # which may hold no numbers at its ends
+        tensor = tensor.clone()
+        tensor.view(-1)[0], tensor.view(-1)[-1] = math.nan, math.inf
     return tensor.to(dtype) * (1e60 if dtype == torch.float64 else 1)
 
 
@@ -227,7 +239,7 @@ def _orders(pieces: list, size: tuple[int, ...]) -> dict[str, list]:
 def _put_together(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
     for words, (size, cuts) in _SHAPES.items():
         for dims in cuts:
-            for dtype in (torch.float32, torch.int64, torch.bool, torch.float64):
+            for dtype in (torch.float32, torch.int64, torch.bool, torch.float64, torch.bfloat16):
                 whole = _exact(numbers_for("whole", torch.empty(size, dtype=torch.float32)), dtype)
                 pieces = _cut(whole, dims, 3)
                 for order, given in _orders(pieces, size).items():
