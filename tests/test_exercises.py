@@ -774,6 +774,139 @@ def test_an_integer_is_one_whatever_its_class_and_other_values_are_described_wit
     assert plain_text(OrderedDict) == "the class `OrderedDict`"
 
 
+# Answers that are right for most models, each by an edit of the reference: what it is wrong for.
+SUBTLE = {
+    "1.1": {
+        "from the sixth step on": (
+            "startswith(prefix)",
+            'startswith(prefix) and key.count(".") < 5',
+        ),
+        "for one object under two keys": (
+            "in state_dict.items() if",
+            "in {id(one): (key, one) for key, one in state_dict.items()}.values() if",
+        ),
+    },
+    "1.2": {
+        "for an attribute left on the class": ("return", "type(model).kept = None; return"),
+    },
+    "1.3": {"for a rounded number": ("factor = factor", "factor = torch.tensor(factor).item()")},
+    "1.4": {
+        "for a buffer that is saved in one place and not in the other": (
+            "if isinstance(value, torch.Tensor)",
+            "if isinstance(value, torch.Tensor) and id(value) not in {id(part._buffers[name]) "
+            "for part in model.modules() for name in part._non_persistent_buffers_set}",
+        ),
+    },
+    "2.1": {
+        "from the sixth step on": (
+            "in model.parameters()",
+            "in [one for name, one in model.named_parameters() if name.count('.') < 5]",
+        ),
+        "for a name with an underscore": (
+            "in model.parameters()",
+            "in [one for name, one in model.named_parameters() if '._' not in name]",
+        ),
+    },
+    "2.3": {"for a prefix of blanks": ("startswith(prefix)", "startswith(prefix.strip())")},
+    "3.3": {
+        "for no rows": ("self.seen.amax(0)", "self.seen.amax(0) if len(rows) else rows.sum(0)")
+    },
+    "3.5": {
+        "for the class": ("module.eval()", "type(module).training = False; del module.training"),
+    },
+    "4.3": {
+        "for one more buffer": (
+            'self.__dict__["names"] = []',
+            'self.__dict__["names"] = []; self.register_buffer("more", torch.ones(1), False)',
+        ),
+    },
+    "4.4": {
+        "for a name that is not there": (
+            "super().__delattr__(name)",
+            "hasattr(self, name) and super().__delattr__(name)",
+        ),
+    },
+    "5.3": {
+        "for sides that are swapped": (
+            'wanted[key] == getattr(value, "shape", None)',
+            "[*map(type, [wanted[key]]), *sorted(wanted[key] or ())] == "
+            '[type(getattr(value, "shape", None)), *sorted(getattr(value, "shape", ()))]',
+        ),
+    },
+    "5.5": {
+        "for the file": (
+            'return saved["step"]',
+            'path.write_bytes(path.read_bytes() + b"0"); return saved["step"]',
+        ),
+        "for a long run": ('"step": step', '"step": step % 256'),
+    },
+    "6.2": {"for a number below zero": ("self.scale[name]", "self.scale[name].abs()")},
+    "6.4": {"for what it leaves on the model": ("return", "model.loaded = state_dict; return")},
+    "6.8": {
+        "for a single row": (
+            "self.total / self.count",
+            "(self.total / self.count if len(x) > 1 else (self.total / self.count).mean())",
+        ),
+    },
+    "7.5": {
+        "from the fifth step on": (
+            'target.split(".") if',
+            'target.split(".")[:4] if',
+        ),
+    },
+    "7.6": {
+        "from the fifth step on": (
+            "if module is not None:",
+            'if module is not None and prefix.count(".") < 3:',
+        ),
+        "for two of its own names": ("value not in memo", "(value not in memo or not recurse)"),
+    },
+    "7.7": {
+        "from the fifth step on": (
+            "if module is not None:",
+            'if module is not None and prefix.count(".") < 4:',
+        ),
+    },
+    "7.9": {
+        "for what was moved before it was refused": (
+            "to_dtype = isinstance(target, torch.dtype)",
+            "to_dtype = isinstance(target, torch.dtype); "
+            "to_dtype and self._apply(lambda one: one.float() if one.is_floating_point() else one)",
+        ),
+    },
+    "8.1": {
+        "for a class of the same name": (
+            "isinstance(part, wrappers)",
+            'type(part).__name__ in ("DataParallel", "DistributedDataParallel")',
+        ),
+    },
+    "8.2": {
+        "for a product that is too large": (
+            "-(-rows // ranks)",
+            "__import__('math').ceil(rows * (1 / ranks))",
+        ),
+    },
+    "8.3": {
+        "for a length of one": (
+            "return whole",
+            "return whole.squeeze(0) if whole.dim() > 2 else whole",
+        ),
+        "for what is no number": (
+            "return whole",
+            "return whole.nan_to_num() if whole.is_floating_point() else whole",
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "key,words", [(key, words) for key, answers in SUBTLE.items() for words in answers]
+)
+def test_an_answer_that_is_wrong_in_a_rare_case_is_wrong(key, words):
+    verdict = examine(EXERCISES[key], edited(EXERCISES[key].reference, SUBTLE[key][words]))
+    assert not verdict.right
+
+
 def test_the_menagerie_has_what_its_names_say():
     models = dict(menagerie())
     assert list(models) == list(MODELS) and len(models) > 20
@@ -790,8 +923,6 @@ def test_the_menagerie_has_what_its_names_say():
     kinds = {b.dtype for b in models["integer, boolean and 0-dim buffers"].buffers()}
     assert {torch.int64, torch.bool} <= kinds
     assert any(b.requires_grad for b in models["a buffer that wants gradients"].buffers())
-    slots = models["a parameter in a buffer's slot"].body._buffers.values()
-    assert any(isinstance(buffer, nn.Parameter) for buffer in slots)
     assert not all(p.requires_grad for p in models["frozen weights"].parameters())
     extra = [models[w].state_dict() for w in ("an extra state", "a tensor as extra state")]
     values = [state["body._extra_state"] for state in extra]

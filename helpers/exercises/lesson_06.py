@@ -86,6 +86,8 @@ STACK = Exercise(
         self.head = → vars(self)["all"] = self.layers; self.head =
     - counted: Go through the layers that are there now. Their number may have changed.
         for layer in self.layers: → for layer in list(self.layers)[:11]:
+    - each-once: `children()` gives a layer once that stands at two places. Loop over the list.
+        in self.layers: → in self.layers.children():
     - weights-alone: Call the layer: another one, in its place, may have no weight.
         layer(x) → nn.functional.linear(x, layer.weight, layer.bias)
     - not-called: Call the layer itself. Its hooks run when it is called, and not with `.forward`.
@@ -360,12 +362,10 @@ def _resumed(answer: Callable, model: nn.Module, state_dict: dict) -> Facts:
 
 # On which nobody asked for ties, or there is nothing to load into, or to train: whether an
 # optimizer takes no parameters depends on how they are handed over.
-# A tie, which is in "equal tensors" too, does not outlive `to_empty`. A parameter that is assigned
-# to a buffer's name leaves its slot.
+# A tie, which is in "equal tensors" too, does not outlive `to_empty`.
 _NOT_RESUMED = (
     "tied weights",
     "equal tensors",
-    "a parameter in a buffer's slot",
     "a buffer under two names",
     "two parameters in one memory",
     "a lazy layer",
@@ -469,7 +469,7 @@ FILTER_BANK = Exercise(
         living(
             "FilterBank",
             12,
-            calls=((_TWOS,), (_TWOS[0].double(),), (_TWOS[None].half(),)),
+            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None].half(),)),
             begins=("filter_0", "filter_1", "filter_11"),
             lines=("module.filter_1 = torch.tensor([5.0, 7.0])",)
             + ("module.filter_2 = module.filter_3",),

@@ -81,12 +81,6 @@ def _wanting() -> nn.Module:
     return _with(nn.Linear(2, 2), bias_of_others=nn.Buffer(torch.ones(2, requires_grad=True)))
 
 
-def _parameter_as_buffer() -> nn.Module:
-    model = holding(body=nn.Linear(2, 2))
-    model.body.register_buffer("learned", nn.Parameter(torch.ones(3)))
-    return model
-
-
 class Noted(nn.Linear):
     """A layer with an extra state, which is a note, not a tensor."""
 
@@ -240,7 +234,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "empty slots": _empty_slots,
     "integer, boolean and 0-dim buffers": _whole_numbers,
     "a buffer that wants gradients": _wanting,
-    "a parameter in a buffer's slot": _parameter_as_buffer,
     "an extra state": lambda: holding(body=Noted(), head=nn.Linear(2, 1)),
     "a tensor as extra state": lambda: holding(body=Counted(), head=nn.Linear(2, 1)),
     "odd names": _odd_names,

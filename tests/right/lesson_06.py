@@ -139,7 +139,7 @@ ROLL, WRITE = "self.past = self.past.roll(-1)", "self.past[-1] = x.detach()"
 RIGHT = {
     "6.1": [
         edited(Stack, (LIST, f"nn.Sequential(*{LIST})")),
-        edited(Stack, (LIST, ADDED), ("self.layers:", "self.layers.children():")),
+        edited(Stack, (LIST, ADDED), ("self.layers:", "self.layers._modules.values():")),
         edited(Stack, ("layer(x).relu()", "torch.relu(layer(x))")),
         edited(Stack, (HEAD, "pass"), (LAYERS, f"{HEAD}; {LAYERS}")),
     ],

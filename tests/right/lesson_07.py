@@ -156,7 +156,7 @@ class Module(Step6):
             if value is not None:
                 state[f"{prefix}{name}"] = value if keep_vars else value.detach()
         for name, module in self._modules.items():
-            if module:
+            if module is not None:
                 module.state_dict(f"{prefix}{name}.", keep_vars, state)
         return state
 """,
