@@ -448,55 +448,52 @@ def alone_and_twice() -> Iterator[tuple[str, tuple[nn.Module, dict]]]:
         yield f"{name}, twice", (nn.ModuleList([make(), make()]), both)
 
 
-def test_comparisons_are_told_word_for_word_as_they_were_read():
-    lines = []
-    cases = [*CASES.items(), *UNLIKE.items()]
-    for name, (make, saved, *_) in cases:
-        lines += [name, *told_of(compare_checkpoint(make(), saved()))]
-    cases = {name: (make(), state_dict) for name, (make, state_dict, _) in DOUBTFUL.items()}
-    cases |= {"refused": (refusing(), REFUSED), "a number": (linear(), {0: torch.ones(1)})}
+def models_and_files_to_tell() -> Iterator[tuple[str, tuple[object, object]]]:
+    """What is compared so that each sentence comes, in the singular and in the plural."""
+    for name, (make, saved, *_) in [*CASES.items(), *UNLIKE.items()]:
+        yield name, (make(), saved())
+    for name, (make, state_dict, _) in DOUBTFUL.items():
+        yield name, (make(), state_dict)
+    yield "refused", (refusing(), REFUSED)
+    yield "a number", (linear(), {0: torch.ones(1)})
+    yield from optimizers_and_files()
+    extra = {"head.weight": torch.ones(9), "head.bias": torch.ones(1), "more": torch.ones(1)}
+    for count in range(1, len(extra) + 1):
+        some = dict(itertools.islice(extra.items(), count))
+        less = without(old_checkpoint(), *list(mixed().state_dict())[:count])
+        turned = {key: torch.ones(1) for key in ["weight", "bias"][:count]}
+        yield f"{count} more", (mixed(), {**old_checkpoint(), **some})
+        yield f"{count} less", (mixed(), less)
+        yield f"{count} numbers", (mixed(), {**old_checkpoint(), **dict.fromkeys(some, 3)})
+        yield f"{count} turned", (linear(), turned)
+    yield from alone_and_twice()
+    scheduler, scaler = torch.optim.lr_scheduler.StepLR(SGD, 1), torch.amp.GradScaler("cpu")
+    yield "the state of a scheduler", (mixed(), scheduler.state_dict())
+    yield "the state of a scaler", (mixed(), scaler.state_dict())
+    yield "two in one file", (mixed(), {"net": old_checkpoint(), "best": old_checkpoint()})
+    yield "a prefix and others", (mixed(), {**renamed(old_checkpoint(), ("", "net.")), **extra})
+    yield "a part of the model", (wrapped(mixed(), "net"), old_checkpoint())
+    yield "a table of places", (Sized(2), Sized(3).state_dict())
+    yield "a layer at first use", (Grows(), Grows().grow().state_dict())
+    orthogonal = with_norm(PARAMETRIZED.orthogonal, linear)
+    yield "a parametrized file", (plain(linear), orthogonal.state_dict())
+    yield "a parametrized model", (orthogonal, plain(linear).state_dict())
+
+
+def optimizers_and_files() -> Iterator[tuple[str, tuple[object, object]]]:
     for name, make in itertools.product(MADE, repeat=2):
         state = stepped(MADE[name](sizes(*TWO))).state_dict()
-        cases[f"{name} into {make}"] = (MADE[make](sizes(*TWO)), state)
+        yield f"{name} into {make}", (MADE[make](sizes(*TWO)), state)
     for shapes in (TWO[:1], ((2, 3), (4,)), (*TWO, (1,))):
-        cases[f"Adam for {shapes}"] = (MADE["Adam"](sizes(*shapes)), state)
-    extra = {"head.weight": torch.ones(9), "head.bias": torch.ones(1), "more": torch.ones(1)}
-    for count in range(1, len(extra) + 1):  # in the singular and in the plural
-        some = dict(itertools.islice(extra.items(), count))
-        cases[f"{count} more"] = (mixed(), {**old_checkpoint(), **some})
-        cases[f"{count} less"] = (
-            mixed(),
-            without(old_checkpoint(), *list(mixed().state_dict())[:count]),
-        )
-        cases[f"{count} numbers"] = (mixed(), {**old_checkpoint(), **dict.fromkeys(some, 3)})
-        cases[f"{count} turned"] = (
-            linear(),
-            {key: torch.ones(1) for key in ["weight", "bias"][:count]},
-        )
-    for name, case in [*cases.items(), *alone_and_twice()]:
-        lines += [name, *told_of(compare_checkpoint(*case))]
-    scheduler, scaler = torch.optim.lr_scheduler.StepLR(SGD, 1), torch.amp.GradScaler("cpu")
+        yield f"Adam for {shapes}", (MADE["Adam"](sizes(*shapes)), state)
     adam = MADE["Adam"](sizes(*TWO))
-    cases = {
-        "the state of a scheduler": (mixed(), scheduler.state_dict()),
-        "the state of a scaler": (mixed(), scaler.state_dict()),
-        "two in one file": (mixed(), {"net": old_checkpoint(), "best": old_checkpoint()}),
-        "a model for an optimizer": (adam, old_checkpoint()),
-        "a whole file for an optimizer": (adam, {"epoch": 1, "optimizer": state}),
-        "a prefix and others": (mixed(), {**renamed(old_checkpoint(), ("", "net.")), **extra}),
-        "a part of the model": (wrapped(mixed(), "net"), old_checkpoint()),
-        "a table of places": (Sized(2), Sized(3).state_dict()),
-        "a layer at first use": (Grows(), Grows().grow().state_dict()),
-        "a parametrized file": (
-            plain(linear),
-            with_norm(PARAMETRIZED.orthogonal, linear).state_dict(),
-        ),
-        "a parametrized model": (
-            with_norm(PARAMETRIZED.orthogonal, linear),
-            plain(linear).state_dict(),
-        ),
-    }
-    for name, case in cases.items():
+    yield "a model for an optimizer", (adam, old_checkpoint())
+    yield "a whole file for an optimizer", (adam, {"epoch": 1, "optimizer": state})
+
+
+def test_comparisons_are_told_word_for_word_as_they_were_read():
+    lines = []
+    for name, case in models_and_files_to_tell():
         lines += [name, *told_of(compare_checkpoint(*case))]
     values = (
         "m.safetensors",
