@@ -469,7 +469,7 @@ FILTER_BANK = Exercise(
         living(
             "FilterBank",
             12,
-            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None].half(),)),
+            calls=((_TWOS,), (_TWOS[0],), (_TWOS[None].half(),), (_TWOS.double() / 3,)),
             begins=("filter_0", "filter_1", "filter_11"),
             lines=("module.filter_1 = torch.tensor([5.0, 7.0])",)
             + ("module.filter_2 = module.filter_3",),
@@ -499,10 +499,12 @@ FILTER_BANK = Exercise(
     - each-once: `buffers()` gives each tensor once, and two names may have one. Read them by name.
         filters = [ → filters = [*self.buffers()] or [
     - its-dtype: `x` may have another dtype than the filters, and a product of the two takes the
-      wider one. A matrix product refuses that: convert `x` first.
+      wider one. A matrix product refuses that: multiply, and sum.
         torch.stack([(x * one).sum(-1) for one in filters], dim=-1) → x @ torch.stack(filters).T
     - dtype-of-x: Do not convert the filters to the dtype of `x`, which may be a narrower one.
         (x * one) → (x * one.to(x.dtype))
+    - dtype-of-filters: Nor `x` to the dtype of the filters: `x` may have the wider one.
+        (x * one) → (x.to(one.dtype) * one)
     - rows: A column for each filter, in the last dimension: the sums of `x` times the filter.
         dim=-1 → dim=0
     - shared: A copy used the filters of the original. Refer to `self`, not to what is kept.

@@ -152,7 +152,7 @@ RIGHT = {
     "6.5": [
         edited(FilterBank, (NAMED, "list(self._buffers.values())")),
         edited(FilterBank, (NAMED, "self.state_dict().values()")),
-        edited(FilterBank, (STACK, "x.to(filters[0].dtype) @ torch.stack(filters, dim=1)")),
+        edited(FilterBank, (STACK, "(x.unsqueeze(-1) * torch.stack(filters, dim=1)).sum(-2)")),
     ],
     "6.6": [other_way, registered, one_for_all],
     "6.7": [by_pattern, by_split],
