@@ -156,6 +156,7 @@ def test_every_name_is_an_expression_that_leads_to_the_tensor():
     model.layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     saved, whole = model.state_dict(), {"model": model, "step": 3, "list": (model.layer.bias,)}
+    model.hidden = [nn.Linear(1, 1)]  # where torch does not look
     film = MemoryMap(model=model, optimizer=optimizer)
     film.note("saved", saved=saved, whole=whole)
     assert not film.frames[0].more and not film.frames[1].more
@@ -167,6 +168,7 @@ def test_every_name_is_an_expression_that_leads_to_the_tensor():
         places[name] = eval(name, space).untyped_storage().data_ptr()
     for one, other in combinations([n for n in places if n in film.frames[-1].names], 2):
         assert (film.block(one) == film.block(other)) == (places[one] == places[other])
+    assert "model.hidden[0].weight" in places
     assert "model.loose[1]['k']" in places and "model.tied.weight" in places
     assert "optimizer.param_groups[1]['params'][1]" in places
     assert "optimizer.state_dict()['state'][2]['exp_avg']" in places

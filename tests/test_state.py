@@ -535,6 +535,15 @@ def test_a_message_that_cannot_be_read_is_said_to_be_so_and_an_interrupt_passes(
         message_of(Mute(KeyboardInterrupt()))
 
 
+def test_a_text_in_a_short_list_is_cut_after_twelve_letters():
+    assert brief(["a" * 12, "b" * 13]) == f"['{'a' * 12}', '{'b' * 12}'… (13 in all)]"
+    assert (
+        brief(("a",)) == "('a',)"
+        and brief([1] * 8) == f"{[1] * 8}"
+        and brief([1] * 9) == ("list of 9")
+    )
+
+
 def test_of_a_tensor_over_several_processes_the_shape_here_is_told_last():
     told = facts(nn.Parameter(torch.ones(4, 3, device="meta"), requires_grad=False))
     words = tensor_in_words(told, "parameter", here=(2, 3))
@@ -1412,6 +1421,20 @@ def test_a_move_that_calls_torchs_own_first_moves_what_that_moves(kind, moved):
     # Of a part torch calls `_apply` alone, so that its `to` decides nothing there.
     inside = answers(visibility(nn.Sequential(kind())), "moves_with_to")
     assert inside == (found if call == "_apply" else [True, True, False])
+
+
+def test_a_parameter_that_has_become_a_result_gets_no_gradient():
+    model = nn.Linear(1, 1, bias=False).requires_grad_(False)
+    model.weight.add_(torch.ones(1, 1, requires_grad=True))
+    experiment.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (seen,) = visibility(model)
+    model(torch.ones(1, 1)).sum().backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it is no leaf
+        assert seen.gets_gradient is (model.weight.grad is not None) is False
+    assert seen.in_parameters and seen.moves_with_to
 
 
 @pytest.mark.parametrize("first", ["a", "b"])

@@ -6,6 +6,7 @@ decides in torch's place cannot be foretold, and is named."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from helpers.state.objects import facts, is_parameter, require_module
+from helpers.state.objects import facts, require_module
 from helpers.state.own_rules import (
     IN_ITSELF,
     STRAY,
@@ -99,7 +100,6 @@ class Situation(NamedTuple):
 
     kind: str
     registered_as: frozenset[str]
-    is_parameter: bool
     requires_grad: bool
     is_leaf: bool
     retains_grad: bool
@@ -186,7 +186,6 @@ def seen_by(one: Standing, homes: dict[int, Home], troubles: frozenset[str]) -> 
     situation = Situation(
         one.slot.kind,
         home.kinds,
-        is_parameter(tensor),
         bool(facts(tensor).requires_grad),
         is_leaf(tensor),
         retains_grad(tensor),
@@ -209,7 +208,12 @@ def experiment(situation: Situation) -> Seen:
     """Call torch on a stand-in with one number, which stands under `x` as the situation says."""
     # Ordinary tensors and a graph, whatever mode the caller is in (inference_mode(False) turns
     # gradients on as well); and no function of a tensor subclass runs.
-    with torch.inference_mode(False), without_torch_function():
+    with (
+        torch.inference_mode(False),
+        without_torch_function(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # a move asks for the gradient of what is no leaf
         number = _number_for(situation)
         model = _stand_in(situation, number)
         return Seen(
@@ -278,10 +282,9 @@ def _number_for(situation: Situation) -> torch.Tensor:
     Its dtype is float32 whatever that of the tensor is: a change of dtype then shows for all of
     them what a change of device does to all of them."""
     number = torch.zeros(1, dtype=torch.float32, device="cpu")
-    if situation.is_parameter:
-        return nn.Parameter(number, requires_grad=situation.requires_grad)
     number.requires_grad_(situation.requires_grad)
-    # The result of a computation, as `weight` under the old weight_norm.
+    # The result of a computation, as `weight` under the old weight_norm, or a Parameter that was
+    # written into in a graph.
     if situation.requires_grad and not situation.is_leaf:
         number = number * 1
         if situation.retains_grad:
