@@ -929,6 +929,14 @@ def test_a_master_copy_of_a_model_in_a_shorter_dtype_is_a_note_and_another_is_an
     optimizer.step()
     assert torch.equal(model[0].weight, first)  # it follows once it is copied back
 
+    model.append(nn.Linear(2, 2).to(dtype).requires_grad_(False))
+    assert not alarms(audit(model, optimizer))
+    copies += [one.float() for one in model[2].parameters()]
+    if flat:
+        copies[1:] = [torch.cat([one.flatten() for one in copies[1:]])]
+    all_of_them = sgd(*map(nn.Parameter, copies), *model[1].parameters())  # in several rows, if so
+    assert not alarms(audit(model, all_of_them))
+
     fewer = sgd(*[nn.Parameter(one[:1]) for one in copies], *model[1].parameters())
     other = sgd(*[nn.Parameter(one.to(dtype)) for one in copies], *model[1].parameters())
     for wrong in (fewer, other):

@@ -15,6 +15,8 @@ from helpers.state.objects import Facts, facts
 from helpers.state.optimizers import Optimizers, Position, steps_as_torch_does
 from helpers.state.places import Place
 
+_SHORT = (torch.float16, torch.bfloat16)
+
 
 class Training:
     """A model and its optimizers: who holds which Parameter, and which part of the model."""
@@ -36,23 +38,27 @@ class Training:
     @cached_property
     def masters(self) -> list[Position]:
         """The positions of tensors in float32 for all of the Parameters in a shorter dtype that no
-        optimizer holds, each of the same shape, or all of them in one: those of mixed precision."""
-        foreign, absent = set(self._foreign), [facts(one.tensor) for one in self._absent]
+        optimizer holds, with the frozen ones or without: of the same shapes, or in rows that have
+        many together. So does mixed precision."""
+        foreign, trained = set(self._foreign), [facts(one.tensor) for one in self._absent]
         numbers = range(len(self.optimizers.read))
         held = [pair for number in numbers for pair in self.optimizers.tensors(number)]
         copies = [facts(tensor) for position, tensor in held if position in foreign]
-        dtypes = {one.dtype for one in copies}, {one.dtype for one in absent}
-        if dtypes[0] != {torch.float32} or not dtypes[1] <= {torch.float16, torch.bfloat16}:
+        if {one.dtype for one in copies} != {torch.float32} or not trained:
             return []
-        alike = Counter(one.shape for one in copies) == Counter(one.shape for one in absent)
-        as_many = sum(one.numel or 0 for one in copies) == sum(one.numel or 0 for one in absent)
-        return self._foreign if alike or (as_many and len(copies) == 1) else []
+        shorter = [one for one in (facts(two.tensor) for two in self._left) if one.dtype in _SHORT]
+        if any(one.dtype not in _SHORT for one in trained):
+            return []
+        return self._foreign if any(_stand_for(copies, one) for one in (trained, shorter)) else []
+
+    @cached_property
+    def _left(self) -> list[Registered]:
+        held = self.optimizers.held
+        return [one for one in self.model.parameters if id(one.tensor) not in held]
 
     @cached_property
     def _absent(self) -> list[Registered]:
-        held = self.optimizers.held
-        absent = [one for one in self.model.parameters if id(one.tensor) not in held]
-        return [one for one in absent if facts(one.tensor).requires_grad]
+        return [one for one in self._left if facts(one.tensor).requires_grad]
 
     @cached_property
     def _foreign(self) -> list[Position]:
@@ -95,6 +101,14 @@ class Training:
         """The optimizers that hold something of the smallest part around a Parameter."""
         around = (self.holders.get(above, set()) for above in self.model.up_from(one.place.node))
         return next(filter(None, around), set())
+
+
+def _stand_for(copies: list[Facts], originals: list[Facts]) -> bool:
+    """Have they the same shapes, or are they rows with as many numbers?"""
+    rows = all(len(one.shape or ()) == 1 for one in copies)
+    count, wanted = (sum(one.numel or 0 for one in some) for some in (copies, originals))
+    shapes, others = (Counter(one.shape for one in some) for some in (copies, originals))
+    return shapes == others or (rows and count == wanted)
 
 
 @rule("optimizer-misses", "error", "parameter")
@@ -227,8 +241,9 @@ def master_copies(training: Training) -> Iterator[Symptom]:
         first, many = training.masters[0], len(training.masters) > 1
         message = (
             f"{'tensors' if many else 'a tensor'} in torch.float32 with as many numbers as the "
-            "Parameters in a shorter dtype that are in no optimizer: a master copy, as for mixed "
-            "precision. A step changes the copy; the model follows once it is copied back"
+            "Parameters in a shorter dtype that are in no optimizer, as a master copy has, for "
+            "mixed precision: then a step changes the copy, and the model follows once it is "
+            "copied back"
         )
         fix = f"if it is none: {_made_anew(training.optimizers, first.optimizer)}"
         yield Symptom(training.optimizers.path(first), message, fix)
