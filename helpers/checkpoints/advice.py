@@ -5,7 +5,9 @@ A step is tried on the stand-in before it is given: the code that is shown is th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from helpers.checkpoints import lacking, naming, shaping, surplus
@@ -13,7 +15,14 @@ from helpers.checkpoints.case import Case, Proposal
 from helpers.checkpoints.comparison import Advice, Comparison, Tried
 from helpers.checkpoints.fused import fused
 from helpers.checkpoints.instead import mappings_in, whole_checkpoint
-from helpers.checkpoints.names import best_change, fit_after, in_common, keys_of, shapes_of
+from helpers.checkpoints.names import (
+    best_change,
+    fit_after,
+    in_common,
+    keys_of,
+    shapes_of,
+    without_wrappers,
+)
 from helpers.checkpoints.optimizer import GROUPS, STATE
 from helpers.checkpoints.reparametrized import conversions, parametrized
 from helpers.checkpoints.telling import tried
@@ -72,33 +81,54 @@ def nested(case: Case) -> Iterator[Proposal]:
     promises = {place: _promise(case, mapping) for place, mapping in places.items()}
     best = max(promises, key=promises.get)
     joined = [one for path in places if (one := _parts(case, places, path))]
-    for path, parts, whole in joined:
-        if _promise(case, whole) > promises[best]:
-            shown = " and ".join(f"{path}[{part!r}]" for part in parts)
-            words = f"This is a whole checkpoint: what stands under {shown} are parts of the model."
-            code = f"parts = {parts!r}\nwhole = state_dict{path}\nstate_dict = {{"
-            code += "f'{part}.{key}': value for part in parts for key, value in whole[part].items()"
-            yield Proposal("parts", words, code + "}")
-            return
-    if best:
+    promised = [_promise(case, one.whole) for one in joined]
+    if joined and max(promised) > promises[best]:
+        firsts = [
+            one for one, found in zip(joined, promised, strict=True) if found == max(promised)
+        ]
+        yield firsts[0].proposal([one.path for one in firsts[1:]])
+    elif best:
         also = [place for place in places if promises[place] == promises[best] and place != best]
         place = best.removesuffix(".state_dict()")
         what = "for the model" if place == best else "a whole module, and has it"
+        if 2 * promises[best][0] <= len(case.own.shapes):
+            what = "nearest to the model"
         words = whole_checkpoint(place, what)
         words += f" So is what stands under {' and '.join(also)}." if also else ""
         yield Proposal("nested", words, f"state_dict = state_dict{best}")
 
 
-def _parts(case: Case, places: dict[str, Mapping], path: str) -> tuple[str, list[str], dict] | None:
-    """The path, the names of several parts of the model that stand there, and all that they hold,
-    under the names that it has in the model."""
-    prefixes = {key.partition(".")[0] for key in case.own.shapes if "." in key}
+class _Parts(NamedTuple):
+    """The path, the names of several parts of the model that stand there, the names of tensors of
+    the model beside them, and all that they hold, under the names that it has in the model."""
+
+    path: str
+    parts: list[str]
+    beside: list[str]
+    whole: dict
+
+    def proposal(self, also: list[str]) -> Proposal:
+        shown = " and ".join(f"{self.path}[{part!r}]" for part in self.parts)
+        words = f"This is a whole checkpoint: what stands under {shown} are parts of the model."
+        words += f" So are those under {' and '.join(also)}." if also else ""
+        code = f"parts = {self.parts!r}\nwhole = state_dict{self.path}\nstate_dict = {{"
+        code += "f'{part}.{key}': value for part in parts for key, value in whole[part].items()}"
+        if self.beside:
+            code += f"\nstate_dict |= {{key: whole[key] for key in {self.beside!r}}}"
+        return Proposal("parts", words, code)
+
+
+def _parts(case: Case, places: dict[str, Mapping], path: str) -> _Parts | None:
+    keys = [key for name in case.own.shapes for key in (name, without_wrappers(name))]
+    prefixes = {key.partition(".")[0] for key in keys if "." in key}
     inner = {key: places.get(f"{path}[{key!r}]") for key in places[path] if type(key) is str}
     parts = [key for key, one in inner.items() if one and key in prefixes]
     if len(parts) < 2:
         return None
+    tensors = [key for key, one in places[path].items() if isinstance(one, torch.Tensor)]
+    beside = [key for key in tensors if key in keys]
     whole = {f"{part}.{key}": one for part in parts for key, one in inner[part].items()}
-    return path, parts, whole
+    return _Parts(path, parts, beside, whole | {key: places[path][key] for key in beside})
 
 
 def _promise(case: Case, given: dict) -> tuple[int, int]:

@@ -108,16 +108,21 @@ class Case:
     def shifted(self) -> dict[str, str]:
         """{key of the file: key of the model} for the numbered parts of a container that are as
         many and of the same sizes in the same order, under other numbers."""
-        found = {}
+        found, unclear = {}, []
         file, own = numbered_parts(self.file.shapes), numbered_parts(self.own.shapes)
-        for prefix in [one for one in file if one in own]:
+        for prefix in sorted((one for one in file if one in own), key=len):
             sides = [sorted(one[prefix].items()) for one in (file, own)]
             alike = [shapes for _, shapes in sides[0]] == [shapes for _, shapes in sides[1]]
             numbers = [[number for number, _ in side] for side in sides]
-            if alike and numbers[0] != numbers[1]:
-                for old, (new, shapes) in zip(numbers[0], sides[1], strict=True):
-                    names = {f"{prefix}{old}.{rest}": f"{prefix}{new}.{rest}" for rest in shapes}
-                    found |= {one: other for one, other in names.items() if one != other}
+            # Inside of what is not the same part, numbers say nothing.
+            if numbers[0] == numbers[1] or prefix.startswith(tuple(unclear)):
+                continue
+            if not alike:
+                unclear.append(prefix)
+                continue
+            for old, (new, shapes) in zip(numbers[0], sides[1], strict=True):
+                names = {f"{prefix}{old}{rest}": f"{prefix}{new}{rest}" for rest in shapes}
+                found |= {one: other for one, other in names.items() if one != other}
         return found
 
     def class_around(self, key: str) -> type:

@@ -40,15 +40,18 @@ def untrained(case: Case) -> Iterator[Proposal]:
     decided = tuple(rule.prefix for rule in case.model.rules)
     keys = [key for key in keys if key in case.own.shapes and not key.startswith(decided)]
     if keys and case.belongs and not case.left:
-        words = keys_said(keys, "is not in the file, and keeps what it has", _MANY_KEPT)
+        words = keys_said(keys, "is not in the state_dict, and keeps what it has", _MANY_KEPT)
         words += ": in a new model, numbers that nobody has trained. If that is meant, as of a new"
         words += " head, or of a file that has a part alone, load with strict=False; or give the"
-        words += " model's own:"
-        code = keeping(keys)
+        words += " model's own, as here. If not, build the model as the one that was saved."
+        # With a layer of a norm go its statistics.
+        owners = {owner_of(key) for key in keys}
+        buffers = [key for key in case.report.missing if key in case.model.buffers]
+        code = keeping(keys + [key for key in buffers if owner_of(key) in owners])
         yield Proposal("untrained", words, as_comment(code), if_so=code)
 
 
-_MANY_KEPT = "are not in the file, and keep what they have"
+_MANY_KEPT = "are not in the state_dict, and keep what they have"
 
 
 def unsaved(case: Case) -> Iterator[Proposal]:
@@ -56,7 +59,8 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     written."""
     buffers = case.model.buffers
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
-    maybe = case.alike.values()  # the file may have it under another name
+    # The file may have it under another name.
+    maybe = {*case.alike.values(), *case.shifted.values()}
     keys = [key for key in case.report.missing if key in buffers and key not in maybe]
     keys = [key for key in keys if owner_of(key) not in lacking]
     lost = [key for key in keys if last_part(key) in RUNNING]

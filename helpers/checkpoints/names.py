@@ -214,10 +214,10 @@ def numbered_parts(shapes: dict[str, Shape]) -> dict[str, dict[int, dict[str, Sh
     found = defaultdict(lambda: defaultdict(dict))
     for key, shape in shapes.items():
         parts = key.split(".")
-        for at, part in enumerate(parts[:-1]):
+        for at, part in enumerate(parts):
             if part.isascii() and part.isdigit() and str(int(part)) == part:
                 prefix = "".join(f"{one}." for one in parts[:at])
-                found[prefix][int(part)][".".join(parts[at + 1 :])] = shape
+                found[prefix][int(part)]["".join(f".{one}" for one in parts[at + 1 :])] = shape
     return found
 
 

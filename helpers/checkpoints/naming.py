@@ -31,7 +31,9 @@ def prefix(case: Case) -> Iterator[Proposal]:
         return
     text, shown = change.prefix, brief(change.prefix)
     if change.kind == "strip":
-        others = sum(not str(key).startswith(text) for key in case.given)
+        rest = [key for key in case.given if not str(key).startswith(text)]
+        again = [key for key in rest if f"{text}{key}" in case.given]
+        others = len(rest) - len(again)
         words = f"The keys begin with {shown}, those of the model do not."
         if any(key.startswith(text) for key in case.own.shapes):
             words = f"The keys begin with {shown} once more than those of the model."
@@ -40,6 +42,9 @@ def prefix(case: Case) -> Iterator[Proposal]:
             words = (
                 f"What the model has stands under {shown}; {counted(others, 'other key')} {stay}."
             )
+        if again:
+            words += f" {keys_said(again, 'is', 'are')} there without it as well: of two, the"
+            words += " later one stays."
         code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
         yield Proposal("prefix", words, code)
     elif case.file.shapes.keys().isdisjoint(case.own.shapes) and all(
@@ -154,8 +159,9 @@ def one_of_several(case: Case) -> Iterator[Proposal]:
     prefixes = prefixes_of_copies(case.file, case.own)
     if prefixes:
         first, *others = map(brief, prefixes)
-        words = f"What the model has stands under {first}, and under {', '.join(others)} as well."
-        words += " Which one is meant, only you can say. For the first:"
+        words = f"Names and shapes of the model, or most of them, stand under {first}, and under"
+        words += f" {', '.join(others)} as well. Which one is meant, if any, only you can say. For"
+        words += " the first:"
         text = prefixes[0]
         code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES} "
         code += f"if key.startswith({text!r})}}"

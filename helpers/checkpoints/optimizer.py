@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS
 STATE, GROUPS, PARAMS, NAMES = "state", "param_groups", "params", "param_names"
 # Faster ways to do the same step, which do not work without numbers.
 _FAST = ("foreach", "fused", "capturable")
+_READ_WHEN_MADE = {"initial_accumulator_value"}  # a setting that no step reads
 _RULES = ("load_state_dict", "__setstate__", "step")
 
 
@@ -82,9 +84,10 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     lacking = [key for key in expected if key not in found]
     missing = [key for key in lacking if _position(key) in begun]
     unexpected = [key for key in found if key not in expected] if expected else []
-    lost = _settings_lost(own, twin) if errors or (missing and unexpected) else []
+    rules = _own_rules(optimizer)
+    lost = [] if rules else _settings_lost(own, theirs, twin)
     doubts = _doubts(optimizer, expected, found)
-    fits = not (errors or mismatched or missing or unexpected)
+    fits = not (errors or mismatched or missing or unexpected or lost)
     return OptimizerComparison(
         type=type_name(optimizer),
         loads=None if fits and doubts else fits,
@@ -98,7 +101,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         non_tensors=[(key, one.type) for key, one in found.items() if not one.dtype],
         **conversions_of(matched, expected, found),
         errors=errors,
-        own_rules=_own_rules(optimizer),
+        own_rules=rules,
         advice=list(_advice(own, theirs, mismatched, lost, fits)),
         expected=expected,
         found=found,
@@ -136,7 +139,12 @@ def _twin(optimizer: Optimizer, groups: list[dict]) -> Optimizer:
 
 def _options(group: Mapping) -> dict[str, Any]:
     """The settings of a group that are plain values; a learning rate may be a tensor."""
-    plain = {key: one for key, one in group.items() if type(one) in ATOMS or type(one) is tuple}
+    lists = (PARAMS, NAMES)  # a setting is a list where the file was kept as JSON
+    plain = {
+        key: one
+        for key, one in group.items()
+        if type(one) in (*ATOMS, tuple) or (type(one) is list and key not in lists)
+    }
     return {"lr": 0.1, **plain} if "lr" in group else plain
 
 
@@ -264,10 +272,14 @@ def _doubts(optimizer: Optimizer, expected: dict, found: dict) -> list[str]:
     return doubts
 
 
-def _settings_lost(own: list[dict], loaded: Optimizer) -> list[str]:
-    """The settings that a group has, and does not have any more after the load."""
-    pairs = zip(map(_options, own), loaded.param_groups, strict=False)
-    return list(dict.fromkeys(name for one, after in pairs for name in one if name not in after))
+def _settings_lost(own: list[dict], theirs: list[dict], loaded: Optimizer) -> list[str]:
+    """The settings of torch's class that a group does not have any more after the load. A step
+    reads them; what a scheduler or the reader put there, as initial_lr, it does not."""
+    settings, lost = signature(type(loaded)).parameters.keys() - _READ_WHEN_MADE, {}
+    for one, saved, after in zip(own, theirs, loaded.param_groups, strict=False):
+        names = [name for name in one if name in settings and name not in saved]
+        lost |= {name: None for name in names if name not in after}
+    return list(lost)
 
 
 def _advice(
@@ -288,9 +300,9 @@ def _advice(
         code = "# Build the groups in the order, and of the sizes, that the saved ones have."
         yield Advice("positions", words, code, False)
     elif lost:
-        words = "This is the state of an optimizer of another kind: a load takes its groups and its"
-        words += f" memory as they are, and they have no {', '.join(map(repr, lost[:3]))}, as this"
-        words += " one has."
+        words = "This is the state of an optimizer of another kind, or its groups were changed: a"
+        words += " load takes them as they are, and they have no"
+        words += f" {', '.join(map(repr, lost[:3]))}, which a step of this one reads."
         code = "# Load it into an optimizer of the kind that saved it; or begin without a memory."
         yield Advice("other", words, code, False)
         return  # with settings that mean nothing to this one

@@ -17,9 +17,9 @@ from helpers.checkpoints.case import (
 )
 from helpers.checkpoints.comparison import Mismatch
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import is_same_row, is_turned, last_part
+from helpers.checkpoints.names import Shape, is_same_row, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
-from helpers.state.objects import brief, from_torch
+from helpers.state.objects import brief, from_torch, plural
 
 
 def arrays(case: Case) -> Iterator[Proposal]:
@@ -32,35 +32,39 @@ def arrays(case: Case) -> Iterator[Proposal]:
 
 
 def transposed(case: Case) -> Iterator[Proposal]:
-    keys = [key for key, own, given in case.report.mismatched if is_turned(given, own)]
+    keys = _turned(case)
     if keys:
         words = keys_said(keys, "has its sizes in reverse", "have their sizes in reverse")
         words += ", as a weight that another framework keeps transposed. A square one would not"
-        words += " show it"
+        words += " show it."
+        first, then = f"turned = {keys!r}\n", "value.t() if key in turned else value"
+        then = f"state_dict = {{key: {then} {ENTRIES}}}"
         square = _square_ones(case, keys)
-        if square:
-            words += ": as all others of their class are turned, so "
-            words += f"{keys_said(square, 'is', 'are')}, too"
-        words += "."
-        code = f"turned = {keys + square!r}\n"
-        code += f"state_dict = {{key: value.t() if key in turned else value {ENTRIES}}}"
-        yield Proposal("transposed", words, code)
+        if not square:
+            yield Proposal("transposed", words, first + then)
+            return
+        them = plural(len(square), "it is", "they are")
+        words += f" {keys_said(square, 'is square', 'are square')}, and of a class of which others"
+        words += f" are turned: whether {them} turned too, only you can say. If so:"
+        code = f"{first}turned += {square!r}  # not, if {them} as here\n{then}"
+        yield Proposal("transposed", words, as_comment(code), if_so=code)
+
+
+def _turned(case: Case) -> list[str]:
+    """The matrices with their sides exchanged. Where the bias of a layer does not fit either, it is
+    another layer."""
+    sizes = case.report.mismatched
+    others = {owner_of(key) for key, own, given in sizes if not is_turned(given, own)}
+    turned = [key for key, own, given in sizes if is_turned(given, own)]
+    return [key for key in turned if owner_of(key) not in others]
 
 
 def _square_ones(case: Case, turned: list[str]) -> list[str]:
-    """The square matrices of the classes whose others are turned, all that have two sizes."""
+    """The square matrices of the classes of which others are turned."""
     kinds = {(case.class_around(key), last_part(key)) for key in turned}
-    alike = [
-        key
-        for key, shape in case.own.shapes.items()
-        if (case.class_around(key), last_part(key)) in kinds and key in case.report.loaded
-    ]
-    shapes = [case.own.shapes[key] or () for key in alike]
-    square = [len(shape) == 2 and shape[0] == shape[1] for shape in shapes]
-    fits_as_it_is = [len(shape) == 2 and shape[0] != shape[1] for shape in shapes]
-    if any(fits_as_it_is):
-        return []
-    return [key for key, is_square in zip(alike, square, strict=True) if is_square]
+    square = [key for key, shape in case.own.shapes.items() if len({*(shape or ())}) == 1]
+    square = [key for key in square if len(case.own.shapes[key]) == 2 and key in case.given]
+    return [key for key in square if (case.class_around(key), last_part(key)) in kinds]
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
@@ -112,27 +116,32 @@ def computed(case: Case) -> Iterator[Proposal]:
 def learned_table(case: Case) -> Iterator[Proposal]:
     """Learned tables of places, for another length."""
     for key, own, given in case.report.mismatched:
-        as_wide = own[-1:] == given[-1:] or len(own) != len(given) or set(own[:-1]) <= {1}
-        if key not in case.model.buffers and "pos" in last_part(key) and as_wide:
+        if key not in case.model.buffers and _may_be_places(key, own, given):
             words = f"{brief(key)} is {given} in the file and {own} here. If it is"
             words += " a table of places, learned for another length: interpolate it, or build the"
             words += " model for that length."
             yield Proposal("places", words, "# torch.nn.functional.interpolate(...)")
 
 
+def _may_be_places(key: str, own: Shape, given: Shape) -> bool:
+    as_wide = own[-1:] == given[-1:] or len(own) != len(given) or set(own[:-1]) <= {1}
+    return "pos" in last_part(key) and len(own) > 1 and as_wide
+
+
 def elsewhere(case: Case) -> Iterator[Proposal]:
     """Tensors without numbers, or of a single one, in the place of all: a model that was saved, or
     is held, in shards."""
     sizes = [one for one in case.report.mismatched if one.key not in case.model.buffers]
-    sides = (("file", [one.found for one in sizes]), ("model", [one.expected for one in sizes]))
-    for side, shapes in sides:
-        empty = [one.key for one, shape in zip(sizes, shapes, strict=True) if shape == (0,)]
-        single = [one.key for one, shape in zip(sizes, shapes, strict=True) if shape == (1,)]
+    sides = {"file": [(one.key, one.found, one.expected) for one in sizes]}
+    sides["model"] = [(one.key, one.expected, one.found) for one in sizes]
+    for side, shapes in sides.items():
+        empty = _in_place_of_all(shapes, (0,))
+        single = _in_place_of_all(shapes, (1,))
         keys = empty or (single if 2 < len(single) == len(sizes) else [])
         if keys:
             what = "without numbers" if empty else "of one number"
             words = f"In the {side} {keys_said(keys, 'is', 'are')} {what}, where the other side has"
-            words += " all: so stands a Parameter that is split over processes, as by ZeRO-3, whose"
+            words += " all, as where Parameters are split over processes, by ZeRO-3: then their"
             words += " shards hold the numbers."
             code = "# Gather the shards into one file first, as zero_to_fp32.py does; load that."
             if side == "model":
@@ -140,25 +149,40 @@ def elsewhere(case: Case) -> Iterator[Proposal]:
             yield Proposal("shards", words, code)
 
 
+def _in_place_of_all(shapes: list[tuple[str, Shape, Shape]], shape: Shape) -> list[str]:
+    """The keys of this shape, if a matrix stands for one of them on the other side: a bias of no
+    class, or a slope for all channels, has such a shape too."""
+    found = [(key, other) for key, one, other in shapes if one == shape]
+    matrix = any(sum(size > 1 for size in other) > 1 for _, other in found)
+    return [key for key, _ in found] if matrix else []
+
+
 def resized(case: Case) -> Iterator[Proposal]:
     """Parameters of another size: a few, while most fits, as of a head, a table, a first layer; or
     most, as of a model of another width."""
-    sizes = [one for one in case.report.mismatched if one.key not in case.model.buffers]
+    buffers = case.model.buffers
+    alike = [one for one in case.report.mismatched if len(one.expected) == len(one.found)]
+    sizes = [one for one in case.report.mismatched if one.key not in buffers]
+    turned = _turned(case)  # of which it was said
+    few = [one for one in alike if one in sizes and not _may_be_places(*one)]
+    few = [one for one in few if one.key not in turned]
     # What has several names counts once.
     again = {key for names in case.model.names.values() for key in names[1:]}
     again |= case.model.buffers
     fitting = [key for key in case.report.loaded if key not in again]
     others = [key for key in (*case.left, *case.report.missing) if key not in again]
     differing = [one for one in sizes if one.key not in again]
-    few = [one for one in sizes if "pos" not in last_part(one.key) and (0,) not in one[1:]]
     if few and len(differing + others) < len(fitting):
         key, own, given = few[0]
         more = f", and {len(few) - 1:,} more differ" if len(few) > 1 else ""
-        words = f"{brief(key)} is {given} in the file and {own} here{more}, while most fits: as"
-        words += " of a head for other classes, a table of other words, a layer for other channels."
-        words += " Build the model with the sizes of the file. Or, if these are to be trained anew,"
-        words += " keep those of the model:"
-        code = keeping([one.key for one in few])
+        words = f"{brief(key)} is {given} in the file and {own} here{more}, while most fits: as of"
+        words += " a head for other classes, a table of other words, a layer for other channels or"
+        words += " of another kind. Build the model as the one that was saved. Or, if these are to"
+        words += " be trained anew, keep those of the model:"
+        # With a layer of a norm go its statistics.
+        owners = {owner_of(one.key) for one in few}
+        along = [one for one in alike if one.key in buffers and owner_of(one.key) in owners]
+        code = keeping([one.key for one in [*few, *along]])
         yield Proposal("resized", words, as_comment(code), if_so=code)
     elif few and not others and len(differing) > 2 + len(fitting) and _not_split(sizes):
         key, own, given = few[0]
