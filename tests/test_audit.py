@@ -923,7 +923,7 @@ def test_a_master_copy_of_a_model_in_a_shorter_dtype_is_a_note_and_another_is_an
     (note,) = alarmless = [one for one in audit(model, optimizer) if one.code != "mixed-dtype"]
     assert not alarms(alarmless)
     assert (note.code, note.path) == ("optimizer-stale", "param_groups[0]['params'][0]")
-    assert "a master copy" in note.message and note.fix.startswith("if it is none: optimizer = ")
+    assert "as a master copy has" in note.message and "of an earlier model: optimizer" in note.fix
     first = model[0].weight.detach().clone()
     masters[0].grad = torch.ones_like(masters[0])
     optimizer.step()

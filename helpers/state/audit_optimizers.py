@@ -245,7 +245,8 @@ def master_copies(training: Training) -> Iterator[Symptom]:
             "mixed precision: then a step changes the copy, and the model follows once it is "
             "copied back"
         )
-        fix = f"if it is none: {_made_anew(training.optimizers, first.optimizer)}"
+        made = _made_anew(training.optimizers, first.optimizer)
+        fix = f"if it is none, but of an earlier model: {made}"
         yield Symptom(training.optimizers.path(first), message, fix)
 
 
