@@ -838,6 +838,16 @@ def test_numbers_inside_of_what_is_not_the_same_part_are_not_moved_and_a_list_is
     assert [one[0].item() for one in module] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("prefix", ["net.", "module."])
+def test_a_prefix_before_another_number_makes_no_other_name(prefix):
+    saved = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3)).state_dict()
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    given = renamed(saved, ("", prefix))
+    after = applied(module, given, compare_checkpoint(module, given).code)
+    assert all(value is given[f"{prefix}{key}"] for key, value in after.items() if key in saved)
+    assert not module.state_dict().keys() - saved.keys() & after.keys()  # 1 and 3 are not guessed
+
+
 def test_a_buffer_under_another_number_was_saved():
     def masks(first: int) -> nn.Module:
         model = nn.ModuleDict({f"{first + at}": nn.Module() for at in range(2)})
@@ -847,6 +857,11 @@ def test_a_buffer_under_another_number_was_saved():
 
     (step,) = compare_checkpoint(masks(1), masks(0).state_dict()).advice
     assert (step.kind, step.is_remark) == ("shifted", True)
+
+    norm, line = nn.BatchNorm1d(3), nn.Linear(3, 3)
+    given = nn.DataParallel(nn.Sequential(line, norm)).state_dict()
+    steps = compare_checkpoint(nn.Sequential(norm, line), given).advice
+    assert [step.kind for step in steps] == ["wrapper"]  # and none that says: not in the file
 
 
 def test_entries_that_give_way_to_those_with_the_prefix_are_named():

@@ -61,6 +61,8 @@ def unsaved(case: Case) -> Iterator[Proposal]:
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
     # The file may have it under another name.
     maybe = {*case.alike.values(), *case.shifted.values()}
+    left = {(last_part(key), shape) for key, shape in case.left.items()}
+    maybe |= {key for key, shape in case.missing.items() if (last_part(key), shape) in left}
     keys = [key for key in case.report.missing if key in buffers and key not in maybe]
     keys = [key for key in keys if owner_of(key) not in lacking]
     lost = [key for key in keys if last_part(key) in RUNNING]

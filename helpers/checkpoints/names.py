@@ -239,7 +239,8 @@ def clear_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, 
     """{key of the file: key of the model} of those that fit each other best, and no other as well.
 
     The last part of the name and the shape must fit. The more parts two names share from their end
-    and from their start, the better; keys that differ in a number alone are different layers."""
+    and from their start, the better; keys that differ in a number alone, or in that and a prefix,
+    are different layers."""
     found = {}
     while pairs := _best_pairs(left, missing):
         found |= pairs
@@ -321,7 +322,18 @@ def _possible_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> Iterab
 
 def _may_be_one(shape: Shape, wanted: Shape, old: str, new: str) -> bool:
     same = shape == wanted or is_turned(shape, wanted)
-    return same and without_numbers(old) != without_numbers(new)
+    return same and not _differ_in_a_number(old, new)
+
+
+def _differ_in_a_number(old: str, new: str) -> bool:
+    """Are these the same words, but for a prefix, around other numbers: different layers?"""
+    words = without_numbers(old), without_numbers(new)
+    if words[0] == words[1]:
+        return True
+    pairs = zip(*(reversed(one) for one in words), strict=False)
+    numbers = [[part for part in key.split(".")[::-1] if part.isdigit()] for key in (old, new)]
+    differ = any(one != two for one, two in zip(*numbers, strict=False))
+    return differ and all(one == two for one, two in pairs)
 
 
 def without_numbers(key: str) -> tuple[str, ...]:
