@@ -51,21 +51,21 @@ QUESTION = "01-live-view"
 HOSTILE = STRUCK + "<!--<script>\u2028"
 
 # Scrolls through the page, as a reader does who goes no faster than the views come, until every
-# view was in sight. A frame is drawn between a view that comes and the next step: Chromium counts
-# as shifted what a step and a view together move in one frame, though nobody saw it move.
+# view was in sight. Where views came, frames are drawn before the next step: Chromium counts as
+# shifted what a step and a view together move in one frame, though nobody saw it move.
 READ = """async () => {
     const pause = ms => new Promise(done => setTimeout(done, ms));
-    const drawn = async () => {
-        for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);
-    };
+    const drawn = () => new Promise(requestAnimationFrame);
+    const alive = document.getElementsByClassName('inm-is-alive');
     while (document.querySelector('.inm-waits')) await pause(20);
     const isNear = one => one.getBoundingClientRect().top < 2 * innerHeight;
     const near = () => [...document.querySelectorAll('.inm-live:not(.inm-is-alive)')].some(isNear);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+        const before = alive.length;
         scrollTo(0, y);
         await drawn();
         for (let i = 0; i < 100 && near(); i += 1) await pause(20);
-        await drawn();
+        if (alive.length > before) for (let i = 0; i < 2; i += 1) await drawn();
     }
     const waiting = () => document.querySelector('.inm-live:not(.inm-is-alive)');
     for (let i = 0; i < 200 && waiting(); i += 1) await pause(50);
@@ -75,7 +75,7 @@ READ = """async () => {
             .filter(one => !one.querySelector('.inm')).length,
         unseen: Array.from(document.querySelectorAll('[data-inm-view]'))
             .filter(one => !one.closest('details:not([open])') && one.clientHeight < 20).length,
-        alive: document.querySelectorAll('.inm-is-alive').length,
+        alive: alive.length,
         sideways: document.documentElement.scrollWidth - innerWidth,
         shifted: window.shifts.reduce((sum, one) => sum + one, 0),
     };
