@@ -13,27 +13,33 @@ from helpers.state.objects import brief
 _ONE_OF_THREE = re.compile(r"(?:to_|w_?|)(?:(q)|(k)|(v))(?:uery|ey|alue)?(?:_proj|_lin|)")
 
 
+# Each begins with `parts`, {the key of what is together: the keys of the three}.
+_JOINED = """import torch
+parts = {!r}
+state_dict = dict(state_dict)
+for whole, three in parts.items():
+    state_dict[whole] = torch.cat([state_dict.pop(part) for part in three])"""
+_SPLIT = """own, parts = module.state_dict(), {!r}
+state_dict = dict(state_dict)
+for whole, three in parts.items():
+    sizes = [len(own[part]) for part in three]
+    state_dict.update(zip(three, state_dict.pop(whole).split(sizes)))"""
+
+
 def fused(case: Case) -> Iterator[Proposal]:
     """The file has the three apart, and the model together, or the other way round."""
-    together = _matches(case.missing, case.left)
-    if together:
-        whole, parts = next(iter(together.items()))
-        words = f"{brief(whole)} has the size of {_listed(parts)} together, which the file has"
-        words += " apart. If the model keeps them one after the other, and not head by head:"
-        code = f"import torch\nparts = {together!r}\nstate_dict = dict(state_dict)\n"
-        code += "for whole, three in parts.items():\n"
-        code += "    state_dict[whole] = torch.cat([state_dict.pop(part) for part in three])"
-        yield Proposal("fused", words, as_comment(code), if_so=code)
-    apart = _matches(case.left, case.missing)
-    if apart:
-        whole, parts = next(iter(apart.items()))
-        words = f"{brief(whole)} has the size of {_listed(parts)} together, which the model has"
-        words += " apart. If the file keeps them one after the other, and not head by head:"
-        code = f"own, parts = module.state_dict(), {apart!r}\nstate_dict = dict(state_dict)\n"
-        code += "for whole, three in parts.items():\n"
-        code += "    sizes = [len(own[part]) for part in three]\n"
-        code += "    state_dict.update(zip(three, state_dict.pop(whole).split(sizes)))"
-        yield Proposal("fused", words, as_comment(code), if_so=code)
+    for wholes, apart, has_parts, has_whole, code in (
+        (case.missing, case.left, "file", "model", _JOINED),
+        (case.left, case.missing, "model", "file", _SPLIT),
+    ):
+        found = _matches(wholes, apart)
+        if found:
+            whole, parts = next(iter(found.items()))
+            words = f"{brief(whole)} has the size of {_listed(parts)} together, which the"
+            words += f" {has_parts} has apart. If the {has_whole} keeps them one after the other,"
+            words += " and not head by head:"
+            filled = code.format(found)
+            yield Proposal("fused", words, as_comment(filled), if_so=filled)
 
 
 def _listed(parts: list[str]) -> str:
