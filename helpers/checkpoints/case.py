@@ -125,6 +125,13 @@ class Case:
                 found |= {one: other for one, other in names.items() if one != other}
         return found
 
+    def with_buffers(self, keys: list[str], others: Iterable[str]) -> list[str]:
+        """The keys of some parameters, and those of `others` that are buffers of the same modules:
+        with a layer of a norm go its statistics."""
+        owners = {owner_of(key) for key in keys}
+        buffers = [key for key in others if key in self.model.buffers]
+        return keys + [key for key in buffers if owner_of(key) in owners]
+
     def class_around(self, key: str) -> type:
         """The class of the module that holds `key`; `nn.Module` where no module has that prefix, as
         of a slot whose own name has a dot."""

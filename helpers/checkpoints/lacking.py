@@ -44,10 +44,7 @@ def untrained(case: Case) -> Iterator[Proposal]:
         words += ": in a new model, numbers that nobody has trained. If that is meant, as of a new"
         words += " head, or of a file that has a part alone, load with strict=False; or give the"
         words += " model's own, as here. If not, build the model as the one that was saved."
-        # With a layer of a norm go its statistics.
-        owners = {owner_of(key) for key in keys}
-        buffers = [key for key in case.report.missing if key in case.model.buffers]
-        code = keeping(keys + [key for key in buffers if owner_of(key) in owners])
+        code = keeping(case.with_buffers(keys, case.report.missing))
         yield Proposal("untrained", words, as_comment(code), if_so=code)
 
 

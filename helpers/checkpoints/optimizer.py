@@ -173,7 +173,7 @@ def _refused_memory(optimizer: Optimizer, saved: Mapping) -> list[str]:
     try:
         twin.load_state_dict({STATE: memory, GROUPS: groups})
     except KeyError as error:
-        return [f"{type_name(error)}: {error}"]
+        return [raised_by_torch(error)]
     except Exception:  # it needs numbers
         return []
     return []

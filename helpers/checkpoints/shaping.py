@@ -166,12 +166,11 @@ def resized(case: Case) -> Iterator[Proposal]:
     turned = _turned(case)  # of which it was said
     few = [one for one in alike if one in sizes and not _may_be_places(*one)]
     few = [one for one in few if one.key not in turned]
-    # What has several names counts once.
-    again = {key for names in case.model.names.values() for key in names[1:]}
-    again |= case.model.buffers
-    fitting = [key for key in case.report.loaded if key not in again]
-    others = [key for key in (*case.left, *case.report.missing) if key not in again]
-    differing = [one for one in sizes if one.key not in again]
+    # What has several names counts once, and buffers follow their layer.
+    uncounted = {key for names in case.model.names.values() for key in names[1:]} | buffers
+    fitting = [key for key in case.report.loaded if key not in uncounted]
+    others = [key for key in (*case.left, *case.report.missing) if key not in uncounted]
+    differing = [one for one in sizes if one.key not in uncounted]
     if few and len(differing + others) < len(fitting):
         key, own, given = few[0]
         more = f", and {len(few) - 1:,} more differ" if len(few) > 1 else ""
@@ -179,10 +178,7 @@ def resized(case: Case) -> Iterator[Proposal]:
         words += " a head for other classes, a table of other words, a layer for other channels or"
         words += " of another kind. Build the model as the one that was saved. Or, if these are to"
         words += " be trained anew, keep those of the model:"
-        # With a layer of a norm go its statistics.
-        owners = {owner_of(one.key) for one in few}
-        along = [one for one in alike if one.key in buffers and owner_of(one.key) in owners]
-        code = keeping([one.key for one in [*few, *along]])
+        code = keeping(case.with_buffers([one.key for one in few], [one.key for one in alike]))
         yield Proposal("resized", words, as_comment(code), if_so=code)
     elif few and not others and len(differing) > 2 + len(fitting) and _not_split(sizes):
         key, own, given = few[0]
