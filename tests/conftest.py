@@ -1,8 +1,11 @@
 """What holds for every test, and the order in which they start."""
 
 import gc
+from contextlib import ExitStack
 
 import pytest
+
+from tests import warm_kernels
 
 # What takes longest starts first, so that two processes end together; and the browser tests stand
 # side by side, since each time a process leaves them it stops JupyterLab, and starts it again for
@@ -19,6 +22,10 @@ def pytest_configure(config):
     config.option.loadscopereorder = (
         False  # left alone, xdist starts with the files of many tests, which are quick
     )
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        kernels = ExitStack()
+        kernels.enter_context(warm_kernels.served())
+        config.add_cleanup(kernels.close)
 
 
 def pytest_collection_modifyitems(items):

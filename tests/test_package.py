@@ -257,8 +257,9 @@ def test_all_that_is_run_by_hand_stands_in_the_readme_of_the_tests():
     words = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
     folder = ROOT / "tests"
     run = [path for path in folder.rglob("*.py") if '__name__ == "__main__"' in path.read_text()]
-    # What a fixture runs is not run by hand.
-    by_hand = {path for path in run if path.parent.name != "browser"} - {Path(__file__)}
+    # What a fixture or a kernel runs is not run by hand.
+    others = {"browser", "warm_kernels", "launch"}
+    by_hand = {path for path in run if path.parent.name not in others} - {Path(__file__)}
     names = [named(path).removesuffix(".py").removesuffix("/__main__") for path in by_hand]
     assert "tests/hub" in names
     assert [name for name in names if f"`python -m {name.replace('/', '.')}`" not in words] == []

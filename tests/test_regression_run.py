@@ -20,6 +20,7 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests import warm_kernels
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import code_cells, lessons, read, tags, text
 from tests.refresh_notebooks import METADATA, clean, keep_measured
@@ -144,7 +145,9 @@ def copy_of_the_course(course: Path) -> Path:
 
 
 def start(course: Path, *arguments: str) -> subprocess.Popen:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    # Each has its own kernels: what is imported is what is spoilt.
+    others = ("PYTEST", warm_kernels.SERVER)
+    environment = {key: one for key, one in os.environ.items() if not key.startswith(others)}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=course,

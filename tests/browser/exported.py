@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page
 from traitlets.config import Config
 
 from helpers.views.page import KIND
+from tests import warm_kernels
 from tests.browser.axe import violations
 from tests.lesson_kernel import ROOT
 
@@ -56,7 +57,7 @@ def installed_differently() -> list[str]:
 
 def of_this_checkout(**more: object) -> dict[str, str]:
     """The environment for a command that runs lessons with the helpers of this checkout."""
-    named = {"PYTHONPATH": ROOT, **more}
+    named = {"PYTHONPATH": warm_kernels.path_with(ROOT), **more}
     return os.environ | {name: str(value) for name, value in named.items()}
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests import warm_kernels
 from tests.browser.axe import violations
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
@@ -108,7 +109,10 @@ class Lab:
             "IPYTHONDIR": "ipython",
         }
         environment = os.environ | {key: str(self._folder / name) for key, name in own.items()}
-        environment |= {"JUPYTER_TOKEN": self._token, "PYTHONPATH": str(self.root)}
+        environment |= {
+            "JUPYTER_TOKEN": self._token,
+            "PYTHONPATH": warm_kernels.path_with(self.root),
+        }
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

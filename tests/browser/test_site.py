@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Page, expect
 
 from helpers.site import build, main
+from tests import warm_kernels
 from tests.browser.exported import (
     faults,
     faults_in_both_schemes,
@@ -283,14 +284,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     lesson(root, "01_second.ipynb", "print(6 * 8)")
     folder = root.parent / "site"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONPATH", warm_kernels.path_with(ROOT))
         return root, folder, made(root, folder)
 
 
 @pytest.fixture
 def course(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A copy of the small course, and of its site."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", warm_kernels.path_with(ROOT))
     for one in small[:2]:
         shutil.copytree(one, tmp_path / one.name)
     return tmp_path / "course", tmp_path / "site"
