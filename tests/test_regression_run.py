@@ -133,9 +133,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     for name, (spoil, arguments) in RUNS.items():
         course = copy_of_the_course(tmp_path_factory.mktemp("run") / "course")
         spoil(course)
-        started[name] = start(
-            course, "-m", "pytest", "--color=no", "-rA", "-p", "no:cacheprovider", *arguments
-        )
+        command = ("-m", "pytest", "--color=no", "-rA", "-p", "no:cacheprovider", *arguments)
+        started[name] = start(course, *command, cold=spoil is changed_torch)
     return {name: finish(process) for name, process in started.items()}
 
 
@@ -144,9 +143,9 @@ def copy_of_the_course(course: Path) -> Path:
     return course
 
 
-def start(course: Path, *arguments: str) -> subprocess.Popen:
-    # Each has its own kernels: what is imported is what is spoilt.
-    others = ("PYTEST", warm_kernels.SERVER)
+def start(course: Path, *arguments: str, cold: bool = False) -> subprocess.Popen:
+    """Run Python in `course`; `cold`: with kernels that import torch themselves."""
+    others = ("PYTEST", warm_kernels.SERVER) if cold else "PYTEST"
     environment = {key: one for key, one in os.environ.items() if not key.startswith(others)}
     return subprocess.Popen(
         [sys.executable, *arguments],

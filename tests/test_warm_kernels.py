@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -86,10 +87,13 @@ def test_two_kernels_share_neither_state_nor_random_numbers(start):
 
 def test_an_interrupt_ends_the_cell_and_not_the_kernel(start):
     manager, client = start()
-    client.execute("import time\nwhile True: time.sleep(0.01)")
-    time.sleep(0.5)
+    asked = client.execute("import time\nprint('begun')\nwhile True: time.sleep(0.01)")
+    while "begun" not in client.get_iopub_msg(timeout=60)["content"].get("text", ""):
+        pass
     manager.interrupt_kernel()
-    assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
+    while (answer := client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != asked:
+        pass
+    assert answer["content"]["ename"] == "KeyboardInterrupt"
     assert printed(client, "print('here')") == "here"
 
 
@@ -113,6 +117,20 @@ def test_killed_it_takes_along_what_it_has_started(start):
     assert is_there(kernel) and is_there(below)
     manager.shutdown_kernel(now=True)
     assert gone(kernel, below)
+
+
+def test_it_ends_soon_after_the_process_that_started_it(served):
+    code = (
+        "from jupyter_client.manager import start_new_kernel\n"
+        "manager, client = start_new_kernel()\n"
+        "show = lambda said: print(said['content'].get('text', ''), end='', flush=True)\n"
+        "client.execute_interactive('import os; print(os.getpid())', output_hook=show)\n"
+        "import os; os._exit(0)"
+    )
+    environment = os.environ | {"PYTHONPATH": warm_kernels.path_with(ROOT)}
+    # The kernel has the output of this process: reading ends when both have ended.
+    told = subprocess.check_output([sys.executable, "-c", code], env=environment, timeout=60)
+    assert gone(int(told))
 
 
 def test_asked_to_end_it_ends_well(start):

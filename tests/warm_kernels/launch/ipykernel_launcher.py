@@ -1,17 +1,20 @@
 """Stands for a kernel that is a fork of the server: passes on the signals that it gets, and ends
-when the kernel ends, with its status. If it is killed, so is the kernel.
+when the kernel ends, with its status, or, as a kernel does, soon after the process that started it.
+If it is killed, so is the kernel.
 
 Where no server answers, it is the kernel itself.
 """
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
 
 
 def main() -> None:
+    parent = os.getppid()
     # As the real one does: the current folder comes back when the kernel is set up.
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
@@ -34,6 +37,9 @@ def main() -> None:
     }
     socket.send_fds(server, [b"\n"], [0, 1, 2])
     server.sendall(json.dumps(request).encode() + b"\n")
+    while not select.select([server], [], [], 1)[0]:
+        if os.getppid() != parent:
+            sys.exit(1)
     sys.exit(int(server.makefile().readline() or 1))
 
 
