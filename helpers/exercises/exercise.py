@@ -49,7 +49,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import NamedTuple
 
@@ -137,7 +137,12 @@ def edited(reference: object, *pieces: tuple[str, str]) -> object:
 
 def source_of(reference: object) -> str:
     """The text of a function or class, or of several, without indentation."""
-    return "\n\n".join(textwrap.dedent(inspect.getsource(one)) for one in parts_of(reference))
+    return "\n\n".join(map(_text_of, parts_of(reference)))
+
+
+@cache  # for a class Python parses the whole file anew; references are of our files and stay
+def _text_of(part: Callable) -> str:
+    return textwrap.dedent(inspect.getsource(part))
 
 
 def defined(text: str, reference: object) -> object:
