@@ -10,6 +10,7 @@ import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from numbers import Integral, Real
 
@@ -67,6 +68,8 @@ class Numbers:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Numbers) or self.alone != other.alone:
             return False
+        if self.values == other.values:  # as nearly always, and told in one step
+            return True
         if len(self.values) != len(other.values):
             return False
         return self.differ_at(other) == len(self.values)
@@ -340,15 +343,22 @@ def _has_grad(tensor: torch.Tensor) -> bool:
 def numbers(tensor: torch.Tensor) -> Numbers | str:
     """The first thousand numbers of `tensor`, whatever its dtype."""
     try:
-        flat = torch.atleast_1d(torch.view_as_real(tensor) if tensor.is_complex() else tensor)
-        flat = flat.detach().flatten()[:_MOST].cpu()
+        flat = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        flat = flat.detach().flatten()
+        if flat.numel() > _MOST:
+            flat = flat[:_MOST]
         if not flat.is_floating_point():
             return Numbers(tuple(map(int, flat.tolist())), near=0.0)
-        flat = flat.to(torch.float64)
-        rounding = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0
-        return Numbers(tuple(flat.tolist()), near=max(NEAR, 8 * rounding))
+        return Numbers(tuple(flat.tolist()), near=_near_in(tensor.dtype))
     except (RuntimeError, TypeError, NotImplementedError):
         return "numbers that cannot be read"
+
+
+@cache
+def _near_in(dtype: torch.dtype) -> float:
+    """How far apart equal numbers of `dtype` may be."""
+    rounding = torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+    return max(NEAR, 8 * rounding)
 
 
 def _numbers_in(array: numpy.ndarray) -> Numbers | str:
