@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -168,7 +168,7 @@ class Known:
     def add(self, **values: object) -> None:
         """Know each of `values`, and everything in it, under its name."""
         for path, value in values.items():
-            facts(path, value, self)
+            _Reader(path, self, frozenset(), tells=False).read(path, solved(value))
 
 
 def _place(value: object) -> int:
@@ -188,7 +188,7 @@ def facts(path: str, value: object, known: Known | None = None, free: Iterable[s
 
     `path` is what it is called. Objects are told apart by what is `known`."""
     reader = _Reader(path, known or Known(), frozenset(free))
-    reader.read(path, solved(value), 0)
+    reader.read(path, solved(value))
     return reader.seen
 
 
@@ -203,117 +203,148 @@ _SIMPLE = frozenset({bool, int, float, str, type(None)})
 
 
 class _Reader:
-    """Reads one value into `seen`; `inside` are the objects on the way, so that a circle ends."""
+    """Goes through one value and all that is in it, and makes each object known; what it `tells`,
+    is in `seen`. `inside` are the objects on the way, so that a circle ends."""
 
-    def __init__(self, root: str, known: Known, free: frozenset[str]) -> None:
-        self.root, self.known, self.free = root, known, free
+    def __init__(
+        self, root: str, known: Known, free: frozenset[str], *, tells: bool = True
+    ) -> None:
+        self.root, self.known, self.free, self.tells = root, known, free, tells
         self.seen: Facts = {}
         self.inside: set[int] = set()
 
-    def read(self, path: str, value: object, depth: int) -> None:
-        if id(value) in self.inside or depth > _DEEPEST:
+    def read(self, path: str, value: object) -> None:
+        if id(value) in self.inside or len(self.inside) > _DEEPEST:
             self.seen[f"`{path}` is"] = "what it is in"
             return
         if type(value) in _SIMPLE:  # most are, and need not be asked for all that they may be
             self.seen[f"`{path}` is"] = plain(value)
             return
         self.inside.add(id(value))
-        self.seen.update(self._own(path, value))
-        for name, item in self._items(path, value):
-            self.read(name, item, depth + 1)
+        read = _READ.get(type(value)) or next(
+            (one for kind, one in _READ.items() if is_a(value, kind)), _Reader._other
+        )
+        read(self, path, value)
         self.inside.discard(id(value))
 
-    def _own(self, path: str, value: object) -> Iterable[tuple[str, object]]:
-        """What is to be said of `value` itself."""
-        if is_a(value, torch.Tensor):
-            return self._tensor(path, value)
-        if is_a(value, nn.Module):
-            return self._module(path, value)
-        if is_a(value, (dict, list, tuple, torch.optim.Optimizer, Mapping)):
-            return self._container(path, value)
-        if type(value) is numpy.ndarray:
-            words = f"an array `{value.dtype}` of shape `{value.shape}`"
-            return [(f"`{path}` is", words), (f"the numbers of `{path}` are", _numbers_in(value))]
-        return [(f"`{path}` is", plain(value))]
+    def _tensor(self, path: str, value: torch.Tensor) -> None:
+        if is_lazy(value):
+            self.seen[f"`{path}` is"] = "a lazy tensor"
+            return
+        met, grad = self._meet(path, value), _grad_of(value)
+        if self.tells:
+            self._tell_tensor(path, value, met, grad is not None)
+        if grad is not None:
+            self.read(f"{path}.grad", grad)
 
-    def _items(self, path: str, value: object) -> Iterable[tuple[str, object]]:
-        if is_a(value, torch.Tensor):
-            return [(f"{path}.grad", value.grad)] if _has_grad(value) else []
-        if is_a(value, nn.Module):
-            return [(f"{path}.{name}", item) for name, item in _attributes(value).items()]
-        if is_a(value, torch.optim.Optimizer):
-            return [(f"{path}.param_groups", value.param_groups), (f"{path}.state", value.state)]
-        if is_a(value, Mapping):
-            some = islice(value.items(), _MOST)
-            return [(f"{path}[{self._key(key)}]", item) for key, item in some]
-        if is_a(value, (list, tuple)):
-            return [(f"{path}[{i}]", item) for i, item in enumerate(value[:_MOST])]
-        return []
+    def _tell_tensor(self, path: str, value: torch.Tensor, met: str, has_grad: bool) -> None:
+        seen, free = self.seen, self.free
+        words = f"a `{dtype_in_words(value.dtype)}` tensor"
+        if "shape" not in free:
+            words += f" of shape `{tuple(value.shape)}`"
+        if value.device.type != "cpu":
+            words += f" on `{value.device.type}`"
+        seen[f"`{path}` is"] = words
+        if "grad" not in free:
+            kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
+            trains = "that requires a gradient" if value.requires_grad else "without a gradient"
+            hooked = ", with a hook" if has_hook(value) else ""
+            seen[f"for autograd `{path}` is"] = f"{kind} {trains}{hooked}"
+        if "marks" not in free:
+            seen[f"the gradient of `{path}` is"] = "there" if has_grad else "none"
+            seen[f"what hangs on `{path}` is"] = _marks(value)
+        self._tell_identity(path, met)
+        if "numbers" not in free and not value.is_meta:
+            seen[f"the numbers of `{path}` are"] = numbers(value)
+
+    def _meet(self, path: str, value: object) -> str:
+        met = self.known.meet(value, path, self.root if "among" in self.free else None)
+        # Nobody can change a tuple, and Python has a single empty one.
+        return "an object of its own" if is_a(value, tuple) else met
+
+    def _tell_identity(self, path: str, met: str) -> None:
+        if "identity" not in self.free:
+            self.seen[f"as an object `{path}` is"] = met
+
+    def _module(self, path: str, value: nn.Module) -> None:
+        kind, met = self.known.meet(type(value), f"type({path})"), self._meet(path, value)
+        if self.tells:
+            self._tell_module(path, value, kind, met)
+        for name, item in _attributes(value).items():
+            self.read(f"{path}.{name}", item)
+
+    def _tell_module(self, path: str, value: nn.Module, kind: str, met: str) -> None:
+        seen, own = self.seen, vars(value)
+        mode = "training" if value.training else "eval"
+        seen[f"`{path}` is"] = f"a `{type(value).__name__}` in {mode} mode"
+        seen[f"the class of `{path}` is"] = kind
+        self._tell_identity(path, met)
+        for words, slot in _SLOTS.items():
+            seen[f"the {words} of `{path}` are"] = listed(own[slot])
+        hidden = own[NON_PERSISTENT]
+        seen[f"the non-persistent buffers of `{path}` are"] = listed(sorted(hidden))
+        hooks = [key for key in _HOOKS for _ in own.get(key, ())]
+        seen[f"the hooks of `{path}` are"] = listed(hooks)
+        others = listed(sorted(_plain_attributes(value)))
+        seen[f"the other attributes of `{path}` are"] = others
+
+    def _optimizer(self, path: str, value: torch.optim.Optimizer) -> None:
+        self.seen[f"`{path}` is"] = f"an optimizer `{type(value).__name__}`"
+        self.seen[f"what hangs on `{path}` is"] = _marks(value)
+        self._container(path, value)
+        self.read(f"{path}.param_groups", value.param_groups)
+        self.read(f"{path}.state", value.state)
+
+    def _mapping(self, path: str, value: Mapping) -> None:
+        if self.tells:
+            plain_one = is_a(value, dict)
+            words = "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
+            self.seen[f"`{path}` is"] = words
+            keys = [self._key(key) for key in islice(value, _MOST)]
+            keys = sorted(keys) if "order" in self.free else keys
+            words = ", ".join(f"`{key}`" for key in keys) or "none"
+            self.seen[f"the keys of `{path}` are"] = words
+        self._container(path, value)
+        items = [(self._key(key), item) for key, item in islice(value.items(), _MOST)]
+        for key, item in items:
+            self.read(f"{path}[{key}]", item)
 
     def _key(self, key: object) -> str:
         return self.known.path_of(key) or plain_text(key).strip("`")
 
-    def _tensor(self, path: str, value: torch.Tensor) -> Iterator[tuple[str, object]]:
-        if is_lazy(value):
-            yield f"`{path}` is", "a lazy tensor"
-            return
-        words = f"a `{dtype_in_words(value.dtype)}` tensor"
-        if "shape" not in self.free:
-            words += f" of shape `{tuple(value.shape)}`"
-        if value.device.type != "cpu":
-            words += f" on `{value.device.type}`"
-        yield f"`{path}` is", words
-        if "grad" not in self.free:
-            kind = "a parameter" if is_a(value, nn.Parameter) else "a plain tensor"
-            trains = "that requires a gradient" if value.requires_grad else "without a gradient"
-            hooked = ", with a hook" if has_hook(value) else ""
-            yield f"for autograd `{path}` is", f"{kind} {trains}{hooked}"
-        if "marks" not in self.free:
-            yield f"the gradient of `{path}` is", "there" if _has_grad(value) else "none"
-            yield f"what hangs on `{path}` is", _marks(value)
-        yield from self._identity(path, value)
-        if "numbers" not in self.free and not value.is_meta:
-            yield f"the numbers of `{path}` are", numbers(value)
+    def _sequence(self, path: str, value: list | tuple) -> None:
+        kind = "a list" if is_a(value, list) else "a tuple"
+        kind = "a sequence" if "kind" in self.free else kind
+        self.seen[f"`{path}` is"] = f"{kind} of {len(value)}"
+        self._container(path, value)
+        for i, item in enumerate(value[:_MOST]):
+            self.read(f"{path}[{i}]", item)
 
-    def _identity(self, path: str, value: object) -> Iterator[tuple[str, object]]:
-        met = self.known.meet(value, path, self.root if "among" in self.free else None)
-        if is_a(value, tuple):  # nobody can change one; Python has a single empty one
-            met = "an object of its own"
-        if "identity" not in self.free:
-            yield f"as an object `{path}` is", met
-
-    def _module(self, path: str, value: nn.Module) -> Iterator[tuple[str, object]]:
-        mode = "training" if value.training else "eval"
-        yield f"`{path}` is", f"a `{type(value).__name__}` in {mode} mode"
-        yield f"the class of `{path}` is", self.known.meet(type(value), f"type({path})")
-        yield from self._identity(path, value)
-        own = vars(value)
-        for words, slot in _SLOTS.items():
-            yield f"the {words} of `{path}` are", listed(own[slot])
-        hidden = own[NON_PERSISTENT]
-        yield f"the non-persistent buffers of `{path}` are", listed(sorted(hidden))
-        hooks = [key for key in _HOOKS for _ in own.get(key, ())]
-        yield f"the hooks of `{path}` are", listed(hooks)
-        yield f"the other attributes of `{path}` are", listed(sorted(_plain_attributes(value)))
-
-    def _container(self, path: str, value: object) -> Iterator[tuple[str, object]]:
-        if is_a(value, torch.optim.Optimizer):
-            yield f"`{path}` is", f"an optimizer `{type(value).__name__}`"
-            yield f"what hangs on `{path}` is", _marks(value)
-        elif is_a(value, Mapping):
-            plain_one = is_a(value, dict)
-            yield f"`{path}` is", "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
-            keys = [self._key(key) for key in islice(value, _MOST)]
-            keys = sorted(keys) if "order" in self.free else keys
-            yield f"the keys of `{path}` are", ", ".join(f"`{key}`" for key in keys) or "none"
-        else:
-            kind = "a list" if is_a(value, list) else "a tuple"
-            kind = "a sequence" if "kind" in self.free else kind
-            yield f"`{path}` is", f"{kind} of {len(value)}"
-        yield from self._identity(path, value)
+    def _container(self, path: str, value: object) -> None:
+        self._tell_identity(path, self._meet(path, value))
         metadata = getattr(value, METADATA, None)
         if is_a(metadata, Mapping) and "metadata" not in self.free:
-            yield f"`{path}.{METADATA}` is", f"`{dict(metadata)!r}`"
+            self.seen[f"`{path}.{METADATA}` is"] = f"`{dict(metadata)!r}`"
+
+    def _other(self, path: str, value: object) -> None:
+        if type(value) is numpy.ndarray:
+            self.seen[f"`{path}` is"] = f"an array `{value.dtype}` of shape `{value.shape}`"
+            self.seen[f"the numbers of `{path}` are"] = _numbers_in(value)
+        else:
+            self.seen[f"`{path}` is"] = plain(value)
+
+
+# How a value is read, by its class, or by the first of these that it is.
+_READ: dict[type, Callable[[_Reader, str, object], None]] = {
+    torch.Tensor: _Reader._tensor,
+    nn.Parameter: _Reader._tensor,
+    nn.Module: _Reader._module,
+    torch.optim.Optimizer: _Reader._optimizer,
+    dict: _Reader._mapping,
+    Mapping: _Reader._mapping,
+    list: _Reader._sequence,
+    tuple: _Reader._sequence,
+}
 
 
 def _attributes(module: nn.Module) -> dict[str, object]:
@@ -329,15 +360,17 @@ def _plain_attributes(module: nn.Module) -> dict[str, object]:
 def _marks(value: object) -> str:
     """The names of what somebody has put on a tensor or an optimizer, and of the hooks there."""
     own = getattr(value, "__dict__", {})
+    if not own:
+        return "none"
     hooks = [name for name in own if "_hooks" in name for _ in own[name]]
     tensor = is_a(value, torch.Tensor)
     of_torch = NAMES_ON_TENSORS if tensor else names_on_optimizers()
     return listed(sorted([*hooks, *(own.keys() - of_torch)]))
 
 
-def _has_grad(tensor: torch.Tensor) -> bool:
-    """Whether there is a gradient; one that has a graph itself would warn when it is asked."""
-    return tensor.is_leaf and not is_lazy(tensor) and tensor.grad is not None
+def _grad_of(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The gradient, if there is one; one that has a graph itself would warn when it is asked."""
+    return tensor.grad if tensor.is_leaf else None
 
 
 def numbers(tensor: torch.Tensor) -> Numbers | str:
