@@ -17,6 +17,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from itertools import islice
+from operator import is_
 from types import CodeType
 
 import torch
@@ -406,7 +407,7 @@ class Scene:
         tensors = _tensors()
         self.modules = {name: one for name, one in modules.items() if name not in OTHERS}
         self.tensors = tensors
-        self.boxes: dict[tuple[str, str], object] = {}  # the containers when last looked at
+        self.boxes: dict[str, list] = {}  # the containers when last looked at
         self.names = {id(one): name for name, one in {**modules, **tensors}.items()}
         tools = {"torch": torch, "nn": nn, "copy": copy, "ChainMap": ChainMap}
         tools |= {"Bare": Bare, "changed": self._changed, "named_in_error": named_in_error}
@@ -441,8 +442,8 @@ class Scene:
             hidden = own.get(NON_PERSISTENT)
             names = sorted(map(str, hidden)) if is_a(hidden, set) else self.shown(hidden)
             seen[f"`{name}.{NON_PERSISTENT}` is"] = f"{names}"
-            plain = sorted(key for key in own if key[:1] != "_" or key == "_w")
-            values = ", ".join(f"{key}: {self.shown(own[key])}" for key in plain)
+            plain = sorted([key for key in own if key[:1] != "_" or key == "_w"])
+            values = ", ".join([f"{key}: {self.shown(own[key])}" for key in plain])
             seen[f"the plain attributes of `{name}` are"] = values or "none"
         if " = " in line:
             seen["the methods that it called of `last` are"] = ", ".join(self.noted) or "none"
@@ -453,10 +454,10 @@ class Scene:
 
     def _replaced(self, name: str, own: Mapping[str, object]) -> str:
         """Whether its containers are the objects that they were when last looked at."""
-        now = {(name, box): own.get(box) for box in (*CONTAINERS, NON_PERSISTENT)}
-        before = {key: self.boxes.get(key, one) for key, one in now.items()}
-        self.boxes |= now
-        return "those of before" if all(before[key] is now[key] for key in now) else "other objects"
+        now = [own.get(box) for box in (*CONTAINERS, NON_PERSISTENT)]
+        before = self.boxes.get(name, now)
+        self.boxes[name] = now
+        return "those of before" if all(map(is_, before, now)) else "other objects"
 
     def shown(self, value: object) -> str:
         """`value` in words that are equal for two classes if the values are."""
@@ -466,9 +467,9 @@ class Scene:
             return str(value)
         if is_a(value, torch.Tensor):
             return self._tensor(value) + self._place(value)
-        if is_a(value, Mapping):
+        if is_a(value, (dict, Mapping)):  # whether it is a dict is told sooner
             pairs = islice(value.items(), 40)
-            return "{" + ", ".join(f"{key}: {self.shown(one)}" for key, one in pairs) + "}"
+            return "{" + ", ".join([f"{key}: {self.shown(one)}" for key, one in pairs]) + "}"
         if is_a(value, (list, tuple)):
             return "[" + ", ".join(map(self.shown, value[:60])) + "]"
         return plain_text(value).strip("`")
