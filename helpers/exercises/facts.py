@@ -242,7 +242,7 @@ class _Reader:
         words = f"a `{dtype_in_words(value.dtype)}` tensor"
         if "shape" not in free:
             words += f" of shape `{tuple(value.shape)}`"
-        if value.device.type != "cpu":
+        if not value.is_cpu:
             words += f" on `{value.device.type}`"
         seen[f"`{path}` is"] = words
         if "grad" not in free:

@@ -208,7 +208,8 @@ class Life:
     def _all_of(self, module: nn.Module) -> Facts:
         state = module.state_dict()
         notes = {key: one for key, one in state.items() if not isinstance(one, torch.Tensor)}
-        return _facts_of(module, ()) | facts("notes", notes) | self._looked(module)
+        seen = _facts_of(module, (), state=state)
+        return seen | facts("notes", notes) | self._looked(module)
 
     def _looked(self, module: nn.Module) -> Facts:
         seen = {}
@@ -372,8 +373,15 @@ def in_turn(*experiments: Experiment) -> Experiment:
 
 
 def _face(module: nn.Module) -> dict[str, torch.Tensor]:
-    parameters = module.named_parameters(remove_duplicate=False)
-    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+    return {**_parameters(module), **_buffers(module)}
+
+
+def _parameters(module: nn.Module) -> dict[str, torch.Tensor]:
+    return dict(module.named_parameters(remove_duplicate=False))
+
+
+def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:
+    return dict(module.named_buffers(remove_duplicate=False))
 
 
 def _home(module: nn.Module, path: str) -> str:
@@ -398,19 +406,23 @@ def _facts_of(
     free: Collection[str],
     known: Known | None = None,
     own: Collection[str] | None = None,
+    state: Mapping[str, object] | None = None,
 ) -> Facts:
-    """Parameters, buffers and keys of `module`, of the tensors those in `own`: torch's answers."""
+    """Parameters, buffers and keys of `module`, of the tensors those in `own`: torch's answers.
+
+    `state` is its state_dict, where that is at hand."""
     known, seen = known or Known(), {}
-    parameters = dict(module.named_parameters(remove_duplicate=False))
+    parameters = _parameters(module)
     if "keys" not in free:
-        state = module.state_dict()
+        state = module.state_dict() if state is None else state
         seen["the keys of the `state_dict` are"] = _names(state)
         noted = "" in getattr(state, METADATA, ())
         seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
-    for name, tensor in _face(module).items():
+    free = frozenset({*free, "marks"})  # they are the learner's own
+    for name, tensor in (parameters | _buffers(module)).items():
         if tensor is not None and (own is None or name in own):
-            seen |= facts(name, tensor, known, {*free, "marks"})  # they are the learner's own
+            seen |= facts(name, tensor, known, free)
     return seen
 
 

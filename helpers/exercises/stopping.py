@@ -84,7 +84,8 @@ class Surroundings:
             "afterwards deterministic algorithms are": "switched" if switched else "as before",
         }
         torch.set_grad_enabled(True)
-        torch.set_default_dtype(torch.float32)
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
         if device.type != "cpu":
             torch.set_default_device(None)
         if switched:
