@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -149,13 +150,13 @@ class Known:
         """As what `value` is known; a new one is known as `path` from now on.
 
         What is known under a path that begins with `among` is not told."""
-        place, words, other = _place(value), "another tensor with the memory of", None
-        if id(value) in self._objects:
-            _, other, memory = self._objects[id(value)]
+        place, met = _place(value), self._objects.get(id(value))
+        if met is None:
+            self._objects[id(value)] = (value, path, place)
+            words, other = "another tensor with the memory of", self._memory.get(place)
+        else:
+            _, other, memory = met
             words = "the same object as" if place == memory else "with other memory the object of"
-        elif place in self._memory:
-            other = self._memory[place]
-        self._objects.setdefault(id(value), (value, path, place))
         if place:
             self._memory.setdefault(place, path)
         if other is None or among is not None and other.startswith(among):
@@ -163,7 +164,8 @@ class Known:
         return f"{words} before" if other == path else f"{words} `{other}`"
 
     def path_of(self, value: object) -> str | None:
-        return self._objects[id(value)][1] if id(value) in self._objects else None
+        met = self._objects.get(id(value))
+        return None if met is None else met[1]
 
     def add(self, **values: object) -> None:
         """Know each of `values`, and everything in it, under its name."""
@@ -341,6 +343,7 @@ _READ: dict[type, Callable[[_Reader, str, object], None]] = {
     nn.Module: _Reader._module,
     torch.optim.Optimizer: _Reader._optimizer,
     dict: _Reader._mapping,
+    OrderedDict: _Reader._mapping,  # a state_dict
     Mapping: _Reader._mapping,
     list: _Reader._sequence,
     tuple: _Reader._sequence,
