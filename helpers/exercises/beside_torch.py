@@ -535,7 +535,7 @@ def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:
             return 0  # as an empty container of modules, which is a module for all that
 
     made = {"m": kind(), "child": Layer(), "second": Layer(), "last": Last()}
-    foreign = object() if family is nn.Module else nn.Linear(1, 1)  # of no `Base`, for either
+    foreign = object() if family is nn.Module else nn.Identity()  # of no `Base`, for either
     return {**made, "early": kind.__new__(kind), "kin": family(), "foreign": foreign}
 
 

@@ -302,7 +302,7 @@ def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
 def numbers_for(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """Numbers for `tensor` that tell `name` from other names, and each element from the others."""
     start = crc32(name.encode()) % 997 / 100 + 0.5
-    line = start + torch.arange(tensor.numel(), dtype=torch.float64) / 8
+    line = torch.arange(tensor.numel(), dtype=torch.float64).div_(8).add_(start)
     return line.reshape(tensor.shape).to(tensor.device, tensor.dtype)
 
 
