@@ -224,12 +224,12 @@ class _Reader:
             return
         self.inside.add(id(value))
         read = _READ.get(type(value)) or next(
-            (one for kind, one in _READ.items() if is_a(value, kind)), _Reader._other
+            (one for kind, one in _READ.items() if is_a(value, kind)), _Reader._read_other
         )
         read(self, path, value)
         self.inside.discard(id(value))
 
-    def _tensor(self, path: str, value: torch.Tensor) -> None:
+    def _read_tensor(self, path: str, value: torch.Tensor) -> None:
         if is_lazy(value):
             self.seen[f"`{path}` is"] = "a lazy tensor"
             return
@@ -268,7 +268,7 @@ class _Reader:
         if "identity" not in self.free:
             self.seen[f"as an object `{path}` is"] = met
 
-    def _module(self, path: str, value: nn.Module) -> None:
+    def _read_module(self, path: str, value: nn.Module) -> None:
         kind, met = self.known.meet(type(value), f"type({path})"), self._meet(path, value)
         if self.tells:
             self._tell_module(path, value, kind, met)
@@ -290,14 +290,14 @@ class _Reader:
         others = listed(sorted(_plain_attributes(value)))
         seen[f"the other attributes of `{path}` are"] = others
 
-    def _optimizer(self, path: str, value: torch.optim.Optimizer) -> None:
+    def _read_optimizer(self, path: str, value: torch.optim.Optimizer) -> None:
         self.seen[f"`{path}` is"] = f"an optimizer `{type(value).__name__}`"
         self.seen[f"what hangs on `{path}` is"] = _marks(value)
         self._container(path, value)
         self.read(f"{path}.param_groups", value.param_groups)
         self.read(f"{path}.state", value.state)
 
-    def _mapping(self, path: str, value: Mapping) -> None:
+    def _read_mapping(self, path: str, value: Mapping) -> None:
         if self.tells:
             plain_one = is_a(value, dict)
             words = "a dict" if plain_one else f"a mapping `{type(value).__name__}`"
@@ -314,7 +314,7 @@ class _Reader:
     def _key(self, key: object) -> str:
         return self.known.path_of(key) or plain_text(key).strip("`")
 
-    def _sequence(self, path: str, value: list | tuple) -> None:
+    def _read_sequence(self, path: str, value: list | tuple) -> None:
         kind = "a list" if is_a(value, list) else "a tuple"
         kind = "a sequence" if "kind" in self.free else kind
         self.seen[f"`{path}` is"] = f"{kind} of {len(value)}"
@@ -328,7 +328,7 @@ class _Reader:
         if is_a(metadata, Mapping) and "metadata" not in self.free:
             self.seen[f"`{path}.{METADATA}` is"] = f"`{dict(metadata)!r}`"
 
-    def _other(self, path: str, value: object) -> None:
+    def _read_other(self, path: str, value: object) -> None:
         if type(value) is numpy.ndarray:
             self.seen[f"`{path}` is"] = f"an array `{value.dtype}` of shape `{value.shape}`"
             self.seen[f"the numbers of `{path}` are"] = _numbers_in(value)
@@ -338,15 +338,15 @@ class _Reader:
 
 # How a value is read, by its class, or by the first of these that it is.
 _READ: dict[type, Callable[[_Reader, str, object], None]] = {
-    torch.Tensor: _Reader._tensor,
-    nn.Parameter: _Reader._tensor,
-    nn.Module: _Reader._module,
-    torch.optim.Optimizer: _Reader._optimizer,
-    dict: _Reader._mapping,
-    OrderedDict: _Reader._mapping,  # a state_dict
-    Mapping: _Reader._mapping,
-    list: _Reader._sequence,
-    tuple: _Reader._sequence,
+    torch.Tensor: _Reader._read_tensor,
+    nn.Parameter: _Reader._read_tensor,
+    nn.Module: _Reader._read_module,
+    torch.optim.Optimizer: _Reader._read_optimizer,
+    dict: _Reader._read_mapping,
+    OrderedDict: _Reader._read_mapping,  # a state_dict
+    Mapping: _Reader._read_mapping,
+    list: _Reader._read_sequence,
+    tuple: _Reader._read_sequence,
 }
 
 

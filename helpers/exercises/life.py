@@ -373,14 +373,14 @@ def in_turn(*experiments: Experiment) -> Experiment:
 
 
 def _face(module: nn.Module) -> dict[str, torch.Tensor]:
-    return {**_parameters(module), **_buffers(module)}
+    return {**_all_parameters(module), **_all_buffers(module)}
 
 
-def _parameters(module: nn.Module) -> dict[str, torch.Tensor]:
+def _all_parameters(module: nn.Module) -> dict[str, torch.Tensor]:
     return dict(module.named_parameters(remove_duplicate=False))
 
 
-def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:
+def _all_buffers(module: nn.Module) -> dict[str, torch.Tensor]:
     return dict(module.named_buffers(remove_duplicate=False))
 
 
@@ -412,7 +412,7 @@ def _facts_of(
 
     `state` is its state_dict, where that is at hand."""
     known, seen = known or Known(), {}
-    parameters = _parameters(module)
+    parameters = _all_parameters(module)
     if "keys" not in free:
         state = module.state_dict() if state is None else state
         seen["the keys of the `state_dict` are"] = _names(state)
@@ -420,7 +420,7 @@ def _facts_of(
         seen["the notes in `state_dict()._metadata` are"] = "there" if noted else "lost"
     seen["the parameters are"] = _names(parameters)
     free = frozenset({*free, "marks"})  # they are the learner's own
-    for name, tensor in (parameters | _buffers(module)).items():
+    for name, tensor in (parameters | _all_buffers(module)).items():
         if tensor is not None and (own is None or name in own):
             seen |= facts(name, tensor, known, free)
     return seen
