@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests import warm_kernels
-from tests.browser.axe import violations
+from tests.browser.axe import off_the_page, violations
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
 
@@ -416,19 +416,20 @@ def widget_outputs(page: Page) -> list[str]:
 
 
 # axe-core looks at no contrast where it takes the text for invisible: in JupyterLab's body, which
-# has no height and hides what overflows it, and in what its panels hide below the fold. And for
-# contrast it first asks where all stands that is on the page: without the code, that is far less.
+# has no height and hides what overflows it, and in what its panels hide below the fold.
 WHOLE = """html, body { height: 100vh; }
 :has(.jp-WindowedPanel-outer), .jp-WindowedPanel-outer {
-    overflow: visible !important; contain: none !important; }
-.jp-Cell-inputWrapper { display: none !important; }"""
+    overflow: visible !important; contain: none !important; }"""
 
 
 @contextmanager
 def seen_whole(page: Page) -> Iterator[None]:
-    """Let nothing of JupyterLab hide a part of the notebook in front while the block runs."""
+    """Let nothing of JupyterLab hide an output of the notebook in front while the block runs, and
+    let its cells be nothing but outputs.
+    """
     style = page.add_style_tag(content=WHOLE)
-    yield
+    with off_the_page(page, ".jp-Cell-inputWrapper"):
+        yield
     style.evaluate("node => node.remove()")
 
 

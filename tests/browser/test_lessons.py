@@ -40,12 +40,16 @@ def desk(lab: jupyterlab.Lab) -> Iterator[jupyterlab.Page]:
     lab.close(page)
 
 
-@pytest.fixture(scope="module", params=lessons(), ids=lambda path: path.stem)
+# One theme a lesson, by turns: the tests of each view look at it in both. All light ones come
+# first, since JupyterLab takes a second to change.
+IN_LIGHT, IN_DARK = lessons()[::2], lessons()[1::2]
+
+
+@pytest.fixture(scope="module", params=IN_LIGHT + IN_DARK, ids=lambda path: path.stem)
 def visit(request: pytest.FixtureRequest, lab: jupyterlab.Lab, desk: jupyterlab.Page) -> Visit:
     path, page = request.param, desk
     lab.forget_problems(page)
-    # One theme a lesson, by turns: the tests of each view look at it in both.
-    theme = ("light", "dark")[lessons().index(path) % 2]
+    theme = "light" if path in IN_LIGHT else "dark"
     jupyterlab.open_instead(page, f"notebooks/{path.name}", theme)
     seen = {
         "trusted_before": jupyterlab.trusted_outputs(page),
