@@ -77,7 +77,8 @@ def recorded() -> Trace:
 
 
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    # In the player alone: a name is looked for among all there is, and JupyterLab has much.
+    page.locator(".inm-player").get_by_role("button", name=name, exact=True).click()
 
 
 def now(page: Page) -> Locator:
@@ -85,32 +86,50 @@ def now(page: Page) -> Locator:
     return page.locator(".inm-player-line[aria-current=step]")
 
 
-def place(page: Page) -> int:
+# What the player shows of a step, asked at once.
+SHOWN = """() => {
+    const all = (name, within = document) => [...within.querySelectorAll(name)];
+    const only = (name, within) => {
+        const [one, ...more] = all(name, within);
+        if (!one || more.length) throw Error(`${more.length + 1 - !one} of ${name}`);
+        return one;
+    };
+    const words = (name, within) => all(name, within).map(one => one.innerText);
+    return {
+        slider: only('.inm-player input[type=range]').value,
+        count: only('.inm-player-count').innerText,
+        lines: all('.inm-player-line[aria-current=step]').map(line => [
+            only('.inm-player-number', line).innerText,
+            only('.inm-player-code', line).textContent.trim()]),
+        calls: words('.inm-player-path code'),
+        local: all('.inm-player-locals tr').map(row => words('th, td', row)),
+        held: all('.inm-player-box').flatMap(box =>
+            all('li:not([data-change=left])', box).map(item =>
+                [box.dataset.box, only('code', item).innerText, item.innerText])),
+    };
+}"""
+
+
+def place(shown: dict) -> int:
     """The position that the view shows, which its slider and its counter agree on."""
-    shown = int(page.locator(".inm-player input[type=range]").input_value())
-    assert page.locator(".inm-player-count").inner_text().split(" / ")[0] == f"{shown + 1:,}"
-    return shown
+    position = int(shown["slider"])
+    assert shown["count"].split(" / ")[0] == f"{position + 1:,}"
+    return position
 
 
 def assert_shows(page: Page, steps: Trace, position: int) -> None:
     """The line, its number, the calls and the local names are those of the step at `position`."""
-    step = steps[position]
-    assert place(page) == position
-    expect(now(page)).to_have_count(1)
-    assert now(page).locator(".inm-player-number").inner_text() == str(step.line)
-    assert now(page).locator(".inm-player-code").text_content().strip() == step.source
-    calls = page.locator(".inm-player-path code").all_inner_texts()
-    assert calls == [name.rpartition("<locals>.")[2] for name in step.stack]
-    rows = page.locator(".inm-player-locals tr").all()
-    local = dict(tuple(row.locator("th, td").all_inner_texts()) for row in rows)
-    assert local == {name: held.words for name, held in step.values.items() if name != "self"}
-    state = step.after if step.changes else step.before
-    for box, names in state.items():
-        items = page.locator(f".inm-player-box[data-box='{box}'] li:not([data-change=left])").all()
-        assert [item.locator("code").inner_text() for item in items] == list(names)
+    step, shown = steps[position], page.evaluate(SHOWN)
+    assert place(shown) == position
+    assert shown["lines"] == [[str(step.line), step.source]]
+    assert shown["calls"] == [name.rpartition("<locals>.")[2] for name in step.stack]
+    local = {name: held.words for name, held in step.values.items() if name != "self"}
+    assert dict(shown["local"]) == local
+    for box, names in (step.after if step.changes else step.before).items():
+        items = [(name, words) for where, name, words in shown["held"] if where == box]
+        assert [name for name, _ in items] == list(names)
         assert all(
-            held.words in item.inner_text()
-            for item, held in zip(items, names.values(), strict=True)
+            held.words in words for (_, words), held in zip(items, names.values(), strict=True)
         )
 
 
@@ -157,9 +176,9 @@ def test_it_plays_to_the_end_and_pauses(notebook):
     )
     press(page, "Pause")
     expect(status).to_have_attribute("aria-live", "polite")
-    stood = place(page)
+    stood = place(page.evaluate(SHOWN))
     page.wait_for_timeout(900)
-    assert place(page) == stood
+    assert place(page.evaluate(SHOWN)) == stood
     page.get_by_role("slider", name="Step").fill(str(len(steps) - 2))
     press(page, "Play")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
@@ -167,14 +186,14 @@ def test_it_plays_to_the_end_and_pauses(notebook):
     press(page, "Play")  # once more from the start
     press(page, "Forward")  # any other control pauses
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
-    assert place(page) < 3
+    assert place(page.evaluate(SHOWN)) < 3
 
 
 def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab, notebook):
     steps, page = recorded(), notebook(SHOW)
     cells = page.locator(".jp-Notebook-cell").count()
     page.keyboard.press("ArrowRight")  # the focus is elsewhere
-    assert place(page) == 0
+    assert place(page.evaluate(SHOWN)) == 0
     page.get_by_role("group", name="Source").focus()
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     for key, position in (
@@ -194,7 +213,7 @@ def test_the_keyboard_alone_is_enough_and_only_while_the_view_has_the_focus(lab,
     page.keyboard.press("Home")
     page.get_by_role("button", name="Forward", exact=True).focus()
     page.keyboard.press("Space")  # a button keeps its own Space
-    assert place(page) == 1
+    assert place(page.evaluate(SHOWN)) == 1
     page.get_by_role("slider", name="Step").focus()
     for key, position in (
         ("ArrowRight", 2),
@@ -490,7 +509,7 @@ def test_the_keys_step_both_traces_and_a_tick_stands_on_the_side_of_its_trace(no
     assert list(gutters(page).values()).count("▶ ▶") == 1
     page.keyboard.press("End")
     last = int(page.get_by_role("slider", name="Step").input_value())
-    assert place(page) == last > 40
+    assert place(page.evaluate(SHOWN)) == last > 40
     ticks = page.locator(".inm-player-ticks span")
     assert ticks.evaluate_all("all => all.map(one => one.dataset.run)") == ["0", "0", "0", "1"]
     middle = page.get_by_role("slider", name="Step").bounding_box()
@@ -606,15 +625,23 @@ def test_two_assignments_stand_in_two_lanes_of_one_river(notebook):
     assert table.get_by_role("rowheader").all_inner_texts() == ["1", "2"]
 
 
+# Goes through all steps, as `fill` of the slider does, and tells what stands above the river.
+COURSES = """slider => {
+    const told = [];
+    for (let at = 0; at <= Number(slider.max); at += 1) {
+        slider.value = at;
+        slider.dispatchEvent(new Event('input', {bubbles: true}));
+        told.push(document.querySelector('.inm-player-course').innerText);
+    }
+    return told;
+}"""
+
+
 def test_each_assignment_of_a_block_has_the_river_to_itself(notebook):
     page = notebook(RECORD + "with trace() as steps:\n    nn.Linear(2, 3)\nTracePlayer(steps)")
-    slider, told = page.get_by_role("slider", name="Step"), []
-    for at in range(int(slider.get_attribute("max")) + 1):
-        slider.fill(str(at))
-        words = page.locator(".inm-player-course").inner_text()
-        told += [words] if words not in told else []
+    told = dict.fromkeys(page.get_by_role("slider", name="Step").evaluate(COURSES))
     names = ("in_features", "out_features", "weight", "bias")
-    assert told == [f"assignment {i} of 4: '{name}'" for i, name in enumerate(names, 1)]
+    assert list(told) == [f"assignment {i} of 4: '{name}'" for i, name in enumerate(names, 1)]
 
 
 @pytest.mark.parametrize("width", [1280, 700, 390])
