@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -257,7 +258,7 @@ def pairs(container: dict, start: int = 0, stop: int | None = None) -> list[tupl
     """The entries of a container under plain text, in a list: another thread may be building it."""
     return [
         (name if type(name) is str else text(name), value)
-        for name, value in list(container.items())[start:stop]
+        for name, value in list(islice(container.items(), start, stop))
     ]
 
 
