@@ -23,6 +23,7 @@ from helpers.state.objects import (
 )
 from helpers.state.torch_private import (
     BUFFERS,
+    CONTAINERS,
     FORWARD_PRE_HOOKS,
     INIT_NAMES,
     INTERNAL,
@@ -214,10 +215,12 @@ def held_by(module: nn.Module) -> tuple[dict, dict, dict, dict]:
     own = instance_dict(module)
     if type(own) is not dict:
         own = dict(dict.items(own))
-    if SCRIPTED in own and is_module(own[SCRIPTED]):
-        own = instance_dict(own[SCRIPTED])
-    get = own.get
-    parameters, buffers, modules = get(PARAMETERS), get(BUFFERS), get(MODULES)
+    try:
+        parameters, buffers, modules = own[PARAMETERS], own[BUFFERS], own[MODULES]
+    except KeyError:  # its __init__ failed half-way, or it stands around a script module
+        if SCRIPTED in own and is_module(own[SCRIPTED]):
+            own = instance_dict(own[SCRIPTED])
+        parameters, buffers, modules = map(own.get, CONTAINERS)
     if not type(parameters) is type(buffers) is type(modules) is dict:
         parameters, buffers, modules = map(_as_dict, (parameters, buffers, modules))
     return own, parameters, buffers, modules
