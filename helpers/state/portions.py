@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import accumulate, repeat
-from operator import add, sub
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 from torch import nn
@@ -76,52 +76,45 @@ def portions_of(module: nn.Module, census: Census) -> list[Portion]:
         return _Portions(module, census).found
 
 
-class _Members(NamedTuple):
-    """The submodules of a module that come first there: their `positions` among its submodules, the
-    `bounds` of each in the census (it ends where the next begins), and the bytes of each."""
-
-    positions: list[int]
-    bounds: list[int]
-    sizes: list[int]
-
-
 class _Bytes:
     """The bytes of the tensors of one kind: the `sizes` of them, one module of the census after the
-    other, and at which of them each module begins (`firsts`, with the end).
+    other, and how many bytes stand `before` each module and before the end.
 
-    `held` has the tensors that each module registers itself."""
+    `counts` has how many tensors each module registers itself."""
 
-    def __init__(self, sizes: list[int], held: list[dict]) -> None:
+    def __init__(self, sizes: list[int], counts: list[int]) -> None:
         self.sizes = sizes
-        counts = map(len, held) if sizes else repeat(0, len(held))
-        self.firsts = list(accumulate(counts, initial=0))
-        self._sums = list(accumulate(sizes, initial=0))
+        self.before = self._firsts = [0] * (len(counts) + 1)
+        if sizes:
+            self._firsts = list(accumulate(counts, initial=0))
+            sums = list(accumulate(sizes, initial=0))
+            self.before = list(map(sums.__getitem__, self._firsts))
 
     def own(self, place: int, count: int) -> list[int]:
         """Of each of the `count` tensors that the module at `place` registers itself."""
-        first = self.firsts[place]
+        first = self._firsts[place]
         return self.sizes[first : first + count]
 
-    def before(self, places: list[int]) -> list[int]:
-        """How many stand before the modules at these places."""
-        return list(map(self._sums.__getitem__, map(self.firsts.__getitem__, places)))
-
     def between(self, first: int, last: int) -> int:
-        return self._sums[self.firsts[last]] - self._sums[self.firsts[first]]
+        return self.before[last] - self.before[first]
 
 
 class _Portions:
     def __init__(self, module: nn.Module, census: Census) -> None:
         self.found: list[Portion] = []
         self._census = census
-        self._waiting = list(census.waiting.values())
         first, second = _sizes(census)
-        self._parameters = _Bytes(first, census.parameters)
-        self._buffers = _Bytes(second, census.buffers)
-        self._unsaved = _Bytes(_unsaved(census, self._buffers), census.buffers)
+        counts = [0] * len(census)
+        for place, _, buffers in census.buffered:
+            counts[place] = len(buffers)
+        self._parameters = _Bytes(first, census.counts)
+        self._buffers = _Bytes(second, counts)
+        self._unsaved = _Bytes(_unsaved(census, second), counts)
         held = self._held(0, len(census))
         self._least = held.total() / _LEAST
+        kinds = [one.before for one in (self._parameters, self._buffers) if one.sizes]
         if held:
+            self._before = list(map(add, *kinds)) if len(kinds) > 1 else kinds[0]
             self._divide(_Span("", "", "module", held, module, 0, len(census)))
 
     def _divide(self, whole: _Span) -> None:
@@ -185,36 +178,35 @@ class _Portions:
             if size and size >= self._least
         ]
         names, members = list(part.modules), list(part.modules.values())
-        met = self._met_in(span, members)
-        large = [at for at, size in enumerate(met.sizes) if size >= self._least]
-        for at in large:
-            place, first, last = met.positions[at], met.bounds[at], met.bounds[at + 1]
-            where = dotted(span.id, str(len(own) + place))
-            path = dotted(span.path, text(names[place]))
+        large, count = self._large_in(span, members)
+        for at, first, last in large:
+            where = dotted(span.id, str(len(own) + at))
+            path = dotted(span.path, text(names[at]))
             kinds = self._held(first, last)
-            portions.append(_Span(where, path, "module", kinds, members[place], first, last))
-        count = len(sizes) - sizes.count(0) + len(met.sizes) - met.sizes.count(0)
-        return portions, count
+            portions.append(_Span(where, path, "module", kinds, members[at], first, last))
+        return portions, len(sizes) - sizes.count(0) + count
 
     def _sizes_in(self, span: _Span, part: Part) -> list[int]:
         """The bytes of each tensor that a module registers itself."""
         parameters = self._parameters.own(span.first, len(part.parameters))
         return parameters + self._buffers.own(span.first, len(part.buffers))
 
-    def _met_in(self, span: _Span, members: list) -> _Members:
-        waiting, start = self._waiting, span.first
-        turns = range(waiting[start] + len(members) - 1, waiting[start] - 1, -1)
-        places = list(map(self._census.places.get, map(id, members), repeat(start)))
-        positions = [
-            at for at, place in enumerate(places) if place > start and waiting[place] == turns[at]
-        ]
-        bounds = [*map(places.__getitem__, positions), span.last]
-        before = self._bytes_before(bounds)
-        return _Members(positions, bounds, list(map(sub, before[1:], before)))
-
-    def _bytes_before(self, places: list[int]) -> list[int]:
-        kinds = [one.before(places) for one in (self._parameters, self._buffers) if one.sizes]
-        return list(map(add, *kinds)) if len(kinds) > 1 else kinds[0]
+    def _large_in(self, span: _Span, members: list) -> tuple[list[tuple[int, int, int]], int]:
+        """Of the `members` of a module, those that come first there: of each that is a portion its
+        position, its place in the census and where it ends there; and how many have a byte."""
+        modules, ends, before = self._census.modules, self._census.ends, self._before
+        least, stop, large, count = self._least, span.last, [], 0
+        first = span.first + 1
+        for at, member in enumerate(members):
+            if first < stop and modules[first] is member:
+                last = ends.get(first, first + 1)
+                size = before[last] - before[first]
+                if size:
+                    count += 1
+                    if size >= least:
+                        large.append((at, first, last))
+                first = last
+        return large, count
 
     def _held(self, first: int, last: int) -> Counter[str]:
         kinds = (self._parameters, self._buffers, self._unsaved)
@@ -225,7 +217,8 @@ class _Portions:
 def _sizes(census: Census) -> list[list[int]]:
     """The bytes of each parameter and of each buffer of the census; 0 where it came before."""
     found = []
-    for tensors, distinct, sums in zip(census.tensors, census.distinct, census.sums, strict=True):
+    registered = (census.parameters, census.buffers)
+    for tensors, distinct, sums in zip(registered, census.distinct, census.sums, strict=True):
         sizes = sums.sizes
         if len(sizes) < len(tensors):
             left = dict(zip(distinct, sizes, strict=True))
@@ -234,15 +227,11 @@ def _sizes(census: Census) -> list[list[int]]:
     return found
 
 
-def _unsaved(census: Census, buffers: _Bytes) -> list[int]:
+def _unsaved(census: Census, sizes: list[int]) -> list[int]:
     """Of the bytes of the buffers those that are not saved."""
-    found = [0] * len(buffers.sizes)
-    if not found:
-        return found
-    for own, held, first in zip(census.own, census.buffers, buffers.firsts, strict=False):
-        names = transient_names(own) if held else ()
-        if names:
-            for at, name in enumerate(held, start=first):
-                kind = buffer_kind(text(name), names)
-                found[at] = buffers.sizes[at] if kind == NOT_SAVED else 0
+    found, at = [], iter(sizes)
+    for _, own, held in census.buffered:
+        names = transient_names(own)
+        kinds = [buffer_kind(text(name), names) for name in held]
+        found += [size if kind == NOT_SAVED else 0 for kind, size in zip(kinds, at, strict=False)]
     return found

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from helpers.state.objects import ORDINARY, collector_paused, facts, require_module
 from helpers.state.torch_private import without_torch_function
-from helpers.state.walk import Part, held_by
+from helpers.state.walk import Part, held_by, read
+
+# Of so many modules a census keeps what they hold: a model of more is looked at in a few places
+# only, and to keep it takes longer than to read those again.
+_KEPT = 500
 
 
 @dataclass(frozen=True)
@@ -42,45 +46,44 @@ def totals(module: nn.Module) -> Totals:
         return census(module).totals
 
 
+class _End(NamedTuple):
+    """Stands among the modules that a census has yet to visit, after those in one of them."""
+
+    place: int
+
+
 @dataclass(frozen=True)
 class Census:
-    """The modules of a tree, each once, in the order in which `modules()` gives them.
+    """The `modules` of a tree, each once, in the order in which `modules()` gives them.
 
-    `waiting` has, by the id of each, how many members of those around it came after it. `own`,
-    `parameters`, `buffers` and `modules` are what `held_by` said of each, a list for each of its
-    answers. It holds the tensors: keep it for a moment only."""
+    `held` has what `held_by` said of the first of them, by id. `ends` has, by the place of each
+    that has members, the place after the last that was met first in it; of another this is the
+    next. `parameters` and `buffers` stand one module after the other, None and repetitions too;
+    `counts` has how many parameters each module has, `buffered` the place, the instance dictionary
+    and the buffers of each that has some. It holds the tensors: keep it for a moment only."""
 
-    waiting: dict[int, int]
-    own: list[dict]
-    parameters: list[dict]
-    buffers: list[dict]
-    modules: list[dict]
+    modules: list[nn.Module] = field(default_factory=list)
+    held: dict[int, tuple[dict, dict, dict, dict]] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
+    parameters: list = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    buffers: list = field(default_factory=list)
+    buffered: list[tuple[int, dict, dict]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.own)
-
-    @cached_property
-    def places(self) -> dict[int, int]:
-        """Where each module stands in the lists, by its id."""
-        return dict(zip(self.waiting, range(len(self)), strict=True))
+        return len(self.modules)
 
     def part(self, module: nn.Module) -> Part:
-        """What `read(module)` would give, of a module that was counted, without another look."""
-        place = self.places[id(module)]
-        held = (one[place] for one in (self.own, self.parameters, self.buffers, self.modules))
-        return Part("", -1, module, False, False, *held)
-
-    @cached_property
-    def tensors(self) -> tuple[list, list]:
-        """The parameters and the buffers, one module after the other, None and repetitions too."""
-        held = (self.parameters, self.buffers)
-        return tuple(list(chain.from_iterable(map(dict.values, filter(None, one)))) for one in held)
+        """What `read(module)` gives, without another look where what it held is still known."""
+        held = self.held.get(id(module))
+        return read(module) if held is None else Part("", -1, module, False, False, *held)
 
     @cached_property
     def distinct(self) -> tuple[dict[int, object], dict[int, object]]:
-        """The same by id. Under another name a tensor counts once, as the first of its kinds
-        (`RANKS`): a parameter if it is one; None does not."""
-        parameters, buffers = (dict(zip(map(id, one), one, strict=True)) for one in self.tensors)
+        """The parameters and the buffers by id. Under another name a tensor counts once, as the
+        first of its kinds (`RANKS`): a parameter if it is one; None does not."""
+        registered = (self.parameters, self.buffers)
+        parameters, buffers = (dict(zip(map(id, one), one, strict=True)) for one in registered)
         parameters.pop(id(None), None)
         for key in [id(None), *(parameters.keys() & buffers.keys())]:
             buffers.pop(key, None)
@@ -100,22 +103,30 @@ class Census:
 def census(module: nn.Module) -> Census:
     """One pass over `module` that visits each module once, and makes no `Part`: a large model has
     many."""
-    waiting, pending = {}, [module]
-    owns, all_parameters, all_buffers, all_modules = [], [], [], []
+    found, pending, met = Census(), [module], set()
+    visited, counts, all_parameters = found.modules, found.counts, found.parameters
     while pending:
         current = pending.pop()
         key = id(current)
-        if key in waiting or not issubclass(type(current), nn.Module):
+        if key in met or not issubclass(type(current), nn.Module):
+            if type(current) is _End:
+                found.ends[current.place] = len(visited)
             continue
-        waiting[key] = len(pending)
-        own, parameters, buffers, modules = held_by(current)
-        owns.append(own)
-        all_parameters.append(parameters)
-        all_buffers.append(buffers)
-        all_modules.append(modules)
+        met.add(key)
+        visited.append(current)
+        own, parameters, buffers, modules = held = held_by(current)
+        if len(visited) <= _KEPT:
+            found.held[key] = held
+        counts.append(len(parameters))
+        if parameters:
+            all_parameters += parameters.values()
+        if buffers:
+            found.buffers.extend(buffers.values())
+            found.buffered.append((len(visited) - 1, own, buffers))
         if modules:
+            pending.append(_End(len(visited) - 1))
             pending += reversed(modules.values())
-    return Census(waiting, owns, all_parameters, all_buffers, all_modules)
+    return found
 
 
 @dataclass
