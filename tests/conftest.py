@@ -7,12 +7,20 @@ import pytest
 
 from tests import warm_kernels
 
-# What takes longest starts first, so that two processes end together; and the browser tests stand
-# side by side, since each time a process leaves them it stops JupyterLab, and starts it again for
-# the next.
+# Of the browser tests each half is one piece of work, so that one process alone starts JupyterLab,
+# and one waits for the pages of the course.
+OF_PAGES = tuple(
+    f"tests/browser/test_{name}.py"
+    for name in ("handout", "pages", "site", "slides", "forced_colours")
+)
+BROWSER = "tests/browser/"
+
+# What takes longest starts first, so that two processes end together.
 FIRST = (
     "tests/browser/test_lessons.py",
-    "tests/browser/",
+    *OF_PAGES,
+    BROWSER,
+    "tests/test_exercises.py",
     "tests/test_regression_run.py",
     "notebooks/",
 )
@@ -26,6 +34,21 @@ def pytest_configure(config):
         kernels = ExitStack()
         kernels.enter_context(warm_kernels.served())
         config.add_cleanup(kernels.close)
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to share out
+def pytest_xdist_make_scheduler(config, log):
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class TwoHalvesOfTheBrowserTests(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            if nodeid.startswith(BROWSER):
+                return "pages" if nodeid.startswith(OF_PAGES) else "JupyterLab"
+            return super()._split_scope(nodeid)
+
+    return TwoHalvesOfTheBrowserTests(config, log)
 
 
 def pytest_collection_modifyitems(items):
