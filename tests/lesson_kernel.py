@@ -10,8 +10,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests import warm_kernels
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,8 +19,9 @@ def prepare_environment() -> None:
 
     IPython's profile is an empty one: start-up files and display settings of one person would
     change outputs."""
-    more = filter(None, [os.environ.get("PYTHONPATH")])
-    os.environ["PYTHONPATH"] = warm_kernels.path_with(ROOT, *more)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    )
     os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="ipython-")
     atexit.register(shutil.rmtree, os.environ["IPYTHONDIR"], ignore_errors=True)
     os.environ.pop("MPLBACKEND", None)  # the kernel picks the backend that draws into the notebook

@@ -145,12 +145,12 @@ def copy_of_the_course(course: Path) -> Path:
 
 def start(course: Path, *arguments: str, cold: bool = False) -> subprocess.Popen:
     """Run Python in `course`; `cold`: with kernels that import torch themselves."""
-    others = ("PYTEST", warm_kernels.SERVER) if cold else "PYTEST"
-    environment = {key: one for key, one in os.environ.items() if not key.startswith(others)}
+    environment = {key: one for key, one in os.environ.items() if not key.startswith("PYTEST")}
+    path = str(course) if cold else warm_kernels.path_with(course)
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=course,
-        env=environment | {"PYTHONPATH": str(course)},
+        env=environment | {"PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

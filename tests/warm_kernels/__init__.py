@@ -8,8 +8,9 @@ one on PYTHONPATH, asks the server for a fork, and stays as what is waited for, 
 killed in its place. Forked are imports alone: no helpers, nothing computed, and each kernel has the
 environment, folder and path of its own command.
 
-A run in one process, one of the notebooks alone, and systems other than Linux have kernels of their
-own, as learners do. So has the whole run with INM_COLD_KERNELS set.
+The strict run of the lessons (`pytest --nbval`) has kernels of its own, as readers have: in a fork
+a lesson that forgets to import a part of torch would find it there. So have systems other than
+Linux, a run of the tests in one process, and one with INM_COLD_KERNELS set.
 """
 
 from __future__ import annotations
