@@ -15,7 +15,7 @@ OF_PAGES = tuple(
 )
 BROWSER = "tests/browser/"
 
-# What takes longest starts first, so that two processes end together.
+# What takes longest starts first, so that all processes end together.
 FIRST = (
     "tests/browser/test_lessons.py",
     *OF_PAGES,
