@@ -1615,6 +1615,17 @@ def test_hostile_names_stay_text_in_the_table():
     assert len(table._repr_html_()) < 40_000 and len(repr(table).splitlines()) == 1
 
 
+def test_long_names_are_cut_in_the_table_and_in_the_question():
+    model = nn.Module()
+    model.register_buffer("n" * 10_000, torch.zeros(1))
+    table = VisibilityTable(model, {"c" * 10_000: {"n" * 10_000: True}})
+    sent = table.predict().grid
+    assert [len(words) for words in (sent["tensors"][0][0], *sent["calls"])] == [80, 80]
+    page = Page(table._repr_html_())
+    names = [sent["tensors"][0][0], *sent["calls"]]
+    assert all(name in page.words for name in names)
+
+
 def test_the_question_has_the_answers_of_the_table_and_keeps_them_in_a_fold():
     table = VisibilityTable(Five())
     asked = table.predict()

@@ -58,7 +58,7 @@ class VisibilityTable(TwoFaces):
                     f"the column {call!r} says nothing about the tensor {missing[0]!r}"
                 )
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
-        self.calls = list(outcomes)
+        self.calls = [clip(call, _LONGEST) for call in outcomes]
         self.tensors = [(one.path, one.kind) for one in found]
         self.answers = [
             [_answer(outcomes[call][sight.path]) for call in outcomes] for sight in found
@@ -79,7 +79,7 @@ class VisibilityTable(TwoFaces):
         """The same as a question: the reader marks who sees what, and then the truth is shown."""
         grid = {
             "tensors": [[clip(path, _LONGEST), kind] for path, kind in self.tensors[:_MOST]],
-            "calls": [clip(call, _LONGEST) for call in self.calls],
+            "calls": self.calls,
             "answers": [[_sent(one) for one in line] for line in self.answers[:_MOST]],
             "turned": self.turned,
             "more": max(0, len(self.tensors) - _MOST),
