@@ -50,7 +50,11 @@ TESTS = {
     "checkpoints": ["checkpoints"],
     "tracing": ["tracing", "trace_player", "playground", "outcome_table"],
     "plots": ["plots"],
-    "views": ["views", "state_map", "memory_map", "trace_player", "outcome_table", "page"],
+    "views": [
+        *("views", "state_map", "memory_map", "trace_player", "outcome_table", "page"),
+        *("checkpoints", "state", "audit", "playground", "placement", "quiz"),
+        *("front_end", "lesson_slides"),
+    ],
 }
 # How a fork ended, when it was not stopped: all tests green, one red, the change cannot be made, or
 # an error of this file. The last two say nothing of the tests, and do not count.
