@@ -97,6 +97,16 @@ def test_a_view_with_more_than_a_line_or_two_above_or_below_has_a_slide_of_its_o
     assert kinds(words(40), view(), words(2), view()) == ["-", "subslide", "-", "-"]
     assert kinds(words(2), view(), words(40), view()) == ["-", "-", "subslide", "subslide"]
 
+    def as_kind(kind, cell):
+        cell.metadata["slideshow"] = {"slide_type": kind}
+        return cell
+
+    for kind in ("slide", "subslide"):  # begins an empty one, whatever stands above it
+        begun = kinds(words(40), as_kind(kind, words(2)), view(), words(2))
+        assert begun == ["-", kind, "-", "-"]
+    for kind in ("skip", "notes"):  # stands on none, however long it is
+        assert kinds(as_kind(kind, words(40)), view()) == [kind, "-"]
+
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_every_question_of_the_guide_finds_its_cell(path):

@@ -16,6 +16,7 @@ from torch import nn
 
 from helpers import TracePlayer, compare, parting, trace
 from helpers.tracing.story import films
+from helpers.tracing.trace import Trace
 from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, modules
@@ -323,6 +324,20 @@ def test_the_still_face_has_the_questions_across_and_an_assignment_a_line():
     _, *lines = [row for row in assert_safe(compare(left, right).face).rows if len(row) == 7][:3]
     assert lines[0][1:] == first[1:]
     assert lines[1] == ["second", *["False"] * len(asked), "super().__setattr__"]
+
+
+def test_traces_of_several_assignments_stand_under_each_other_with_a_table_each():
+    def several() -> Trace:
+        module = nn.Module()
+        with trace() as steps:
+            module.scale = 3
+            module.gain = parameter()
+        return steps
+
+    left, right = several(), several()
+    shown = compare(left, right).face
+    ends = [f'<div style="margin-top:0.8em">{TracePlayer(one).face}</div>' for one in (left, right)]
+    assert shown == "".join(ends)
 
 
 def test_the_line_of_text_tells_the_way_of_one_assignment():

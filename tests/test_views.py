@@ -31,6 +31,7 @@ from helpers import (
     compare,
     compare_checkpoint,
     plots,
+    quiz,
     trace,
 )
 from helpers.state.objects import bytes_in_words
@@ -39,6 +40,7 @@ from helpers.tracing.trials import grid
 from helpers.views.signs import SIGNS
 from tests.carried import views
 from tests.html_page import Page, faces_of
+from tests.lesson_kernel import ROOT
 from tests.modules import reader
 from tests.notebook_files import WIDGET_VIEW
 from tests.told import assert_told
@@ -196,6 +198,18 @@ def test_views_are_told_word_for_word_as_they_were_read():
         told.append(f"--- {name} ---")
         told += [one for one in told_of(make()) if one not in told]  # many send the same signs
     assert_told("views", "\n".join(told).splitlines())
+
+
+def test_what_the_sheets_of_pages_and_slides_name_is_in_a_view():
+    def read(kind: str) -> str:
+        return "".join(one.read_text("utf-8") for one in (ROOT / "helpers/views").rglob(kind))
+
+    named = set(re.findall(r"\.(inm-[\w-]+)", read("exported/**/*.css")))
+    given = set(re.findall(r"\binm-[\w-]+", read("*.js") + read("exported/**/*.j2")))
+    for make in (*VIEWS.values(), *OF_ONE.values(), lambda: quiz("01-keys")):
+        page = Page(faces_of(make())["text/html"])
+        given |= {word for _, about in page.tags for word in about.get("class", "").split()}
+    assert named and named <= given, named - given
 
 
 # --- Redraw ---
