@@ -11,6 +11,7 @@ from helpers.state.objects import bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from helpers.plots.cost import Cost
@@ -68,7 +69,7 @@ def _finding(over: str, memory: str, time: str) -> str:
 def _draw_ways(
     axes: Axes, ways: dict[str, list[Cost]], fact: str, over: str, *, broad: list[str]
 ) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator
+    from matplotlib.ticker import LogLocator
 
     for (way, line), stroke in zip(ways.items(), cycle(STROKES), strict=False):
         sizes, values = ([getattr(cost, name) for cost in line] for name in (over, fact))
@@ -78,10 +79,12 @@ def _draw_ways(
     is_memory = fact == "allocated"
     axes.set_xscale("log", base=2)  # bytes are told in powers of 2
     axes.set_yscale("log" if everywhere else "symlog", base=2 if is_memory else 10)  # it has a 0
-    if over == "nbytes":
-        axes.xaxis.set_major_locator(LogLocator(base=2, numticks=3))  # for these words are wide
-    axes.xaxis.set_major_formatter(_bytes if over == "nbytes" else "{x:g}")
-    axes.yaxis.set_major_formatter(_bytes if is_memory else EngFormatter("s"))
+    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=2))  # a third can lie on another
+    axes.xaxis.set_major_formatter(_bytes if over == "nbytes" else "{x:,.0f}")
+    if is_memory:
+        axes.yaxis.set_major_formatter(_bytes)
+    else:
+        _tell_seconds(axes.yaxis, [cost.seconds for line in ways.values() for cost in line])
     axes.set_xlabel(_OVER[over])
     axes.grid()
     label_ends(axes, axes.get_lines())
@@ -92,6 +95,18 @@ def _bytes(value: float, _place: int) -> str:
     return bytes_in_words(round(value))
 
 
+def _tell_seconds(axis: Axis, times: list[float]) -> None:
+    """The ticks of a logarithmic axis: between powers of ten too where the times are near each
+    other, and each with its unit."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    if min(times) > 0:
+        near = max(times) < 100 * min(times)
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
+    axis.set_major_formatter(EngFormatter("s"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
     """A figure with a row for each thing used and a mark for each thing done with it, on a
     logarithmic time axis.
@@ -100,8 +115,6 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
     The title compares two things by the verb that tells them most apart. Raises `ValueError` where
     no verb has two things to compare, and for a time that is not above 0.
     """
-    from matplotlib.ticker import EngFormatter
-
     verbs: dict[str, dict[str, float]] = {}
     for thing, times in seconds.items():
         for verb, time in times.items():
@@ -122,7 +135,7 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
         axes.set_yticks(range(len(seconds)), list(seconds), parse_math=False)
         axes.set_ylim(len(seconds) - 0.5, -0.5)
         axes.margins(x=0.1)
-        axes.xaxis.set_major_formatter(EngFormatter("s"))
+        _tell_seconds(axes.xaxis, [time for times in verbs.values() for time in times.values()])
         axes.grid(axis="x")
     return figure
 
