@@ -39,7 +39,8 @@ def serve(address: str) -> None:
     # Matplotlib reads it while it is imported; a kernel sets it before.
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     for name in IMPORTS:
-        importlib.import_module(name)
+        with suppress(ImportError):  # another torch may not have it, and a kernel need not
+            importlib.import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait for kernels
     ready = selectors.DefaultSelector()
