@@ -142,6 +142,15 @@ def test_asked_to_end_it_ends_well(start):
     assert gone(kernel)
 
 
+def test_asked_to_end_it_does_first_what_was_put_off_to_its_end(start, tmp_path):
+    manager, client = start()
+    put_off = "import atexit, pathlib; atexit.register(pathlib.Path('here').touch)"
+    printed(client, put_off)
+    client.shutdown()
+    assert manager.provisioner.process.wait(20) == 0
+    assert (tmp_path / "here").exists()
+
+
 def test_the_status_is_that_of_the_kernel(start):
     manager, client = start()
     client.execute("import os; os._exit(7)")

@@ -6,6 +6,7 @@ and passes on the signals that it is sent.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -103,7 +104,13 @@ def become_a_kernel(request: dict, outputs: list[int]) -> None:
     # Python itself sows anew after a fork.
     numpy.random.seed()
     torch.default_generator.seed()
-    sys.exit(kernelapp.launch_new_instance())
+    kernelapp.launch_new_instance()
+    # The end of a process without letting go of each object, for which the memory that it shares
+    # with the others would be copied.
+    atexit._run_exitfuncs()
+    for stream in (sys.__stdout__, sys.__stderr__):
+        stream.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
