@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).parent
 _SCRIPT_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\./\w+\.js)";$', re.MULTILINE)
 _STYLE_IMPORT = re.compile(r'^@import (")(\./\w+\.css)";$', re.MULTILINE)
+_LATE_IMPORT = re.compile(r"\bimport\s*[(.]")
 _DECLARED = r"(export )?(?:class|const|let|(?:async )?function\*?) (\w+)\b"
 _DECLARATION = re.compile(rf"^{_DECLARED}", re.MULTILINE)
 # Of CSS, and of JavaScript: one that has a line to itself, or ends one after a mark that ends code.
@@ -68,6 +70,7 @@ def bundle(path: Path) -> str:
     return _closed_up(packed) if path.suffix == ".css" else packed
 
 
+@cache  # most files belong to several views
 def _packed(text: str) -> str:
     """The lines of `text` without indentation and comments, as few as can be."""
     code = _COMMENT.sub("", text)
@@ -95,6 +98,7 @@ def _collect(path: Path, parts: dict[Path, _Part], under_way: tuple[Path, ...]) 
     parts[path] = part
 
 
+@cache
 def _script(path: Path, text: str, is_entry: bool) -> _Part:
     imports = {
         path.parent / source: {name.strip() for name in names.split(",") if name.strip()}
@@ -102,7 +106,7 @@ def _script(path: Path, text: str, is_entry: bool) -> _Part:
     }
     own = _SCRIPT_IMPORT.sub("", text)
     for line in own.splitlines():
-        if not _TOP_LEVEL.match(line) or re.search(r"\bimport\s*[(.]", line):
+        if not _TOP_LEVEL.match(line) or _LATE_IMPORT.search(line):
             raise ValueError(f"{path.name}: not understood: {line}")
         if line == _DEFAULT and not is_entry:
             raise ValueError(f"{path.name}: only a view has a default export")
@@ -110,6 +114,7 @@ def _script(path: Path, text: str, is_entry: bool) -> _Part:
     return _Part(path.name, imports, declared, re.sub(r"^export (?!default)", "", own, flags=re.M))
 
 
+@cache
 def _style(path: Path, text: str, is_entry: bool) -> _Part:
     imports = {path.parent / source: set() for _, source in _STYLE_IMPORT.findall(text)}
     own = _STYLE_IMPORT.sub("", text).strip("\n") + "\n"
