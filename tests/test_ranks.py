@@ -155,10 +155,7 @@ if rank == 0:  # alone: nothing is asked of the other
 """
 
 
-def test_the_instruments_read_a_sharded_model_alone_and_say_what_is_here(tmp_path):
-    ranks = Ranks(2, seconds=120, folder=str(tmp_path))
-    try:
-        ranks.run(SHARDED)
-        ranks.run(LOOK)
-    finally:
-        ranks.close()
+def test_the_instruments_read_a_sharded_model_alone_and_say_what_is_here(pair, tmp_path):
+    pair.run(f"folder = {str(tmp_path)!r}")
+    pair.run(SHARDED)
+    pair.run(LOOK)
