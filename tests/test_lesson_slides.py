@@ -96,6 +96,7 @@ def test_a_view_with_more_than_a_line_or_two_above_or_below_has_a_slide_of_its_o
     assert kinds(words(2), view(), words(2), view()) == ["-"] * 4
     assert kinds(words(40), view(), words(2), view()) == ["-", "subslide", "-", "-"]
     assert kinds(words(2), view(), words(40), view()) == ["-", "-", "subslide", "subslide"]
+    assert kinds(words(2), view(), words(40), words(2)) == ["-", "-", "subslide", "-"]
 
     def as_kind(kind, cell):
         cell.metadata["slideshow"] = {"slide_type": kind}
@@ -117,6 +118,19 @@ def test_every_question_of_the_guide_finds_its_cell(path):
     assert {cell for cell, _, _ in found} <= {cell["id"] for cell in read(path)["cells"]}
     rows = [line for line in asked.splitlines() if re.match(r'\| .* \| "', line)]
     assert sum(words.startswith("**Ask.**") for _, _, words in found) == len(rows)
+
+
+def test_what_the_guide_says_of_a_lesson_is_said_at_its_cells_whole_and_without_links():
+    guide = (
+        "## Lesson 1 · `one`\n\n### Beliefs that come up\n\n| They say | Settled by |\n|---|---|\n"
+        "| it is saved | [`look`](one.ipynb#cell-id=look) |\n\n### On the projector\n\n"
+        "- Stop at [`look`](one.ipynb#cell-id=look),\n  and wait\n\n## Lesson 2 · `two`\n"
+    )
+    assert questions(guide, "one") == [
+        ("look", False, "**They say.** it is saved"),
+        ("look", False, "**Show.** Stop at `look`, and wait"),
+    ]
+    assert questions(guide, "three") == []
 
 
 def test_a_question_without_a_quiz_is_asked_before_its_slide(tmp_path):

@@ -58,6 +58,12 @@ def test_what_comes_again_is_sent_once():
     assert json.dumps(sent).count("a line of the source") == 1
 
 
+def test_what_comes_again_only_with_what_is_around_it_is_not_sent_by_itself():
+    line = ["a line of the source of torch that is long enough to be worth a reference"]
+    film = {"lines": line, "at": 1}
+    assert packed([film, dict(film)]) == {"value": [{"$": 0}, {"$": 0}], "shared": [film]}
+
+
 def test_a_view_carries_its_page_only_while_one_is_made(monkeypatch):
     card = quiz("01-keys")
     assert KIND not in card._repr_mimebundle_()[0]

@@ -37,6 +37,7 @@ from helpers import (
 from helpers.state.objects import bytes_in_words
 from helpers.state.walk import KINDS
 from helpers.tracing.trials import grid
+from helpers.views.outcome_table import outcome_in_words
 from helpers.views.signs import SIGNS
 from tests.carried import views
 from tests.html_page import Page, faces_of
@@ -153,6 +154,21 @@ OF_ONE: dict[str, Callable[[], object]] = {
 }
 
 
+def assigned_again(times: int) -> object:
+    """The trace of the same assignment, so many times."""
+    model = nn.Module()
+    with trace(model) as steps:
+        for _ in range(times):
+            model.scale = 3
+    return steps
+
+
+TRACES: dict[str, Callable[[], object]] = {
+    f"TracePlayer, {times} times": lambda times=times: TracePlayer(assigned_again(times))
+    for times in (0, 2, 3)
+}
+
+
 @pytest.mark.parametrize("make", OF_ONE.values(), ids=OF_ONE)
 def test_of_one_thing_no_face_speaks_as_of_several(make):
     shown = faces_of(make())
@@ -173,8 +189,9 @@ def told_of(view: object) -> Iterator[str]:
     yield shown["text/plain"]
     page = Page(shown["text/html"])
     yield " ".join(page.words.split())
-    looks = Counter((name, about.get("style")) for name, about in page.tags)
-    yield from (f"{many} <{name}> {style}" for (name, style), many in looks.items())
+    looks = Counter((name, about.get("class"), about.get("style")) for name, about in page.tags)
+    for (name, given, style), many in looks.items():
+        yield f"{many} <{name}> {given} {style}" if given else f"{many} <{name}> {style}"
     for name, value in sorted(sent_by(view).items()):
         if name == "picture":
             value["source"] = "..."  # other fonts draw it with other bytes
@@ -194,9 +211,11 @@ def sent_by(view: object) -> dict[str, object]:
 
 def test_views_are_told_word_for_word_as_they_were_read():
     told: list[str] = []
-    for name, make in {**VIEWS, "VisibilityGrid": OF_ONE["VisibilityGrid"]}.items():
+    of_one = {f"{name}, of one": make for name, make in OF_ONE.items() if "cut" not in name}
+    for name, make in {**VIEWS, **of_one, **TRACES}.items():
         told.append(f"--- {name} ---")
         told += [one for one in told_of(make()) if one not in told]  # many send the same signs
+    told += ["--- attempts ---", *dict.fromkeys(map(outcome_in_words, grid()))]
     assert_told("views", "\n".join(told).splitlines())
 
 
