@@ -342,6 +342,26 @@ ACCESS = {
     "a layer": {"call": 9e-6},
 }
 SAME = {f"line {number}": [3.0, 1.0, 2.0] for number in range(4)}
+DOLLARS = "x$_{a}$y"  # matplotlib would take it for a formula
+OF_DOLLARS: dict[str, Callable[[], Figure]] = {
+    "bytes": lambda: plots.where_the_bytes_are(snapshot(nn.ParameterDict({DOLLARS: torch.ones(1)}))),
+    "curves": lambda: plots.curves(
+        {DOLLARS: [1, 2]}, kinds={DOLLARS: "buffer"}, title=DOLLARS, x="step", y="m"
+    ),
+    "running means": lambda: plots.running_means(
+        [{f"{DOLLARS}.running_mean": torch.ones(1)}] * 2, title=DOLLARS
+    ),
+    "resumed": lambda: plots.resumed([2, 1], {DOLLARS: [1]}, step=1, title=DOLLARS, y="loss"),
+    "images": lambda: plots.images({DOLLARS: torch.ones(2, 2)}, title=DOLLARS),
+}
+
+
+@pytest.mark.parametrize("make", OF_DOLLARS.values(), ids=OF_DOLLARS)
+def test_names_and_titles_are_no_formulas(make):
+    told = [one for one in make().findobj(Text) if DOLLARS in one.get_text()]
+    assert told and not any(one.get_parse_math() for one in told)
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "bytes": lambda: plots.where_the_bytes_are(snapshot(Mixed())),
     "curves": curves,
@@ -609,6 +629,13 @@ def test_checkpoints_without_a_running_mean_are_refused(states):
         plots.running_means(states, title="")
 
 
+@pytest.mark.parametrize("other", [nn.BatchNorm1d(3), nn.Linear(2, 2)])
+def test_checkpoints_of_different_models_are_refused(other):
+    words = "checkpoint 1 is of another model than checkpoint 0: running_mean is not in it, or has"
+    with pytest.raises(ValueError, match=f"^{words} another shape$"):
+        plots.running_means([nn.BatchNorm1d(2).state_dict(), other.state_dict()], title="")
+
+
 def test_images_show_the_numbers_given_in_grey_and_say_what_black_and_white_are():
     pictures = {"a": torch.arange(6.0).reshape(2, 3), "b": -torch.eye(2)}
     figure = plots.images(pictures, title="Two")
@@ -853,6 +880,7 @@ def test_nothing_is_left_switched_on_or_off(on):
         tracemalloc.start()
     try:
         reading_costs([model], runs=1)
+        assert tracemalloc.is_tracing() is on
         with pytest.raises(AttributeError):
             reading_costs([None], runs=1)
         assert tracemalloc.is_tracing() is on

@@ -75,7 +75,7 @@ def running_means(
 
     `checkpoints` are state_dicts of one model in the order in which they were saved. Each key that
     ends in `running_mean` has a panel, each of its channels a curve. Raises `ValueError` where
-    there is no such key.
+    there is no such key, and where one of the checkpoints is of another model.
     """
     keys = checkpoints[0] if checkpoints else ()
     names = [name for name in keys if name.rpartition(".")[2] == "running_mean"]
@@ -84,6 +84,13 @@ def running_means(
             "no running_mean in these checkpoints: save the state_dict of a model with batch norm "
             "layers"
         )
+    for number, state in enumerate(checkpoints):
+        for name in names:
+            if name not in state or state[name].shape != checkpoints[0][name].shape:
+                raise ValueError(
+                    f"checkpoint {number} is of another model than checkpoint 0: {shown(name)} is "
+                    "not in it, or has another shape"
+                )
     with figure_of(title, width=10) as figure:
         panels = figure.subplots(1, len(names), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=True):
