@@ -344,7 +344,9 @@ ACCESS = {
 SAME = {f"line {number}": [3.0, 1.0, 2.0] for number in range(4)}
 DOLLARS = "x$_{a}$y"  # matplotlib would take it for a formula
 OF_DOLLARS: dict[str, Callable[[], Figure]] = {
-    "bytes": lambda: plots.where_the_bytes_are(snapshot(nn.ParameterDict({DOLLARS: torch.ones(1)}))),
+    "bytes": lambda: plots.where_the_bytes_are(
+        snapshot(nn.ParameterDict({DOLLARS: torch.ones(1)}))
+    ),
     "curves": lambda: plots.curves(
         {DOLLARS: [1, 2]}, kinds={DOLLARS: "buffer"}, title=DOLLARS, x="step", y="m"
     ),
