@@ -15,7 +15,7 @@ OF_PAGES = tuple(
 )
 BROWSER = "tests/browser/"
 
-# What takes longest starts first, so that all processes end together.
+# What takes longest, and what waits most, starts first, so that all processes end together.
 FIRST = (
     "tests/browser/test_lessons.py",
     *OF_PAGES,
@@ -23,6 +23,8 @@ FIRST = (
     "tests/test_exercises.py",
     "tests/test_regression_run.py",
     "notebooks/",
+    "tests/test_warm_kernels.py",
+    "tests/test_ranks.py",
 )
 
 

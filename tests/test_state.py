@@ -9,7 +9,7 @@ import threading
 import warnings
 import weakref
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from types import FunctionType
 
@@ -1087,23 +1087,27 @@ def test_tied_shared_recursive_and_half_made_modules():
     )
 
 
-def _made_by_torch():
+MADE_BY_TORCH: dict[str, Callable[[], nn.Module]] = {
+    "script": lambda: torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))),
+    "weight_norm": lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 3)),
+    "weight_norm of old": lambda: nn.utils.weight_norm(nn.Linear(2, 3)),
+    "spectral_norm": lambda: nn.utils.spectral_norm(nn.Linear(2, 3)),
+    "prune": lambda: prune.identity(nn.Linear(2, 3), "weight"),
+    "orthogonal": lambda: nn.utils.parametrizations.orthogonal(nn.Linear(3, 3)),
+    "compile": lambda: torch.compile(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))),
+    "DataParallel": lambda: nn.DataParallel(nn.Linear(2, 3)),
+    "lazy": lambda: nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d()),
+    "AveragedModel": lambda: torch.optim.swa_utils.AveragedModel(
+        nn.BatchNorm1d(3), use_buffers=True
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MADE_BY_TORCH.values(), ids=MADE_BY_TORCH)
+def test_what_torch_wraps_scripts_and_parametrizes_is_seen_as_torch_sees_it(make):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
-        yield nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
-        yield nn.utils.weight_norm(nn.Linear(2, 3))
-        yield nn.utils.spectral_norm(nn.Linear(2, 3))
-        yield prune.identity(nn.Linear(2, 3), "weight")
-        yield nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))
-        yield torch.compile(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
-        yield nn.DataParallel(nn.Linear(2, 3))
-        yield nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
-        yield torch.optim.swa_utils.AveragedModel(nn.BatchNorm1d(3), use_buffers=True)
-
-
-@pytest.mark.parametrize("module", list(_made_by_torch()), ids=lambda module: type(module).__name__)
-def test_what_torch_wraps_scripts_and_parametrizes_is_seen_as_torch_sees_it(module):
+        module = make()
     found = visibility(module)
     assert_lists_agree(module, found)
     if not any(map(nn.parameter.is_lazy, tensors(module))):
