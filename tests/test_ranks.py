@@ -131,7 +131,7 @@ from helpers import StateMap, audit, compare_checkpoint, snapshot
 from helpers.state import tree
 from helpers.state.objects import preview
 
-store = dist.FileStore(folder + "/meeting-point", ranks)
+store = dist.FileStore(place + "/meeting-point", ranks)
 dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
 model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
 before = {entry.path for entry in snapshot(model).entries}
@@ -156,6 +156,6 @@ if rank == 0:  # alone: nothing is asked of the other
 
 
 def test_the_instruments_read_a_sharded_model_alone_and_say_what_is_here(pair, tmp_path):
-    pair.run(f"folder = {str(tmp_path)!r}")
+    pair.run(f"place = {str(tmp_path)!r}")
     pair.run(SHARDED)
     pair.run(LOOK)
