@@ -84,13 +84,7 @@ def running_means(
             "no running_mean in these checkpoints: save the state_dict of a model with batch norm "
             "layers"
         )
-    for number, state in enumerate(checkpoints):
-        for name in names:
-            if name not in state or state[name].shape != checkpoints[0][name].shape:
-                raise ValueError(
-                    f"checkpoint {number} is of another model than checkpoint 0: {shown(name)} is "
-                    "not in it, or has another shape"
-                )
+    _require_one_model(checkpoints, names)
     with figure_of(title, width=10) as figure:
         panels = figure.subplots(1, len(names), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=True):
@@ -101,6 +95,21 @@ def running_means(
             axes.set_xlabel(x)
         panels[0].set_ylabel("running mean (units of the layer's input)")
     return figure
+
+
+def _require_one_model(checkpoints: Sequence[Mapping[str, torch.Tensor]], names: list[str]) -> None:
+    """ValueError, if one of `names` is missing in a checkpoint, or has another shape than in the
+    first.
+    """
+    for number, state in enumerate(checkpoints):
+        for name in names:
+            wanted = tuple(checkpoints[0][name].shape)
+            found = tuple(state[name].shape) if name in state else "missing"
+            if found != wanted:
+                raise ValueError(
+                    f"checkpoint {number} is of another model than checkpoint 0: {shown(name)}, "
+                    f"there {wanted}, is {found}"
+                )
 
 
 def resumed(

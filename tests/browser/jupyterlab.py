@@ -27,7 +27,7 @@ from tests.browser.axe import off_the_page, violations
 from tests.lesson_kernel import ROOT
 from tests.notebook_files import WIDGET_VIEW
 
-# The first is Chromium without windows: it draws the same and takes a fifth less of processor.
+# The first is Chromium without windows: it draws the same and takes less of the processor.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = (
     "--disable-gpu",
