@@ -808,6 +808,9 @@ SUBTLE = {
         ),
     },
     "2.3": {"for a prefix of blanks": ("startswith(prefix)", "startswith(prefix.strip())")},
+    "2.4": {
+        "for a name without a dot": ('name.split(".")[0]', 'name[: name.find(".")]'),
+    },
     "3.3": {
         "for no rows": ("self.seen.amax(0)", "self.seen.amax(0) if len(rows) else rows.sum(0)")
     },

@@ -189,6 +189,29 @@ def test_a_name_has_the_kind_of_its_state():
     assert film.block("model.alias[0]") == film.block("model.head.weight")
 
 
+def test_a_name_that_is_in_no_module_has_the_kind_of_its_tensor():
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.Adam([*model.parameters(), torch.ones(1, requires_grad=True)])
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    named, kept = dict(model.named_parameters()), model.state_dict(keep_vars=True)
+    labelled = nn.Parameter(torch.ones(2).as_subclass(type("Labelled", (torch.Tensor,), {})))
+    film = MemoryMap(
+        optimizer=optimizer, named=named, kept=kept, labelled=labelled, saved=model.state_dict()
+    )
+    kinds = {name: one.kind for name, one in film.frames[0].names.items()}
+    assert {name for name, kind in kinds.items() if kind == "plain tensor"} == {
+        "optimizer.param_groups[0]['params'][2]",
+        "optimizer.state_dict()['state'][0]['exp_avg']",
+        "optimizer.state_dict()['state'][0]['exp_avg_sq']",
+        "optimizer.state_dict()['state'][1]['exp_avg']",
+        "optimizer.state_dict()['state'][1]['exp_avg_sq']",
+        "saved['weight']",
+        "saved['bias']",
+    }
+    assert set(kinds.values()) == {"plain tensor", "parameter"}
+
+
 # --- through time ---
 
 

@@ -147,6 +147,7 @@ def _odd_names() -> nn.Module:
 def _look_alikes() -> nn.Module:
     model = holding(encoder_norm=nn.LayerNorm(2), encoder=nn.Linear(2, 2), decoder=nn.Linear(2, 2))
     model.decoder.encoder = nn.Linear(2, 2)
+    model.encoders = nn.Parameter(torch.ones(2))  # `name.find(".")` is -1 here
     return _with(model, rescale=nn.Parameter(torch.ones(2)), scale=nn.Parameter(torch.ones(2)))
 
 

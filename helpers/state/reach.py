@@ -10,14 +10,22 @@ from typing import Any, NamedTuple
 
 import torch
 
-from helpers.state.objects import COLLECTIONS, brief, class_name, inside, type_name
+from helpers.state.objects import (
+    COLLECTIONS,
+    brief,
+    class_name,
+    inside,
+    is_parameter,
+    type_name,
+)
 from helpers.state.optimizers import Optimizers
 from helpers.state.walk import dotted, is_module, walk_with_paths
 
 
 class Name(NamedTuple):
     """One name of a tensor, as `model.layer1.weight` or `saved['layer1.weight']`. `kind` is one of
-    `walk.KINDS`: as a module has registered it, "plain tensor" anywhere else."""
+    `walk.KINDS`: in a module, as what it is registered there; anywhere else, what it is by itself,
+    "parameter" or "plain tensor"."""
 
     words: str
     kind: str
@@ -91,7 +99,7 @@ class _Entered:
             if is_module(value):
                 yield from self.registered(value, path)
             elif issubclass(type(value), torch.Tensor):
-                yield Name(path, "plain tensor", value)
+                yield Name(path, _kind_by_itself(value), value)
 
     def registered(self, module: torch.nn.Module, name: str) -> Iterator[Name]:
         """The tensors of a module and of those below it, and of those that it has in plain
@@ -107,13 +115,18 @@ class _Entered:
                     yield from self.registered(slot.value, dotted(path, slot.name))
 
 
+def _kind_by_itself(tensor: torch.Tensor) -> str:
+    """The kind of a tensor under a name that is in no module."""
+    return "parameter" if is_parameter(tensor) else "plain tensor"
+
+
 def _optimized(held: Optimizers, name: str) -> Iterator[Name]:
     """What an optimizer was given, and what it remembers of it, under its place in state_dict()."""
     numbers: dict[int, int] = {}
     for position, tensor in held.tensors(0):
         numbers.setdefault(id(tensor), len(numbers))
         if issubclass(type(tensor), torch.Tensor):
-            yield Name(f"{name}.{held.path(position)}", "plain tensor", tensor)
+            yield Name(f"{name}.{held.path(position)}", _kind_by_itself(tensor), tensor)
     for parameter, note, tensor in held.memory(0):
         place = numbers.get(id(parameter))
         yield Name(f"{name}.state_dict()['state'][{place}][{note!r}]", "plain tensor", tensor)

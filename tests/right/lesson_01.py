@@ -25,9 +25,26 @@ def by_parts(state_dict):
     return result
 
 
+def cloned(state_dict):
+    return {
+        key.removeprefix("encoder."): copy.deepcopy(value)
+        if not isinstance(value, torch.Tensor)
+        else value.detach().clone()
+        for key, value in state_dict.items()
+        if key.startswith("encoder.")
+    }
+
+
 def clones(model):
     return {
         key: value.clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+        for key, value in model.state_dict().items()
+    }
+
+
+def on_the_cpu(model):
+    return {
+        key: value.cpu().clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
         for key, value in model.state_dict().items()
     }
 
@@ -78,18 +95,25 @@ def without_keep_vars(model):
     return sum(one.nbytes for one in saved + [one for one in extra if torch.is_tensor(one)])
 
 
-def by_search(model, optimizer, name):
+def by_search(model, saved, name):
     wanted = model.get_parameter(name)
-    state = optimizer.state_dict()["state"]
-    for position, parameter in enumerate(optimizer.param_groups[0]["params"]):
+    positions = saved["param_groups"][0]["params"]
+    for position, parameter in zip(positions, model.parameters(), strict=True):
         if parameter is wanted:
-            return state[position]["exp_avg"].clone()
+            return saved["state"][position]["exp_avg"].clone()
 
 
-def by_names(model, optimizer, name):
+def by_names(model, saved, name):
     named = dict(model.named_parameters(remove_duplicate=False))
     positions = {parameter: at for at, parameter in enumerate(model.parameters())}
-    return optimizer.state_dict()["state"][positions[named[name]]]["exp_avg"]
+    return saved["state"][positions[named[name]]]["exp_avg"]
+
+
+def by_an_optimizer(model, saved, name):
+    """Another optimizer, which loads it, keeps it by the parameters themselves."""
+    other = torch.optim.Adam(model.parameters())
+    other.load_state_dict(copy.deepcopy(saved))
+    return other.state[model.get_parameter(name)]["exp_avg"]
 
 
 RIGHT = {
@@ -99,10 +123,11 @@ RIGHT = {
             k.replace("encoder.", "", 1): v for k, v in s.items() if k.startswith("encoder.")
         },
         by_parts,
+        cloned,
         Cutting(),
         partial(lambda n, s: {k[n:]: v for k, v in s.items() if k.split(".")[0] == "encoder"}, 8),
     ],
-    "1.2": [lambda model: copy.deepcopy(model).state_dict(), clones, through_a_file],
+    "1.2": [lambda model: copy.deepcopy(model).state_dict(), clones, on_the_cpu, through_a_file],
     "1.3": [
         scaled(
             SUPER,
@@ -134,5 +159,5 @@ RIGHT = {
         by_hash,
         without_keep_vars,
     ],
-    "1.5": [by_search, by_names, lambda m, o, name: o.state[m.get_parameter(name)]["exp_avg"]],
+    "1.5": [by_search, by_names, by_an_optimizer],
 }
