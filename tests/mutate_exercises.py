@@ -274,6 +274,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "line 8: 'missing ' becomes ''": "a message",
         "line 9: 'unexpected ' becomes ''": "a message",
         "line 12: 'another shape under ' becomes ''": "a message",
+        "line 10: backwards": "keys of one tensor have the same numbers",
     },
     "7.9": {
         "line 3: backwards": "each tensor is on its own",

@@ -565,9 +565,26 @@ def test_an_answer_that_does_not_end_is_stopped_and_told_at_which_call(key, answ
 def test_what_cannot_be_stopped_is_said_to_go_on(monkeypatch):
     monkeypatch.setattr(stopping, "SECONDS", 0.2)
     monkeypatch.setattr(stopping, "_GRACE", 0.2)
-    found = check("1.4", lambda model: time.sleep(0.8))
+    found = check("1.4", lambda model: time.sleep(2))
     assert "cannot be stopped" in found.found
-    time.sleep(0.8)
+    time.sleep(2)
+
+
+def test_who_waits_for_the_processor_has_more_time(monkeypatch):
+    """On a busy machine an answer takes longer by the clock and no more work."""
+    exercise = EXERCISES["1.4"]
+    assert check("1.4", exercise.reference).status == "right"  # what is asked is known now
+    waited, begin = [], time.process_time()
+    assert check("1.4", exercise.reference).status == "right"
+    seconds = 2 * (time.process_time() - begin) + 0.2
+    monkeypatch.setattr(stopping, "SECONDS", seconds)
+
+    def late(model):
+        if not waited:
+            waited.append(time.sleep(1.5 * seconds))
+        return exercise.reference(model)
+
+    assert check("1.4", late).status == "right"
 
 
 # What is left as it was.
@@ -843,7 +860,6 @@ SUBTLE = {
         ),
         "for a long run": ('"step": step', '"step": step % 256'),
     },
-    "6.2": {"for a number below zero": ("self.scale[name]", "self.scale[name].abs()")},
     "6.4": {"for what it leaves on the model": ("return", "model.loaded = state_dict; return")},
     "6.8": {
         "for a single row": (
@@ -899,6 +915,37 @@ SUBTLE = {
             "return whole.nan_to_num() if whole.is_floating_point() else whole",
         ),
     },
+    "6.1": {
+        "for layers that are kept until it trains again": (
+            "for layer in self.layers:",
+            'if self.training or not hasattr(self, "kept"):\n'
+            "            self.kept = [*self.layers]\n"
+            "        for layer in self.kept:",
+        ),
+    },
+    "6.2": {
+        "for a number below zero": ("self.scale[name]", "self.scale[name].abs()"),
+        "for scales that are kept until it trains again": (
+            "return self.body(x) * self.scale[name]",
+            'if self.training or not hasattr(self, "kept"):\n'
+            "            self.kept = dict(self.scale.items())\n"
+            "        return self.body(x) * self.kept[name]",
+        ),
+    },
+    "6.5": {
+        "for filters that are kept until it trains again": (
+            'filters = [getattr(self, f"filter_{i}") for i in range(self.count)]',
+            'if self.training or not hasattr(self, "kept"):\n'
+            '            self.kept = [getattr(self, f"filter_{i}") for i in range(self.count)]\n'
+            "        filters = self.kept",
+        ),
+        "for filters that are kept until it no longer trains": (
+            'filters = [getattr(self, f"filter_{i}") for i in range(self.count)]',
+            'if not self.training or not hasattr(self, "kept"):\n'
+            '            self.kept = [getattr(self, f"filter_{i}") for i in range(self.count)]\n'
+            "        filters = self.kept",
+        ),
+    },
 }
 
 
@@ -908,6 +955,15 @@ SUBTLE = {
 def test_an_answer_that_is_wrong_in_a_rare_case_is_wrong(key, words):
     verdict = examine(EXERCISES[key], edited(EXERCISES[key].reference, SUBTLE[key][words]))
     assert not verdict.right
+
+
+def test_memory_that_is_let_go_is_not_given_to_what_comes_after():
+    """A new tensor in the place of an old one would be taken for an alias of it."""
+    known, tensor = Known(), torch.ones(1000)
+    known.meet(tensor, "first")
+    tensor.data = torch.ones(2)
+    for _ in range(20):
+        assert known.meet(torch.ones(1000), "a new one") == "an object of its own"
 
 
 def test_the_menagerie_has_what_its_names_say():

@@ -46,7 +46,7 @@ FILLINGS = {
     "odd": ("x.y", "", "x", "0", "lambda"),
     "near": ("x_", "_x", "X", "x.y", "0", "w", "__x__"),
     "path": ("", "x", "y", "x.y", "y.x", "x.x.x", "training", ".x", "0", "children.__self__")
-    + (" x", "x.y.z.w"),
+    + (" x", "x.y.z.w", "x.", "y.x."),
     "prefix": ("", "net", "net.", "a.b.c.d.e.f.g.h.i"),
     "yes": ("True", "False"),
     "once": ("True", "True", "False"),
@@ -582,11 +582,14 @@ _EXACT = {torch.float64: 2 + 1e-12, torch.int64: 2**24 + 1}
 
 
 def changed(module: object, how: str = "") -> dict[str, torch.Tensor]:
-    """The state of `module` with other numbers; a key less, some more, another shape."""
-    state = {
-        key: torch.full_like(value, place + _EXACT.get(value.dtype, 2))
-        for place, (key, value) in enumerate(module.state_dict().items())
-    }
+    """The state of `module` with other numbers; a key less, some more, another shape.
+
+    Keys of one tensor have the same numbers, as in any state: which comes last plays no part."""
+    first, state = {}, {}
+    for place, (key, value) in enumerate(module.state_dict().items()):
+        memory = (value.data_ptr(), value.shape) if value.numel() else key
+        number = first.setdefault(memory, place) + _EXACT.get(value.dtype, 2)
+        state[key] = torch.full_like(value, number)
     keys = [*state] or ["x"]
     # Of a list torch takes the first number for a tensor that has one alone.
     alone = [key for key in state if not state[key].dim()]

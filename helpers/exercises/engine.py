@@ -110,7 +110,7 @@ def _facts_of(ask: Callable[[], Facts], surroundings: Surroundings) -> Facts:
 
 
 def examine(exercise: Exercise, answer: object) -> Verdict:
-    """The verdict on `answer`, in ten seconds and a little. `Unsolved`: it is still the stub."""
+    """The verdict on `answer`, in ten seconds of work. `Unsolved`: it is still the stub."""
     strange = _not_the_kind(exercise.reference, answer)
     if strange is not None:
         return strange

@@ -140,11 +140,14 @@ def _told(fact: str | Numbers | Raised | None) -> str:
 
 
 class Known:
-    """The objects that are known so far, each by its path: by identity, and by memory."""
+    """The objects that are known so far, each by its path: by identity, and by memory.
+
+    Both are held: what is let go is given to the next one, which would be taken for it."""
 
     def __init__(self) -> None:
         self._objects: dict[int, tuple[object, str, int]] = {}
         self._memory: dict[int, str] = {}
+        self._held: list[torch.UntypedStorage] = []
 
     def meet(self, value: object, path: str, among: str | None = None) -> str:
         """As what `value` is known; a new one is known as `path` from now on.
@@ -159,6 +162,7 @@ class Known:
             words = "the same object as" if place == memory else "with other memory the object of"
         if place:
             self._memory.setdefault(place, path)
+            self._held.append(value.untyped_storage())
         if other is None or among is not None and other.startswith(among):
             return "an object of its own"
         return f"{words} before" if other == path else f"{words} `{other}`"

@@ -101,7 +101,12 @@ _LOOK_AT_POSITIONS = {
     },
 }
 # Events that would give other numbers to a table that is saved, which nobody forbids.
-_NEW_NUMBERS = ("its numbers set", "load_state_dict(assign=True)", "saved and loaded at last")
+_NEW_NUMBERS = (
+    "its numbers set",
+    "load_state_dict(assign=True)",
+    "load_state_dict(assign=True) in eval mode",
+    "saved and loaded at last",
+)
 
 _POSITIONS = partial(
     living,

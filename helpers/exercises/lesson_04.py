@@ -408,7 +408,7 @@ _SEALED = partial(
     "Sealed",
     begins=("weight",),
     # It assigns, and the docstring says nothing of it.
-    free=("load_state_dict(assign=True)",),
+    free=("load_state_dict(assign=True)", "load_state_dict(assign=True) in eval mode"),
 )
 
 SEALED = Exercise(

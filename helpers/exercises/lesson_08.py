@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -46,10 +47,18 @@ def _under_two_names(model: nn.Module) -> nn.Module:
 
 
 def _parallel(model: nn.Module) -> nn.Module:
-    """`model` in the other wrapper, without the processes that its `__init__` asks for."""
+    """`model` in the other wrapper, without the processes that its `__init__` asks for, and that
+    the class asks for again where one is copied."""
     wrapper = object.__new__(nn.parallel.DistributedDataParallel)
     nn.Module.__init__(wrapper)
     wrapper.module = model
+
+    def copied(memo: dict) -> nn.Module:
+        other = memo[id(wrapper)] = _parallel(copy.deepcopy(wrapper.module, memo))
+        other.training = wrapper.training
+        return other
+
+    wrapper.__deepcopy__ = copied
     return wrapper
 
 

@@ -192,6 +192,14 @@ class Life:
         except Exception as error:
             return {**seen, "the call after it": Raised.of(error)}
 
+    def after_in_eval(self, line: str, given: tuple, free: Collection[str]) -> Facts:
+        """The same for a copy in eval mode, in which nothing but the line and the call happens."""
+        kept, self.module = self.module, copy.deepcopy(self.module).eval()
+        try:
+            return self.after(line, given, free)
+        finally:
+            self.module = kept
+
     def _facts(self, free: Collection[str], known: Known | None = None) -> Facts:
         return _facts_of(self.module, free, known, self.own)
 
@@ -224,12 +232,13 @@ class Life:
         inputs = [_like(self.module, value, how) for value in given]
         tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
         before = [(numbers(value), value.requires_grad) for value in tensors]
-        known = Known()
-        known.add(x=tensors, module=_face(self.module))
+        face = _face(self.module)
         self.module.zero_grad()
         with torch.set_grad_enabled(how != "alone"):
             result = self.module(*inputs)
             switched = torch.is_grad_enabled() != (how != "alone")
+        known = Known()
+        known.add(x=tensors, module=face)  # now: a call may give its tensors other memory
         seen = facts("result", result, known, free)
         seen["afterwards gradients are for the caller"] = "switched" if switched else "as before"
         if "memory" not in free:
@@ -281,6 +290,7 @@ EVENTS = {
     "saved and loaded as a part of a model": Life.reloaded_as_a_part,
     "load_state_dict(assign=True)": Life.assigned,
     "eval()": Life.in_eval,
+    "load_state_dict(assign=True) in eval mode": Life.assigned,
     "train()": Life.used,
     ".to(torch.float64)": Life.as_float64,
     "eval() and train()": Life.in_both_modes,
@@ -345,8 +355,10 @@ def living(
         if lines:
             yield f"`{words}`, copied once more", partial(case, "copy.deepcopy", 0)
         for line in lines:
-            ask = partial(life.after, line, calls[0] if calls else (), free)
-            yield f"`{words}`, after `{line}`", ask
+            given = calls[0] if calls else ()
+            in_eval = partial(life.after_in_eval, line, given, free)
+            yield f"`{words}`, after `{line}` in eval mode", in_eval
+            yield f"`{words}`, after `{line}`", partial(life.after, line, given, free)
         for event in LAST:
             yield from cases(event)
 

@@ -1,6 +1,8 @@
 """Foreign code in a room of its own: known settings, all as it was afterwards, and an end in time.
 
-The code runs in a thread. When its time is up, an exception is raised in that thread, between two
+The code runs in a thread. Its time is what the processor works for it; by the clock it has three
+times as much, since other programs may have the processor, and what only waits ends then. When its
+time is up, an exception is raised in that thread, between two
 steps of Python, again and again until the thread ends. What is not Python code cannot be stopped
 that way: a long computation, or a sleep, goes on to its own end, and so does what holds Python's
 lock meanwhile, which stops the kernel itself until it is done.
@@ -12,6 +14,7 @@ import contextvars
 import ctypes
 import random
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +25,8 @@ from torch import nn
 
 from helpers.state.torch_private import HOOKS_OF_ALL
 
-SECONDS = 10.0  # for one answer in all
+SECONDS = 10.0  # of work, for one answer in all
+BY_THE_CLOCK = 3  # times as long
 _GRACE = 2.0  # for a thread to end after it was told to
 
 
@@ -127,7 +131,8 @@ def _restored(kind: type, before: dict[str, object]) -> bool:
 def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
     """What `work()` returns or raises, run in a thread with gradients on and no modes of torch.
 
-    TimeUp: it did not end within `seconds`. A KeyboardInterrupt ends it, too, and passes."""
+    TimeUp: it did not end within `seconds` of work, or thrice that by the clock. A
+    KeyboardInterrupt ends it, too, and passes."""
     outcome: list[tuple[object, BaseException | None]] = []
 
     def run() -> None:
@@ -140,7 +145,7 @@ def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
     thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
     thread.start()
     try:
-        thread.join(SECONDS if seconds is None else seconds)
+        _await(thread, SECONDS if seconds is None else seconds)
     finally:
         alive = thread.is_alive()
         if alive:
@@ -151,6 +156,20 @@ def in_time(work: Callable[[], object], seconds: float | None = None) -> object:
     if error is not None:
         raise error
     return result
+
+
+def _await(thread: threading.Thread, seconds: float) -> None:
+    """Wait until `thread` has ended or its time is up. What this process works is its work: the
+    thread that asks waits."""
+    began, worked = time.monotonic(), time.process_time()
+    while thread.is_alive():
+        left = min(
+            seconds - (time.process_time() - worked),
+            BY_THE_CLOCK * seconds - (time.monotonic() - began),
+        )
+        if left <= 0:
+            return
+        thread.join(left)
 
 
 def _stop(thread: threading.Thread) -> None:

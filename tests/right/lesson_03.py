@@ -9,6 +9,14 @@ from tests.right import source
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 REGISTER = 'self.register_buffer("table", table, persistent=False)'
 CAT = "torch.cat([self.seen, rows.detach()])"
+# Ways to give the buffer other memory, and to let go of what it had.
+OTHER_MEMORY = (
+    f"self.seen.data = {CAT}",
+    f"self.seen.set_({CAT})",
+    "n = len(self.seen); "
+    "self.seen.resize_(n + len(rows), rows.shape[1]); "
+    "self.seen[n:] = rows.data",
+)
 LOW = "self.low = (1 - self.momentum) * self.low + self.momentum * seen.amin(0)"
 HIGH = "self.high = (1 - self.momentum) * self.high + self.momentum * seen.amax(0)"
 IN_TURN = """
@@ -68,6 +76,7 @@ RIGHT = {
     "3.3": [
         edited(Memory, (CAT, "torch.cat([self.seen, rows]).detach()")),
         edited(Memory, (CAT, "torch.vstack((self.seen, rows)).data"), (".amax(0)", ".max(0)[0]")),
+        *(edited(Memory, (f"self.seen = {CAT}", line)) for line in OTHER_MEMORY),
     ],
     "3.4": [
         source(IN_TURN, "Scaler"),

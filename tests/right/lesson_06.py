@@ -170,6 +170,9 @@ RIGHT = {
             ("torch.zeros(width)", "torch.zeros(width, dtype=torch.float64)"),
             ("self.total / self.count", "(self.total / self.count).to(x.dtype)"),
         ),
+        edited(
+            Average, ("torch.zeros(width)", "torch.zeros(1, width)"), ("sum(0)", "sum(0, True)")
+        ),
     ],
     "6.9": [
         edited(

@@ -113,9 +113,9 @@ class Module(Step3):
     def get_submodule(self, target):
         if target == "":
             return self
-        first, _, rest = target.partition(".")
-        if self._modules.get(first) is None:
-            raise AttributeError(first)
+        first, dot, rest = target.partition(".")
+        if self._modules.get(first) is None or dot and not rest:
+            raise AttributeError(target)
         return self._modules[first].get_submodule(rest)
 """,
     "7.6": """class Module(Values):
@@ -260,7 +260,12 @@ MORE = {
     "7.8": [
         edited(
             Given8, ("with torch.no_grad():", "if True:"), ("own[key].copy_", "own[key].data.copy_")
-        )
+        ),
+        # Of two keys of one tensor either may come last.
+        edited(Given8, ("filter(state_dict.__contains__, own)", "own.keys() & state_dict.keys()")),
+        edited(
+            Given8, ("filter(state_dict.__contains__, own)", "[*state_dict.keys() & own][::-1]")
+        ),
     ],
     "7.9": [edited(Given9, ("fn(parameter.data)", "fn(parameter).detach()"))],
 }
