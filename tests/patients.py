@@ -393,10 +393,24 @@ def adam(*modules: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam([one for module in modules for one in module.parameters()])
 
 
+class Forgetful(nn.Module):
+    def __init__(self):
+        self.width = 2
+
+
 def stepped(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     optimizer.zero_grad()
+
+
+def in_two_optimizers(second_from: int, kind: type = torch.optim.SGD) -> tuple:
+    """Four layers, of which one optimizer has the first three, and both have stepped."""
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
+    both = [kind(some.parameters(), lr=0.5) for some in (model[:3], model[second_from:])]
+    for optimizer in both:
+        stepped(model, optimizer)
+    return model, *both
 
 
 def quietly(call: Callable, *given) -> object:
@@ -910,6 +924,11 @@ PATIENTS = {
         {("part-of-itself", "me")},
         lambda: in_itself(object.__setattr__),
     ),
+    "a class that does not call super": Patient(
+        lambda: made(layer=nn.Linear(2, 2), odd=Forgetful()),
+        {("no-super", "odd")},
+        lambda: made(layer=nn.Linear(2, 2), odd=nn.Linear(2, 2)),
+    ),
     "a dataclass": Patient(
         dataclass_module,
         {("unhashable-module", "")},
@@ -1059,6 +1078,11 @@ PATIENTS = {
         lambda: (model := nn.Linear(2, 2, bias=False), quietly(sgd, model.weight, model.weight)),
         {("optimizer-twice", "weight")},
         lambda: (model := nn.Linear(2, 2, bias=False), sgd(model.weight)),
+    ),
+    "two layers in two optimizers": Patient(
+        lambda: in_two_optimizers(second_from=1),
+        {("optimizer-twice", f"{n}.{name}") for n in (1, 2) for name in ("weight", "bias")},
+        lambda: in_two_optimizers(second_from=3),
     ),
     "a model moved after a step": Patient(
         lambda: moved_after_a_step(along=False),

@@ -38,6 +38,7 @@ from tests.patients import (
     buffered,
     called,
     gan,
+    in_two_optimizers,
     made,
     parameter,
     put,
@@ -408,6 +409,14 @@ SYMPTOMS = {
     "mixed-device": is_on_several_devices,
     "mixed-dtype": lambda ward: len({one.dtype for one in everything(ward.model)}) > 1,
     "part-of-itself": does_not_end,
+    "no-super": lambda ward: all(
+        raises(AttributeError)(call)
+        for call in (
+            ward.model.state_dict,
+            lambda: list(ward.model.parameters()),
+            lambda: ward.model.to("cpu"),
+        )
+    ),
     "unhashable-module": lambda ward: raises(TypeError)(lambda: list(ward.model.parameters())),
     "optimizer-misses": is_missed,
     "optimizer-stale": holds_strangers,
@@ -418,8 +427,8 @@ SYMPTOMS = {
 
 # --- the cure: the printed line, applied ---
 
-# What these three print belongs into the body of a class: see the tests below.
-OF_A_CLASS = {"class-attribute", "default-argument", "own-rules"}
+# What these four print belongs into the body of a class: see the tests below.
+OF_A_CLASS = {"class-attribute", "default-argument", "own-rules", "no-super"}
 of_an_instance = pytest.mark.parametrize(
     ("name", "code", "path"),
     [
@@ -634,6 +643,95 @@ def test_torch_calls_none_of_these_methods_of_a_part_when_the_whole_moves(method
         pytest.skip("no GPU")
     getattr(model, method)(*arguments)
     assert ran == []
+
+
+def test_a_class_that_does_not_call_super_has_its_containers_by_the_line_that_is_printed():
+    line = cure_of("a class that does not call super", "no-super")
+    assert line.endswith("first in __init__ of the class Forgetful")
+
+    def init(self):
+        written(line.replace("super()", "super(kind, self)"), kind=healed, self=self)
+        self.width = 2
+
+    healed = type("Healed", (nn.Module,), {"__init__": init})
+    assert list(made(layer=nn.Linear(2, 2), odd=healed()).state_dict()) == [
+        "layer.weight",
+        "layer.bias",
+    ]
+
+
+def test_all_lines_for_what_two_optimizers_hold_leave_each_parameter_in_one_and_their_memory():
+    model, *optimizers = in_two_optimizers(second_from=1, kind=torch.optim.Adam)
+    for found in audit(model, *optimizers):
+        written(found.fix, model=model, optimizers=optimizers)
+    assert audit(model, *optimizers) == []
+    held = [ids(one.param_groups[0]["params"]) for one in optimizers]
+    assert held[0] | held[1] == ids(model.parameters()) and not held[0] & held[1]
+    for one in optimizers:
+        stepped(model, one)
+        assert len(one.state_dict()["state"]) == len(one.param_groups[0]["params"])
+
+
+def test_an_optimizer_that_is_given_twice_or_in_a_wrapper_too_is_read_once():
+    class Wrapper:
+        def __init__(self, optimizer):
+            self.optimizer = optimizer
+
+        @property
+        def param_groups(self):
+            return self.optimizer.param_groups
+
+    model = nn.Linear(2, 2)
+    optimizer = adam(model)
+    assert audit(model, optimizer, optimizer) == audit(model, Wrapper(optimizer), optimizer) == []
+
+
+def test_an_optimizer_that_keeps_more_lists_is_to_be_made_anew():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    both = torch.optim.LBFGS(model.parameters()), torch.optim.LBFGS(model[1].parameters())
+    (line,) = {one.fix for one in audit(model, *both)}
+    assert line.startswith("optimizers[1] = type(optimizers[1])(part.parameters(), lr=...)")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_added_to_an_optimizer_with_names_has_names(whole):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    try:
+        optimizer = torch.optim.Adam((model[0] if whole else model).named_parameters())
+    except TypeError:
+        pytest.skip("this torch takes no names")
+    if not whole:
+        model[1].weight = nn.Parameter(torch.ones(2, 2))
+    for found in audit(model, optimizer):
+        if found.code == "optimizer-misses":
+            line = found.fix.partition("a part that was frozen: ")[2].partition("; ")[0]
+            written(line or found.fix.partition("  #")[0], model=model, optimizer=optimizer)
+    assert "optimizer-misses" not in {one.code for one in audit(model, optimizer)}
+    for group in optimizer.param_groups:
+        assert len(group["param_names"]) == len(group["params"])
+    assert optimizer.param_groups[-1]["param_names"][0] == "1.weight"
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_with_a_scheduler_the_line_says_that_it_is_to_be_made_anew(late):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    optimizer = adam(model[0] if late else model)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
+    if not late:
+        model[1].weight = nn.Parameter(torch.ones(2, 2))
+    fixes = [one.fix for one in audit(model, optimizer) if one.code == "optimizer-misses"]
+    assert fixes and all("make its scheduler anew" in fix for fix in fixes)
+
+
+def test_a_transposed_tie_is_no_tie():
+    """In one memory, with as many numbers in another order: tied, it would compute otherwise."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = nn.Parameter(model[0].weight.t())
+    (found,) = audit(model)
+    assert found.code == "shared-memory" and "to tie them" not in found.fix
+    model[1].weight = nn.Parameter(model[0].weight.detach())
+    (found,) = audit(model)
+    assert "to tie them" in found.fix
 
 
 # --- the cure that the comment of a line gives for the other case ---

@@ -19,6 +19,7 @@ from helpers.state.torch_private import without_torch_function
 
 # In the order in which the findings of one attribute stand.
 _RULES = (
+    audit_modules.not_initialized,
     audit_modules.part_of_itself,
     audit_modules.unhashable_module,
     audit_registered.tied_parameter,

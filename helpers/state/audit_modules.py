@@ -11,8 +11,16 @@ from helpers.state.class_rules import MOVING, ClassAttribute, hiding
 from helpers.state.code_lines import class_of_container, numbered, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Inside, Record
-from helpers.state.objects import class_name, clip, is_parameter, text, type_name
+from helpers.state.objects import (
+    class_name,
+    clip,
+    from_torch,
+    is_parameter,
+    text,
+    type_name,
+)
 from helpers.state.places import Place
+from helpers.state.torch_private import CONTAINERS
 from helpers.state.walk import is_module, transient_names
 
 
@@ -25,6 +33,19 @@ def part_of_itself(model: Holders) -> Iterator[Symptom]:
     for node, name in model.cycles:
         line = f"object.__setattr__(self, {name!r}, module)  # in place of {reading(name)} = module"
         yield Symptom(Place(node, name), message, f"{line}: a plain attribute is not walked")
+
+
+@rule("no-super", "error", "module")
+def not_initialized(model: Holders) -> Iterator[Symptom]:
+    for record in model.records:
+        lacking = [name for name in CONTAINERS if name not in record.part.own]
+        if lacking and not from_torch(record.kind):
+            message = (
+                f"has no {lacking[0]}, so nn.Module.__init__ has not run in it: state_dict(), "
+                "parameters() and .to() raise AttributeError, of a model around it as well"
+            )
+            line = f"super().__init__()  # first in __init__ of the class {class_name(record.kind)}"
+            yield Symptom(model.place_of(record), message, line)
 
 
 @rule("unhashable-module", "error", "module")

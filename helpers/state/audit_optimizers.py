@@ -16,6 +16,9 @@ from helpers.state.optimizers import Optimizers, Position, steps_as_torch_does
 from helpers.state.places import Place
 
 _SHORT = (torch.float16, torch.bfloat16)
+# Options of a group: the names of its Parameters, if it was given names, and what a scheduler
+# writes there.
+NAMES, INITIAL_RATE = "param_names", "initial_lr"
 
 
 class Training:
@@ -135,15 +138,25 @@ def _added(training: Training, one: Registered) -> str:
     # It steps on its first group alone.
     if issubclass(optimizers.read[number].kind, torch.optim.LBFGS):
         return _made_anew(optimizers, number)
-    group = f"{{'params': [model.get_parameter({training.model.path(one.place)!r})]}}"
-    line = f"{optimizers.name(number)}.add_param_group({group})"
+    path = training.model.path(one.place)
+    given = f"model.get_parameter({path!r})"
+    if optimizers.groups_have(number, NAMES):  # then it takes names alone
+        given = f"({path!r}, {given})"
+    line = f"{optimizers.name(number)}.add_param_group({{'params': [{given}]}})"
+    notes = _of_a_scheduler(optimizers, number)
     if not training.has_neighbours(one):
         other = _with_its_own(optimizers)
-        return f"{line}  # if it replaced one there; if another optimizer trains it: {other}"
-    if len(numbers) > 1:
+        notes = [f"if it replaced one there; if another optimizer trains it: {other}", *notes]
+    elif len(numbers) > 1:
         others = ", ".join(map(optimizers.name, sorted(numbers - {number})))
-        return f"{line}  # or, if that is to train it, to {others}"
-    return line
+        notes = [f"or, if that is to train it, to {others}", *notes]
+    return line + (f"  # {'; '.join(notes)}" if notes else "")
+
+
+def _of_a_scheduler(optimizers: Optimizers, number: int) -> list[str]:
+    """What is to be done about the scheduler that an optimizer has, in words; nothing for none."""
+    has_one = optimizers.groups_have(number, INITIAL_RATE)
+    return ["then make its scheduler anew: it counts on the groups there were"] if has_one else []
 
 
 def _with_its_own(optimizers: Optimizers) -> str:
@@ -201,9 +214,13 @@ def _taken_in(training: Training, place: Place, missed: list[Registered]) -> str
     takes = len(kinds) == 1 and all(_takes(kinds[0], one.tensor) for one in missed)
     if not takes or issubclass(kinds[0], torch.optim.LBFGS):
         return ""
-    part = f"model.get_submodule({training.model.path(place)!r}).parameters()"
+    path = training.model.path(place)
+    part = f"model.get_submodule({path!r}).parameters()"
+    if optimizers.groups_have(0, NAMES):  # then it takes names alone
+        part = f"model.get_submodule({path!r}).named_parameters(prefix={path!r})"
     line = f"{optimizers.names()}.add_param_group({{'params': {part}}})"
-    return f"if this one is to, as of a part that was frozen: {line}; "
+    scheduler = "".join(f", and {one}" for one in _of_a_scheduler(optimizers, 0))
+    return f"if this one is to, as of a part that was frozen: {line}{scheduler}; "
 
 
 @rule("optimizer-stale", "error", "plain tensor")
@@ -264,8 +281,23 @@ def held_twice(training: Training) -> Iterator[Symptom]:
             message = (
                 f"{len(positions)} times in the optimizers, and stepped on each time: {places}"
             )
-            fix = f"del {optimizers.line(positions[-1])}  # or another of them"
-            yield Symptom(one.place, message, fix)
+            yield Symptom(one.place, message, _held_once(training, one, positions))
+
+
+def _held_once(training: Training, one: Registered, positions: list[Position]) -> str:
+    """The line that leaves a Parameter in one of its places, and the others as they are. It names
+    no position: an earlier line may have moved all that come after."""
+    optimizers, first, last = training.optimizers, positions[0], positions[-1]
+    holder = optimizers.name(last.optimizer)
+    group = f"{holder}.param_groups[{last.group}]"
+    if _keeps_more_lists(optimizers, last.optimizer):
+        return f"{_made_anew(optimizers, last.optimizer)}, with each Parameter once"
+    if (first.optimizer, first.group) == (last.optimizer, last.group):
+        return f"{group}['params'] = list(dict.fromkeys({group}['params']))"
+    parameter = f"model.get_parameter({training.model.path(one.place)!r})"
+    rest = f"[one for one in {group}['params'] if one is not {parameter}]"
+    memory = "" if first.optimizer == last.optimizer else f"{holder}.state.pop({parameter}, None)"
+    return f"{group}['params'] = {rest}" + (f"; {memory}" if memory else "")
 
 
 class Misfit(NamedTuple):
@@ -274,6 +306,12 @@ class Misfit(NamedTuple):
     parameter: Registered
     name: str
     memory: Facts
+
+
+def _keeps_more_lists(optimizers: Optimizers, number: int) -> bool:
+    """Does an optimizer keep a list beside that of its Parameters, which is to fit it?"""
+    named = optimizers.groups_have(number, NAMES)
+    return named or issubclass(optimizers.read[number].kind, torch.optim.LBFGS)
 
 
 @rule("optimizer-state", "error", "parameter")

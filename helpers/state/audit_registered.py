@@ -11,7 +11,7 @@ from torch import nn
 from helpers.state.code_lines import assign, forget, own_memory, own_numbers, reading
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import AGAIN, Holders, Record, Registered, in_each_storage
-from helpers.state.memory import Span, apart, overlap
+from helpers.state.memory import Span, apart, laid_out_alike, overlap
 from helpers.state.objects import (
     META,
     bytes_in_words,
@@ -191,7 +191,7 @@ def _sharing(
         f"load or a step does, changes both; {move_that_parts(one.tensor)} parts them"
     )
     line = _own_memory(one)
-    same_numbers = span == its_span and facts(one.tensor).shape == facts(other.tensor).shape
+    same_numbers = span == its_span and laid_out_alike(one.tensor, other.tensor)
     if one.is_parameter and other.is_parameter and same_numbers:
         if facts(one.tensor).requires_grad and facts(other.tensor).requires_grad:
             message += (

@@ -46,6 +46,16 @@ class Span(NamedTuple):
         return self.size > self.reach
 
 
+def laid_out_alike(tensor: torch.Tensor, other: torch.Tensor) -> bool:
+    """Do two tensors of one memory show each number of it in the same place? A transposed one
+    does not, even where it is square."""
+    shape = shape_of(tensor)
+    if shape != shape_of(other):
+        return False
+    strides = zip(shape, stride_of(tensor), stride_of(other), strict=True)
+    return all(one == two for count, one, two in strides if count > 1)
+
+
 def span_of(tensor: torch.Tensor) -> Span | None:
     """The `Span` of a tensor; None if it has no element, or no memory of its own to speak of: a
     sparse tensor, a wrapper subclass that refuses."""

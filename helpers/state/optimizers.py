@@ -40,12 +40,17 @@ class Read(NamedTuple):
 
 
 class Optimizers:
-    """The optimizers that `audit` was given, read and not run. None among them is left out.
+    """The optimizers that `audit` was given, read and not run. None among them is left out, and so
+    is one that was given before, as by itself and in a wrapper.
 
     Raises TypeError for what has no `param_groups`, neither in it nor in what it wraps."""
 
     def __init__(self, given: tuple) -> None:
-        self.read = [_with_groups(one, at) for at, one in enumerate(given) if one is not None]
+        self.read: list[Read] = []
+        for at, one in enumerate(given):
+            read = None if one is None else _with_groups(one, at)
+            if read and not any(read.own is other.own for other in self.read):
+                self.read.append(read)
         self.held: dict[int, list[Position]] = {}  # id of a tensor -> its positions
         for number in range(len(self.read)):
             for position, tensor in self.tensors(number):
@@ -69,6 +74,11 @@ class Optimizers:
     def line(self, position: Position) -> str:
         place = f"param_groups[{position.group}]['params'][{position.index}]"
         return f"{self.name(position.optimizer)}.{place}"
+
+    def groups_have(self, number: int, option: str) -> bool:
+        """Has a group of an optimizer this option, as "param_names" or "initial_lr"?"""
+        groups = list.__iter__(self.read[number].own["param_groups"])
+        return any(issubclass(type(one), dict) and dict.get(one, option) for one in groups)
 
     def memory(self, number: int) -> Iterator[tuple[torch.Tensor, str, torch.Tensor]]:
         """(parameter, name, tensor) for what an optimizer remembers of each number of a parameter.
