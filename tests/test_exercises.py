@@ -3,6 +3,7 @@ likes, and nothing is left changed.
 """
 
 import ast
+import functools
 import random
 import re
 import textwrap
@@ -832,6 +833,10 @@ SUBTLE = {
         "for no rows": ("self.seen.amax(0)", "self.seen.amax(0) if len(rows) else rows.sum(0)")
     },
     "3.5": {
+        "for a norm that stands at two places": (
+            "module.eval()",
+            "module.eval()\n        else:\n            module.train()",
+        ),
         "for the class": ("module.eval()", "type(module).training = False; del module.training"),
     },
     "4.3": {
@@ -841,6 +846,7 @@ SUBTLE = {
         ),
     },
     "4.4": {
+        "for an `x` of another dtype": ("self.weight * x", "(self.weight * x).to(x.dtype)"),
         "for a name that is not there": (
             "super().__delattr__(name)",
             "hasattr(self, name) and super().__delattr__(name)",
@@ -906,6 +912,7 @@ SUBTLE = {
         ),
     },
     "8.3": {
+        "for flags": ("return whole", "return whole * 1"),
         "for a length of one": (
             "return whole",
             "return whole.squeeze(0) if whole.dim() > 2 else whole",
@@ -946,6 +953,15 @@ SUBTLE = {
             "        filters = self.kept",
         ),
     },
+    "5.4": {"for an `x` of another dtype": ("x * self.gain", "x * self.gain.to(x.dtype)")},
+    "7.4": {
+        "for the order of two complaints": (
+            "if not (param is None or isinstance(param, nn.Parameter)):",
+            'if getattr(param, "grad_fn", None) is not None:\n'
+            "            raise ValueError(name)\n"
+            "        if not (param is None or isinstance(param, nn.Parameter)):",
+        ),
+    },
 }
 
 
@@ -955,6 +971,12 @@ SUBTLE = {
 def test_an_answer_that_is_wrong_in_a_rare_case_is_wrong(key, words):
     verdict = examine(EXERCISES[key], edited(EXERCISES[key].reference, SUBTLE[key][words]))
     assert not verdict.right
+
+
+@pytest.mark.parametrize("key", ["1.4", "2.1", "3.5"])
+def test_what_was_found_once_is_not_right_for_good(key):
+    """A function that remembers what it found of a model does not see how it changes."""
+    assert not examine(EXERCISES[key], functools.lru_cache(EXERCISES[key].reference)).right
 
 
 def test_memory_that_is_let_go_is_not_given_to_what_comes_after():

@@ -192,6 +192,8 @@ FIRST = {
     + [("m.training = False", "m.register_parameter('x', result)", "m.x = result")]
     + [("m.register_parameter('x', 0)", "m.register_buffer('x', False)")]
     + [("second.half = 3", "second.register_buffer('half', buffer)")]
+    # A tensor with a history is refused for its kind before it is for its history.
+    + [("m.register_parameter('x', other * 2)", "m.register_parameter('', other * 2)")]
     + [("second.half = 3", "second.register_parameter('half', parameter)")]
     + [("(parameter * 3).sum().backward()", "m.x = parameter", "[m.x.grad]")],
     5: [("m.add_module('x', kin)", "m.add_module('y', foreign)"), ("m.add_module('a b/c', child)",)]

@@ -33,7 +33,7 @@ def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         stem = nn.Linear(2, 2)
         model = holding(stem=stem, encoder=encoder, encoder_norm=nn.LayerNorm(2), encoder2=stem)
         model.decoder = holding(encoder=nn.Linear(2, 2), encoders=nn.Linear(2, 2))
-        model.Encoder = nn.Linear(2, 2)
+        model.Encoder = nn.Linear(2, 3)
         state = model.state_dict()
         if words == "tied weights":  # one object under both keys, as `keep_vars=True` gives it
             state["encoder.head.weight"] = state["encoder.embed.weight"]
@@ -62,6 +62,10 @@ ENCODER_STATE = Exercise(
         startswith(prefix) → startswith("encoder")
     - in-the-middle: `decoder.encoder.weight` has `encoder.` in its middle. It has to start with it.
         key[len(prefix) :] → key.replace(prefix, "")
+        key.startswith(prefix) → prefix in key
+    - split-in-the-middle: `decoder.encoder.weight` has `encoder.` in its middle. A key has to start
+      with it.
+        key[len(prefix) :] → key.split(prefix, 1)[1]
         key.startswith(prefix) → prefix in key
     - any-case: Names stay as they are: `Encoder` is not `encoder`.
         key.startswith(prefix) → key.lower().startswith(prefix)

@@ -275,7 +275,8 @@ NAMES_BY_POSITION = Exercise(
         return dict(enumerate(names.get(one) for one in optimizer.state))
     - last-name: The name is the one that `model.named_parameters()` gives: the first.
         named_parameters() → named_parameters(remove_duplicate=False)
-    - foreign: An optimizer may hold tensors of no model. Their name is `None`: `names.get(...)`.
+    - foreign: Each position has an entry. An optimizer may hold tensors of no model: their name is
+      `None`, as `names.get(...)` gives it.
         enumerate(held)} → enumerate(held) if id(parameter) in names}
     - inverted: The position is the key, and the name is the value.
         position: names.get(id(parameter)) → names.get(id(parameter)): position

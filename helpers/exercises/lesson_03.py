@@ -95,6 +95,9 @@ def _lacking(module: nn.Module) -> list[str]:
 _LOOK_AT_POSITIONS = {
     "the missing keys of a model that holds it, after a load of nothing": _lacking,
     "module.load_state_dict({})": lambda module: str(module.load_state_dict({})),
+    'module.load_state_dict({"tables": ...})': lambda module: str(
+        module.load_state_dict({"tables": torch.zeros(1)})
+    ),
     **{
         f"module(torch.ones(steps, width, dtype={dtype}))": partial(_of_dtype, dtype)
         for dtype in (torch.float16, torch.float64, torch.int64)
@@ -114,6 +117,7 @@ _POSITIONS = partial(
     begins=("table",),
     look=_LOOK_AT_POSITIONS,
     beside=lambda kind: kind(2, 6),
+    lines=("module.half(); module.float()",),
     free=("keys", *_NEW_NUMBERS),
 )
 
@@ -197,6 +201,7 @@ MEMORY = Exercise(
         _MEMORY(2, calls=((_ROWS[:2],), (_ROWS[2:3],), (_ROWS[3:],))),
         _MEMORY(2, calls=((_ROWS[2:3],), (_ROWS[:2],)), look=_NO_ROWS),
         _MEMORY(1, calls=((_ROWS[:2, :1],), (_ROWS[2:3, :1].repeat(2000, 1),))),
+        _MEMORY(2, calls=((_ROWS[:2] / 4,), (torch.tensor([[1, -9]]),)), free=('.to("meta")',)),
     ),
     """
     `Memory(width)` keeps every row in the buffer `seen`, which moves, is not saved and has no graph
@@ -214,7 +219,8 @@ MEMORY = Exercise(
         , persistent=False →
     - saved: A fresh model cannot load rows that it has no room for: `persistent=False`.
         , persistent=False →
-    - saved-later: `register_buffer` in `forward` registers anew, as persistent. Assign to the name.
+    - saved-later: The buffer was registered anew, as persistent: so do `register_buffer` and
+      `nn.Buffer`. Assign a plain tensor to the name.
         self.seen = torch.cat( → self.register_buffer("seen", torch.cat(
         rows.detach()]) → rows.detach()]))
     - new-first: The rows stand in the order in which they came.
@@ -318,7 +324,8 @@ SCALER = Exercise(
         (self.high - self.low) → (self.high - self.low).clamp_min(1e-5)
     - momentum-fixed: Use the `momentum` that was given.
         = momentum → = 0.1
-    - holds-the-graph: What is remembered carries the history of `x`. Take `x.detach()`.
+    - holds-the-graph: The extremes carry the history of `x`, into what is remembered or into the
+      result. Take them from `x.detach()`.
         x.detach() → x
     - gradient-lost: The result has lost its gradient. Only the update is cut off.
         return (x - → return (x.detach() -
@@ -357,6 +364,8 @@ def _with_norms() -> Iterator[tuple[str, nn.Module]]:
     alike = nn.BatchNorm2d(3, momentum=None)
     yield "a frozen norm, and one that averages all batches", nn.Sequential(frozen, alike)
     yield "a norm of a class made from `BatchNorm1d`", nn.Sequential(_OwnNorm(3), nn.Dropout())
+    shared = nn.BatchNorm1d(3)
+    yield "a norm that stands at two places", nn.Sequential(shared, holding(norm=shared))
 
 
 def _batch_for(norm: nn.Module, words: str) -> torch.Tensor:
@@ -367,7 +376,8 @@ def _batch_for(norm: nn.Module, words: str) -> torch.Tensor:
 
 
 def _after_batches(answer: Callable, model: nn.Module) -> Facts:
-    """What each batch norm does with two batches, each on its own, and the modes of all others.
+    """What each batch norm does with two batches, each on its own, and the modes of all others;
+    and, once the model is in training mode again, the modes after a second call.
 
     Between the two an optimizer's step changes the parameters."""
     known = Known()
@@ -386,7 +396,14 @@ def _after_batches(answer: Callable, model: nn.Module) -> Facts:
     seen["the parameters of `model` are"] = listed(name for name, _ in model.named_parameters())
     seen["the buffers of `model` are"] = listed(name for name, _ in model.named_buffers())
     seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "grad"))
-    return seen | facts("model", tensors_of(model), known, free=("grad",))
+    seen |= facts("model", tensors_of(model), known, free=("grad",))
+    solved(answer(model.train()))
+    for name, part in model.named_modules():
+        path = f"model.{name}" if name else "model"
+        seen[f"after `model.train()` and a second call the training mode of `{path}` is"] = (
+            plain_text(part.training)
+        )
+    return seen
 
 
 def _after_a_batch(words: str, model: nn.Module, norms: list[nn.Module]) -> Facts:

@@ -181,6 +181,7 @@ def _builds() -> Iterator[tuple[str, Callable[[], nn.Module]]]:
     yield "a layer that gets another class afterwards", _parametrized
     for error in (Refusal("no such model"), Stop(), RuntimeError("no memory"), KeyError("width")):
         yield f"a `build` that raises `{type(error).__name__}`", partial(_raising, error)
+    yield "a linear layer, after a `build` that has raised", lambda: nn.Linear(2, 1)
 
 
 @contextmanager
@@ -257,7 +258,8 @@ REGISTERED = Exercise(
         named = lambda one: one.named_parameters(recurse=False)
         parts = [(type(one).__name__, *item) for one in build().modules() for item in named(one)]
         return [(kind, name, tuple(value.shape)) for kind, name, value in parts]
-    - no-repeats: Each registration is in the list: the same name once more, and what is frozen.
+    - no-repeats: Each registration is in the list: the same name once more, what is frozen, and
+      what comes by `register_parameter`.
         return log → return list(dict.fromkeys(log))
     - replaced: The model is another one than `build` makes alone. A hook that only notes returns
       `None`, and changes nothing.
@@ -337,7 +339,9 @@ FOUND = Exercise(
             "module.mean = nn.Buffer(torch.ones(3), persistent=False)",
             "module.mean = nn.Linear(1, 1)",
             "module.mean = nn.Parameter(torch.ones(3))",
-            "module.__class__ = type('Marked', (type(module),), {})",
+            "module.__class__ = type('Marked', (type(module),), {'size': property(id)})",
+            "module.size = 3",
+            "module.gain = (module.scale * 2).as_subclass(nn.Parameter)",
             "module.scale = 3.0",
             "module.act = None",
             "setattr(module, 'a.b', nn.Parameter(torch.ones(1)))",
@@ -415,7 +419,7 @@ SEALED = Exercise(
     "4.4",
     Sealed,
     in_turn(
-        _SEALED(2, calls=((torch.tensor([1.0, -2.0]),),)),
+        _SEALED(2, calls=((torch.tensor([1.0, -2.0]),), (torch.tensor([1, 2]),))),
         _SEALED(
             3,
             calls=((torch.arange(3.0),), (torch.ones(2, 3),)),
@@ -463,7 +467,7 @@ SEALED = Exercise(
         if name == "weight" and name in self._parameters: → if False:
     - ignored: The assignment did nothing, and said nothing. It has to raise an `AttributeError`.
         raise AttributeError("weight is not to be replaced") → return
-    - parameters-only: Refuse it whatever the value is: a tensor and `None`, too.
+    - parameters-only: Whatever the value is, a tensor and `None` too, it is an `AttributeError`.
         in self._parameters: → in self._parameters and isinstance(value, nn.Parameter):
     - too-late: An error was raised, and `weight` is another. Refuse before anything is done.
         name in self._parameters: → [name in self._parameters, super().__setattr__(name, value)][0]:

@@ -121,6 +121,8 @@ _NEARLY = [
     ("_orig_modules.weight",),
     ("body._orig_mod.weight", "head.weight"),
     ("model.weight", "model.bias"),
+    ("module",),
+    ("module", "_orig_mod"),
 ]
 
 
@@ -369,7 +371,7 @@ GAIN = Exercise(
     Gain,
     in_turn(
         living("Gain", 2, calls=((torch.tensor([[3.0, 4.0], [5.0, 1.0]]),),), begins=("gain",)),
-        living("Gain", 3, calls=((torch.tensor([3.0, 4.0, 5.0]),),), begins=("gain",)),
+        living("Gain", 3, calls=((torch.tensor([3, 4, 5]),),), begins=("gain",)),
         _files,
     ),
     """
@@ -544,7 +546,7 @@ def _resumed(answer: tuple[Callable, Callable], kind: str, steps: int) -> Facts:
     save, resume = answer
     whole = _train(_new_run(kind, 0), steps + 3)
     with tempfile.TemporaryDirectory() as folder:
-        path, moved = Path(folder) / "checkpoint.pt", Path(folder) / "moved.pt"
+        path, moved = Path(folder) / "run.1", Path(folder) / "moved.pt"
         save(path, *_new_run(kind, 1), 9)  # which the next one overwrites
         run, known = _new_run(kind, 0), Known()
         _train(run, steps)
@@ -633,7 +635,8 @@ CHECKPOINT = Exercise(
         return saved["step"] → return 0
     - model-lost: The model is not where it was: parameters or buffers have other numbers.
         model.load_state_dict(saved["model"]) →
-    - rate-alone: A loop may change other options of a group than the learning rate. Load them all.
+    - rate-alone: A loop may change any option of a group, the learning rate and others. Bring all
+      of them back.
         optimizer.load_state_dict(saved["optimizer"]) → saved["optimizer"]["param_groups"] = [ \
 {**now, "lr": old["lr"]} for now, old in zip(optimizer.state_dict()["param_groups"], \
 saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer"])
@@ -642,9 +645,11 @@ saved["optimizer"]["param_groups"])]; optimizer.load_state_dict(saved["optimizer
 optimizer.state or optimizer.load_state_dict(saved["optimizer"])
     - optimizer-lost: The optimizer has forgotten its moments and its learning rate.
         optimizer.load_state_dict(saved["optimizer"]) →
-    - generator-lost: The batches are others: the generator has `get_state()` and `set_state(...)`.
+    - generator-lost: The batches are others. The generator has `get_state()` and `set_state(...)`,
+      and neither of the two functions is to draw from it.
         generator.set_state(saved["generator"]) →
-    - random-lost: Dropout draws other numbers: torch's own random state was not set again.
+    - random-lost: Dropout draws other numbers. Set torch's own random state again, and draw nothing
+      in the two functions.
         torch.set_rng_state(saved["random"]) →
     - assigned: The optimizer holds the parameters of before. Copy the numbers into them: load the
       model without `assign=True`.

@@ -567,7 +567,7 @@ LOAD = _step(
     - shape-forgiven: `strict=False` forgives keys, not shapes. What fits is loaded all the same.
         errors.append(f"another shape under {key}") → \
 errors += [f"another shape under {key}"] * strict
-    - stopped: Do not stop at the first complaint: load what fits, and raise at the end.
+    - stopped: Each key that fits is loaded, whatever the others do. Raise at the end.
         errors.append(f"another shape under {key}") → raise RuntimeError(key)
     - collected: The error names every key that is missing, unexpected, or of another shape.
         "; ".join(errors) → errors[0]

@@ -233,6 +233,8 @@ def _exact(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     if dtype == torch.bfloat16:  # which may hold no numbers at its ends
         tensor = tensor.clone()
         tensor.view(-1)[0], tensor.view(-1)[-1] = math.nan, math.inf
+    if dtype == torch.bool:
+        return tensor > tensor.mean()
     return tensor.to(dtype) * (1e60 if dtype == torch.float64 else 1)
 
 

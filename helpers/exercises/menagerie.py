@@ -339,6 +339,16 @@ def _grow(value: object) -> None:
         value.append(3)
 
 
+_TO_CHANGE = ("a linear layer", "tied weights", "a batch norm")
+
+
+def change(model: nn.Module) -> None:
+    """Change what an answer may have kept of `model`: its dtype, its mode, what it trains."""
+    model.double().train(not model.training)
+    for one in model.parameters():
+        one.requires_grad_(not one.requires_grad)
+
+
 def on_models(
     call: str,
     episode: Callable[[Callable, nn.Module], Facts] | None = None,
@@ -348,15 +358,25 @@ def on_models(
 ) -> Experiment:
     """The experiment that asks a function on the whole menagerie: `call` in words, then the kind.
 
-    `episode(answer, model)` says what happens; by itself, the function is called twice."""
+    `episode(answer, model)` says what happens; by itself, the function is called twice, and of some
+    models once more when they have changed."""
 
     def ask(answer: Callable, model: nn.Module) -> Facts:
         if episode is None:
             return called(answer, model=model, free=free, again=True)
         return episode(answer, model)
 
+    def ask_again(answer: Callable, model: nn.Module) -> Facts:
+        change(model)
+        return ask(answer, model)
+
     def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
+        kept = {}
         for words, model in menagerie(without=without):
+            kept[words] = model
             yield f"`{call}` for {words}", partial(ask, answer, model)
+        for words in _TO_CHANGE if episode is None else ():
+            which = f"`{call}` for {words}, once its dtype and what it trains have changed"
+            yield which, partial(ask_again, answer, kept[words])
 
     return experiment
