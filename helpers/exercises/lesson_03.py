@@ -377,7 +377,7 @@ def _batch_for(norm: nn.Module, words: str) -> torch.Tensor:
 
 def _after_batches(answer: Callable, model: nn.Module) -> Facts:
     """What each batch norm does with two batches, each on its own, and the modes of all others;
-    and, once the model is in training mode again, the modes after a second call.
+    and, once the model is in training mode again, whether a second call keeps the buffers.
 
     Between the two an optimizer's step changes the parameters."""
     known = Known()
@@ -398,12 +398,11 @@ def _after_batches(answer: Callable, model: nn.Module) -> Facts:
     seen |= facts("model.state_dict()", model.state_dict(), free=("identity", "grad"))
     seen |= facts("model", tensors_of(model), known, free=("grad",))
     solved(answer(model.train()))
-    for name, part in model.named_modules():
-        path = f"model.{name}" if name else "model"
-        seen[f"after `model.train()` and a second call the training mode of `{path}` is"] = (
-            plain_text(part.training)
-        )
-    return seen
+    before = facts("model", dict(model.named_buffers()))
+    _after_a_batch("one more batch", model, list(norms.values()))
+    kept = facts("model", dict(model.named_buffers())) == before
+    told = "after `model.train()`, a second call and a batch the buffers are"
+    return seen | {told: "as they were" if kept else "others"}
 
 
 def _after_a_batch(words: str, model: nn.Module, norms: list[nn.Module]) -> Facts:
