@@ -27,7 +27,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import prune
 
 from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
-from helpers.checkpoints import twin
+from helpers.checkpoints import originals, twin
 from helpers.views.checkpoint_wires import STATES
 from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
@@ -3046,3 +3046,127 @@ def test_whatever_happened_to_the_names_each_tensor_goes_where_it_came_from(made
         for key, value in ready.items():
             if key in saved and isinstance(value, torch.Tensor) and value.shape == saved[key].shape:
                 assert torch.equal(value, saved[key]), key
+
+
+# --- one tensor of the model, several of the file ------------------------------------------------
+
+
+class Words(nn.Module):
+    """A table of words and a head; `tied`: one tensor."""
+
+    def __init__(self, tied: bool):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        if tied:
+            self.head.weight = self.embed.weight
+
+
+def shares(count: int, shared: bool) -> nn.Module:
+    """Layers of which all are one, or each is its own."""
+    first = nn.Linear(2, 2)
+    return nn.ModuleList(first if shared else nn.Linear(2, 2) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("make", "first", "last"),
+    [(Words, "embed.weight", "head.weight"), (lambda one: shares(3, one), "0.weight", "2.weight")],
+)
+def test_of_two_tensors_for_one_it_is_said_which_stays(make, first, last):
+    model, saved = make(True), make(False).state_dict()
+    found = compare_checkpoint(model, saved)
+    assert found.loads and found.verdict.startswith(f"loads strictly, but {found.doubts[0]}")
+    assert f"the last, {last!r}, stays" in found.doubts[0] and "differ in the file" in found.verdict
+    (step,) = found.advice
+    assert step.is_remark and "in the file they differ" in step.words
+    assert f"the last, {last!r}, stays" in step.words and step.tried.fit.doubts == []
+    model.load_state_dict(saved)
+    assert torch.equal(model.state_dict()[first], saved[last])  # so it is
+    assert not torch.equal(saved[first], saved[last])
+    model.load_state_dict(applied(model, saved, uncommented(step.code)))
+    assert torch.equal(model.state_dict()[last], saved[first])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict,
+        copy.deepcopy,
+        lambda saved: {key: one.clone() for key, one in saved.items()},
+        lambda saved: {f"module.{key}": one.clone() for key, one in saved.items()},
+        lambda saved: {"model": {key: one.clone() for key, one in saved.items()}},
+        lambda saved: {"model": Words(True), "epoch": 3},
+        lambda saved: {key: one.t() for key, one in saved.items()},
+        lambda saved: {key: one.clone().t() for key, one in saved.items()},
+    ],
+)
+def test_one_tensor_that_is_twice_in_the_file_is_no_doubt(change):
+    found = compare_checkpoint(Words(True), change(Words(True).state_dict()))
+    last = found.advice[-1].tried.fit if found.advice else found
+    assert "one of several" not in [step.kind for step in found.advice]
+    assert (last.loads, last.doubts) == (found.loads or True, [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.double() if one.sum() > 0 else one,
+        lambda one: one.to_sparse(),
+        lambda one: one.clone().as_subclass(Ours),
+    ],
+)
+def test_what_cannot_be_compared_may_differ(change):
+    saved = Words(True).state_dict()
+    saved = {
+        "embed.weight": saved["embed.weight"].abs(),
+        "head.weight": change(saved["head.weight"].abs()),
+    }
+    found = compare_checkpoint(Words(True), saved)
+    (step,) = found.advice
+    assert step.kind == "one of several" and "in the file they may differ" in step.words
+
+
+def test_on_meta_two_tensors_may_differ_and_one_does_not():
+    model, other = on_meta(lambda: Words(True)), on_meta(lambda: Words(False))
+    assert "may differ in the file" in compare_checkpoint(model, other.state_dict()).verdict
+    assert compare_checkpoint(model, model.state_dict()).verdict == "loads strictly"
+
+
+def test_two_tensors_are_compared_only_up_to_a_size(monkeypatch):
+    saved = {key: one.clone() for key, one in Words(True).state_dict().items()}
+    assert compare_checkpoint(Words(True), saved).verdict == "loads strictly"
+    monkeypatch.setattr(originals, "_CHEAP", 10)
+    assert "may differ in the file" in compare_checkpoint(Words(True), saved).verdict
+
+
+def test_a_class_that_sees_to_its_two_tensors_itself_is_not_warned():
+    class Sees(Words):
+        def _load_from_state_dict(self, *arguments):
+            super()._load_from_state_dict(*arguments)
+
+    found = compare_checkpoint(Sees(True), Words(False).state_dict())
+    assert found.loads is None and found.advice == []
+
+
+def test_what_may_be_the_other_of_two_is_neither_lost_nor_put_over_the_first():
+    """An embedding under another name, of a file in which it is apart from the head."""
+    saved = Words(False).state_dict()
+    given_ = renamed(saved, ("embed", "tok"))
+    found = compare_checkpoint(Words(True), given_)
+    assert [step.kind for step in found.advice] == ["tied"] and found.advice[0].is_remark
+    assert "not lacking" not in found.advice[0].words and "'tok.weight'" in found.advice[0].words
+    assert not any(step.enough for step in found.advice)
+
+    # Of the same numbers it is the same once more; and what has a place of its own goes there.
+    alike = {"tok.weight": saved["head.weight"].clone(), "head.weight": saved["head.weight"]}
+    assert not compare_checkpoint(Words(True), alike).advice[0].is_remark
+    model = Words(True)
+    model.more = nn.Linear(4, 7, bias=False)
+    given_ = {"embed.weight": saved["embed.weight"], "extra.weight": saved["head.weight"]}
+    found = compare_checkpoint(model, given_)
+    assert [(step.kind, step.enough) for step in found.advice] == [
+        ("renamed", False),
+        ("tied", True),
+    ]
+    model.load_state_dict(applied(model, given_, found.code))
+    assert torch.equal(model.embed.weight, saved["embed.weight"])
+    assert torch.equal(model.more.weight, saved["head.weight"])

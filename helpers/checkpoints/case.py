@@ -23,6 +23,7 @@ from helpers.checkpoints.names import (
     shapes_of,
     without_numbers,
 )
+from helpers.checkpoints.originals import Originals
 from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
 from helpers.checkpoints.twin import LoadReport
@@ -44,13 +45,29 @@ class Proposal(NamedTuple):
         return is_remark(self.code)
 
 
+class Crowd(NamedTuple):
+    """The names of one tensor of the model under which the file has several that are not the same:
+    a load copies each over the one before. `differ`: that is known; else it could not be told."""
+
+    keys: list[str]
+    differ: bool
+
+    @property
+    def words(self) -> str:
+        """These keys, in words, and that they are one tensor."""
+        more = f"{len(self.keys) - 1:,} more" if len(self.keys) > 2 else brief(self.keys[-1])
+        return f"{brief(self.keys[0])} and {more} are one tensor"
+
+
 @dataclass(frozen=True)
 class Case:
-    """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it."""
+    """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it.
+    `originals`: what those are blanks of."""
 
     model: StandIn
     given: Mapping
     report: LoadReport
+    originals: Originals
 
     @property
     def own(self) -> Keys:
@@ -63,8 +80,32 @@ class Case:
     @cached_property
     def missing(self) -> dict[str, Shape]:
         """What the file lacks. Not torch's list alone: where a file says nothing of versions, a
-        BatchNorm fills in the count of its batches."""
-        return {key: one for key, one in self.own.shapes.items() if key not in self.given}
+        BatchNorm fills in the count of its batches. What is there under another name of the same
+        tensor is not lacking: two tensors of the file in its place would overwrite each other."""
+        lacking = {key: one for key, one in self.own.shapes.items() if key not in self.given}
+        return {key: one for key, one in lacking.items() if key not in self.named_otherwise}
+
+    @cached_property
+    def named_otherwise(self) -> dict[str, str]:
+        """{missing key: the first key of the file that is another name of the same tensor}."""
+        found = {}
+        for names in self.model.names.values():
+            there = [key for key in names if key in self.given]
+            found |= {key: there[0] for key in names if there and key in self.report.missing}
+        return found
+
+    @cached_property
+    def crowds(self) -> list[Crowd]:
+        """Where the file has several tensors for one of the model, and no class of the learner's
+        sees to it."""
+        found, loaded = [], set(self.report.loaded)
+        decided = tuple(rule.prefix for rule in self.model.rules)
+        for names in (one for one in self.model.names.values() if len(one) > 1):
+            keys = [key for key in names if key in loaded and not key.startswith(decided)]
+            same = [self.originals.same(self.given[keys[-1]], self.given[key]) for key in keys]
+            if not all(same):
+                found.append(Crowd(keys, False in same))
+        return found
 
     @cached_property
     def left(self) -> dict[str, Shape]:
@@ -154,9 +195,10 @@ class Case:
         except Exception:  # the code does not run for this file: it is not given
             report = None
         if report is not None:
-            made = Case(self.model, space["state_dict"], report)
+            made = Case(self.model, space["state_dict"], report, self.originals)
             better = report.trouble < self.report.trouble or made.fitting > self.fitting
-            if better or made.promise > self.promise:
+            fewer = report.trouble == self.report.trouble and len(made.crowds) < len(self.crowds)
+            if better or fewer or made.promise > self.promise:
                 return made
         _put_back(before)
         return None
