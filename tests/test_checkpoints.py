@@ -361,7 +361,6 @@ CASES = {
         lambda: {**old_checkpoint(), "mask": torch.zeros(6)},
         ["non-persistent"],
     ),
-    "now persistent": (mixed, lambda: without(old_checkpoint(), "scale"), ["persistent"]),
     "no count of batches": (
         mixed,
         lambda: without(old_checkpoint(), "norm.num_batches_tracked"),
@@ -3170,3 +3169,75 @@ def test_what_may_be_the_other_of_two_is_neither_lost_nor_put_over_the_first():
     model.load_state_dict(applied(model, given_, found.code))
     assert torch.equal(model.embed.weight, saved["embed.weight"])
     assert torch.equal(model.more.weight, saved["head.weight"])
+
+
+# --- buffers that may have been learned ----------------------------------------------------------
+
+
+class Holds(nn.Module):
+    """These buffers alone."""
+
+    def __init__(self, buffers: Mapping[str, torch.Tensor]):
+        super().__init__()
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+
+
+def holding(buffers: Mapping[str, torch.Tensor]) -> nn.Module:
+    return nn.ModuleDict({"line": nn.Linear(2, 2), "part": Holds(buffers)})
+
+
+LEARNED = {
+    "codebook": torch.randn(8, 4),
+    "cluster_size": torch.zeros(8),
+    "mean": torch.zeros(4),
+    "std": torch.ones(4),
+    "centroids": torch.randn(8, 4),
+    "anchors": torch.randn(8, 4),
+    "position_table": torch.randn(8, 4),
+    "permutation": torch.randperm(8),  # a flow cannot be undone with another
+    "initialized": torch.tensor(False),  # with False, the next call makes the codes anew
+}
+COMPUTED = {
+    "position_ids": torch.arange(8),
+    "relative_position_index": torch.arange(16).view(8, 2),
+    "attn_mask": torch.ones(8, 8),
+    "inv_freq": torch.ones(8),
+    "freqs_cis": torch.ones(8, 2),
+    "anchor_index": torch.arange(8),
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_buffer_that_may_have_been_learned_is_kept_only_if_the_reader_says_so(name):
+    model = holding({name: LEARNED[name]})
+    (step,) = compare_checkpoint(model, without(model.state_dict(), f"part.{name}")).advice
+    assert step.is_remark and not step.enough and step.tried.fit.loads
+    assert "not if it was learned, counted or drawn" in step.words
+    larger = torch.cat([LEARNED[name]] * 2) if LEARNED[name].ndim else torch.zeros(3)
+    found = compare_checkpoint(model, holding({name: larger}).state_dict())
+    assert [(step.kind, step.is_remark, step.enough) for step in found.advice] == [
+        ("table", True, False)
+    ]
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_buffer_that_is_computed_by_its_name_is_kept(name):
+    model = holding({name: COMPUTED[name]})
+    (step,) = compare_checkpoint(model, without(model.state_dict(), f"part.{name}")).advice
+    assert (step.kind, step.is_remark, step.enough) == ("persistent", False, True)
+    larger = holding({name: torch.cat([COMPUTED[name]] * 2)}).state_dict()
+    (step,) = compare_checkpoint(model, larger).advice
+    assert (step.kind, step.is_remark, step.enough) == ("table", False, True)
+
+
+def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
+    model = holding({**LEARNED, **COMPUTED})
+    saved = nn.ModuleDict({"line": nn.Linear(2, 2)}).state_dict()
+    computed, learned = compare_checkpoint(model, saved).advice
+    assert computed.words.startswith(
+        "'part.position_ids' and 5 more are buffers that were not saved"
+    )
+    assert learned.is_remark and learned.words.startswith("'part.codebook' and 8 more are buffers")
+    given_ = applied(model, saved, computed.code)
+    assert {key.removeprefix("part.") for key in given_ if key.startswith("part.")} == {*COMPUTED}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helpers.checkpoints.case import Case, Proposal, as_comment, keeping, keys_said, owner_of
-from helpers.checkpoints.names import RUNNING, is_extra_state, is_parametrized, last_part
+from helpers.checkpoints.names import (
+    RUNNING,
+    STATISTICS,
+    is_extra_state,
+    is_parametrized,
+    last_part,
+)
+from helpers.checkpoints.shaping import is_computed
 from helpers.state.objects import brief
 
 
@@ -89,7 +96,7 @@ _MANY_KEPT = "are not in the state_dict, and keep what they have"
 
 def unsaved(case: Case) -> Iterator[Proposal]:
     """Missing buffers of modules that lack no parameter: they were not persistent when the file was
-    written."""
+    written, or their module was not there."""
     buffers = case.model.buffers
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
     # The file may have it under another name.
@@ -106,6 +113,17 @@ def unsaved(case: Case) -> Iterator[Proposal]:
         words += ". The model keeps its own, in a new model those of a layer that has seen nothing."
         advice = "# Take a file with the whole state_dict, or run module.train() over data."
         yield Proposal("lost statistics", words, advice)
-    if kept and case.belongs:
-        words = keys_said(kept, "is a buffer that was not saved", "are buffers that were not saved")
-        yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(kept))
+    sure = [key for key in kept if is_computed(case, key) or last_part(key) in STATISTICS]
+    if sure and case.belongs:
+        words = keys_said(sure, "is a buffer that was not saved", "are buffers that were not saved")
+        yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(sure))
+    unsure = [key for key in kept if key not in sure]
+    if unsure and case.belongs:
+        words = keys_said(unsure, "is a buffer that is not", "are buffers that are not")
+        words += " in the file. What the model has is right if it is computed when the model is"
+        words += (
+            " built, or if that part is new; not if it was learned, counted or drawn: then take"
+        )
+        words += " a file that has it. Only you can say. To keep what the model has:"
+        code = keeping(unsure)
+        yield Proposal("persistent", words, as_comment(code), if_so=code)
