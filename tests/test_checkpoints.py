@@ -3241,3 +3241,115 @@ def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
     assert learned.is_remark and learned.words.startswith("'part.codebook' and 8 more are buffers")
     given_ = applied(model, saved, computed.code)
     assert {key.removeprefix("part.") for key in given_ if key.startswith("part.")} == {*COMPUTED}
+
+
+# --- slots that are made for the file ------------------------------------------------------------
+
+
+def square(bias: bool, layer: type = nn.Linear) -> nn.Module:
+    return nn.Sequential(layer(3, 3, bias=bias), nn.BatchNorm1d(3, affine=bias))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_new_slot_is_as_what_stands_beside_it_whatever_the_file_was_saved_in(precision, frozen):
+    model, saved = square(False).to(precision), square(True).half().state_dict()
+    model.requires_grad_(not frozen)
+    found = compare_checkpoint(model, saved)
+    assert [(step.kind, step.enough) for step in found.advice] == [("empty slot", True)]
+    model.load_state_dict(applied(model, saved, found.code))
+    assert {one.dtype for one in model.parameters()} == {precision}
+    assert [one.requires_grad for one in model.parameters()] == [not frozen] * 4
+    assert model.eval()(torch.ones(2, 3, dtype=precision)).dtype == precision
+
+
+def test_a_new_slot_takes_after_its_own_layer_and_a_count_stays_a_count():
+    class Tracks(nn.Module):
+        def __init__(self, tracked):
+            super().__init__()
+            self.line = nn.Linear(2, 2).double()
+            for name, one in {"mean": torch.ones(2), "count": torch.tensor(3)}.items():
+                self.register_buffer(name, one if tracked else None)
+
+    model = nn.ModuleList([square(False).requires_grad_(False), Tracks(False)])
+    given_ = nn.ModuleList([square(True), Tracks(True)]).half().state_dict()
+    found = compare_checkpoint(model, given_)
+    assert [step.kind for step in found.advice] == ["empty slot", "empty slot"]
+    model.load_state_dict(applied(model, given_, found.code))
+    assert not model[0][0].bias.requires_grad and model[1].line.bias.requires_grad
+    assert (model[1].mean.dtype, model[1].count.dtype) == (torch.float64, torch.int64)
+    assert model[1].count == 3
+
+
+def test_a_norm_alone_gets_a_weight_that_is_trained_in_the_precision_of_its_statistics():
+    model, saved = nn.BatchNorm1d(3, affine=False), nn.BatchNorm1d(3).half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.weight.dtype == torch.float32 and model.weight.requires_grad
+    model, saved = nn.LayerNorm(3, elementwise_affine=False), nn.LayerNorm(3).half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.weight.requires_grad  # of what nothing is beside: as the file has it
+
+
+def test_a_memory_that_grows_keeps_its_precision():
+    model, saved = Grown(), Grown().see().half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.seen.dtype == torch.float32 and model.see().seen.shape == (6, 2)
+
+
+@pytest.mark.parametrize("sizes", [({}, {"kdim": 4, "vdim": 5}), ({"kdim": 3, "vdim": 3}, {})])
+def test_a_slot_that_an_attention_would_not_read_is_not_filled(sizes):
+    model, saved = (nn.MultiheadAttention(4, 2, **one) for one in sizes)
+    for layer, file in ((model, saved), (nn.ModuleList([model]), nn.ModuleList([saved]))):
+        (step, *rest) = compare_checkpoint(layer, file.state_dict()).advice
+        assert step.is_remark and not step.enough and not rest
+        assert "Build it with the kdim and the vdim" in step.words
+    bare = nn.MultiheadAttention(4, 2, bias=False)
+    full = nn.MultiheadAttention(4, 2)
+    nn.init.normal_(full.in_proj_bias)
+    bare.load_state_dict(
+        applied(bare, full.state_dict(), compare_checkpoint(bare, full.state_dict()).code)
+    )
+    x = torch.randn(2, 1, 4)
+    assert torch.equal(bare(x, x, x)[0], full(x, x, x)[0])  # this one it does read
+
+
+class Builds(nn.Module):
+    """Methods that make a Parameter, a buffer, both, or what only another function knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(1, 1)
+
+    def both(self):
+        self.gain = nn.Parameter(torch.ones(3))
+        self.register_buffer("running", torch.zeros(3))
+
+    def one(self):
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def other(self):
+        self.counts = nn.Buffer(torch.ones(3))
+
+    def unknown(self):
+        self.scale = made_elsewhere()
+
+
+def made_elsewhere() -> nn.Parameter:
+    return nn.Parameter(torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("method", "sure"), [("both", False), ("unknown", False), ("one", True), ("other", True)]
+)
+def test_what_a_method_makes_is_made_for_it_only_where_its_kind_is_clear(method, sure):
+    saved, model = Builds(), Builds()
+    getattr(saved, method)()
+    found = compare_checkpoint(model, saved.state_dict())
+    assert all(step.kind == "first use" and step.is_remark is not sure for step in found.advice)
+    assert found.advice[-1].enough is sure
+    exec(found.code, {"state_dict": saved.state_dict(), "module": model})
+    if not sure:
+        assert list(model.state_dict()) == ["line.weight", "line.bias"]
+        getattr(model, method)()  # as the remark says
+    assert {*dict(model.named_parameters())} == {*dict(saved.named_parameters())}
+    assert model.load_state_dict(saved.state_dict())

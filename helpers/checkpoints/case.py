@@ -267,16 +267,59 @@ def as_comment(code: str) -> str:
     return "\n".join(f"# {line}" for line in code.splitlines())
 
 
-# For `each`: a slot of the shape that the file has.
-NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
-NEW_PARAMETER = (
-    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
-)
+def new_slots(case: Case, keys: Iterable[str], kind: str) -> str:
+    """The code that gives the model slots of the shape that the file has, of the kind "parameter"
+    or "buffer". They are where the nearest tensors of the model are, in their precision, and
+    trained as they are: what the file was saved in says nothing of that."""
+    blocks: dict[str, dict[str, str]] = {}
+    for key in keys:
+        other = _nearest(case, key, kind)
+        blocks.setdefault(_new_slot(case, key, other, kind), {})[key] = other
+    code = "import torch\n"
+    if any(any(like.values()) for like in blocks.values()):
+        code += "own = module.state_dict(keep_vars=True)\n"
+    for line, like in blocks.items():
+        code += each(like, line) if all(like.values()) else each(list(like), line)
+        code += "\n"
+    return code.removesuffix("\n")
 
 
-def each(keys: Iterable[str], line: str) -> str:
-    """The code that does `line` for the module that owns each key, under its name there."""
-    start = f'for key in {list(keys)!r}:\n    path, _, name = key.rpartition(".")\n'
+def _nearest(case: Case, key: str, kind: str) -> str:
+    """The floating-point tensor of the model nearest to a slot, for a parameter a parameter, if
+    there is any; "" where the model has no such tensor."""
+    expected, buffers = case.model.expected, case.model.buffers
+    floats = [one for one, known in expected.items() if known.dtype and known.dtype.itemsize > 1]
+    floats = [one for one in floats if expected[one].dtype.is_floating_point]
+    parameters = [one for one in floats if one not in buffers]
+    floats = parameters if kind == "parameter" and parameters else floats
+    at = owner_of(key)
+    while at and not any(one.startswith(at) for one in floats):
+        at = owner_of(at[:-1])
+    near = [one for one in floats if one.startswith(at)]
+    return min(near, key=lambda one: (one.count("."), one in buffers), default="")
+
+
+def _new_slot(case: Case, key: str, like: str, kind: str) -> str:
+    """The line that makes one, for `each`."""
+    alike = ", device=like.device" if like else ""
+    floats = getattr(getattr(case.given[key], "dtype", None), "is_floating_point", False)
+    alike += ", dtype=like.dtype" if like and floats else ""
+    made = f"torch.empty_like(state_dict[key]{alike})"
+    if kind == "buffer":
+        return f"owner.register_buffer(name, {made})"
+    trained = ", like.requires_grad" if like and like not in case.model.buffers else ""
+    parameter = f"torch.nn.Parameter(value{trained})"
+    return f"value = {made}\n    owner.register_parameter(name, {parameter})"
+
+
+def each(keys: Iterable[str] | dict[str, str], line: str) -> str:
+    """The code that does `line` for the module that owns each key, under its name there. Of a dict
+    the values are keys of the model: what stands under them is `like`, of `own`."""
+    keys, names = (keys, "key, other") if isinstance(keys, dict) else (list(keys), "key")
+    start = f"for {names} in {keys!r}{'.items()' if isinstance(keys, dict) else ''}:\n"
+    start += '    path, _, name = key.rpartition(".")\n'
+    if isinstance(keys, dict):
+        return f"{start}    owner, like = module.get_submodule(path), own[other]\n    {line}"
     return f"{start}    owner = module.get_submodule(path)\n    {line}"
 
 
