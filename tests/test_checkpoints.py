@@ -3353,3 +3353,55 @@ def test_what_a_method_makes_is_made_for_it_only_where_its_kind_is_clear(method,
         getattr(model, method)()  # as the remark says
     assert {*dict(model.named_parameters())} == {*dict(saved.named_parameters())}
     assert model.load_state_dict(saved.state_dict())
+
+
+# --- what is no state of an optimizer, and what its positions do not tell ------------------------
+
+
+GROUP = {"lr": 0.1, "params": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"state": {}, "param_groups": 3},
+        {"state": {}, "param_groups": None},
+        {"state": {}, "param_groups": [{"lr": 0.1}]},
+        {"state": {}, "param_groups": [{"params": 4}]},
+        {"state": {}, "param_groups": [{"params": [[0], {}]}]},
+        {"state": {}, "param_groups": [[0, 1]]},
+        {"state": None, "param_groups": [GROUP]},
+        {"state": [], "param_groups": [GROUP]},
+        {"param_groups": [GROUP]},
+    ],
+)
+def test_what_only_looks_like_the_state_of_an_optimizer_is_told_as_none(state):
+    optimizer = MADE["Adam"](sizes(*TWO))
+    with pytest.raises((TypeError, KeyError, AttributeError, ValueError)):
+        optimizer.load_state_dict(state)
+    found = compare_checkpoint(optimizer, state)
+    assert found.loads is False and found.verdict == "does not fit"
+    (step,) = found.advice
+    assert (step.kind, step.enough, step.is_remark) == ("other", False, True)
+    assert not compare_checkpoint(optimizer, {"optimizer": state}).loads
+    assert CheckpointTable(found).fit["said"]
+
+
+def test_of_parameters_of_one_shape_it_is_said_that_their_order_is_not_seen():
+    params = sizes((3,), (2, 2), (3,))
+    state = stepped(MADE["Adam"](params)).state_dict()
+    found = compare_checkpoint(MADE["Adam"](params[::-1]), state)
+    (step,) = found.advice
+    assert found.loads and (step.kind, step.enough, step.is_remark) == ("order", True, True)
+    assert "those at 0 and 2 have one shape" in step.words
+
+    fresh = MADE["Adam"](params).state_dict()  # no memory to be mistaken
+    assert compare_checkpoint(MADE["Adam"](params), fresh).advice == []
+    apart = stepped(MADE["Adam"](sizes(*TWO))).state_dict()  # two shapes tell it
+    assert compare_checkpoint(MADE["Adam"](sizes(*TWO)), apart).advice == []
+    named = list(zip("abc", params, strict=True))
+    try:
+        state = stepped(MADE["Adam"](named)).state_dict()
+    except TypeError:
+        pytest.skip("this torch takes no names")
+    assert compare_checkpoint(MADE["Adam"](named), state).advice == []
