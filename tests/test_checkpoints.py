@@ -477,6 +477,7 @@ def models_and_files_to_tell() -> Iterator[tuple[str, tuple[object, object]]]:
     orthogonal = with_norm(PARAMETRIZED.orthogonal, linear)
     yield "a parametrized file", (plain(linear), orthogonal.state_dict())
     yield "a parametrized model", (orthogonal, plain(linear).state_dict())
+    yield from of_several()
 
 
 def optimizers_and_files() -> Iterator[tuple[str, tuple[object, object]]]:
@@ -3405,3 +3406,28 @@ def test_of_parameters_of_one_shape_it_is_said_that_their_order_is_not_seen():
     except TypeError:
         pytest.skip("this torch takes no names")
     assert compare_checkpoint(MADE["Adam"](named), state).advice == []
+
+
+def of_several() -> Iterator[tuple[str, tuple[object, object]]]:
+    """Cases to tell word for word, of what may be two, learned, idle, or in another order."""
+    torch.manual_seed(0)
+    yield "two for one", (Words(True), Words(False).state_dict())
+    yield "several for one", (shares(3, True), shares(3, False).state_dict())
+    yield (
+        "two on meta for one",
+        (on_meta(lambda: Words(True)), on_meta(lambda: Words(False)).state_dict()),
+    )
+    yield "the other of two", (Words(True), renamed(Words(False).state_dict(), ("embed", "tok")))
+    learned = holding({"mean": torch.ones(2), "std": torch.ones(2)})
+    yield "learned buffers", (learned, without(learned.state_dict(), "part.mean", "part.std"))
+    yield "computed buffers", (holding(COMPUTED), holding({}).state_dict())
+    sizes_of = {"kdim": 4, "vdim": 5}
+    here, there = nn.MultiheadAttention(4, 2), nn.MultiheadAttention(4, 2, **sizes_of)
+    yield "three weights for one", (here, there.state_dict())
+    yield "one weight for three", (there, here.state_dict())
+    built = Builds()
+    built.both()
+    yield "both kinds at once", (Builds(), built.state_dict())
+    alike = stepped(MADE["Adam"](sizes((2,), (2,)))).state_dict()
+    yield "an optimizer of one shape", (MADE["Adam"](sizes((2,), (2,))), alike)
+    yield "no state of an optimizer", (MADE["Adam"](sizes((2,))), {"state": {}, "param_groups": 3})
