@@ -3373,6 +3373,7 @@ GROUP = {"lr": 0.1, "params": [0, 1]}
         {"state": {}, "param_groups": [[0, 1]]},
         {"state": None, "param_groups": [GROUP]},
         {"state": [], "param_groups": [GROUP]},
+        {"state": {0: None, 1: {}}, "param_groups": [GROUP]},
         {"param_groups": [GROUP]},
     ],
 )
@@ -3380,11 +3381,12 @@ def test_what_only_looks_like_the_state_of_an_optimizer_is_told_as_none(state):
     optimizer = MADE["Adam"](sizes(*TWO))
     with pytest.raises((TypeError, KeyError, AttributeError, ValueError)):
         optimizer.load_state_dict(state)
-    found = compare_checkpoint(optimizer, state)
+        stepped(optimizer)
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), state)
     assert found.loads is False and found.verdict == "does not fit"
     (step,) = found.advice
     assert (step.kind, step.enough, step.is_remark) == ("other", False, True)
-    assert not compare_checkpoint(optimizer, {"optimizer": state}).loads
+    assert not compare_checkpoint(MADE["Adam"](sizes(*TWO)), {"optimizer": state}).loads
     assert CheckpointTable(found).fit["said"]
 
 

@@ -128,15 +128,18 @@ def _is_state(mapping: Mapping) -> bool:
     if not all(issubclass(type(group), dict) for group in groups):
         return False
     params = [dict.get(group, PARAMS) for group in groups]
-    return all(type(one) in lists for one in params) and all(
-        type(name) in ATOMS for one in params for name in one
+    if not all(type(one) in lists for one in params):
+        return False
+    names = [name for one in params for name in one]
+    return all(
+        type(name) in ATOMS and issubclass(type(dict.get(memory, name, {})), dict) for name in names
     )
 
 
 def _of_no_optimizer(optimizer: Optimizer) -> OptimizerComparison:
     """The answer to what is called as the state of an optimizer, and is none."""
-    words = f"This is no state_dict of an optimizer: its {STATE!r} is to be a dict, its {GROUPS!r}"
-    words += f" a list of dicts that have {PARAMS!r}."
+    words = f"This is no state_dict of an optimizer: its {STATE!r} is to be a dict of dicts, its"
+    words += f" {GROUPS!r} a list of dicts that have {PARAMS!r}."
     advice = Advice("other", words, "# state_dict = optimizer.state_dict()", False)
     nothing = ("doubts", "matched", "missing", "unexpected", "mismatched", "refused", "silent")
     nothing += ("non_tensors", "dtypes", "devices", "errors", "own_rules")
