@@ -27,7 +27,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import prune
 
 from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
-from helpers.checkpoints import twin
+from helpers.checkpoints import originals, twin
 from helpers.views.checkpoint_wires import STATES
 from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
@@ -361,7 +361,6 @@ CASES = {
         lambda: {**old_checkpoint(), "mask": torch.zeros(6)},
         ["non-persistent"],
     ),
-    "now persistent": (mixed, lambda: without(old_checkpoint(), "scale"), ["persistent"]),
     "no count of batches": (
         mixed,
         lambda: without(old_checkpoint(), "norm.num_batches_tracked"),
@@ -478,6 +477,7 @@ def models_and_files_to_tell() -> Iterator[tuple[str, tuple[object, object]]]:
     orthogonal = with_norm(PARAMETRIZED.orthogonal, linear)
     yield "a parametrized file", (plain(linear), orthogonal.state_dict())
     yield "a parametrized model", (orthogonal, plain(linear).state_dict())
+    yield from of_several()
 
 
 def optimizers_and_files() -> Iterator[tuple[str, tuple[object, object]]]:
@@ -3046,3 +3046,390 @@ def test_whatever_happened_to_the_names_each_tensor_goes_where_it_came_from(made
         for key, value in ready.items():
             if key in saved and isinstance(value, torch.Tensor) and value.shape == saved[key].shape:
                 assert torch.equal(value, saved[key]), key
+
+
+# --- one tensor of the model, several of the file ------------------------------------------------
+
+
+class Words(nn.Module):
+    """A table of words and a head; `tied`: one tensor."""
+
+    def __init__(self, tied: bool):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        if tied:
+            self.head.weight = self.embed.weight
+
+
+def shares(count: int, shared: bool) -> nn.Module:
+    """Layers of which all are one, or each is its own."""
+    first = nn.Linear(2, 2)
+    return nn.ModuleList(first if shared else nn.Linear(2, 2) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("make", "first", "last"),
+    [(Words, "embed.weight", "head.weight"), (lambda one: shares(3, one), "0.weight", "2.weight")],
+)
+def test_of_two_tensors_for_one_it_is_said_which_stays(make, first, last):
+    model, saved = make(True), make(False).state_dict()
+    found = compare_checkpoint(model, saved)
+    assert found.loads and found.verdict.startswith(f"loads strictly, but {found.doubts[0]}")
+    assert f"the last, {last!r}, stays" in found.doubts[0] and "differ in the file" in found.verdict
+    (step,) = found.advice
+    assert step.is_remark and "in the file they differ" in step.words
+    assert f"the last, {last!r}, stays" in step.words and step.tried.fit.doubts == []
+    model.load_state_dict(saved)
+    assert torch.equal(model.state_dict()[first], saved[last])  # so it is
+    assert not torch.equal(saved[first], saved[last])
+    model.load_state_dict(applied(model, saved, uncommented(step.code)))
+    assert torch.equal(model.state_dict()[last], saved[first])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict,
+        copy.deepcopy,
+        lambda saved: {key: one.clone() for key, one in saved.items()},
+        lambda saved: {f"module.{key}": one.clone() for key, one in saved.items()},
+        lambda saved: {"model": {key: one.clone() for key, one in saved.items()}},
+        lambda saved: {"model": Words(True), "epoch": 3},
+        lambda saved: {key: one.t() for key, one in saved.items()},
+        lambda saved: {key: one.clone().t() for key, one in saved.items()},
+    ],
+)
+def test_one_tensor_that_is_twice_in_the_file_is_no_doubt(change):
+    found = compare_checkpoint(Words(True), change(Words(True).state_dict()))
+    last = found.advice[-1].tried.fit if found.advice else found
+    assert "one of several" not in [step.kind for step in found.advice]
+    assert (last.loads, last.doubts) == (found.loads or True, [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.double() if one.sum() > 0 else one,
+        lambda one: one.to_sparse(),
+        lambda one: one.clone().as_subclass(Ours),
+    ],
+)
+def test_what_cannot_be_compared_may_differ(change):
+    saved = Words(True).state_dict()
+    saved = {
+        "embed.weight": saved["embed.weight"].abs(),
+        "head.weight": change(saved["head.weight"].abs()),
+    }
+    found = compare_checkpoint(Words(True), saved)
+    (step,) = found.advice
+    assert step.kind == "one of several" and "in the file they may differ" in step.words
+
+
+def test_on_meta_two_tensors_may_differ_and_one_does_not():
+    model, other = on_meta(lambda: Words(True)), on_meta(lambda: Words(False))
+    assert "may differ in the file" in compare_checkpoint(model, other.state_dict()).verdict
+    assert compare_checkpoint(model, model.state_dict()).verdict == "loads strictly"
+
+
+def test_two_tensors_are_compared_only_up_to_a_size(monkeypatch):
+    saved = {key: one.clone() for key, one in Words(True).state_dict().items()}
+    assert compare_checkpoint(Words(True), saved).verdict == "loads strictly"
+    monkeypatch.setattr(originals, "_CHEAP", 10)
+    assert "may differ in the file" in compare_checkpoint(Words(True), saved).verdict
+
+
+def test_a_class_that_sees_to_its_two_tensors_itself_is_not_warned():
+    class Sees(Words):
+        def _load_from_state_dict(self, *arguments):
+            super()._load_from_state_dict(*arguments)
+
+    found = compare_checkpoint(Sees(True), Words(False).state_dict())
+    assert found.loads is None and found.advice == []
+
+
+def test_what_may_be_the_other_of_two_is_neither_lost_nor_put_over_the_first():
+    """An embedding under another name, of a file in which it is apart from the head."""
+    saved = Words(False).state_dict()
+    given_ = renamed(saved, ("embed", "tok"))
+    found = compare_checkpoint(Words(True), given_)
+    assert [step.kind for step in found.advice] == ["tied"] and found.advice[0].is_remark
+    assert "not lacking" not in found.advice[0].words and "'tok.weight'" in found.advice[0].words
+    assert not any(step.enough for step in found.advice)
+
+    # Of the same numbers it is the same once more; and what has a place of its own goes there.
+    alike = {"tok.weight": saved["head.weight"].clone(), "head.weight": saved["head.weight"]}
+    assert not compare_checkpoint(Words(True), alike).advice[0].is_remark
+    model = Words(True)
+    model.more = nn.Linear(4, 7, bias=False)
+    given_ = {"embed.weight": saved["embed.weight"], "extra.weight": saved["head.weight"]}
+    found = compare_checkpoint(model, given_)
+    assert [(step.kind, step.enough) for step in found.advice] == [
+        ("renamed", False),
+        ("tied", True),
+    ]
+    model.load_state_dict(applied(model, given_, found.code))
+    assert torch.equal(model.embed.weight, saved["embed.weight"])
+    assert torch.equal(model.more.weight, saved["head.weight"])
+
+
+# --- buffers that may have been learned ----------------------------------------------------------
+
+
+class Holds(nn.Module):
+    """These buffers alone."""
+
+    def __init__(self, buffers: Mapping[str, torch.Tensor]):
+        super().__init__()
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+
+
+def holding(buffers: Mapping[str, torch.Tensor]) -> nn.Module:
+    return nn.ModuleDict({"line": nn.Linear(2, 2), "part": Holds(buffers)})
+
+
+LEARNED = {
+    "codebook": torch.randn(8, 4),
+    "cluster_size": torch.zeros(8),
+    "mean": torch.zeros(4),
+    "std": torch.ones(4),
+    "centroids": torch.randn(8, 4),
+    "anchors": torch.randn(8, 4),
+    "position_table": torch.randn(8, 4),
+    "permutation": torch.randperm(8),  # a flow cannot be undone with another
+    "initialized": torch.tensor(False),  # with False, the next call makes the codes anew
+}
+COMPUTED = {
+    "position_ids": torch.arange(8),
+    "relative_position_index": torch.arange(16).view(8, 2),
+    "attn_mask": torch.ones(8, 8),
+    "inv_freq": torch.ones(8),
+    "freqs_cis": torch.ones(8, 2),
+    "anchor_index": torch.arange(8),
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_buffer_that_may_have_been_learned_is_kept_only_if_the_reader_says_so(name):
+    model = holding({name: LEARNED[name]})
+    (step,) = compare_checkpoint(model, without(model.state_dict(), f"part.{name}")).advice
+    assert step.is_remark and not step.enough and step.tried.fit.loads
+    assert "not if it was learned, counted or drawn" in step.words
+    larger = torch.cat([LEARNED[name]] * 2) if LEARNED[name].ndim else torch.zeros(3)
+    found = compare_checkpoint(model, holding({name: larger}).state_dict())
+    assert [(step.kind, step.is_remark, step.enough) for step in found.advice] == [
+        ("table", True, False)
+    ]
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_buffer_that_is_computed_by_its_name_is_kept(name):
+    model = holding({name: COMPUTED[name]})
+    (step,) = compare_checkpoint(model, without(model.state_dict(), f"part.{name}")).advice
+    assert (step.kind, step.is_remark, step.enough) == ("persistent", False, True)
+    larger = holding({name: torch.cat([COMPUTED[name]] * 2)}).state_dict()
+    (step,) = compare_checkpoint(model, larger).advice
+    assert (step.kind, step.is_remark, step.enough) == ("table", False, True)
+
+
+def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
+    model = holding({**LEARNED, **COMPUTED})
+    saved = nn.ModuleDict({"line": nn.Linear(2, 2)}).state_dict()
+    computed, learned = compare_checkpoint(model, saved).advice
+    assert computed.words.startswith(
+        "'part.position_ids' and 5 more are buffers that were not saved"
+    )
+    assert learned.is_remark and learned.words.startswith("'part.codebook' and 8 more are buffers")
+    given_ = applied(model, saved, computed.code)
+    assert {key.removeprefix("part.") for key in given_ if key.startswith("part.")} == {*COMPUTED}
+
+
+# --- slots that are made for the file ------------------------------------------------------------
+
+
+def square(bias: bool, layer: type = nn.Linear) -> nn.Module:
+    return nn.Sequential(layer(3, 3, bias=bias), nn.BatchNorm1d(3, affine=bias))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_new_slot_is_as_what_stands_beside_it_whatever_the_file_was_saved_in(precision, frozen):
+    model, saved = square(False).to(precision), square(True).half().state_dict()
+    model.requires_grad_(not frozen)
+    found = compare_checkpoint(model, saved)
+    assert [(step.kind, step.enough) for step in found.advice] == [("empty slot", True)]
+    model.load_state_dict(applied(model, saved, found.code))
+    assert {one.dtype for one in model.parameters()} == {precision}
+    assert [one.requires_grad for one in model.parameters()] == [not frozen] * 4
+    assert model.eval()(torch.ones(2, 3, dtype=precision)).dtype == precision
+
+
+def test_a_new_slot_takes_after_its_own_layer_and_a_count_stays_a_count():
+    class Tracks(nn.Module):
+        def __init__(self, tracked):
+            super().__init__()
+            self.line = nn.Linear(2, 2).double()
+            for name, one in {"mean": torch.ones(2), "count": torch.tensor(3)}.items():
+                self.register_buffer(name, one if tracked else None)
+
+    model = nn.ModuleList([square(False).requires_grad_(False), Tracks(False)])
+    given_ = nn.ModuleList([square(True), Tracks(True)]).half().state_dict()
+    found = compare_checkpoint(model, given_)
+    assert [step.kind for step in found.advice] == ["empty slot", "empty slot"]
+    model.load_state_dict(applied(model, given_, found.code))
+    assert not model[0][0].bias.requires_grad and model[1].line.bias.requires_grad
+    assert (model[1].mean.dtype, model[1].count.dtype) == (torch.float64, torch.int64)
+    assert model[1].count == 3
+
+
+def test_a_norm_alone_gets_a_weight_that_is_trained_in_the_precision_of_its_statistics():
+    model, saved = nn.BatchNorm1d(3, affine=False), nn.BatchNorm1d(3).half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.weight.dtype == torch.float32 and model.weight.requires_grad
+    model, saved = nn.LayerNorm(3, elementwise_affine=False), nn.LayerNorm(3).half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.weight.requires_grad  # of what nothing is beside: as the file has it
+
+
+def test_a_memory_that_grows_keeps_its_precision():
+    model, saved = Grown(), Grown().see().half().state_dict()
+    model.load_state_dict(applied(model, saved, compare_checkpoint(model, saved).code))
+    assert model.seen.dtype == torch.float32 and model.see().seen.shape == (6, 2)
+
+
+@pytest.mark.parametrize("sizes", [({}, {"kdim": 4, "vdim": 5}), ({"kdim": 3, "vdim": 3}, {})])
+def test_a_slot_that_an_attention_would_not_read_is_not_filled(sizes):
+    model, saved = (nn.MultiheadAttention(4, 2, **one) for one in sizes)
+    for layer, file in ((model, saved), (nn.ModuleList([model]), nn.ModuleList([saved]))):
+        (step, *rest) = compare_checkpoint(layer, file.state_dict()).advice
+        assert step.is_remark and not step.enough and not rest
+        assert "Build it with the kdim and the vdim" in step.words
+    bare = nn.MultiheadAttention(4, 2, bias=False)
+    full = nn.MultiheadAttention(4, 2)
+    nn.init.normal_(full.in_proj_bias)
+    bare.load_state_dict(
+        applied(bare, full.state_dict(), compare_checkpoint(bare, full.state_dict()).code)
+    )
+    x = torch.randn(2, 1, 4)
+    assert torch.equal(bare(x, x, x)[0], full(x, x, x)[0])  # this one it does read
+
+
+class Builds(nn.Module):
+    """Methods that make a Parameter, a buffer, both, or what only another function knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(1, 1)
+
+    def both(self):
+        self.gain = nn.Parameter(torch.ones(3))
+        self.register_buffer("running", torch.zeros(3))
+
+    def one(self):
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def other(self):
+        self.counts = nn.Buffer(torch.ones(3))
+
+    def unknown(self):
+        self.scale = made_elsewhere()
+
+
+def made_elsewhere() -> nn.Parameter:
+    return nn.Parameter(torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("method", "sure"), [("both", False), ("unknown", False), ("one", True), ("other", True)]
+)
+def test_what_a_method_makes_is_made_for_it_only_where_its_kind_is_clear(method, sure):
+    saved, model = Builds(), Builds()
+    getattr(saved, method)()
+    found = compare_checkpoint(model, saved.state_dict())
+    assert all(step.kind == "first use" and step.is_remark is not sure for step in found.advice)
+    assert found.advice[-1].enough is sure
+    exec(found.code, {"state_dict": saved.state_dict(), "module": model})
+    if not sure:
+        assert list(model.state_dict()) == ["line.weight", "line.bias"]
+        getattr(model, method)()  # as the remark says
+    assert {*dict(model.named_parameters())} == {*dict(saved.named_parameters())}
+    assert model.load_state_dict(saved.state_dict())
+
+
+# --- what is no state of an optimizer, and what its positions do not tell ------------------------
+
+
+GROUP = {"lr": 0.1, "params": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"state": {}, "param_groups": 3},
+        {"state": {}, "param_groups": None},
+        {"state": {}, "param_groups": [{"lr": 0.1}]},
+        {"state": {}, "param_groups": [{"params": 4}]},
+        {"state": {}, "param_groups": [{"params": [[0], {}]}]},
+        {"state": {}, "param_groups": [[0, 1]]},
+        {"state": None, "param_groups": [GROUP]},
+        {"state": [], "param_groups": [GROUP]},
+        {"state": {0: None, 1: {}}, "param_groups": [GROUP]},
+        {"param_groups": [GROUP]},
+    ],
+)
+def test_what_only_looks_like_the_state_of_an_optimizer_is_told_as_none(state):
+    optimizer = MADE["Adam"](sizes(*TWO))
+    with pytest.raises((TypeError, KeyError, AttributeError, ValueError)):
+        optimizer.load_state_dict(state)
+        stepped(optimizer)
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), state)
+    assert found.loads is False and found.verdict == "does not fit"
+    (step,) = found.advice
+    assert (step.kind, step.enough, step.is_remark) == ("other", False, True)
+    assert not compare_checkpoint(MADE["Adam"](sizes(*TWO)), {"optimizer": state}).loads
+    assert CheckpointTable(found).fit["said"]
+
+
+def test_of_parameters_of_one_shape_it_is_said_that_their_order_is_not_seen():
+    params = sizes((3,), (2, 2), (3,))
+    state = stepped(MADE["Adam"](params)).state_dict()
+    found = compare_checkpoint(MADE["Adam"](params[::-1]), state)
+    (step,) = found.advice
+    assert found.loads and (step.kind, step.enough, step.is_remark) == ("order", True, True)
+    assert "those at 0 and 2 have one shape" in step.words
+
+    fresh = MADE["Adam"](params).state_dict()  # no memory to be mistaken
+    assert compare_checkpoint(MADE["Adam"](params), fresh).advice == []
+    apart = stepped(MADE["Adam"](sizes(*TWO))).state_dict()  # two shapes tell it
+    assert compare_checkpoint(MADE["Adam"](sizes(*TWO)), apart).advice == []
+    named = list(zip("abc", params, strict=True))
+    try:
+        state = stepped(MADE["Adam"](named)).state_dict()
+    except TypeError:
+        pytest.skip("this torch takes no names")
+    assert compare_checkpoint(MADE["Adam"](named), state).advice == []
+
+
+def of_several() -> Iterator[tuple[str, tuple[object, object]]]:
+    """Cases to tell word for word, of what may be two, learned, idle, or in another order."""
+    torch.manual_seed(0)
+    yield "two for one", (Words(True), Words(False).state_dict())
+    yield "several for one", (shares(3, True), shares(3, False).state_dict())
+    yield (
+        "two on meta for one",
+        (on_meta(lambda: Words(True)), on_meta(lambda: Words(False)).state_dict()),
+    )
+    yield "the other of two", (Words(True), renamed(Words(False).state_dict(), ("embed", "tok")))
+    learned = holding({"mean": torch.ones(2), "std": torch.ones(2)})
+    yield "learned buffers", (learned, without(learned.state_dict(), "part.mean", "part.std"))
+    yield "computed buffers", (holding(COMPUTED), holding({}).state_dict())
+    sizes_of = {"kdim": 4, "vdim": 5}
+    here, there = nn.MultiheadAttention(4, 2), nn.MultiheadAttention(4, 2, **sizes_of)
+    yield "three weights for one", (here, there.state_dict())
+    yield "one weight for three", (there, here.state_dict())
+    built = Builds()
+    built.both()
+    yield "both kinds at once", (Builds(), built.state_dict())
+    alike = stepped(MADE["Adam"](sizes((2,), (2,)))).state_dict()
+    yield "an optimizer of one shape", (MADE["Adam"](sizes((2,), (2,))), alike)
+    yield "no state of an optimizer", (MADE["Adam"](sizes((2,))), {"state": {}, "param_groups": 3})

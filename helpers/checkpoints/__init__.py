@@ -5,9 +5,9 @@ finds, and advice that was tried. It knows nothing of the screen.
 
 `compare` is the call; `instead` says what came in place of a state_dict. `stand_in` holds of a
 model what decides a load, shapes of lazy layers too. It is made of a `twin` of each module, which
-notes what becomes of each key, with tensors that `outlines` makes without numbers. `rehearsal`
-loads into it, `verdict` says what cannot be foretold, `telling` makes a `comparison`. `optimizer`
-does all this for the state of an optimizer.
+notes what becomes of each key, with tensors that `outlines` makes without numbers; `originals`
+knows which of them stand for the same. `rehearsal` loads into it, `verdict` says what cannot be
+foretold, `telling` makes a `comparison`. `optimizer` does all this for the state of an optimizer.
 
 `advice` has the order in which advice is sought. `naming`, `lacking`, `shaping`, `surplus`, `fused`
 and `reparametrized` find it and have its words, `case` has the code that is shown, and tries it.

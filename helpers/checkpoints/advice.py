@@ -34,7 +34,8 @@ def advise(case: Case, fit: Comparison) -> list[Advice]:
     before it made."""
     steps = []
     for find in WITHOUT_NAMES if case.model.has_names_of_its_own else IN_ORDER:
-        for proposal in find(case) if any(case.report.trouble) else ():
+        asked = any(case.report.trouble) or find in OF_WHAT_LOADS
+        for proposal in find(case) if asked else ():
             came = None
             if proposal.is_remark:
                 came = _supposed(case, proposal, fit)
@@ -144,10 +145,10 @@ IN_ORDER = (
     naming.prefix,
     naming.spelled,
     naming.prefix,  # again: it may have stood before or behind a wrapper
-    lacking.tied,
     conversions,
     parametrized,
     naming.renamed,
+    lacking.tied,
     fused,
     naming.one_of_several,
     naming.shifted,
@@ -171,4 +172,6 @@ IN_ORDER = (
     surplus.whole_numbers,
     surplus.non_tensor,
     surplus.no_place,
+    lacking.crowded,
 )
+OF_WHAT_LOADS = (lacking.crowded,)  # asked where nothing hinders the load, too

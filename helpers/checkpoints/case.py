@@ -23,6 +23,7 @@ from helpers.checkpoints.names import (
     shapes_of,
     without_numbers,
 )
+from helpers.checkpoints.originals import Originals
 from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
 from helpers.checkpoints.twin import LoadReport
@@ -44,13 +45,29 @@ class Proposal(NamedTuple):
         return is_remark(self.code)
 
 
+class Crowd(NamedTuple):
+    """The names of one tensor of the model under which the file has several that are not the same:
+    a load copies each over the one before. `differ`: that is known; else it could not be told."""
+
+    keys: list[str]
+    differ: bool
+
+    @property
+    def words(self) -> str:
+        """These keys, in words, and that they are one tensor."""
+        more = f"{len(self.keys) - 1:,} more" if len(self.keys) > 2 else brief(self.keys[-1])
+        return f"{brief(self.keys[0])} and {more} are one tensor"
+
+
 @dataclass(frozen=True)
 class Case:
-    """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it."""
+    """A stand-in, what is to be loaded into it, without its numbers, and what torch said of it.
+    `originals`: what those are blanks of."""
 
     model: StandIn
     given: Mapping
     report: LoadReport
+    originals: Originals
 
     @property
     def own(self) -> Keys:
@@ -63,8 +80,32 @@ class Case:
     @cached_property
     def missing(self) -> dict[str, Shape]:
         """What the file lacks. Not torch's list alone: where a file says nothing of versions, a
-        BatchNorm fills in the count of its batches."""
-        return {key: one for key, one in self.own.shapes.items() if key not in self.given}
+        BatchNorm fills in the count of its batches. What is there under another name of the same
+        tensor is not lacking: two tensors of the file in its place would overwrite each other."""
+        lacking = {key: one for key, one in self.own.shapes.items() if key not in self.given}
+        return {key: one for key, one in lacking.items() if key not in self.named_otherwise}
+
+    @cached_property
+    def named_otherwise(self) -> dict[str, str]:
+        """{missing key: the first key of the file that is another name of the same tensor}."""
+        found = {}
+        for names in self.model.names.values():
+            there = [key for key in names if key in self.given]
+            found |= {key: there[0] for key in names if there and key in self.report.missing}
+        return found
+
+    @cached_property
+    def crowds(self) -> list[Crowd]:
+        """Where the file has several tensors for one of the model, and no class of the learner's
+        sees to it."""
+        found, loaded = [], set(self.report.loaded)
+        decided = tuple(rule.prefix for rule in self.model.rules)
+        for names in (one for one in self.model.names.values() if len(one) > 1):
+            keys = [key for key in names if key in loaded and not key.startswith(decided)]
+            same = [self.originals.same(self.given[keys[-1]], self.given[key]) for key in keys]
+            if not all(same):
+                found.append(Crowd(keys, False in same))
+        return found
 
     @cached_property
     def left(self) -> dict[str, Shape]:
@@ -154,9 +195,10 @@ class Case:
         except Exception:  # the code does not run for this file: it is not given
             report = None
         if report is not None:
-            made = Case(self.model, space["state_dict"], report)
+            made = Case(self.model, space["state_dict"], report, self.originals)
             better = report.trouble < self.report.trouble or made.fitting > self.fitting
-            if better or made.promise > self.promise:
+            fewer = report.trouble == self.report.trouble and len(made.crowds) < len(self.crowds)
+            if better or fewer or made.promise > self.promise:
                 return made
         _put_back(before)
         return None
@@ -225,16 +267,59 @@ def as_comment(code: str) -> str:
     return "\n".join(f"# {line}" for line in code.splitlines())
 
 
-# For `each`: a slot of the shape that the file has.
-NEW_BUFFER = "owner.register_buffer(name, torch.empty_like(state_dict[key]))"
-NEW_PARAMETER = (
-    "owner.register_parameter(name, torch.nn.Parameter(torch.empty_like(state_dict[key])))"
-)
+def new_slots(case: Case, keys: Iterable[str], kind: str) -> str:
+    """The code that gives the model slots of the shape that the file has, of the kind "parameter"
+    or "buffer". They are where the nearest tensors of the model are, in their precision, and
+    trained as they are: what the file was saved in says nothing of that."""
+    blocks: dict[str, dict[str, str]] = {}
+    for key in keys:
+        other = _nearest(case, key, kind)
+        blocks.setdefault(_new_slot(case, key, other, kind), {})[key] = other
+    code = "import torch\n"
+    if any(any(like.values()) for like in blocks.values()):
+        code += "own = module.state_dict(keep_vars=True)\n"
+    for line, like in blocks.items():
+        code += each(like, line) if all(like.values()) else each(list(like), line)
+        code += "\n"
+    return code.removesuffix("\n")
 
 
-def each(keys: Iterable[str], line: str) -> str:
-    """The code that does `line` for the module that owns each key, under its name there."""
-    start = f'for key in {list(keys)!r}:\n    path, _, name = key.rpartition(".")\n'
+def _nearest(case: Case, key: str, kind: str) -> str:
+    """The floating-point tensor of the model nearest to a slot, for a parameter a parameter, if
+    there is any; "" where the model has no such tensor."""
+    expected, buffers = case.model.expected, case.model.buffers
+    floats = [one for one, known in expected.items() if known.dtype and known.dtype.itemsize > 1]
+    floats = [one for one in floats if expected[one].dtype.is_floating_point]
+    parameters = [one for one in floats if one not in buffers]
+    floats = parameters if kind == "parameter" and parameters else floats
+    at = owner_of(key)
+    while at and not any(one.startswith(at) for one in floats):
+        at = owner_of(at[:-1])
+    near = [one for one in floats if one.startswith(at)]
+    return min(near, key=lambda one: (one.count("."), one in buffers), default="")
+
+
+def _new_slot(case: Case, key: str, like: str, kind: str) -> str:
+    """The line that makes one, for `each`."""
+    alike = ", device=like.device" if like else ""
+    floats = getattr(getattr(case.given[key], "dtype", None), "is_floating_point", False)
+    alike += ", dtype=like.dtype" if like and floats else ""
+    made = f"torch.empty_like(state_dict[key]{alike})"
+    if kind == "buffer":
+        return f"owner.register_buffer(name, {made})"
+    trained = ", like.requires_grad" if like and like not in case.model.buffers else ""
+    parameter = f"torch.nn.Parameter(value{trained})"
+    return f"value = {made}\n    owner.register_parameter(name, {parameter})"
+
+
+def each(keys: Iterable[str] | dict[str, str], line: str) -> str:
+    """The code that does `line` for the module that owns each key, under its name there. Of a dict
+    the values are keys of the model: what stands under them is `like`, of `own`."""
+    keys, names = (keys, "key, other") if isinstance(keys, dict) else (list(keys), "key")
+    start = f"for {names} in {keys!r}{'.items()' if isinstance(keys, dict) else ''}:\n"
+    start += '    path, _, name = key.rpartition(".")\n'
+    if isinstance(keys, dict):
+        return f"{start}    owner, like = module.get_submodule(path), own[other]\n    {line}"
     return f"{start}    owner = module.get_submodule(path)\n    {line}"
 
 

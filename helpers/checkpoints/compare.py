@@ -14,6 +14,7 @@ from helpers.checkpoints.case import Case
 from helpers.checkpoints.comparison import Comparison
 from helpers.checkpoints.instead import require_state_dict
 from helpers.checkpoints.optimizer import compare_optimizer
+from helpers.checkpoints.originals import Originals
 from helpers.checkpoints.outlines import entries_of, outline
 from helpers.checkpoints.rehearsal import blanks, rehearse
 from helpers.checkpoints.stand_in import stand_in_for
@@ -43,7 +44,8 @@ def compare_checkpoint(module: nn.Module | Optimizer, state_dict: Mapping[str, A
     require_state_dict(state_dict)
     with without_torch_function():  # no function of a tensor subclass runs
         found = {text(key): outline(value) for key, value in entries_of(state_dict).items()}
-        model, given = stand_in_for(module), blanks(state_dict)
-    case, name = Case(model, given, rehearse(model, given)), type_name(module)
+        model, originals = stand_in_for(module), Originals()
+        given = blanks(state_dict, originals)
+    case, name = Case(model, given, rehearse(model, given), originals), type_name(module)
     answer = comparison_of(name, case, model.expected, found)
     return replace(answer, advice=advise(case, answer))

@@ -72,7 +72,8 @@ class Comparison:
     keeps nothing alive.
 
     `loads`: would a strict load succeed? True, False, or None where that cannot be foretold; then
-    `doubts` says why. The lists say what torch's own rules make of the keys. `missing` and
+    `doubts` says why. Where it would, `doubts` says which tensors of the file are lost in it: two
+    for one of the model. The lists say what torch's own rules make of the keys. `missing` and
     `unexpected` are torch's lists, in torch's order; `mismatched` has the shapes that differ, as
     tuples. `matched`: the keys that would be loaded. `refused`: those that torch does not take for
     another reason, which `errors` gives in torch's words. `silent`: keys on one side alone of which
@@ -110,9 +111,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """One of three answers, in words, the third with its reasons."""
+        """One of three answers, in words, the third with its reasons, the first with its doubts."""
         if self.loads is None:
             return f"cannot be foretold, because {_first_of(self.doubts)}"
+        if self.loads and self.doubts:
+            return f"{self.answers[True]}, but {_first_of(self.doubts)}"
         return self.answers[self.loads]
 
     def __repr__(self) -> str:

@@ -5,24 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helpers.checkpoints.case import Case, Proposal, as_comment, keeping, keys_said, owner_of
-from helpers.checkpoints.names import RUNNING, is_extra_state, is_parametrized, last_part
+from helpers.checkpoints.names import (
+    RUNNING,
+    STATISTICS,
+    is_extra_state,
+    is_parametrized,
+    last_part,
+)
+from helpers.checkpoints.shaping import is_computed
 from helpers.state.objects import brief
 
 
 def tied(case: Case) -> Iterator[Proposal]:
-    """Missing keys of a tensor that is there under another of its names."""
-    same = {}
-    for names in case.model.names.values():
-        there = [key for key in names if key in case.given]
-        same |= {key: there[0] for key in names if there and key in case.report.missing}
-    if same:
-        key, other = next(iter(same.items()))
-        words = f"In the model {brief(key)} is the same tensor as {brief(other)}, which is there"
+    """Missing keys of a tensor that is there under another of its names. Where something like it
+    is left in the file, the two may have been apart when it was saved."""
+    apart = {key: _others(case, key, there) for key, there in case.named_otherwise.items()}
+    for doubtful in (False, True):
+        same = {
+            key: one for key, one in case.named_otherwise.items() if doubtful == any(apart[key])
+        }
+        if not same:
+            continue
+        key, there = next(iter(same.items()))
+        words = f"In the model {brief(key)} is the same tensor as {brief(there)}, which is there"
         words += f" ({len(same):,} such)" if len(same) > 1 else ""
-        words += ": it is not lacking, and strict=False is right for it. For a strict load, name"
-        words += " it twice."
-        again = "**{key: state_dict[other] for key, other in same.items()}"
-        yield Proposal("tied", words, f"same = {same!r}\nstate_dict = {{**state_dict, {again}}}")
+        code = f"same = {same!r}\n{_TWICE}"
+        if doubtful:
+            words += f". But {brief(apart[key][0])} in the file has its shape and ending, and no"
+            words += " place: whether it is the other of two that were apart when the file was"
+            words += " saved, only you can say. If so, build the model with the two apart. If not,"
+            words += f" name {brief(there)} twice:"
+            yield Proposal("tied", words, as_comment(code), if_so=code)
+        else:
+            words += ": it is not lacking, and strict=False is right for it. For a strict load,"
+            words += " name it twice."
+            yield Proposal("tied", words, code)
+
+
+_TWICE = "state_dict = {**state_dict, **{key: state_dict[other] for key, other in same.items()}}"
+
+
+def _others(case: Case, key: str, there: str) -> list[str]:
+    """What is left in the file with the shape and the ending of a missing key, and has not, as far
+    as can be told, the same numbers as what is there under its other name."""
+    alike = [one for one in case.left if last_part(one) == last_part(key)]
+    alike = [one for one in alike if case.left[one] == case.own.shapes[key]]
+    return [one for one in alike if not case.originals.same(case.given[one], case.given[there])]
+
+
+def crowded(case: Case) -> Iterator[Proposal]:
+    """Several tensors of the file for one of the model, of which a load keeps the last."""
+    if case.crowds:
+        keys, differ = case.crowds[0]
+        words = f"In the model {case.crowds[0].words}"
+        words += f" ({len(case.crowds):,} such)" if len(case.crowds) > 1 else ""
+        words += ", and in the file they differ" if differ else ", and in the file they may differ"
+        words += f": a load copies one over the other, and the last, {brief(keys[-1])}, stays. If"
+        words += " they were apart when the file was saved, build the model with them apart. If the"
+        words += f" first, {brief(keys[0])}, is to stay:"
+        same = {key: crowd.keys[0] for crowd in case.crowds for key in crowd.keys[1:]}
+        code = f"same = {same!r}\n{_TWICE}"
+        yield Proposal("one of several", words, as_comment(code), if_so=code)
 
 
 def extra_state(case: Case) -> Iterator[Proposal]:
@@ -53,7 +96,7 @@ _MANY_KEPT = "are not in the state_dict, and keep what they have"
 
 def unsaved(case: Case) -> Iterator[Proposal]:
     """Missing buffers of modules that lack no parameter: they were not persistent when the file was
-    written."""
+    written, or their module was not there."""
     buffers = case.model.buffers
     lacking = {owner_of(key) for key in case.report.missing if key not in buffers}
     # The file may have it under another name.
@@ -70,6 +113,17 @@ def unsaved(case: Case) -> Iterator[Proposal]:
         words += ". The model keeps its own, in a new model those of a layer that has seen nothing."
         advice = "# Take a file with the whole state_dict, or run module.train() over data."
         yield Proposal("lost statistics", words, advice)
-    if kept and case.belongs:
-        words = keys_said(kept, "is a buffer that was not saved", "are buffers that were not saved")
-        yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(kept))
+    sure = [key for key in kept if is_computed(case, key) or last_part(key) in STATISTICS]
+    if sure and case.belongs:
+        words = keys_said(sure, "is a buffer that was not saved", "are buffers that were not saved")
+        yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(sure))
+    unsure = [key for key in kept if key not in sure]
+    if unsure and case.belongs:
+        words = keys_said(unsure, "is a buffer that is not", "are buffers that are not")
+        words += " in the file. What the model has is right if it is computed when the model is"
+        words += (
+            " built, or if that part is new; not if it was learned, counted or drawn: then take"
+        )
+        words += " a file that has it. Only you can say. To keep what the model has:"
+        code = keeping(unsure)
+        yield Proposal("persistent", words, as_comment(code), if_so=code)

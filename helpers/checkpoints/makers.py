@@ -12,13 +12,20 @@ from helpers.state.objects import bases, class_dict, class_name, from_torch
 _REGISTERS = {"register_buffer", "register_parameter", "register_module", "add_module", "setattr"}
 
 
+_KINDS = {
+    "parameter": {"Parameter", "register_parameter"},
+    "buffer": {"Buffer", "register_buffer"},
+}
+
+
 class Maker(NamedTuple):
-    """The method that makes what stands at a path of the model, and what it makes."""
+    """The method that makes what stands at a path of the model. `kind`: "parameter" or "buffer",
+    where it makes things of one kind alone; else "", as its code is not followed."""
 
     path: str
     where: str
     in_init: bool
-    parameter: bool
+    kind: str
 
 
 def maker_of(case: Case, key: str) -> Maker | None:
@@ -33,11 +40,17 @@ def maker_of(case: Case, key: str) -> Maker | None:
         members = {} if from_torch(base) else class_dict(base)
         for call, member in members.items():
             if type(member) is FunctionType and _makes(member, name):
-                names = member.__code__.co_names
-                parameter = "Parameter" in names or "register_parameter" in names
+                kind = _kind_of(member)
                 where = " ".join(f"{class_name(base)}.{call}".split())  # one line, whatever it is
-                found.append(Maker(owner + name, where, call == "__init__", parameter))
+                found.append(Maker(owner + name, where, call == "__init__", kind))
     return min(found, key=lambda one: one.in_init, default=None)
+
+
+def _kind_of(function: FunctionType) -> str:
+    """The kind of all that this function makes, by the names in its code."""
+    named = function.__code__.co_names
+    kinds = [kind for kind, names in _KINDS.items() if not names.isdisjoint(named)]
+    return kinds[0] if len(kinds) == 1 else ""
 
 
 def _makes(function: FunctionType, name: str) -> bool:

@@ -61,6 +61,8 @@ class OptimizerComparison(Comparison):
 def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerComparison:
     """Torch's own `load_state_dict` of an optimizer, and a step, on parameters without numbers."""
     path, saved = _find(state_dict)
+    if GROUPS in saved and not _is_state(saved):
+        return _of_no_optimizer(optimizer)
     if path:
         inner = compare_optimizer(optimizer, saved)
         words = whole_checkpoint(path, "for the optimizer")
@@ -102,7 +104,7 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         **conversions_of(matched, expected, found),
         errors=errors,
         own_rules=rules,
-        advice=list(_advice(own, theirs, mismatched, lost, fits)),
+        advice=list(_advice(own, theirs, found, mismatched, lost, fits)),
         expected=expected,
         found=found,
     )
@@ -112,9 +114,43 @@ def _find(mapping: Mapping) -> tuple[str, Mapping]:
     """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the
     mapping itself where there is none."""
     for path, one in mappings_in(mapping).items():
-        if STATE in one and GROUPS in one:
+        if _is_state(one):
             return path, one
     return "", mapping
+
+
+def _is_state(mapping: Mapping) -> bool:
+    """Is it made as the state of an optimizer is, so that it can be read?"""
+    groups, memory = mapping.get(GROUPS), mapping.get(STATE)
+    lists = (list, tuple)
+    if type(groups) not in lists or not issubclass(type(memory), dict):
+        return False
+    if not all(issubclass(type(group), dict) for group in groups):
+        return False
+    params = [dict.get(group, PARAMS) for group in groups]
+    if not all(type(one) in lists for one in params):
+        return False
+    names = [name for one in params for name in one]
+    return all(
+        type(name) in ATOMS and issubclass(type(dict.get(memory, name, {})), dict) for name in names
+    )
+
+
+def _of_no_optimizer(optimizer: Optimizer) -> OptimizerComparison:
+    """The answer to what is called as the state of an optimizer, and is none."""
+    words = f"This is no state_dict of an optimizer: its {STATE!r} is to be a dict of dicts, its"
+    words += f" {GROUPS!r} a list of dicts that have {PARAMS!r}."
+    advice = Advice("other", words, "# state_dict = optimizer.state_dict()", False)
+    nothing = ("doubts", "matched", "missing", "unexpected", "mismatched", "refused", "silent")
+    nothing += ("non_tensors", "dtypes", "devices", "errors", "own_rules")
+    return OptimizerComparison(
+        type=type_name(optimizer),
+        loads=False,
+        **{name: [] for name in nothing},
+        advice=[advice],
+        expected={},
+        found={},
+    )
 
 
 def _groups(holder: Mapping) -> list[dict]:
@@ -282,9 +318,27 @@ def _settings_lost(own: list[dict], theirs: list[dict], loaded: Optimizer) -> li
     return list(lost)
 
 
+def _of_one_shape(own: list[dict], theirs: list[dict], found: dict[str, Outline]) -> list[int]:
+    """The positions of the first two parameters of one shape that have memory in the file, where
+    no names on both sides tell them apart."""
+    begun, seen = {_position(key) for key in found}, {}
+    position = 0
+    for one, other in zip(own, theirs, strict=False):
+        named = bool(one.get(NAMES)) and bool(other.get(NAMES))
+        for tensor in one[PARAMS]:
+            shape = outline(tensor).shape
+            if not named and _position(_key(position, "")) in begun:
+                if shape in seen:
+                    return [seen[shape], position]
+                seen[shape] = position
+            position += 1
+    return []
+
+
 def _advice(
     own: list[dict],
     theirs: list[dict],
+    found: dict[str, Outline],
     mismatched: list[Mismatch],
     lost: list[str],
     fits: bool,
@@ -314,6 +368,13 @@ def _advice(
         for name in one
         if name in other and one[name] != other[name]
     ]
+    places = [] if mismatched else _of_one_shape(own, theirs, found)
+    if places:
+        words = f"Memory goes to parameters by their position alone, and those at {places[0]} and"
+        words += f" {places[1]} have one shape: whether they stand in the order in which they were"
+        words += " saved, only you can say."
+        code = "# Give the optimizer its parameters in the order of the saved one."
+        yield Advice("order", words, code, fits)
     if changes:
         words = f"A load takes the settings of the file too: {', '.join(changes[:5])}."
         yield Advice(

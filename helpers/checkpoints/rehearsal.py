@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from helpers.checkpoints.comparison import raised_by_torch
+from helpers.checkpoints.originals import Originals
 from helpers.checkpoints.outlines import blank_array, blank_of, entries_of, is_array, namesake
 from helpers.checkpoints.stand_in import StandIn, stand_in_for
 from helpers.checkpoints.twin import LoadReport
@@ -54,31 +55,46 @@ def _copying() -> Iterator[None]:
         torch.__future__.set_swap_module_params_on_conversion(swaps)
 
 
-def blanks(value: Any, depth: int = _DEPTH) -> Any:
+def blanks(value: Any, originals: Originals, depth: int = _DEPTH) -> Any:
     """`value` with a blank for each tensor, in the dictionaries inside it too, and what they say of
-    versions. A module becomes its twin, an array one of one element."""
+    versions; `originals` notes for what each stands. A module becomes its twin, an array one of one
+    element."""
     kind = type(value)
     if issubclass(kind, torch.Tensor):
-        return blank_of(value)
+        made = blank_of(value)
+        originals.note(made, value)
+        return made
     if depth == _DEPTH or (depth and issubclass(kind, dict)):
-        return _blank_dict(value, depth)
+        return _blank_dict(value, originals, depth)
     if issubclass(kind, nn.Module):
-        try:
-            return stand_in_for(value).twin
-        except ValueError:
-            return None
+        return _twin_of(value, originals)
     if is_array(value):
         return blank_array(value)
     return value if kind in ATOMS else namesake(kind, object)()
 
 
-def _blank_dict(mapping: Mapping, depth: int) -> dict:
+def _twin_of(module: nn.Module, originals: Originals) -> nn.Module | None:
+    """The twin of a module in a file; None for one that torch cannot walk."""
+    try:
+        model = stand_in_for(module)
+    except ValueError:
+        return None
+    spots = nn.Module.state_dict(model.twin, keep_vars=True)
+    for names in model.names.values():
+        for key in names:  # of one tensor, for which each name has a blank of its own
+            originals.note(spots[key], names)
+    return model.twin
+
+
+def _blank_dict(mapping: Mapping, originals: Originals, depth: int) -> dict:
     kind = type(mapping)
     if issubclass(kind, OrderedDict):
         made = OrderedDict()
     else:
         made = {} if kind is dict else namesake(kind, dict)()
-    made.update((key, blanks(one, depth - 1)) for key, one in entries_of(mapping).items())
+    made.update(
+        (key, blanks(one, originals, depth - 1)) for key, one in entries_of(mapping).items()
+    )
     notes = getattr(mapping, METADATA, None)
     if issubclass(type(notes), dict) and notes:
         texts = {key: dict(one) for key, one in notes.items() if issubclass(type(one), dict)}

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from helpers.checkpoints.case import (
     ENTRIES,
-    NEW_BUFFER,
     Case,
     Proposal,
     as_comment,
@@ -87,28 +86,48 @@ def grown(case: Case) -> Iterator[Proposal]:
             words = f"{brief(key)} has another size: {maker.where} sets it anew, so its size may"
             words += " come from use. If so, give it the size that it has in the file, before the"
             words += " load."
-            yield Proposal("grown", words, "import torch\n" + each([key], NEW_BUFFER))
+            yield Proposal("grown", words, each([key], _OF_THAT_SIZE))
 
 
-# Parts of names of buffers that are computed from the size of the input.
-_COMPUTED = ("mask", "index", "table", "pos", "freq", "cache", "grid", "anchor", "ids", "window")
+_OF_THAT_SIZE = """old = getattr(owner, name)
+    owner.register_buffer(name, old.new_empty(state_dict[key].shape))"""
+
+
+# Words in names of buffers that are computed when a model is built, from the size of the input; and
+# those by which such a buffer of floats may as well be learned.
+_COMPUTED = frozenset(
+    "mask masks index pos position positions freq freqs cache cached grid ids window".split()
+)
+_LEARNED = frozenset("table tables anchor anchors bias embed embedding embeddings".split())
+
+
+def is_computed(case: Case, key: str) -> bool:
+    """Does the name of this buffer say that it is computed? Its dtype does not: a random order and
+    a flag that something is made already are kept in whole numbers and bools too."""
+    words = set(last_part(key).lower().split("_"))
+    floats = case.model.expected[key].dtype.is_floating_point
+    return not words.isdisjoint(_COMPUTED) and not (floats and words & _LEARNED)
 
 
 def computed(case: Case) -> Iterator[Proposal]:
     """Buffers whose size follows the input, in layers that have the right size themselves."""
     model, sizes = case.model, case.report.mismatched
     resized = {owner_of(one.key) for one in sizes if one.key not in model.buffers}
-    keys = {True: [], False: []}  # by whether the name or the dtype says what the buffer is
+    keys = {True: [], False: []}  # by whether the name says what the buffer is
     for key in (one.key for one in sizes if one.key in model.buffers):
         counts = not model.expected[key].dtype.is_floating_point
         if not from_torch(case.class_around(key)) and (counts or owner_of(key) not in resized):
-            is_named_so = any(part in last_part(key) for part in _COMPUTED)
-            keys[counts or is_named_so].append(key)
+            keys[is_computed(case, key)].append(key)
     for sure, some in keys.items():
         if some:
             words = keys_said(some, "is a buffer of another size", "are buffers of another size")
             words += ". What is computed from the size of the input, as a mask or an index is, is"
-            words += " right as the model has it: keep that."
+            words += " right as the model has it"
+            if sure:
+                words += ": keep that."
+            else:
+                words += "; what was learned, counted or drawn is not: for that, build the model"
+                words += " with the size of the file. Only you can say. If it is computed:"
             code = keeping(some)
             yield Proposal("table", words, code if sure else as_comment(code), if_so=code)
 

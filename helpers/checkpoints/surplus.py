@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from helpers.checkpoints.case import (
-    NEW_BUFFER,
-    NEW_PARAMETER,
     Case,
     Proposal,
-    each,
     keys_said,
     leaving_out,
+    new_slots,
     owner_of,
 )
 from helpers.checkpoints.comparison import Outline
@@ -51,14 +50,29 @@ def _of_empty_slots(case: Case) -> list[str]:
 
 
 def empty_slot(case: Case) -> Iterator[Proposal]:
-    for kind, line in (("parameter", NEW_PARAMETER), ("buffer", NEW_BUFFER)):
+    idle = [key for key in _of_empty_slots(case) if _is_idle(case, key)]
+    if idle:
+        words = keys_said(idle, "is for a slot that holds", "are for slots that hold")
+        words += " None in this model, since the MultiheadAttention was built with other sizes of"
+        words += " keys and values: it would not read what is put there. Build it with the kdim and"
+        words += " the vdim of the one that was saved."
+        yield Proposal("empty slot", words, "# MultiheadAttention(..., kdim=..., vdim=...)")
+    for kind in ("parameter", "buffer"):
         keys = [key for key in _of_empty_slots(case) if case.model.empty[key] == kind]
+        keys = [key for key in keys if key not in idle]
         if keys:
             words = keys_said(keys, "is for a slot that holds", "are for slots that hold")
             words += " None in this model, as that of a bias under bias=False. Give it a tensor of"
             words += " that shape before the load, as here, or build the model with it. If the"
             words += " model is to do without, leave the entry out."
-            yield Proposal("empty slot", words, "import torch\n" + each(keys, line))
+            yield Proposal("empty slot", words, new_slots(case, keys, kind))
+
+
+def _is_idle(case: Case, key: str) -> bool:
+    """Is this a weight of queries, keys or values, of which a MultiheadAttention reads either the
+    one for all or the three?"""
+    is_one = last_part(key) in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+    return is_one and nn.MultiheadAttention in bases(case.class_around(key))
 
 
 def plain_tensor(case: Case) -> Iterator[Proposal]:
@@ -87,13 +101,12 @@ def first_use(case: Case) -> Iterator[Proposal]:
             words += "under some option, or to None, or it was taken out since. Build the model as"
             words += " it was when it was saved."
             code = f"# See in {maker.where} when it sets {maker.path!r}, and who else does."
-        elif keys != [maker.path]:
+        elif keys != [maker.path] or not maker.kind:
             words += "when it runs. Let it run before the load."
             code = f"# module(example)  # or what else runs {maker.where}: it makes {maker.path!r}"
         else:
             words += "when it runs. Better register it in __init__; for now, before the load:"
-            line = NEW_PARAMETER if maker.parameter else NEW_BUFFER
-            code = "import torch\n" + each(keys, line)
+            code = new_slots(case, keys, maker.kind)
         yield Proposal("first use", words, code)
 
 

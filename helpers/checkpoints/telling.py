@@ -15,7 +15,7 @@ from helpers.checkpoints.comparison import Comparison, Outline, Tried, conversio
 from helpers.checkpoints.outlines import outline
 from helpers.checkpoints.twin import LoadReport
 from helpers.checkpoints.verdict import doubts, verdict
-from helpers.state.objects import text
+from helpers.state.objects import brief, text
 from helpers.state.torch_private import storage_address
 
 
@@ -29,13 +29,14 @@ def comparison_of(
     `expected` and `found` are the outlines of what stands in the module called `name` and in the
     file."""
     model, report = case.model, case.report
+    loads = verdict(model, report)
     loaded = set(report.loaded)
     matched = [key for key in expected if key in found and key in loaded]
     taken = set(matched)  # what is packed there is no tensor, and is looked for
     return Comparison(
         type=name,
-        loads=verdict(model, report),
-        doubts=doubts(model, report),
+        loads=loads,
+        doubts=_overwritten(case) if loads else doubts(model, report),
         matched=matched,
         missing=report.missing,
         unexpected=report.unexpected,
@@ -52,6 +53,15 @@ def comparison_of(
         expected=expected,
         found=found,
     )
+
+
+def _overwritten(case: Case) -> list[str]:
+    """What is lost in a load of which torch does not complain."""
+    return [
+        f"{one.words} in the model, and {'differ' if one.differ else 'may differ'} in the file:"
+        f" the last, {brief(one.keys[-1])}, stays"
+        for one in case.crowds
+    ]
 
 
 def _passed_over(expected: dict, found: dict, report: LoadReport) -> list[str]:

@@ -123,7 +123,7 @@ def _notes(found: Comparison) -> list[str]:
     if any(one.found != one.expected and str(one.expected) == "meta" for one in found.devices):
         notes.append("The model is on meta: a load copies no number into it.")
         notes[-1] += " With assign=True it takes these tensors."
-    if found.doubts:
+    if found.doubts and not found.loads:
         notes.append(f"Not asked, and may decide otherwise: {'; '.join(found.doubts)}.")
     return [clip(note, 600) for note in notes]
 
