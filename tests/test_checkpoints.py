@@ -838,6 +838,118 @@ def test_numbers_inside_of_what_is_not_the_same_part_are_not_moved_and_a_list_is
     assert [one[0].item() for one in module] == [0, 1, 2]
 
 
+def at_paths(*paths: str, make=lambda: nn.Linear(4, 4)) -> nn.Module:
+    """A model with a layer of one size at each path, and a head."""
+    model = nn.Module()
+    for path in paths:
+        owner = model
+        *parts, last = path.split(".")
+        for part in parts:
+            if part not in owner._modules:
+                owner.add_module(part, nn.Module())
+            owner = owner._modules[part]
+        owner.add_module(last, make())
+    model.head = nn.Linear(4, 2)
+    return filled(model)
+
+
+OTHER_NUMBERS = {
+    "a list and attributes": (("fc.0", "fc.1"), ("fc1", "fc2")),
+    "attributes and a list": (("fc1", "fc2"), ("fc.0", "fc.1")),
+    "three, and a line between": (("conv.0", "conv.1", "conv.2"), ("conv_1", "conv_2", "conv_3")),
+    "at the end of a word": (("block1", "block2", "block3"), ("block0", "block1", "block2")),
+    "two layers put in front": (("a.0", "a.2", "a.4"), ("b.2", "b.4", "b.6")),
+    "four, of which two names look alike": (
+        ("a.0", "a.1", "a.2", "a.3"),
+        ("b.2", "b.3", "b.4", "b.5"),
+    ),
+    "one layer put in front": (("a.0", "a.1", "a.2"), ("b.1", "b.2", "b.3")),
+    "inside of a layer": (("enc.0.fc", "enc.1.fc"), ("body.1.fc", "body.2.fc")),
+    "behind the same start": (("net.a1.x", "net.a2.x"), ("net.b0.x", "net.b1.x")),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_NUMBERS)
+@pytest.mark.parametrize("make", [lambda: nn.Linear(4, 4), lambda: nn.BatchNorm1d(4)])
+def test_layers_of_one_size_under_other_numbers_are_told_in_their_order_and_none_is_moved(
+    case, make
+):
+    olds, news = OTHER_NUMBERS[case]
+    module, saved = at_paths(*news, make=make), at_paths(*olds, make=make).state_dict()
+    found = compare_checkpoint(module, saved)
+    assert all(step.is_remark for step in found.advice)
+    if case == "behind the same start":  # no name is more like one than like another
+        assert found.advice == []
+        return
+    (step,) = found.advice
+    assert step.kind == "shifted" and step.tried.fit.loads
+    assert f"'{olds[0]}.weight' would be '{news[0]}.weight' here" in step.words
+    assert "only you can say" in step.words and "counting begins at another number" in step.words
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    for old, new in zip(olds, news, strict=True):
+        for name, value in module.get_submodule(new).state_dict().items():
+            assert torch.equal(value, saved[f"{old}.{name}"]), (old, new)
+
+
+def test_names_under_the_same_numbers_are_still_changed_where_others_are_not():
+    saved = at_paths("norm.1", "norm.2", "fc.0", "fc.1").state_dict()
+    module = at_paths("norm1", "norm2", "fc1", "fc2")
+    first, second = compare_checkpoint(module, saved).advice
+    assert (first.kind, first.is_remark, first.enough) == ("numbers", False, False)
+    assert (second.kind, second.is_remark) == ("shifted", True) and second.tried.fit.loads
+    ready = applied(module, saved, first.code)
+    assert ready["norm2.weight"] is saved["norm.2.weight"] and "fc.1.weight" in ready
+
+    saved = at_paths("a.0.x", "a.2.x", "a.4.x").state_dict()
+    module = at_paths("b.0.x", "b.2.x", "b.4.x")
+    (step,) = compare_checkpoint(module, saved).advice
+    assert step.kind == "renamed" and step.enough
+    module.load_state_dict(applied(module, saved, step.code))
+    for at in (0, 2, 4):
+        assert torch.equal(module.state_dict()[f"b.{at}.x.weight"], saved[f"a.{at}.x.weight"])
+
+
+def test_a_layer_that_is_alone_in_its_size_keeps_its_name_and_its_neighbours_are_a_remark():
+    def net(name: str, *numbers: int) -> nn.Module:
+        layers = [nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)]
+        placed = {f"{at}": filled(one) for at, one in zip(numbers, layers, strict=True)}
+        return nn.ModuleDict({name: nn.ModuleDict(placed)})
+
+    module, saved = net("net", 2, 4, 6), net("layers", 0, 2, 4).state_dict()
+    first, second = compare_checkpoint(module, saved).advice
+    assert (first.kind, first.is_remark, first.enough) == ("renamed", False, False)
+    assert "'layers.4.weight': 'net.6.weight'" in first.code and "layers.2" not in first.code
+    assert (second.kind, second.is_remark) == ("shifted", True) and second.tried.fit.loads
+    module.load_state_dict(applied(module, saved, f"{first.code}\n{uncommented(second.code)}"))
+    for old, new in ((0, 2), (2, 4), (4, 6)):
+        assert torch.equal(module.state_dict()[f"net.{new}.bias"], saved[f"layers.{old}.bias"])
+
+
+def test_where_one_side_has_more_numbered_layers_the_same_numbers_are_a_remark():
+    module = at_paths("blocks.0.x", "blocks.1.x")
+    saved = at_paths("layer.0.x", "layer.1.x", "layer.2.x").state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert "'blocks.1.weight'" not in step.code and "layer.2" not in step.code
+    assert "only you can say" in step.words
+    more = at_paths("layer.0.x", "layer.1.x", "layer.2.x")
+    step, *_ = compare_checkpoint(more, module.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert "not as many" in step.words and "only you can say" in step.words
+
+    saved = at_paths("layer.1.x", "layer.2.x", "layer.3.x").state_dict()
+    assert compare_checkpoint(module, saved).advice == []  # which of them is the first?
+
+
+def test_what_is_moved_with_the_part_around_it_is_not_moved_again_inside():
+    saved = at_paths("s.0.0", "s.0.1", "s.1.0", "s.1.2").state_dict()
+    module = at_paths("s.1.0", "s.1.1", "s.2.0", "s.2.2")
+    step, *_ = compare_checkpoint(module, saved).advice
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    for old, new in (("0.0", "1.0"), ("0.1", "1.1"), ("1.0", "2.0"), ("1.2", "2.2")):
+        assert torch.equal(module.state_dict()[f"s.{new}.bias"], saved[f"s.{old}.bias"])
+
+
 @pytest.mark.parametrize("prefix", ["net.", "module."])
 def test_a_prefix_before_another_number_makes_no_other_name(prefix):
     layers = [nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2)]
