@@ -207,6 +207,12 @@ def renaming(names: Mapping[str, str]) -> str:
     return f"names = {{\n{lines}}}\nstate_dict = {{names.get(key, key): value {ENTRIES}}}"
 
 
+def turning(keys: Iterable[str]) -> tuple[str, str]:
+    """The code that exchanges the sides of matrices: the line that names them, and the other."""
+    turned = f"value.t() if key in turned else value {ENTRIES}"
+    return f"turned = {list(keys)!r}", f"state_dict = {{key: {turned}}}"
+
+
 def leaving_out(keys: Iterable[str]) -> str:
     """The code that leaves entries out."""
     return (

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, keys_said, renaming
+from helpers.checkpoints.case import (
+    ENTRIES,
+    Case,
+    Proposal,
+    as_comment,
+    keys_said,
+    owner_of,
+    renaming,
+    turning,
+)
 from helpers.checkpoints.names import (
     LEAVES,
     NO_CHANGE,
@@ -14,6 +23,7 @@ from helpers.checkpoints.names import (
     beside,
     best_change,
     clear_pairs,
+    is_turned,
     part_of_more,
     prefixes_of_copies,
     spelled_alike,
@@ -151,6 +161,10 @@ def renamed(case: Case) -> Iterator[Proposal]:
     names |= beside(names, case.left, case.missing)
     beside_more = part_of_more(names, case.left)
     certain = case.numbers.certain(names)
+    turned = _of_turned_layers(case, names)
+    if sure := {old: new for old, new in turned.items() if old in certain}:
+        yield _perhaps_turned(case, sure)
+    names, certain = _without(names, turned), _without(certain, turned)
     clear = {old: new for old, new in certain.items() if old not in beside_more}
     ordered = case.numbers.all_in_order(_without(names, certain))
     # Where neither they nor their order say which layer is which, nothing is said.
@@ -178,6 +192,26 @@ def renamed(case: Case) -> Iterator[Proposal]:
 
 def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
     return {old: new for old, new in names.items() if old not in others}
+
+
+def _of_turned_layers(case: Case, names: dict[str, str]) -> dict[str, str]:
+    """The pairs of those layers in which one fits only with its sides exchanged."""
+    layers = {tuple(map(owner_of, pair)) for pair in names.items() if _is_turned(case, *pair)}
+    return {old: new for old, new in names.items() if (owner_of(old), owner_of(new)) in layers}
+
+
+def _is_turned(case: Case, old: str, new: str) -> bool:
+    return is_turned(case.left[old], case.missing[new])
+
+
+def _perhaps_turned(case: Case, names: dict[str, str]) -> Proposal:
+    pairs = {old: new for old, new in names.items() if _is_turned(case, old, new)}
+    old, new = next(iter(pairs.items()))
+    words = f"{brief(old)} has the ending of {brief(new)}, which is missing, and its sizes in"
+    words += " reverse: as of a weight that another framework keeps transposed, or of another"
+    words += " layer. Which of the two, only you can say. If they mean the same:"
+    code = "\n".join((renaming(names), *turning(pairs.values())))
+    return Proposal("alike", words, as_comment(code), if_so=code)
 
 
 def _perhaps(names: dict[str, str], but: str) -> Proposal:

@@ -72,6 +72,11 @@ def _weights(form: Form, keys: dict) -> dict[str, list[str]]:
     return found
 
 
+def parts_of_weights(keys: dict) -> set[str]:
+    """The keys of all parts, whose sizes say how a weight is kept, and not how it lies."""
+    return {one for form in FORMS for parts in _weights(form, keys).values() for one in parts}
+
+
 def _renaming(maker: str, saved: dict, wanted: dict) -> Iterator[Proposal]:
     both = [key for key in saved if key in wanted]
     names = {old: new for key in both for old, new in zip(saved[key], wanted[key], strict=True)}

@@ -14,11 +14,13 @@ from helpers.checkpoints.case import (
     keeping,
     keys_said,
     owner_of,
+    turning,
 )
 from helpers.checkpoints.comparison import Mismatch
 from helpers.checkpoints.makers import maker_of
 from helpers.checkpoints.names import Shape, is_same_row, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
+from helpers.checkpoints.reparametrized import parts_of_weights
 from helpers.state.objects import brief, from_torch, plural
 
 
@@ -32,39 +34,75 @@ def arrays(case: Case) -> Iterator[Proposal]:
 
 
 def transposed(case: Case) -> Iterator[Proposal]:
-    keys = _turned(case)
-    if keys:
-        words = keys_said(keys, "has its sizes in reverse", "have their sizes in reverse")
+    turned = _turned(case)
+    sure = _surely_turned(case, turned)
+    rest = [key for key in turned if key not in sure]
+    if sure:
+        words = keys_said(sure, "has its sizes in reverse", "have their sizes in reverse")
         words += ", as a weight that another framework keeps transposed. A square one would not"
         words += " show it."
-        first, then = f"turned = {keys!r}\n", "value.t() if key in turned else value"
-        then = f"state_dict = {{key: {then} {ENTRIES}}}"
-        square = _square_ones(case, keys)
-        if not square:
-            yield Proposal("transposed", words, first + then)
-            return
-        them = plural(len(square), "it is", "they are")
-        words += f" {keys_said(square, 'is square', 'are square')}, and of a class of which others"
-        words += f" are turned: whether {them} turned too, only you can say. If so:"
-        code = f"{first}turned += {square!r}  # not, if {them} as here\n{then}"
+        square = _square_ones(case, sure)
+        if square:
+            them = plural(len(square), "it is", "they are")
+            words += f" {keys_said(square, 'is square', 'are square')}, and of a class of which"
+            words += f" others are turned: whether {them} turned too, only you can say. If so:"
+            code = _turning_also(sure, square)
+            yield Proposal("transposed", words, as_comment(code), if_so=code)
+        else:
+            yield Proposal("transposed", words, "\n".join(turning(sure)))
+    if rest:
+        words = keys_said(rest, "has its sizes in reverse", "have their sizes in reverse")
+        words += ": as of a weight that another framework keeps transposed, or of a layer of other"
+        words += " sizes, and then build the model as the one that was saved. Which of the two,"
+        words += " only you can say. If it is turned:"
+        square = _square_ones(case, rest)
+        code = _turning_also(rest, square) if square else "\n".join(turning(rest))
         yield Proposal("transposed", words, as_comment(code), if_so=code)
+
+
+def _turning_also(turned: list[str], square: list[str]) -> str:
+    first, then = turning(turned)
+    them = plural(len(square), "it is", "they are")
+    return f"{first}\nturned += {square!r}  # not, if {them} as here\n{then}"
 
 
 def _turned(case: Case) -> list[str]:
     """The matrices with their sides exchanged. Where the bias of a layer does not fit either, it is
-    another layer."""
+    another layer; and a part of a weight has other sizes along another side of the weight."""
     sizes = case.report.mismatched
     others = {owner_of(key) for key, own, given in sizes if not is_turned(given, own)}
+    parts = parts_of_weights(case.own.shapes)
     turned = [key for key, own, given in sizes if is_turned(given, own)]
-    return [key for key in turned if owner_of(key) not in others]
+    return [key for key in turned if owner_of(key) not in others and key not in parts]
+
+
+def _surely_turned(case: Case, turned: list[str]) -> list[str]:
+    """Those that are no layers of other sizes: the bias beside them fits. And what has no bias, if
+    all others of its class are turned, of one of which a bias says so."""
+    said = [key for key in turned if _bias_fits(case, key)]
+    fitting = [key for key, shape in case.own.shapes.items() if case.file.shapes.get(key) == shape]
+    fitting = [key for key in fitting if len({*(case.own.shapes[key] or ())}) == 2]
+    kinds = {_kind(case, key) for key in said} - {_kind(case, key) for key in fitting}
+    return [key for key in turned if key in said or _kind(case, key) in kinds]
+
+
+def _bias_fits(case: Case, key: str) -> bool:
+    name = last_part(key)
+    bias = owner_of(key) + name.replace("weight", "bias")
+    shapes = [side.shapes.get(bias) for side in (case.file, case.own)]
+    return shapes == [case.own.shapes[key][:1]] * 2
+
+
+def _kind(case: Case, key: str) -> tuple[type, str]:
+    return case.class_around(key), last_part(key)
 
 
 def _square_ones(case: Case, turned: list[str]) -> list[str]:
     """The square matrices of the classes of which others are turned."""
-    kinds = {(case.class_around(key), last_part(key)) for key in turned}
+    kinds = {_kind(case, key) for key in turned}
     square = [key for key, shape in case.own.shapes.items() if len({*(shape or ())}) == 1]
     square = [key for key in square if len(case.own.shapes[key]) == 2 and key in case.given]
-    return [key for key in square if (case.class_around(key), last_part(key)) in kinds]
+    return [key for key in square if _kind(case, key) in kinds]
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
