@@ -33,6 +33,9 @@ from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
 from tests.told import assert_told
 
+NN = nn.utils
+PARAMETRIZED = NN.parametrizations
+
 
 def mixed(seed: int = 0) -> nn.Module:
     """A model with no two parameters of one shape, a BatchNorm, and a buffer of each kind."""
@@ -347,14 +350,6 @@ CASES = {
         mixed,
         lambda: {**old_checkpoint(), "stem.weight": mixed(1).stem.weight.t()},
         ["transposed"],
-    ),
-    "renamed and transposed": (
-        mixed,
-        lambda: {
-            **without(old_checkpoint(), "stem.weight"),
-            "first.weight": mixed(1).stem.weight.t(),
-        },
-        ["renamed", "transposed"],
     ),
     "now non-persistent": (
         mixed,
@@ -1042,6 +1037,122 @@ def test_whether_a_square_matrix_is_turned_with_others_of_its_class_the_reader_s
     module.load_state_dict(applied(module, file, "\n".join(lines)))
     for key, value in module.state_dict().items():
         assert torch.equal(value, source[key]), key
+
+
+@pytest.mark.parametrize("layer", [nn.Embedding, lambda *sizes: nn.Linear(*sizes, bias=False)])
+def test_a_table_or_a_layer_without_a_bias_of_reversed_sizes_is_turned_if_the_reader_says_so(layer):
+    def made(*sizes: int) -> nn.Module:
+        return nn.ModuleDict({"table": layer(*sizes), "a": nn.Linear(4, 2), "b": nn.Linear(4, 4)})
+
+    module, saved = made(6, 4), made(4, 6).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("transposed", True, False)
+    assert "of a layer of other sizes" in step.words and "only you can say" in step.words
+    assert step.tried.fit.loads
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    assert torch.equal(module["table"].weight, saved["table.weight"].t())
+
+
+def test_a_layer_without_a_bias_is_turned_with_all_others_of_its_class_of_which_a_bias_says_so():
+    def made(fits: bool) -> nn.Module:
+        layers = {"qkv": nn.Linear(4, 6, bias=False), "out": nn.Linear(6, 5)}
+        if fits:
+            layers["head"] = nn.Linear(5, 3, bias=False)
+        return nn.ModuleDict(layers)
+
+    for fits in (False, True):
+        source, module = made(fits).state_dict(), made(fits)
+        turned = {"qkv.weight", "out.weight"}
+        file = {key: value.t() if key in turned else value for key, value in source.items()}
+        steps = compare_checkpoint(module, file).advice
+        assert [(step.kind, step.is_remark) for step in steps] == [
+            ("transposed", False),
+            *([("transposed", True)] if fits else []),
+        ]
+        assert ("qkv.weight" in steps[0].code) != fits and "out.weight" in steps[0].code
+        code = "\n".join(uncommented(step.code) for step in steps)
+        module.load_state_dict(applied(module, file, code))
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, source[key]), key
+
+
+@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_the_sizes_of_a_norm_along_another_side_are_not_turned(make):
+    def made(dim: int) -> nn.Module:
+        layers = [make(nn.Linear(4, 4), dim=dim), nn.Linear(4, 3), nn.Linear(3, 2)]
+        return nn.Sequential(*layers)
+
+    module, saved = made(0), made(1).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("resized", True, False)
+    assert "Build the model as the one that was saved" in step.words
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_under_another_name_what_fits_only_turned_may_be_another_layer(bias):
+    def made(name: str, *sizes: int) -> nn.Module:
+        layers = {name: nn.Linear(*sizes, bias=False), "mid": nn.Linear(3, 3)}
+        if bias:
+            layers[name].bias = nn.Parameter(torch.rand(8))
+        return nn.ModuleDict(layers)
+
+    module, saved = made("dec", 3, 8), made("enc", 8, 3).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert step.words.startswith("'enc.weight' has the ending of 'dec.weight', which is missing")
+    assert "its sizes in reverse" in step.words and "shape" not in step.words
+    assert step.tried.fit.loads
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    assert torch.equal(module["dec"].weight, saved["enc.weight"].t())
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (nn.Conv1d(1, 6, 3), nn.Conv1d(3, 6, 1)),
+        (nn.Conv1d(1, 6, 3, bias=False), nn.Conv1d(3, 6, 1, bias=False)),
+        (nn.Conv2d(6, 1, 3, bias=False), nn.Conv2d(6, 6, 3, groups=6, bias=False)),
+        (nn.Conv1d(1, 6, 3), nn.Linear(3, 5)),
+        (nn.Conv1d(4, 1, 1), nn.Linear(1, 4)),
+        (nn.Linear(4, 1), nn.Conv1d(1, 4, 1)),
+        (nn.ConvTranspose1d(3, 2, 1), nn.Linear(2, 3)),
+    ],
+)
+def test_another_layer_of_as_many_numbers_is_not_put_into_its_shape(model, file):
+    module = nn.Sequential(model, nn.Linear(2, 3), nn.Linear(3, 2))
+    saved = nn.Sequential(file, nn.Linear(2, 3), nn.Linear(3, 2)).state_dict()
+    found = compare_checkpoint(module, saved)
+    assert found.mismatched and "reshaped" not in [step.kind for step in found.advice]
+    assert all(step.is_remark for step in found.advice)
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (nn.Conv2d(2, 3, (1, 5)), nn.Conv1d(2, 3, 5)),
+        (nn.ConvTranspose1d(3, 2, 1, bias=False), nn.Linear(2, 3, bias=False)),
+        (nn.Conv1d(4, 1, 1, bias=False), nn.Linear(1, 4, bias=False)),
+    ],
+)
+def test_sizes_of_one_between_others_are_a_remark(model, file):
+    (step,) = compare_checkpoint(model, file.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("reshaped", True, False)
+    assert "or are of another layer, only you can say" in step.words
+    model.load_state_dict(applied(model, file.state_dict(), uncommented(step.code)))
+    assert torch.equal(model.weight.flatten(), file.weight.flatten())
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [((1, 5, 4), (5, 4)), ((5, 4), (1, 5, 4)), ((4, 1, 1), (4,)), ((4,), (1, 4, 1, 1)), ((1,), ())],
+)
+def test_sizes_of_one_before_and_behind_all_others_come_and_go(own, given):
+    module, saved = nn.ParameterDict({"x": torch.ones(own)}), {"x": torch.rand(given)}
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("reshaped", False, True)
+    module.load_state_dict(applied(module, saved, step.code))
+    assert torch.equal(module["x"].flatten(), saved["x"].flatten())
 
 
 def pretrained(head: str) -> nn.Module:
@@ -2172,9 +2283,6 @@ def test_a_hook_of_torchs_that_looks_at_names_alone_is_rehearsed():
 
 
 # --- advice on what differs in more than names ---------------------------------------------------
-
-NN = nn.utils
-PARAMETRIZED = NN.parametrizations
 
 
 def with_norm(make, layer) -> nn.Module:

@@ -65,6 +65,21 @@ def is_same_row(shape: Shape, wanted: Shape) -> bool:
     return [size for size in shape if size != 1] == [size for size in wanted if size != 1]
 
 
+def has_ones_more(shape: Shape, wanted: Shape) -> bool:
+    """Are these the same numbers in the same order, with more sizes of 1 on one side?"""
+    return is_same_row(shape, wanted) and len(shape) != len(wanted)
+
+
+def is_extended(shape: Shape, wanted: Shape) -> bool:
+    """Do the sizes of 1, that one side has more, stand behind all others; or before and behind
+    them, where the other side has none that could be meant?"""
+    short, long = sorted((shape, wanted), key=len)
+    if long[: len(short)] == short:
+        return {*long[len(short) :]} == {1}
+    at = next((at for at, size in enumerate(long) if size != 1), 0)
+    return 1 not in short and long[at : at + len(short)] == short
+
+
 def fits(shape: Shape, wanted: Shape) -> bool:
     """Could a tensor of this shape go to that place, as it is, turned, or with sizes of 1 more?"""
     if wanted is None or shape == wanted:

@@ -44,7 +44,8 @@ _INVERSES = {
     "weight_norm": "w.double().square().sum_to_size(own[{first!r}].shape).sqrt(), w",
     "prune": "w, w.new_ones(w.shape)",
 }
-_TURNED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
+# They have their inputs where other layers have their outputs.
+TRANSPOSED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
 
 
 def conversions(case: Case) -> Iterator[Proposal]:
@@ -103,7 +104,7 @@ def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
 
 def _turn(case: Case, key: str) -> str:
     """What brings the outputs of a weight to the front, as torch's spectral_norm does."""
-    return ".transpose(0, 1)" if _TURNED.intersection(bases(case.class_around(key))) else ""
+    return ".transpose(0, 1)" if TRANSPOSED.intersection(bases(case.class_around(key))) else ""
 
 
 def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:

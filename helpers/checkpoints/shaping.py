@@ -18,10 +18,10 @@ from helpers.checkpoints.case import (
 )
 from helpers.checkpoints.comparison import Mismatch
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import Shape, is_same_row, is_turned, last_part
+from helpers.checkpoints.names import Shape, has_ones_more, is_extended, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
-from helpers.checkpoints.reparametrized import parts_of_weights
-from helpers.state.objects import brief, from_torch, plural
+from helpers.checkpoints.reparametrized import TRANSPOSED, parts_of_weights
+from helpers.state.objects import bases, brief, from_torch, plural
 
 
 def arrays(case: Case) -> Iterator[Proposal]:
@@ -52,9 +52,9 @@ def transposed(case: Case) -> Iterator[Proposal]:
             yield Proposal("transposed", words, "\n".join(turning(sure)))
     if rest:
         words = keys_said(rest, "has its sizes in reverse", "have their sizes in reverse")
-        words += ": as of a weight that another framework keeps transposed, or of a layer of other"
-        words += " sizes, and then build the model as the one that was saved. Which of the two,"
-        words += " only you can say. If it is turned:"
+        words += ": kept transposed, as other frameworks do, or of a layer of other sizes, and then"
+        words += " the model is to be built as the one that was saved. Which of the two, only you"
+        words += " can say. If transposed:"
         square = _square_ones(case, rest)
         code = _turning_also(rest, square) if square else "\n".join(turning(rest))
         yield Proposal("transposed", words, as_comment(code), if_so=code)
@@ -106,15 +106,40 @@ def _square_ones(case: Case, turned: list[str]) -> list[str]:
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
-    """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer."""
-    shapes = {key: own for key, own, given in case.report.mismatched if is_same_row(given, own)}
-    if shapes:
-        words = keys_said(shapes, "has", "have")
-        words += " as many numbers in another shape: sizes of 1 come or go, as between a 1×1"
-        words += " convolution and a linear layer."
-        reshaped = "value.reshape(shapes[key]) if key in shapes else value"
-        code = f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
-        yield Proposal("reshaped", words, code)
+    """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer.
+    Where another tensor of the layer fits less, it is another layer."""
+    sizes = case.report.mismatched
+    shapes = {key: own for key, own, given in sizes if has_ones_more(given, own)}
+    others = {owner_of(one.key) for one in sizes if one.key not in shapes}
+    shapes = {key: own for key, own in shapes.items() if owner_of(key) not in others}
+    sure = {key: own for key, own in shapes.items() if _are_outside(case, key)}
+    rest = {key: own for key, own in shapes.items() if key not in sure}
+    if sure:
+        words = f"{_many_numbers(sure)}: sizes of 1 come or go, as between a 1×1 convolution and a"
+        words += " linear layer."
+        yield Proposal("reshaped", words, _reshaping(sure))
+    if rest:
+        words = f"{_many_numbers(rest)}: sizes of 1 come or go between the others, or where it is"
+        words += " not clear between which. Whether the numbers mean the same, or are of another"
+        words += " layer, only you can say. If they mean the same:"
+        code = _reshaping(rest)
+        yield Proposal("reshaped", words, as_comment(code), if_so=code)
+
+
+def _are_outside(case: Case, key: str) -> bool:
+    """Do the sizes of 1 stand before or behind all others, and so leave the sides what they are? A
+    transposed convolution has its inputs where a linear layer has its outputs."""
+    shapes = case.file.shapes[key], case.own.shapes[key]
+    return is_extended(*shapes) and TRANSPOSED.isdisjoint(bases(case.class_around(key)))
+
+
+def _many_numbers(keys: dict[str, Shape]) -> str:
+    return keys_said(keys, "has", "have") + " as many numbers in another shape"
+
+
+def _reshaping(shapes: dict[str, Shape]) -> str:
+    reshaped = "value.reshape(shapes[key]) if key in shapes else value"
+    return f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
 
 
 def grown(case: Case) -> Iterator[Proposal]:
