@@ -470,6 +470,20 @@ def models_and_files_to_tell() -> Iterator[tuple[str, tuple[object, object]]]:
     yield "a part of the model", (wrapped(mixed(), "net"), old_checkpoint())
     yield "a table of places", (Sized(2), Sized(3).state_dict())
     yield "a layer at first use", (Grows(), Grows().grow().state_dict())
+    yield "other numbers", (at_paths("fc1", "fc2"), at_paths("fc.0", "fc.1").state_dict())
+    some = at_paths("fc.0", "fc.1", "norm.1").state_dict()
+    yield "other numbers beside the same", (at_paths("fc1", "fc2", "norm1"), some)
+    yield "other numbers and names", (at_paths("b.1", "b.2"), at_paths("a.0", "a.1").state_dict())
+    longer, shorter = at_paths("a.0.x", "a.1.x", "a.2.x"), at_paths("b.0.x", "b.1.x")
+    yield "fewer numbers here", (shorter, longer.state_dict())
+    yield "more numbers here", (longer, shorter.state_dict())
+    turned = nn.ModuleDict({"a": nn.Linear(2, 3, bias=False), "square": nn.Linear(2, 2)})
+    other = {**turned.state_dict(), "a.weight": torch.ones(2, 3)}
+    yield "the sizes in reverse beside a square", (turned, other)
+    other = {"b.weight": torch.ones(2, 3), **without(turned.state_dict(), "a.weight")}
+    yield "the sizes in reverse under another name", (turned, other)
+    yield "sizes of one between others", (nn.Conv2d(2, 3, (1, 5)), nn.Conv1d(2, 3, 5).state_dict())
+    yield "a pruned model", (with_norm(pruned, linear), plain(linear).state_dict())
     orthogonal = with_norm(PARAMETRIZED.orthogonal, linear)
     yield "a parametrized file", (plain(linear), orthogonal.state_dict())
     yield "a parametrized model", (orthogonal, plain(linear).state_dict())
@@ -2335,7 +2349,7 @@ def test_a_weight_kept_in_parts_is_computed_for_a_plain_layer(make, layer):
 
 
 @pytest.mark.parametrize("layer", SHAPES)
-@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm, pruned])
+@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm])
 def test_a_plain_weight_is_taken_apart_where_that_has_one_answer(make, layer):
     saved, model = plain(layer), with_norm(make, layer)
     found = compare_checkpoint(model, saved.state_dict())
@@ -2343,6 +2357,28 @@ def test_a_plain_weight_is_taken_apart_where_that_has_one_answer(make, layer):
     model.load_state_dict(applied(model, saved.state_dict(), found.code))
     batch = torch.randn(2, *SHAPES[layer])
     torch.testing.assert_close(model(batch), saved(batch))
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+def test_a_pruned_model_takes_a_plain_weight_and_stays_pruned(layer):
+    saved, model = plain(layer), with_norm(pruned, layer)
+    mask = model[0].weight_mask.clone()
+    (step,) = compare_checkpoint(model, saved.state_dict()).advice
+    assert (step.kind, step.enough, step.is_remark) == ("reparametrized", True, False)
+    assert "The mask is the model's own: what it cuts stays cut" in step.words
+    model.load_state_dict(applied(model, saved.state_dict(), step.code))
+    assert (mask == 0).sum() == 3 and torch.equal(model[0].weight_mask, mask)
+    assert torch.equal(model[0].weight_orig, saved[0].weight)
+    model(torch.randn(2, *SHAPES[layer]))
+    assert torch.equal(model[0].weight, saved[0].weight * mask)
+
+
+def test_a_norm_that_both_sides_have_is_not_said_to_be_in_one_alone():
+    saved = with_norm(lambda one: NN.weight_norm(one, dim=None), linear).state_dict()
+    for dim in (0, 1):
+        model = with_norm(lambda one, dim=dim: PARAMETRIZED.weight_norm(one, dim=dim), linear)
+        found = compare_checkpoint(model, saved)
+        assert [one.found for one in found.mismatched] == [()] and found.advice == []
 
 
 @pytest.mark.parametrize("layer", SHAPES)

@@ -54,8 +54,11 @@ def transposed(case: Case) -> Iterator[Proposal]:
         words = keys_said(rest, "has its sizes in reverse", "have their sizes in reverse")
         words += ": kept transposed, as other frameworks do, or of a layer of other sizes, and then"
         words += " the model is to be built as the one that was saved. Which of the two, only you"
-        words += " can say. If transposed:"
         square = _square_ones(case, rest)
+        words += (
+            " can say, and of a square one, which does not show it, too" if square else " can say"
+        )
+        words += ". If transposed:"
         code = _turning_also(rest, square) if square else "\n".join(turning(rest))
         yield Proposal("transposed", words, as_comment(code), if_so=code)
 
