@@ -900,6 +900,31 @@ def test_layers_of_one_size_under_other_numbers_are_told_in_their_order_and_none
             assert torch.equal(value, saved[f"{old}.{name}"]), (old, new)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["fc.{}", "fc{}", "fc_{}", "a.{}", "net.{}.fc", "b{}.x"]), min_size=2),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 2)), min_size=2, max_size=2),
+    st.integers(1, 4),
+    st.sampled_from(["", "module."]),
+)
+def test_no_code_puts_one_of_several_layers_of_one_size_into_the_place_of_another(
+    styles, counts, layers, prefix
+):
+    olds, news = (
+        [style.format(first + step * at) for at in range(layers)]
+        for style, (first, step) in zip(styles[:2], counts, strict=True)
+    )
+    module = at_paths(*news)
+    given_ = renamed(at_paths(*olds).state_dict(), ("", prefix))
+    ready = applied(module, given_, compare_checkpoint(module, given_).code)
+    for place, new in enumerate(news):
+        for name in ("weight", "bias"):
+            right = given_[f"{prefix}{olds[place]}.{name}"]
+            untouched = given_.get(f"{prefix}{new}.{name}")  # it had that name from the start
+            found = ready.get(f"{new}.{name}")
+            assert found is None or found is right or found is untouched
+
+
 def test_names_under_the_same_numbers_are_still_changed_where_others_are_not():
     saved = at_paths("norm.1", "norm.2", "fc.0", "fc.1").state_dict()
     module = at_paths("norm1", "norm2", "fc1", "fc2")

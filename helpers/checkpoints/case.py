@@ -23,7 +23,7 @@ from helpers.checkpoints.names import (
     shapes_of,
     without_numbers,
 )
-from helpers.checkpoints.numbers import Numbered, Numbers
+from helpers.checkpoints.numbers import Numbered, Numbering
 from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
 from helpers.checkpoints.twin import LoadReport
@@ -106,22 +106,22 @@ class Case:
         }
 
     @cached_property
-    def numbers(self) -> Numbers:
-        return Numbers(Numbered(self.file), Numbered(self.own))
+    def numbering(self) -> Numbering:
+        return Numbering(Numbered(self.file), Numbered(self.own))
 
     @cached_property
     def shifted(self) -> dict[str, str]:
         """{key of the file: key of the model} for the numbered parts behind one stem that are as
         many and of the same sizes in the same order, under other numbers."""
         found, settled = {}, []
-        file, own = self.numbers.file, self.numbers.own
+        file, own = self.numbering.file, self.numbering.own
         for stem in sorted((one for one in file.parts if one in own.parts), key=len):
             # Inside of what is not the same part, numbers say nothing.
             inside = any(re.match(rf"{re.escape(one)}\d", stem) for one in settled)
             if inside or file.behind(stem) == own.behind(stem):
                 continue
             settled.append(stem)
-            names = self.numbers.in_order(stem, stem)
+            names = self.numbering.in_order(stem, stem)
             found |= {old: new for old, new in names.items() if old != new}
         return found
 

@@ -131,7 +131,7 @@ def _counts_otherwise(case: Case, old: str, new: str) -> bool:
     """Do two names differ by what stands before a number, while it may count other layers here than
     there, as fc.1 is the second of two and fc1 the first?"""
     pair = [translated(without_wrappers(key)) for key in (old, new)]
-    return pair[0] != pair[1] and not case.numbers.count_alike(old, new)
+    return pair[0] != pair[1] and not case.numbering.count_alike(old, new)
 
 
 def _wrappers_between(names: Mapping[str, str]) -> list[str]:
@@ -160,18 +160,18 @@ def renamed(case: Case) -> Iterator[Proposal]:
     names = clear_pairs(case.left, case.missing)
     names |= beside(names, case.left, case.missing)
     beside_more = part_of_more(names, case.left)
-    certain = case.numbers.certain(names)
+    certain = case.numbering.certain(names)
     turned = _of_turned_layers(case, names)
     if sure := {old: new for old, new in turned.items() if old in certain}:
         yield _perhaps_turned(case, sure)
     names, certain = _without(names, turned), _without(certain, turned)
     clear = {old: new for old, new in certain.items() if old not in beside_more}
-    ordered = case.numbers.all_in_order(_without(names, certain))
+    ordered = case.numbering.all_in_order(_without(names, certain))
     # Where neither they nor their order say which layer is which, nothing is said.
     perhaps = {
         old: new
         for old, new in _without(_without(names, clear), ordered).items()
-        if old in certain or case.numbers.are_of_more(old, new)
+        if old in certain or case.numbering.are_of_more(old, new)
     }
     more = {old: new for old, new in perhaps.items() if old in beside_more}
     rest = _without(perhaps, more)

@@ -49,7 +49,7 @@ _NONE = None, None  # in the place of a stem and a number, where the other name 
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbering:
     """The numbers on both sides."""
 
     file: Numbered
