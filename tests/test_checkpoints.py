@@ -33,6 +33,9 @@ from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.modules import NAMES, database, fingerprint, hostile_module, modules
 from tests.told import assert_told
 
+NN = nn.utils
+PARAMETRIZED = NN.parametrizations
+
 
 def mixed(seed: int = 0) -> nn.Module:
     """A model with no two parameters of one shape, a BatchNorm, and a buffer of each kind."""
@@ -348,14 +351,6 @@ CASES = {
         lambda: {**old_checkpoint(), "stem.weight": mixed(1).stem.weight.t()},
         ["transposed"],
     ),
-    "renamed and transposed": (
-        mixed,
-        lambda: {
-            **without(old_checkpoint(), "stem.weight"),
-            "first.weight": mixed(1).stem.weight.t(),
-        },
-        ["renamed", "transposed"],
-    ),
     "now non-persistent": (
         mixed,
         lambda: {**old_checkpoint(), "mask": torch.zeros(6)},
@@ -474,6 +469,20 @@ def models_and_files_to_tell() -> Iterator[tuple[str, tuple[object, object]]]:
     yield "a part of the model", (wrapped(mixed(), "net"), old_checkpoint())
     yield "a table of places", (Sized(2), Sized(3).state_dict())
     yield "a layer at first use", (Grows(), Grows().grow().state_dict())
+    yield "other numbers", (at_paths("fc1", "fc2"), at_paths("fc.0", "fc.1").state_dict())
+    some = at_paths("fc.0", "fc.1", "norm.1").state_dict()
+    yield "other numbers beside the same", (at_paths("fc1", "fc2", "norm1"), some)
+    yield "other numbers and names", (at_paths("b.1", "b.2"), at_paths("a.0", "a.1").state_dict())
+    longer, shorter = at_paths("a.0.x", "a.1.x", "a.2.x"), at_paths("b.0.x", "b.1.x")
+    yield "fewer numbers here", (shorter, longer.state_dict())
+    yield "more numbers here", (longer, shorter.state_dict())
+    turned = nn.ModuleDict({"a": nn.Linear(2, 3, bias=False), "square": nn.Linear(2, 2)})
+    other = {**turned.state_dict(), "a.weight": torch.ones(2, 3)}
+    yield "the sizes in reverse beside a square", (turned, other)
+    other = {"b.weight": torch.ones(2, 3), **without(turned.state_dict(), "a.weight")}
+    yield "the sizes in reverse under another name", (turned, other)
+    yield "sizes of one between others", (nn.Conv2d(2, 3, (1, 5)), nn.Conv1d(2, 3, 5).state_dict())
+    yield "a pruned model", (with_norm(pruned, linear), plain(linear).state_dict())
     orthogonal = with_norm(PARAMETRIZED.orthogonal, linear)
     yield "a parametrized file", (plain(linear), orthogonal.state_dict())
     yield "a parametrized model", (orthogonal, plain(linear).state_dict())
@@ -838,6 +847,143 @@ def test_numbers_inside_of_what_is_not_the_same_part_are_not_moved_and_a_list_is
     assert [one[0].item() for one in module] == [0, 1, 2]
 
 
+def at_paths(*paths: str, make=lambda: nn.Linear(4, 4)) -> nn.Module:
+    """A model with a layer of one size at each path, and a head."""
+    model = nn.Module()
+    for path in paths:
+        owner = model
+        *parts, last = path.split(".")
+        for part in parts:
+            if part not in owner._modules:
+                owner.add_module(part, nn.Module())
+            owner = owner._modules[part]
+        owner.add_module(last, make())
+    model.head = nn.Linear(4, 2)
+    return filled(model)
+
+
+OTHER_NUMBERS = {
+    "a list and attributes": (("fc.0", "fc.1"), ("fc1", "fc2")),
+    "attributes and a list": (("fc1", "fc2"), ("fc.0", "fc.1")),
+    "three, and a line between": (("conv.0", "conv.1", "conv.2"), ("conv_1", "conv_2", "conv_3")),
+    "at the end of a word": (("block1", "block2", "block3"), ("block0", "block1", "block2")),
+    "two layers put in front": (("a.0", "a.2", "a.4"), ("b.2", "b.4", "b.6")),
+    "four, of which two names look alike": (
+        ("a.0", "a.1", "a.2", "a.3"),
+        ("b.2", "b.3", "b.4", "b.5"),
+    ),
+    "one layer put in front": (("a.0", "a.1", "a.2"), ("b.1", "b.2", "b.3")),
+    "inside of a layer": (("enc.0.fc", "enc.1.fc"), ("body.1.fc", "body.2.fc")),
+    "behind the same start": (("net.a1.x", "net.a2.x"), ("net.b0.x", "net.b1.x")),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_NUMBERS)
+@pytest.mark.parametrize("make", [lambda: nn.Linear(4, 4), lambda: nn.BatchNorm1d(4)])
+def test_layers_of_one_size_under_other_numbers_are_told_in_their_order_and_none_is_moved(
+    case, make
+):
+    olds, news = OTHER_NUMBERS[case]
+    module, saved = at_paths(*news, make=make), at_paths(*olds, make=make).state_dict()
+    found = compare_checkpoint(module, saved)
+    assert all(step.is_remark for step in found.advice)
+    if case == "behind the same start":  # no name is more like one than like another
+        assert found.advice == []
+        return
+    (step,) = found.advice
+    assert step.kind == "shifted" and step.tried.fit.loads
+    assert f"'{olds[0]}.weight' would be '{news[0]}.weight' here" in step.words
+    assert "only you can say" in step.words and "counting begins at another number" in step.words
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    for old, new in zip(olds, news, strict=True):
+        for name, value in module.get_submodule(new).state_dict().items():
+            assert torch.equal(value, saved[f"{old}.{name}"]), (old, new)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["fc.{}", "fc{}", "fc_{}", "a.{}", "net.{}.fc", "b{}.x"]), min_size=2),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 2)), min_size=2, max_size=2),
+    st.integers(1, 4),
+    st.sampled_from(["", "module."]),
+)
+def test_no_code_puts_one_of_several_layers_of_one_size_into_the_place_of_another(
+    styles, counts, layers, prefix
+):
+    olds, news = (
+        [style.format(first + step * at) for at in range(layers)]
+        for style, (first, step) in zip(styles[:2], counts, strict=True)
+    )
+    module = at_paths(*news)
+    given_ = renamed(at_paths(*olds).state_dict(), ("", prefix))
+    ready = applied(module, given_, compare_checkpoint(module, given_).code)
+    for place, new in enumerate(news):
+        for name in ("weight", "bias"):
+            right = given_[f"{prefix}{olds[place]}.{name}"]
+            untouched = given_.get(f"{prefix}{new}.{name}")  # it had that name from the start
+            found = ready.get(f"{new}.{name}")
+            assert found is None or found is right or found is untouched
+
+
+def test_names_under_the_same_numbers_are_still_changed_where_others_are_not():
+    saved = at_paths("norm.1", "norm.2", "fc.0", "fc.1").state_dict()
+    module = at_paths("norm1", "norm2", "fc1", "fc2")
+    first, second = compare_checkpoint(module, saved).advice
+    assert (first.kind, first.is_remark, first.enough) == ("numbers", False, False)
+    assert (second.kind, second.is_remark) == ("shifted", True) and second.tried.fit.loads
+    ready = applied(module, saved, first.code)
+    assert ready["norm2.weight"] is saved["norm.2.weight"] and "fc.1.weight" in ready
+
+    saved = at_paths("a.0.x", "a.2.x", "a.4.x").state_dict()
+    module = at_paths("b.0.x", "b.2.x", "b.4.x")
+    (step,) = compare_checkpoint(module, saved).advice
+    assert step.kind == "renamed" and step.enough
+    module.load_state_dict(applied(module, saved, step.code))
+    for at in (0, 2, 4):
+        assert torch.equal(module.state_dict()[f"b.{at}.x.weight"], saved[f"a.{at}.x.weight"])
+
+
+def test_a_layer_that_is_alone_in_its_size_keeps_its_name_and_its_neighbours_are_a_remark():
+    def net(name: str, *numbers: int) -> nn.Module:
+        layers = [nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)]
+        placed = {f"{at}": filled(one) for at, one in zip(numbers, layers, strict=True)}
+        return nn.ModuleDict({name: nn.ModuleDict(placed)})
+
+    module, saved = net("net", 2, 4, 6), net("layers", 0, 2, 4).state_dict()
+    first, second = compare_checkpoint(module, saved).advice
+    assert (first.kind, first.is_remark, first.enough) == ("renamed", False, False)
+    assert "'layers.4.weight': 'net.6.weight'" in first.code and "layers.2" not in first.code
+    assert (second.kind, second.is_remark) == ("shifted", True) and second.tried.fit.loads
+    module.load_state_dict(applied(module, saved, f"{first.code}\n{uncommented(second.code)}"))
+    for old, new in ((0, 2), (2, 4), (4, 6)):
+        assert torch.equal(module.state_dict()[f"net.{new}.bias"], saved[f"layers.{old}.bias"])
+
+
+def test_where_one_side_has_more_numbered_layers_the_same_numbers_are_a_remark():
+    module = at_paths("blocks.0.x", "blocks.1.x")
+    saved = at_paths("layer.0.x", "layer.1.x", "layer.2.x").state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert "'blocks.1.weight'" not in step.code and "layer.2" not in step.code
+    assert "only you can say" in step.words
+    more = at_paths("layer.0.x", "layer.1.x", "layer.2.x")
+    step, *_ = compare_checkpoint(more, module.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert "not as many" in step.words and "only you can say" in step.words
+
+    saved = at_paths("layer.1.x", "layer.2.x", "layer.3.x").state_dict()
+    assert compare_checkpoint(module, saved).advice == []  # which of them is the first?
+
+
+def test_what_is_moved_with_the_part_around_it_is_not_moved_again_inside():
+    saved = at_paths("s.0.0", "s.0.1", "s.1.0", "s.1.2").state_dict()
+    module = at_paths("s.1.0", "s.1.1", "s.2.0", "s.2.2")
+    step, *_ = compare_checkpoint(module, saved).advice
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    for old, new in (("0.0", "1.0"), ("0.1", "1.1"), ("1.0", "2.0"), ("1.2", "2.2")):
+        assert torch.equal(module.state_dict()[f"s.{new}.bias"], saved[f"s.{old}.bias"])
+
+
 @pytest.mark.parametrize("prefix", ["net.", "module."])
 def test_a_prefix_before_another_number_makes_no_other_name(prefix):
     layers = [nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2)]
@@ -930,6 +1076,122 @@ def test_whether_a_square_matrix_is_turned_with_others_of_its_class_the_reader_s
     module.load_state_dict(applied(module, file, "\n".join(lines)))
     for key, value in module.state_dict().items():
         assert torch.equal(value, source[key]), key
+
+
+@pytest.mark.parametrize("layer", [nn.Embedding, lambda *sizes: nn.Linear(*sizes, bias=False)])
+def test_a_table_or_a_layer_without_a_bias_of_reversed_sizes_is_turned_if_the_reader_says_so(layer):
+    def made(*sizes: int) -> nn.Module:
+        return nn.ModuleDict({"table": layer(*sizes), "a": nn.Linear(4, 2), "b": nn.Linear(4, 4)})
+
+    module, saved = made(6, 4), made(4, 6).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("transposed", True, False)
+    assert "of a layer of other sizes" in step.words and "only you can say" in step.words
+    assert step.tried.fit.loads
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    assert torch.equal(module["table"].weight, saved["table.weight"].t())
+
+
+def test_a_layer_without_a_bias_is_turned_with_all_others_of_its_class_of_which_a_bias_says_so():
+    def made(fits: bool) -> nn.Module:
+        layers = {"qkv": nn.Linear(4, 6, bias=False), "out": nn.Linear(6, 5)}
+        if fits:
+            layers["head"] = nn.Linear(5, 3, bias=False)
+        return nn.ModuleDict(layers)
+
+    for fits in (False, True):
+        source, module = made(fits).state_dict(), made(fits)
+        turned = {"qkv.weight", "out.weight"}
+        file = {key: value.t() if key in turned else value for key, value in source.items()}
+        steps = compare_checkpoint(module, file).advice
+        assert [(step.kind, step.is_remark) for step in steps] == [
+            ("transposed", False),
+            *([("transposed", True)] if fits else []),
+        ]
+        assert ("qkv.weight" in steps[0].code) != fits and "out.weight" in steps[0].code
+        code = "\n".join(uncommented(step.code) for step in steps)
+        module.load_state_dict(applied(module, file, code))
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, source[key]), key
+
+
+@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_the_sizes_of_a_norm_along_another_side_are_not_turned(make):
+    def made(dim: int) -> nn.Module:
+        layers = [make(nn.Linear(4, 4), dim=dim), nn.Linear(4, 3), nn.Linear(3, 2)]
+        return nn.Sequential(*layers)
+
+    module, saved = made(0), made(1).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("resized", True, False)
+    assert "Build the model as the one that was saved" in step.words
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_under_another_name_what_fits_only_turned_may_be_another_layer(bias):
+    def made(name: str, *sizes: int) -> nn.Module:
+        layers = {name: nn.Linear(*sizes, bias=False), "mid": nn.Linear(3, 3)}
+        if bias:
+            layers[name].bias = nn.Parameter(torch.rand(8))
+        return nn.ModuleDict(layers)
+
+    module, saved = made("dec", 3, 8), made("enc", 8, 3).state_dict()
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("alike", True, False)
+    assert step.words.startswith("'enc.weight' has the ending of 'dec.weight', which is missing")
+    assert "its sizes in reverse" in step.words and "shape" not in step.words
+    assert step.tried.fit.loads
+    module.load_state_dict(applied(module, saved, uncommented(step.code)))
+    assert torch.equal(module["dec"].weight, saved["enc.weight"].t())
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (nn.Conv1d(1, 6, 3), nn.Conv1d(3, 6, 1)),
+        (nn.Conv1d(1, 6, 3, bias=False), nn.Conv1d(3, 6, 1, bias=False)),
+        (nn.Conv2d(6, 1, 3, bias=False), nn.Conv2d(6, 6, 3, groups=6, bias=False)),
+        (nn.Conv1d(1, 6, 3), nn.Linear(3, 5)),
+        (nn.Conv1d(4, 1, 1), nn.Linear(1, 4)),
+        (nn.Linear(4, 1), nn.Conv1d(1, 4, 1)),
+        (nn.ConvTranspose1d(3, 2, 1), nn.Linear(2, 3)),
+    ],
+)
+def test_another_layer_of_as_many_numbers_is_not_put_into_its_shape(model, file):
+    module = nn.Sequential(model, nn.Linear(2, 3), nn.Linear(3, 2))
+    saved = nn.Sequential(file, nn.Linear(2, 3), nn.Linear(3, 2)).state_dict()
+    found = compare_checkpoint(module, saved)
+    assert found.mismatched and "reshaped" not in [step.kind for step in found.advice]
+    assert all(step.is_remark for step in found.advice)
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [
+        (nn.Conv2d(2, 3, (1, 5)), nn.Conv1d(2, 3, 5)),
+        (nn.ConvTranspose1d(3, 2, 1, bias=False), nn.Linear(2, 3, bias=False)),
+        (nn.Conv1d(4, 1, 1, bias=False), nn.Linear(1, 4, bias=False)),
+    ],
+)
+def test_sizes_of_one_between_others_are_a_remark(model, file):
+    (step,) = compare_checkpoint(model, file.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("reshaped", True, False)
+    assert "or are of another layer, only you can say" in step.words
+    model.load_state_dict(applied(model, file.state_dict(), uncommented(step.code)))
+    assert torch.equal(model.weight.flatten(), file.weight.flatten())
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [((1, 5, 4), (5, 4)), ((5, 4), (1, 5, 4)), ((4, 1, 1), (4,)), ((4,), (1, 4, 1, 1)), ((1,), ())],
+)
+def test_sizes_of_one_before_and_behind_all_others_come_and_go(own, given):
+    module, saved = nn.ParameterDict({"x": torch.ones(own)}), {"x": torch.rand(given)}
+    (step,) = compare_checkpoint(module, saved).advice
+    assert (step.kind, step.is_remark, step.enough) == ("reshaped", False, True)
+    module.load_state_dict(applied(module, saved, step.code))
+    assert torch.equal(module["x"].flatten(), saved["x"].flatten())
 
 
 def pretrained(head: str) -> nn.Module:
@@ -2061,9 +2323,6 @@ def test_a_hook_of_torchs_that_looks_at_names_alone_is_rehearsed():
 
 # --- advice on what differs in more than names ---------------------------------------------------
 
-NN = nn.utils
-PARAMETRIZED = NN.parametrizations
-
 
 def with_norm(make, layer) -> nn.Module:
     torch.manual_seed(1)
@@ -2115,7 +2374,7 @@ def test_a_weight_kept_in_parts_is_computed_for_a_plain_layer(make, layer):
 
 
 @pytest.mark.parametrize("layer", SHAPES)
-@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm, pruned])
+@pytest.mark.parametrize("make", [NN.weight_norm, PARAMETRIZED.weight_norm])
 def test_a_plain_weight_is_taken_apart_where_that_has_one_answer(make, layer):
     saved, model = plain(layer), with_norm(make, layer)
     found = compare_checkpoint(model, saved.state_dict())
@@ -2123,6 +2382,28 @@ def test_a_plain_weight_is_taken_apart_where_that_has_one_answer(make, layer):
     model.load_state_dict(applied(model, saved.state_dict(), found.code))
     batch = torch.randn(2, *SHAPES[layer])
     torch.testing.assert_close(model(batch), saved(batch))
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+def test_a_pruned_model_takes_a_plain_weight_and_stays_pruned(layer):
+    saved, model = plain(layer), with_norm(pruned, layer)
+    mask = model[0].weight_mask.clone()
+    (step,) = compare_checkpoint(model, saved.state_dict()).advice
+    assert (step.kind, step.enough, step.is_remark) == ("reparametrized", True, False)
+    assert "The mask is the model's own: what it cuts stays cut" in step.words
+    model.load_state_dict(applied(model, saved.state_dict(), step.code))
+    assert (mask == 0).sum() == 3 and torch.equal(model[0].weight_mask, mask)
+    assert torch.equal(model[0].weight_orig, saved[0].weight)
+    model(torch.randn(2, *SHAPES[layer]))
+    assert torch.equal(model[0].weight, saved[0].weight * mask)
+
+
+def test_a_norm_that_both_sides_have_is_not_said_to_be_in_one_alone():
+    saved = with_norm(lambda one: NN.weight_norm(one, dim=None), linear).state_dict()
+    for dim in (0, 1):
+        model = with_norm(lambda one, dim=dim: PARAMETRIZED.weight_norm(one, dim=dim), linear)
+        found = compare_checkpoint(model, saved)
+        assert [one.found for one in found.mismatched] == [()] and found.advice == []
 
 
 @pytest.mark.parametrize("layer", SHAPES)

@@ -12,7 +12,8 @@ foretold, `telling` makes a `comparison`. `optimizer` does all this for the stat
 `advice` has the order in which advice is sought. `naming`, `lacking`, `shaping`, `surplus`, `fused`
 and `reparametrized` find it and have its words, `case` has the code that is shown, and tries it.
 `names` says which keys belong together, and which one change of their names is clear enough to be
-advised; `makers`, which method of a class makes what a model has or lacks.
+advised; `numbers`, whether the numbers in two names count the same layers; `makers`, which method
+of a class makes what a model has or lacks.
 
 Imports: `state`.
 """

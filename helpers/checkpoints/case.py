@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from helpers.checkpoints.names import (
     fit_after,
     in_common,
     keys_of,
-    numbered_parts,
     shapes_of,
     without_numbers,
 )
+from helpers.checkpoints.numbers import Numbered, Numbering
 from helpers.checkpoints.originals import Originals
 from helpers.checkpoints.rehearsal import rehearse
 from helpers.checkpoints.stand_in import StandIn
@@ -146,24 +147,23 @@ class Case:
         }
 
     @cached_property
+    def numbering(self) -> Numbering:
+        return Numbering(Numbered(self.file), Numbered(self.own))
+
+    @cached_property
     def shifted(self) -> dict[str, str]:
-        """{key of the file: key of the model} for the numbered parts of a container that are as
+        """{key of the file: key of the model} for the numbered parts behind one stem that are as
         many and of the same sizes in the same order, under other numbers."""
-        found, unclear = {}, []
-        file, own = numbered_parts(self.file.shapes), numbered_parts(self.own.shapes)
-        for prefix in sorted((one for one in file if one in own), key=len):
-            sides = [sorted(one[prefix].items()) for one in (file, own)]
-            alike = [shapes for _, shapes in sides[0]] == [shapes for _, shapes in sides[1]]
-            numbers = [[number for number, _ in side] for side in sides]
+        found, settled = {}, []
+        file, own = self.numbering.file, self.numbering.own
+        for stem in sorted((one for one in file.parts if one in own.parts), key=len):
             # Inside of what is not the same part, numbers say nothing.
-            if numbers[0] == numbers[1] or prefix.startswith(tuple(unclear)):
+            inside = any(re.match(rf"{re.escape(one)}\d", stem) for one in settled)
+            if inside or file.behind(stem) == own.behind(stem):
                 continue
-            if not alike:
-                unclear.append(prefix)
-                continue
-            for old, (new, shapes) in zip(numbers[0], sides[1], strict=True):
-                names = {f"{prefix}{old}{rest}": f"{prefix}{new}{rest}" for rest in shapes}
-                found |= {one: other for one, other in names.items() if one != other}
+            settled.append(stem)
+            names = self.numbering.in_order(stem, stem)
+            found |= {old: new for old, new in names.items() if old != new}
         return found
 
     def with_buffers(self, keys: list[str], others: Iterable[str]) -> list[str]:
@@ -247,6 +247,12 @@ def renaming(names: Mapping[str, str]) -> str:
     """The code that gives entries other names."""
     lines = "".join(f"    {old!r}: {new!r},\n" for old, new in names.items())
     return f"names = {{\n{lines}}}\nstate_dict = {{names.get(key, key): value {ENTRIES}}}"
+
+
+def turning(keys: Iterable[str]) -> tuple[str, str]:
+    """The code that exchanges the sides of matrices: the line that names them, and the other."""
+    turned = f"value.t() if key in turned else value {ENTRIES}"
+    return f"turned = {list(keys)!r}", f"state_dict = {{key: {turned}}}"
 
 
 def leaving_out(keys: Iterable[str]) -> str:

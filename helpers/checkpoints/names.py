@@ -65,6 +65,21 @@ def is_same_row(shape: Shape, wanted: Shape) -> bool:
     return [size for size in shape if size != 1] == [size for size in wanted if size != 1]
 
 
+def has_ones_more(shape: Shape, wanted: Shape) -> bool:
+    """Are these the same numbers in the same order, with more sizes of 1 on one side?"""
+    return is_same_row(shape, wanted) and len(shape) != len(wanted)
+
+
+def is_extended(shape: Shape, wanted: Shape) -> bool:
+    """Do the sizes of 1, that one side has more, stand behind all others; or before and behind
+    them, where the other side has none that could be meant?"""
+    short, long = sorted((shape, wanted), key=len)
+    if long[: len(short)] == short:
+        return {*long[len(short) :]} == {1}
+    at = next((at for at, size in enumerate(long) if size != 1), 0)
+    return 1 not in short and long[at : at + len(short)] == short
+
+
 def fits(shape: Shape, wanted: Shape) -> bool:
     """Could a tensor of this shape go to that place, as it is, turned, or with sizes of 1 more?"""
     if wanted is None or shape == wanted:
@@ -163,7 +178,7 @@ def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
     helped = Counter()
     for kind, long, short in (("strip", file, own), ("add", own, file)):
         for key in list(long.shapes)[:: 1 + len(long.shapes) // _SAMPLE]:
-            for at in _behind_dots(key):
+            for at in behind_dots(key):
                 other = short.named.get(canonical(key[at:]))
                 if other is not None and fits(long.shapes[key], short.shapes[other]):
                     helped[PrefixChange(kind, key[:at])] += 1
@@ -171,7 +186,7 @@ def _likely_changes(file: Keys, own: Keys) -> list[PrefixChange]:
     return [change for change, count in helped.most_common(8) if 2 * count >= most]
 
 
-def _behind_dots(key: str) -> list[int]:
+def behind_dots(key: str) -> list[int]:
     return [place + 1 for place, letter in enumerate(key) if letter == "."]
 
 
@@ -207,18 +222,6 @@ def is_parametrized(key: str) -> bool:
 
 def is_extra_state(key: str) -> bool:
     return last_part(key) == EXTRA_STATE
-
-
-def numbered_parts(shapes: dict[str, Shape]) -> dict[str, dict[int, dict[str, Shape]]]:
-    """For each prefix behind which numbers stand, as "layers.": what is under each number."""
-    found = defaultdict(lambda: defaultdict(dict))
-    for key, shape in shapes.items():
-        parts = key.split(".")
-        for at, part in enumerate(parts):
-            if part.isascii() and part.isdigit() and str(int(part)) == part:
-                prefix = "".join(f"{one}." for one in parts[:at])
-                found[prefix][int(part)]["".join(f".{one}" for one in parts[at + 1 :])] = shape
-    return found
 
 
 def prefixes_of_copies(file: Keys, own: Keys) -> list[str]:
@@ -275,15 +278,15 @@ def _by_prefix(keys: Iterable[str]) -> dict[str, list[str]]:
     """Each prefix of these keys, and the keys that have it."""
     found: dict[str, list[str]] = {}
     for key in keys:
-        for at in _behind_dots(key):
+        for at in behind_dots(key):
             found.setdefault(key[:at], []).append(key)
     return found
 
 
 def _stems(old: str, new: str) -> tuple[str, str]:
     """What stands in two names before the parts that they share at their end."""
-    shared = _shared(old, new, -1)
-    return ".".join(old.split(".")[:-shared]), ".".join(new.split(".")[:-shared])
+    ending = shared(old, new, -1)
+    return ".".join(old.split(".")[:-ending]), ".".join(new.split(".")[:-ending])
 
 
 class Likeness(NamedTuple):
@@ -294,7 +297,7 @@ class Likeness(NamedTuple):
 
 def _best_pairs(left: dict[str, Shape], missing: dict[str, Shape]) -> dict[str, str]:
     likes = {
-        (old, new): Likeness(_shared(old, new, -1), _shared(old, new, 1), left[old] == missing[new])
+        (old, new): Likeness(shared(old, new, -1), shared(old, new, 1), left[old] == missing[new])
         for old, new in _possible_pairs(left, missing)
     }
     firsts = defaultdict(list)  # for each key the pairs that it likes best
@@ -337,10 +340,12 @@ def _differ_in_a_number(old: str, new: str) -> bool:
 
 
 def without_numbers(key: str) -> tuple[str, ...]:
-    return tuple(part for part in key.split(".") if not part.isdigit())
+    """The words of a name, without the numbers that stand alone or at the end of one."""
+    words = [part.rstrip("0123456789") for part in without_gaps(key).split(".")]
+    return tuple(word for word in words if word)
 
 
-def _shared(one: str, other: str, step: int) -> int:
+def shared(one: str, other: str, step: int) -> int:
     """How many parts two names share from the start (step 1) or from the end (step -1)."""
     pairs = zip(one.split(".")[::step], other.split(".")[::step], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from helpers.checkpoints.case import ENTRIES, Case, Proposal, as_comment, keys_said, renaming
+from helpers.checkpoints.case import (
+    ENTRIES,
+    Case,
+    Proposal,
+    as_comment,
+    keys_said,
+    owner_of,
+    renaming,
+    turning,
+)
 from helpers.checkpoints.names import (
     LEAVES,
     NO_CHANGE,
@@ -14,6 +23,7 @@ from helpers.checkpoints.names import (
     beside,
     best_change,
     clear_pairs,
+    is_turned,
     part_of_more,
     prefixes_of_copies,
     spelled_alike,
@@ -95,6 +105,8 @@ _SPELLINGS = (
 def spelled(case: Case) -> Iterator[Proposal]:
     """Names that only their spelling keeps apart, on either side."""
     names = spelled_alike(case.file, case.own)
+    otherwise = {old: new for old, new in names.items() if _counts_otherwise(case, old, new)}
+    names = _without(names, otherwise)
     if not names:
         return
     needed = list(_SPELLINGS)
@@ -107,10 +119,19 @@ def spelled(case: Case) -> Iterator[Proposal]:
     code += ["def plain(key):", *(one.lines.replace("{parts}", shown) for one in needed)]
     code += ["    return key", "names = {plain(key): key for key in module.state_dict()}"]
     code.append(f"state_dict = {{names.get(plain(key), key): value {ENTRIES}}}")
+    if otherwise:  # of which `plain` would make the same
+        code = [renaming(names)]
     old, new = next(iter(names.items()))
     differ = ", and by ".join(one.words.replace("{parts}", shown) for one in needed)
     words = f"{brief(old)} is {brief(new)} in the model, and so on: the names differ by {differ}."
     yield Proposal(needed[0].kind, words, "\n".join(code))
+
+
+def _counts_otherwise(case: Case, old: str, new: str) -> bool:
+    """Do two names differ by what stands before a number, while it may count other layers here than
+    there, as fc.1 is the second of two and fc1 the first?"""
+    pair = [translated(without_wrappers(key)) for key in (old, new)]
+    return pair[0] != pair[1] and not case.numbering.count_alike(old, new)
 
 
 def _wrappers_between(names: Mapping[str, str]) -> list[str]:
@@ -138,20 +159,69 @@ def renamed(case: Case) -> Iterator[Proposal]:
     """Missing and unexpected keys whose last name and shape fit, without a second choice."""
     names = clear_pairs(case.left, case.missing)
     names |= beside(names, case.left, case.missing)
-    doubtful = part_of_more(names, case.left)
-    names = {old: new for old, new in names.items() if old not in doubtful}
-    if doubtful:
-        old, new = next(iter(doubtful.items()))
-        words = f"{keys_said(doubtful, 'has', 'have')} the shape and the ending of what is missing,"
-        words += f" as {brief(new)}; but beside {brief(old)} stands more in the file than beside"
-        words += " that. Whether they mean the same, only you can say. If not, load with"
-        words += " strict=False. If they do:"
-        code = renaming(doubtful)
-        yield Proposal("alike", words, as_comment(code), if_so=code)
-    if names:
-        words = keys_said(names, "is under another name", "are under another name")
+    beside_more = part_of_more(names, case.left)
+    certain = case.numbering.certain(names)
+    turned = _of_turned_layers(case, names)
+    if sure := {old: new for old, new in turned.items() if old in certain}:
+        yield _perhaps_turned(case, sure)
+    names, certain = _without(names, turned), _without(certain, turned)
+    clear = {old: new for old, new in certain.items() if old not in beside_more}
+    ordered = case.numbering.all_in_order(_without(names, certain))
+    # Where neither they nor their order say which layer is which, nothing is said.
+    perhaps = {
+        old: new
+        for old, new in _without(_without(names, clear), ordered).items()
+        if old in certain or case.numbering.are_of_more(old, new)
+    }
+    more = {old: new for old, new in perhaps.items() if old in beside_more}
+    rest = _without(perhaps, more)
+    if clear:
+        words = keys_said(clear, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."
-        yield Proposal("renamed", words, renaming(names))
+        yield Proposal("renamed", words, renaming(clear))
+    if ordered := _without(ordered, clear):
+        yield _shift(ordered)
+    if more:
+        old, new = next(iter(more.items()))
+        words = f"but beside {brief(old)} stands more in the file than beside {brief(new)}"
+        yield _perhaps(more, words)
+    if rest:
+        words = "but of the numbered parts around it there are not as many on both sides"
+        yield _perhaps(rest, words)
+
+
+def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    return {old: new for old, new in names.items() if old not in others}
+
+
+def _of_turned_layers(case: Case, names: dict[str, str]) -> dict[str, str]:
+    """The pairs of those layers in which one fits only with its sides exchanged."""
+    layers = {tuple(map(owner_of, pair)) for pair in names.items() if _is_turned(case, *pair)}
+    return {old: new for old, new in names.items() if (owner_of(old), owner_of(new)) in layers}
+
+
+def _is_turned(case: Case, old: str, new: str) -> bool:
+    return is_turned(case.left[old], case.missing[new])
+
+
+def _perhaps_turned(case: Case, names: dict[str, str]) -> Proposal:
+    pairs = {old: new for old, new in names.items() if _is_turned(case, old, new)}
+    old, new = next(iter(pairs.items()))
+    words = f"{brief(old)} has the ending of {brief(new)}, which is missing, and its sizes in"
+    words += " reverse: as of a weight that another framework keeps transposed, or of another"
+    words += " layer. Which of the two, only you can say. If they mean the same:"
+    code = "\n".join((renaming(names), *turning(pairs.values())))
+    return Proposal("alike", words, as_comment(code), if_so=code)
+
+
+def _perhaps(names: dict[str, str], but: str) -> Proposal:
+    """What fits by its ending and shape, with what speaks against it."""
+    new = next(iter(names.values()))
+    words = f"{keys_said(names, 'has', 'have')} the shape and the ending of what is missing, as"
+    words += f" {brief(new)}; {but}. Whether they mean the same, only you can say. If not, load"
+    words += " with strict=False. If they do:"
+    code = renaming(names)
+    return Proposal("alike", words, as_comment(code), if_so=code)
 
 
 def one_of_several(case: Case) -> Iterator[Proposal]:
@@ -169,16 +239,20 @@ def one_of_several(case: Case) -> Iterator[Proposal]:
 
 
 def shifted(case: Case) -> Iterator[Proposal]:
-    """Numbers that another layer in between has moved on."""
-    names = case.shifted
-    if names:
-        old, new = next(iter(names.items()))
-        more = f", and so on for {len(names) - 1:,} more" if len(names) > 1 else ""
-        words = f"{brief(old)} would be {brief(new)} here{more}: the numbered parts are as many on"
-        words += " both sides, and have the same sizes in their order, as where a layer without"
-        words += " Parameters was put in or taken out. Whether it is so, only you can say. If so:"
-        code = renaming(names)
-        yield Proposal("shifted", words, as_comment(code), if_so=code)
+    """Numbers that another layer in between has moved on, or that count from another one."""
+    if case.shifted:
+        yield _shift(case.shifted)
+
+
+def _shift(names: dict[str, str]) -> Proposal:
+    old, new = next(iter(names.items()))
+    more = f", and so on for {len(names) - 1:,} more" if len(names) > 1 else ""
+    words = f"{brief(old)} would be {brief(new)} here{more}: the numbered parts are as many on both"
+    words += " sides, and have the same sizes in their order, as where counting begins at another"
+    words += " number, or a layer without Parameters was put in or taken out. Whether it is so,"
+    words += " only you can say. If so:"
+    code = renaming(names)
+    return Proposal("shifted", words, as_comment(code), if_so=code)
 
 
 def alike(case: Case) -> Iterator[Proposal]:

@@ -42,9 +42,10 @@ _FORMULAS = {
 # How the parts are computed from a weight, where that has one answer.
 _INVERSES = {
     "weight_norm": "w.double().square().sum_to_size(own[{first!r}].shape).sqrt(), w",
-    "prune": "w, w.new_ones(w.shape)",
+    "prune": "w, own[{last!r}]",
 }
-_TURNED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
+# They have their inputs where other layers have their outputs.
+TRANSPOSED = {nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d}
 
 
 def conversions(case: Case) -> Iterator[Proposal]:
@@ -70,6 +71,11 @@ def _weights(form: Form, keys: dict) -> dict[str, list[str]]:
         if parts and all(part in keys for part in parts):
             found[match["path"] + match["name"]] = parts
     return found
+
+
+def parts_of_weights(keys: dict) -> set[str]:
+    """The keys of all parts, whose sizes say how a weight is kept, and not how it lies."""
+    return {one for form in FORMS for parts in _weights(form, keys).values() for one in parts}
 
 
 def _renaming(maker: str, saved: dict, wanted: dict) -> Iterator[Proposal]:
@@ -98,7 +104,7 @@ def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
 
 def _turn(case: Case, key: str) -> str:
     """What brings the outputs of a weight to the front, as torch's spectral_norm does."""
-    return ".transpose(0, 1)" if _TURNED.intersection(bases(case.class_around(key))) else ""
+    return ".transpose(0, 1)" if TRANSPOSED.intersection(bases(case.class_around(key))) else ""
 
 
 def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
@@ -106,6 +112,9 @@ def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
         return
     is_one = keys_said(wanted, "is one tensor", "are one tensor each")
     words = f"{is_one} in the file, and in the model the parts of {maker}."
+    if maker == "prune":
+        words += " The mask is the model's own: what it cuts stays cut. For the whole weight, fill"
+        words += " it with ones after the load."
     if maker not in _INVERSES:
         advice = f"# Load the file first, and put {maker} on the layers afterwards."
         yield Proposal("reparametrized", words, advice)
@@ -114,15 +123,17 @@ def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
     for key, parts in wanted.items():
         lines.append(f"w = state_dict.pop({key!r})")
         targets = ", ".join(f"state_dict[{part!r}]" for part in parts)
-        lines.append(f"{targets} = {_INVERSES[maker].format(first=parts[0])}")
+        lines.append(f"{targets} = {_INVERSES[maker].format(first=parts[0], last=parts[-1])}")
     yield Proposal("reparametrized", words, "\n".join(lines))
 
 
 def parametrized(case: Case) -> Iterator[Proposal]:
     """What other parametrizations compute a weight from: there is no one formula for it."""
+    # Torch itself finds some in a file that has them under old names.
+    missing = [key for key in case.missing if key in case.report.missing]
     for keys, there, advice in (
         (case.left, "file", "Put the same parametrization on the model, load, and then remove it."),
-        (case.missing, "model", "Load the file first, and put the parametrization on afterwards."),
+        (missing, "model", "Load the file first, and put the parametrization on afterwards."),
     ):
         parts = [key for key in keys if is_parametrized(key)]
         if parts:

@@ -13,12 +13,14 @@ from helpers.checkpoints.case import (
     keeping,
     keys_said,
     owner_of,
+    turning,
 )
 from helpers.checkpoints.comparison import Mismatch
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import Shape, is_same_row, is_turned, last_part
+from helpers.checkpoints.names import Shape, has_ones_more, is_extended, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
-from helpers.state.objects import brief, from_torch, plural
+from helpers.checkpoints.reparametrized import TRANSPOSED, parts_of_weights
+from helpers.state.objects import bases, brief, from_torch, plural
 
 
 def arrays(case: Case) -> Iterator[Proposal]:
@@ -31,51 +33,115 @@ def arrays(case: Case) -> Iterator[Proposal]:
 
 
 def transposed(case: Case) -> Iterator[Proposal]:
-    keys = _turned(case)
-    if keys:
-        words = keys_said(keys, "has its sizes in reverse", "have their sizes in reverse")
+    turned = _turned(case)
+    sure = _surely_turned(case, turned)
+    rest = [key for key in turned if key not in sure]
+    if sure:
+        words = keys_said(sure, "has its sizes in reverse", "have their sizes in reverse")
         words += ", as a weight that another framework keeps transposed. A square one would not"
         words += " show it."
-        first, then = f"turned = {keys!r}\n", "value.t() if key in turned else value"
-        then = f"state_dict = {{key: {then} {ENTRIES}}}"
-        square = _square_ones(case, keys)
-        if not square:
-            yield Proposal("transposed", words, first + then)
-            return
-        them = plural(len(square), "it is", "they are")
-        words += f" {keys_said(square, 'is square', 'are square')}, and of a class of which others"
-        words += f" are turned: whether {them} turned too, only you can say. If so:"
-        code = f"{first}turned += {square!r}  # not, if {them} as here\n{then}"
+        square = _square_ones(case, sure)
+        if square:
+            them = plural(len(square), "it is", "they are")
+            words += f" {keys_said(square, 'is square', 'are square')}, and of a class of which"
+            words += f" others are turned: whether {them} turned too, only you can say. If so:"
+            code = _turning_also(sure, square)
+            yield Proposal("transposed", words, as_comment(code), if_so=code)
+        else:
+            yield Proposal("transposed", words, "\n".join(turning(sure)))
+    if rest:
+        words = keys_said(rest, "has its sizes in reverse", "have their sizes in reverse")
+        words += ": kept transposed, as other frameworks do, or of a layer of other sizes, and then"
+        words += " the model is to be built as the one that was saved. Which of the two, only you"
+        square = _square_ones(case, rest)
+        words += (
+            " can say, and of a square one, which does not show it, too" if square else " can say"
+        )
+        words += ". If transposed:"
+        code = _turning_also(rest, square) if square else "\n".join(turning(rest))
         yield Proposal("transposed", words, as_comment(code), if_so=code)
+
+
+def _turning_also(turned: list[str], square: list[str]) -> str:
+    first, then = turning(turned)
+    them = plural(len(square), "it is", "they are")
+    return f"{first}\nturned += {square!r}  # not, if {them} as here\n{then}"
 
 
 def _turned(case: Case) -> list[str]:
     """The matrices with their sides exchanged. Where the bias of a layer does not fit either, it is
-    another layer."""
+    another layer; and a part of a weight has other sizes along another side of the weight."""
     sizes = case.report.mismatched
     others = {owner_of(key) for key, own, given in sizes if not is_turned(given, own)}
+    parts = parts_of_weights(case.own.shapes)
     turned = [key for key, own, given in sizes if is_turned(given, own)]
-    return [key for key in turned if owner_of(key) not in others]
+    return [key for key in turned if owner_of(key) not in others and key not in parts]
+
+
+def _surely_turned(case: Case, turned: list[str]) -> list[str]:
+    """Those that are no layers of other sizes: the bias beside them fits. And what has no bias, if
+    all others of its class are turned, of one of which a bias says so."""
+    said = [key for key in turned if _bias_fits(case, key)]
+    fitting = [key for key, shape in case.own.shapes.items() if case.file.shapes.get(key) == shape]
+    fitting = [key for key in fitting if len({*(case.own.shapes[key] or ())}) == 2]
+    kinds = {_kind(case, key) for key in said} - {_kind(case, key) for key in fitting}
+    return [key for key in turned if key in said or _kind(case, key) in kinds]
+
+
+def _bias_fits(case: Case, key: str) -> bool:
+    name = last_part(key)
+    bias = owner_of(key) + name.replace("weight", "bias")
+    shapes = [side.shapes.get(bias) for side in (case.file, case.own)]
+    return shapes == [case.own.shapes[key][:1]] * 2
+
+
+def _kind(case: Case, key: str) -> tuple[type, str]:
+    return case.class_around(key), last_part(key)
 
 
 def _square_ones(case: Case, turned: list[str]) -> list[str]:
     """The square matrices of the classes of which others are turned."""
-    kinds = {(case.class_around(key), last_part(key)) for key in turned}
+    kinds = {_kind(case, key) for key in turned}
     square = [key for key, shape in case.own.shapes.items() if len({*(shape or ())}) == 1]
     square = [key for key in square if len(case.own.shapes[key]) == 2 and key in case.given]
-    return [key for key in square if (case.class_around(key), last_part(key)) in kinds]
+    return [key for key in square if _kind(case, key) in kinds]
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
-    """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer."""
-    shapes = {key: own for key, own, given in case.report.mismatched if is_same_row(given, own)}
-    if shapes:
-        words = keys_said(shapes, "has", "have")
-        words += " as many numbers in another shape: sizes of 1 come or go, as between a 1×1"
-        words += " convolution and a linear layer."
-        reshaped = "value.reshape(shapes[key]) if key in shapes else value"
-        code = f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
-        yield Proposal("reshaped", words, code)
+    """The same numbers with sizes of 1 more or less, as in a 1×1 convolution and a linear layer.
+    Where another tensor of the layer fits less, it is another layer."""
+    sizes = case.report.mismatched
+    shapes = {key: own for key, own, given in sizes if has_ones_more(given, own)}
+    others = {owner_of(one.key) for one in sizes if one.key not in shapes}
+    shapes = {key: own for key, own in shapes.items() if owner_of(key) not in others}
+    sure = {key: own for key, own in shapes.items() if _are_outside(case, key)}
+    rest = {key: own for key, own in shapes.items() if key not in sure}
+    if sure:
+        words = f"{_many_numbers(sure)}: sizes of 1 come or go, as between a 1×1 convolution and a"
+        words += " linear layer."
+        yield Proposal("reshaped", words, _reshaping(sure))
+    if rest:
+        words = f"{_many_numbers(rest)}: sizes of 1 come or go between the others, or where it is"
+        words += " not clear between which. Whether the numbers mean the same, or are of another"
+        words += " layer, only you can say. If they mean the same:"
+        code = _reshaping(rest)
+        yield Proposal("reshaped", words, as_comment(code), if_so=code)
+
+
+def _are_outside(case: Case, key: str) -> bool:
+    """Do the sizes of 1 stand before or behind all others, and so leave the sides what they are? A
+    transposed convolution has its inputs where a linear layer has its outputs."""
+    shapes = case.file.shapes[key], case.own.shapes[key]
+    return is_extended(*shapes) and TRANSPOSED.isdisjoint(bases(case.class_around(key)))
+
+
+def _many_numbers(keys: dict[str, Shape]) -> str:
+    return keys_said(keys, "has", "have") + " as many numbers in another shape"
+
+
+def _reshaping(shapes: dict[str, Shape]) -> str:
+    reshaped = "value.reshape(shapes[key]) if key in shapes else value"
+    return f"shapes = {shapes!r}\nstate_dict = {{key: {reshaped} {ENTRIES}}}"
 
 
 def grown(case: Case) -> Iterator[Proposal]:
