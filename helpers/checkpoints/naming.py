@@ -171,7 +171,7 @@ def renamed(case: Case) -> Iterator[Proposal]:
     perhaps = {
         old: new
         for old, new in _without(_without(names, clear), ordered).items()
-        if old in certain or case.numbering.are_of_more(old, new)
+        if old in certain or case.numbering.may_mean_the_same(old, new)
     }
     more = {old: new for old, new in perhaps.items() if old in beside_more}
     rest = _without(perhaps, more)

@@ -63,8 +63,11 @@ class Numbering:
             one[1] == two[1] and self._as_many(one, two) for one, two in self._both(old, new)
         )
 
-    def are_of_more(self, old: str, new: str) -> bool:
-        """Do the same numbers stand in both names, of parts of which one side has more?"""
+    def may_mean_the_same(self, old: str, new: str) -> bool:
+        """Do the same numbers stand in both names, of parts of which one side has more, or none in
+        one of the two, as in first.bias and 0.bias?"""
+        if not (self.file.within[old] and self.own.within[new]):
+            return True
         both = self._both(old, new)
         sets = [(self.file.behind(one[0]), self.own.behind(two[0])) for one, two in both]
         return all(one[1] == two[1] for one, two in both) and all(

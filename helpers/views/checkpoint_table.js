@@ -8,18 +8,20 @@ import { counted } from "./words.js";
 
 // An advice, with a button where something came of it. Of several the code is folded, so that the
 // lines stay in sight.
-function stepOf({ words, code, enough, stage }, _, all) {
+function stepOf({ words, code, enough, stage }, place, all) {
   const about = { class: "inm-button", type: "button", "data-stage": stage };
   const button = stage ? node("button", about) : "";
   const lines = node("pre", "inm-fit-code", node("code", "", code));
   const isOpen = all.length === 1;
   const fold = node("details", { open: isOpen }, node("summary", "", "code"), lines);
-  const said = [words, enough].filter(Boolean).map((one) => node("div", "inm-prose", one));
+  const number = all.length > 1 ? `${place + 1}. ` : "";
+  const told = [number + words, enough].filter(Boolean);
+  const said = told.map((one) => node("div", "inm-prose", one));
   return node("div", "inm-fit-step", button, node("div", "", said[0], fold, ...said.slice(1)));
 }
 
 class Table {
-  said = node("div", { class: "inm-fit-title inm-prose", role: "status" });
+  said = node("div", { class: "inm-fit-title", role: "status" });
   notes = node("div");
   found = node("div", { role: "status" });
   filter = node("input", {
@@ -37,7 +39,7 @@ class Table {
     const scroll = node("div", { class: "inm-scroll", tabindex: 0, ...about }, this.wires.element);
     const label = node("label", "inm-switch", "filter", this.filter);
     const bar = node("div", "inm-bar", label, this.found);
-    const parts = [this.said, ...steps, this.notes, scroll, bar];
+    const parts = [this.said, ...steps, this.notes, bar, scroll];
     this.root = node("div", "inm inm-fit", ...parts);
     this.buttons = [...this.root.querySelectorAll("[data-stage]")];
   }

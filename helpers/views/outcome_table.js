@@ -136,7 +136,9 @@ class Outcomes {
     const table = this.tables.find((one) => one.buttonAt(opened.at));
     if (!table || opened.at !== this.model.get("chosen")) return;
     table.open(opened, this.signs, on);
+    // The film comes into sight, as far as the cell that opened it stays there.
     table.under.scrollIntoView({ block: "nearest" });
+    table.buttonAt(opened.at).scrollIntoView({ block: "nearest" });
   }
 
   listen(on) {

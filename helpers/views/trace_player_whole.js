@@ -29,7 +29,7 @@ class Player {
   path = node("div", { class: "inm-player-path", role: "group", "aria-label": "Calls under way" });
   course = node("div", "inm-player-course inm-soft");
   status = node("div", {
-    class: "inm-player-status inm-prose",
+    class: "inm-player-status",
     role: "status",
     "aria-live": "polite",
   });

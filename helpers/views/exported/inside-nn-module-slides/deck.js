@@ -17,7 +17,8 @@ const fragments = (slide) => [...slide.querySelectorAll(".fragment")];
 const title = (slide) =>
   slide.parentElement.dataset.title || document.querySelector("h1").innerText;
 const beyond = (slide) => body(slide).scrollHeight - body(slide).clientHeight; // what is not seen
-const below = (slide) => beyond(slide) - body(slide).scrollTop > NEARLY;
+const emptyBelow = (slide) => parseFloat(getComputedStyle(body(slide)).paddingBottom);
+const below = (slide) => beyond(slide) - emptyBelow(slide) - body(slide).scrollTop > NEARLY; // of what is read
 
 // --- where we are --------------------------------------------------------------------------------
 
