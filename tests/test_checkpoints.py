@@ -3714,3 +3714,23 @@ def of_several() -> Iterator[tuple[str, tuple[object, object]]]:
     alike = stepped(MADE["Adam"](sizes((2,), (2,)))).state_dict()
     yield "an optimizer of one shape", (MADE["Adam"](sizes((2,), (2,))), alike)
     yield "no state of an optimizer", (MADE["Adam"](sizes((2,))), {"state": {}, "param_groups": 3})
+
+
+def test_a_tensor_that_an_advice_makes_is_on_no_other_device():
+    class Recall(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("seen", torch.empty(0, 2))
+
+        def forward(self, x):
+            self.seen = torch.cat([self.seen, x])
+            return self.seen.mean(0)
+
+    used = Recall()
+    used(torch.ones(3, 2))
+    found = compare_checkpoint(Recall(), used.state_dict())
+    (step,) = found.advice
+    assert step.tried.fit.loads and step.tried.fit.devices == step.tried.fit.dtypes == []
+    half = {key: one.half() for key, one in nn.Linear(2, 2).state_dict().items()}
+    (note,) = CheckpointTable(compare_checkpoint(nn.Linear(2, 2), half)).fit["notes"][0]
+    assert note == "Tensors that a load converts to what the model has: the dtype of 2."

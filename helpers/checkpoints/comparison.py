@@ -142,9 +142,13 @@ def conversions_of(
     matched: list[str], expected: dict[str, Outline], found: dict[str, Outline]
 ) -> dict[str, list[Mismatch]]:
     """`dtypes` and `devices` of a `Comparison`: of the tensors among what matches, those that a
-    load converts or moves."""
+    load converts or moves. Of a tensor that an advice would make the device is not known."""
     tensors = [key for key in matched if expected[key].dtype and found[key].dtype]
-    return {f"{fact}s": differences(tensors, expected, found, fact) for fact in ("dtype", "device")}
+    placed = [key for key in tensors if expected[key].device and found[key].device]
+    return {
+        "dtypes": differences(tensors, expected, found, "dtype"),
+        "devices": differences(placed, expected, found, "device"),
+    }
 
 
 def differences(

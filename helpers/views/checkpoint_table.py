@@ -117,9 +117,10 @@ def _advice(step: Advice, stage: int) -> dict:
 def _notes(found: Comparison) -> list[str]:
     """Clipped sentences on what the keys alone do not show."""
     notes = [f"torch says: {one}" for one in found.errors]
-    if found.dtypes or found.devices:
-        changes = f"the dtype of {len(found.dtypes):,}, the device of {len(found.devices):,}"
-        notes.append(f"Tensors that a load converts to what the model has: {changes}.")
+    changes = [("dtype", len(found.dtypes)), ("device", len(found.devices))]
+    told = ", ".join(f"the {fact} of {count:,}" for fact, count in changes if count)
+    if told:
+        notes.append(f"Tensors that a load converts to what the model has: {told}.")
     if any(one.found != one.expected and str(one.expected) == "meta" for one in found.devices):
         notes.append("The model is on meta: a load copies no number into it.")
         notes[-1] += " With assign=True it takes these tensors."

@@ -30,7 +30,7 @@ export class Tree {
     this.onMore = null;
     this.element.hidden = this.items.length === 0;
     this.measure();
-    this.spacer.style.height = `${this.items.length * this.rowHeight}px`;
+    if (this.items.length) this.spacer.style.height = `${this.items.length * this.rowHeight}px`;
     this.scrollTo(this.placeOfSelected());
     this.draw();
   }

@@ -163,8 +163,11 @@ def test_a_submodule_folds_and_opens_and_a_filter_finds(notebook):
         "track_running_stats",
     ]
     expect(details(page)).to_contain_text("body.1.running_mean")
+    place = details(page).bounding_box()
     page.get_by_label("Filter by name").fill("nowhere")
     expect(page.locator(".inm-map-status")).to_have_text("Nothing has this in its name")
+    expect(page.locator(".inm-map-tree")).to_be_hidden()
+    assert details(page).bounding_box() == place
     page.get_by_label("Filter by name").press("Escape")
     assert "head" in names(page) and page.get_by_label("Filter by name").input_value() == ""
 
