@@ -981,11 +981,11 @@ def test_what_was_found_once_is_not_right_for_good(key):
 
 def test_memory_that_is_let_go_is_not_given_to_what_comes_after():
     """A new tensor in the place of an old one would be taken for an alias of it."""
-    known, tensor = Known(), torch.ones(1000)
+    known, tensor = Known(), torch.ones(5000)
     known.meet(tensor, "first")
     tensor.data = torch.ones(2)
-    for _ in range(20):
-        assert known.meet(torch.ones(1000), "a new one") == "an object of its own"
+    for _ in range(50):
+        assert known.meet(torch.ones(5000), "a new one") == "an object of its own"
 
 
 def test_the_menagerie_has_what_its_names_say():

@@ -39,9 +39,10 @@ from helpers.state.objects import (
     hooks_in,
     type_name,
 )
+from helpers.state.optimizers import NAMES
 from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS
 
-STATE, GROUPS, PARAMS, NAMES = "state", "param_groups", "params", "param_names"
+STATE, GROUPS, PARAMS = "state", "param_groups", "params"
 # Faster ways to do the same step, which do not work without numbers.
 _FAST = ("foreach", "fused", "capturable")
 _READ_WHEN_MADE = {"initial_accumulator_value"}  # a setting that no step reads

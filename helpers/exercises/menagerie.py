@@ -371,12 +371,13 @@ def on_models(
         return ask(answer, model)
 
     def experiment(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
-        kept = {}
+        to_change = []
         for words, model in menagerie(without=without):
-            kept[words] = model
             yield f"`{call}` for {words}", partial(ask, answer, model)
-        for words in _TO_CHANGE if episode is None else ():
+            if episode is None and words in _TO_CHANGE:
+                to_change.append((words, model))
+        for words, model in to_change:
             which = f"`{call}` for {words}, once its dtype and what it trains have changed"
-            yield which, partial(ask_again, answer, kept[words])
+            yield which, partial(ask_again, answer, model)
 
     return experiment

@@ -2,10 +2,10 @@
 
 The code runs in a thread. Its time is what the processor works for it; by the clock it has three
 times as much, since other programs may have the processor, and what only waits ends then. When its
-time is up, an exception is raised in that thread, between two
-steps of Python, again and again until the thread ends. What is not Python code cannot be stopped
-that way: a long computation, or a sleep, goes on to its own end, and so does what holds Python's
-lock meanwhile, which stops the kernel itself until it is done.
+time is up, an exception is raised in that thread, between two steps of Python, again and again
+until the thread ends. What is not Python code cannot be stopped that way: a long computation, or a
+sleep, goes on to its own end, and so does what holds Python's lock meanwhile, which stops the
+kernel itself until it is done.
 """
 
 from __future__ import annotations

@@ -12,13 +12,16 @@ import torch
 from helpers.state.findings import Symptom, rule
 from helpers.state.holders import Holders, Registered
 from helpers.state.objects import Facts, facts
-from helpers.state.optimizers import Optimizers, Position, steps_as_torch_does
+from helpers.state.optimizers import (
+    INITIAL_RATE,
+    NAMES,
+    Optimizers,
+    Position,
+    steps_as_torch_does,
+)
 from helpers.state.places import Place
 
 _SHORT = (torch.float16, torch.bfloat16)
-# Options of a group: the names of its Parameters, if it was given names, and what a scheduler
-# writes there.
-NAMES, INITIAL_RATE = "param_names", "initial_lr"
 
 
 class Training:

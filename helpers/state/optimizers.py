@@ -20,6 +20,10 @@ from helpers.state.objects import (
     type_name,
 )
 
+# Options of a group: the names of its Parameters, if it was given names, and what a scheduler
+# writes there.
+NAMES, INITIAL_RATE = "param_names", "initial_lr"
+
 
 class Position(NamedTuple):
     """Where a tensor is held: the number of the optimizer, its group, the place in that."""
@@ -76,7 +80,7 @@ class Optimizers:
         return f"{self.name(position.optimizer)}.{place}"
 
     def groups_have(self, number: int, option: str) -> bool:
-        """Has a group of an optimizer this option, as "param_names" or "initial_lr"?"""
+        """Has a group of an optimizer this option, as NAMES or INITIAL_RATE?"""
         groups = list.__iter__(self.read[number].own["param_groups"])
         return any(issubclass(type(one), dict) and dict.get(one, option) for one in groups)
 

@@ -18,7 +18,8 @@ const title = (slide) =>
   slide.parentElement.dataset.title || document.querySelector("h1").innerText;
 const beyond = (slide) => body(slide).scrollHeight - body(slide).clientHeight; // what is not seen
 const emptyBelow = (slide) => parseFloat(getComputedStyle(body(slide)).paddingBottom);
-const below = (slide) => beyond(slide) - emptyBelow(slide) - body(slide).scrollTop > NEARLY; // of what is read
+// Is there more to read?
+const below = (slide) => beyond(slide) - emptyBelow(slide) - body(slide).scrollTop > NEARLY;
 
 // --- where we are --------------------------------------------------------------------------------
 
