@@ -10,6 +10,7 @@ import math
 import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -437,11 +438,23 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(plain_text(name) for name in names) or "none"
 
 
-def called(answer: Callable, *, free: Iterable[str] = (), again: bool = False, **given) -> Facts:
+def called(
+    answer: Callable,
+    *,
+    free: Iterable[str] = (),
+    again: bool = False,
+    once: Callable[[], object] | None = None,
+    **given,
+) -> Facts:
     """What `answer(*given)` does: what it returns or raises, and what it leaves of `given`.
 
     `given` has a name for each argument, for the words; they are passed by position. `free` says
-    which facts about the result nobody asked for. With `again`, it is called twice."""
+    which facts about the result nobody asked for. With `again`, it is called twice. With `once`, it
+    was called before, and `once()` has changed what is given since: what was found then is old."""
+    if once is not None:
+        with suppress(Exception):  # the case that asks for that call tells of it
+            answer(*given.values())
+        once()
     known, seen, first = Known(), {}, None
     known.add(**given)
     results = {"the call": "result", "the second call": "second_result"}

@@ -12,7 +12,14 @@ from torch import nn
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Facts, called, facts
 from helpers.exercises.life import in_turn, living
-from helpers.exercises.menagerie import holding, menagerie, numbers_for, on_models, train_on
+from helpers.exercises.menagerie import (
+    holding,
+    made,
+    menagerie,
+    numbers_for,
+    on_models,
+    train_on,
+)
 
 
 def encoder_state(state_dict):
@@ -41,6 +48,13 @@ def _encoders(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             f"`encoder_state(state_dict)` for {words} as the encoder",
             partial(called, answer, state_dict=state, free=_ANY_OBJECTS, again=True),
         )
+    state = holding(encoder=made("a batch norm")).state_dict()
+    more = partial(state.update, {"encoder.more": torch.ones(2), "encoder.weight": torch.ones(1)})
+    yield (
+        "`encoder_state(state_dict)` for one that has got another weight, and more, since it was "
+        "called before",
+        partial(called, answer, state_dict=state, free=_ANY_OBJECTS, once=more),
+    )
 
 
 ENCODER_STATE = Exercise(
@@ -297,6 +311,19 @@ def _momenta(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
                     f'`momentum_of(model, saved, "{name}")` for {words}',
                     partial(called, answer, **given, free=("identity",)),
                 )
+    linear = made("a linear layer")
+    optimizer = torch.optim.Adam(linear.parameters(), lr=0.0)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    later = partial(saved.update, copy.deepcopy(saved))
+    given = {"model": linear, "saved": saved, "name": "bias"}
+    for state in saved["state"].values():
+        state["exp_avg"] = state["exp_avg"] + 1
+    yield (
+        '`momentum_of(model, saved, "bias")` for a linear layer, when `saved` has got other '
+        "numbers since it was called before",
+        partial(called, answer, **given, free=("identity",), once=later),
+    )
 
 
 MOMENTUM_OF = Exercise(

@@ -11,7 +11,15 @@ from torch.optim import SGD
 
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Facts, called
-from helpers.exercises.menagerie import made, menagerie, on_models, train_on
+from helpers.exercises.menagerie import (
+    TO_CHANGE,
+    change,
+    made,
+    menagerie,
+    on_models,
+    rename,
+    train_on,
+)
 
 
 def trainable_bytes(model):
@@ -92,8 +100,23 @@ def _with_optimizers(call: str, *, free: tuple[str, ...]) -> Callable:
                 given = {"model": model, "optimizer": optimizer}
                 ask = partial(called, answer, **given, free=free, again=holds in _TWICE)
                 yield f"`{call}` for {words}; the optimizer holds {holds}", ask
+        for words in TO_CHANGE:
+            model = made(words)
+            optimizer = SGD(list(model.parameters())[1:], lr=0.0)
+            once = partial(_reordered, model, optimizer)
+            ask = partial(called, answer, model=model, optimizer=optimizer, free=free, once=once)
+            yield f"`{call}` for {words}, {_SINCE}, and the order in the optimizer", ask
 
     return experiment
+
+
+_SINCE = "called again once its names and what it trains have changed"
+
+
+def _reordered(model: nn.Module, optimizer: SGD) -> None:
+    rename(model)
+    change(model)
+    optimizer.param_groups[0]["params"].reverse()
 
 
 MISSED = Exercise(
@@ -158,6 +181,16 @@ def _prefixes(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         for prefix in dict.fromkeys([" ", "[a-z]", *parts, *cut, "", *later]):
             ask = partial(called, answer, model=made(words), prefix=prefix, again=not prefix)
             yield f'`freeze(model, "{prefix}")` for {words}', ask
+    for words in TO_CHANGE:
+        model = made(words)
+        prefix, _ = next(model.named_parameters())
+        ask = partial(called, answer, model=model, prefix=prefix, once=partial(_thawed, model))
+        yield f'`freeze(model, "{prefix}")` for {words}, {_SINCE}', ask
+
+
+def _thawed(model: nn.Module) -> None:
+    rename(model)
+    model.requires_grad_(True)
 
 
 FREEZE = Exercise(
@@ -212,6 +245,12 @@ def _rates(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             given = {"model": model, "rates": rates}
             ask = partial(called, answer, **given, free=("kind", "order"), again=rates is every)
             yield f"`groups(model, {rates})` for {words}", ask
+    for words in TO_CHANGE:
+        model = made(words)
+        rates = {name: 0.5 for name, _ in model.named_children()}
+        given = {"model": model, "rates": rates}
+        ask = partial(called, answer, **given, free=("kind", "order"), once=partial(rename, model))
+        yield f"`groups(model, {rates})` for {words}, called again once a name has changed", ask
 
 
 GROUPS = Exercise(

@@ -28,7 +28,14 @@ from helpers.exercises.facts import (
     told,
 )
 from helpers.exercises.life import in_turn, living
-from helpers.exercises.menagerie import holding, made, menagerie, train_on
+from helpers.exercises.menagerie import (
+    TO_CHANGE,
+    holding,
+    made,
+    menagerie,
+    rename,
+    train_on,
+)
 
 MISSING = ["scale"]
 STATISTICS = [f"encoder.1.{name}" for name in ("running_mean", "running_var")]
@@ -153,6 +160,10 @@ def _wrapped(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             given = {key if key == bare else f"module.{key}": one for key, one in state.items()}
             ask = partial(called, answer, state_dict=given)
             yield f"`unwrapped(state_dict)` for {words} behind `module.`, but for `{bare}`", ask
+    given = {"module.weight": torch.ones(1), "module.bias": torch.ones(1)}
+    more = partial(given.update, {"head": torch.ones(2), "module.bias": torch.ones(2)})
+    ask = partial(called, answer, state_dict=given, once=more)
+    yield "`unwrapped(state_dict)` for one that has got more keys since it was called before", ask
 
 
 UNWRAPPED = Exercise(
@@ -257,6 +268,22 @@ def _what_fits(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         for holds, state in _states_for(words):
             ask = partial(called, _in_any_order(answer), model=made(words), state_dict=state)
             yield f"`load_what_fits(model, state_dict)` for {words} and {holds}", ask
+    for words in TO_CHANGE:
+        model = made(words)
+        state = copy.deepcopy(model.state_dict())
+        once = partial(_exchanged, model, state)
+        ask = partial(called, _in_any_order(answer), model=model, state_dict=state, once=once)
+        yield (
+            f"`load_what_fits(model, state_dict)` for {words}, called again once names of the "
+            "model and values of the state_dict have changed",
+            ask,
+        )
+
+
+def _exchanged(model: nn.Module, state: dict) -> None:
+    rename(model)
+    last = list(state)[-1]
+    state[last] = state[last][None]
 
 
 LOAD_WHAT_FITS = Exercise(

@@ -669,6 +669,10 @@ def _upgrades(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
         twice = words in ("an old file", "a plain dict", "an empty dict")
         ask = partial(called, answer, state_dict=state, free=("order",), again=twice)
         yield f"`upgrade(state_dict)` for {words}", ask
+    state = _norm(True).state_dict()
+    more = partial(state.update, {"later.std": torch.ones(1), "mean": torch.zeros(1)})
+    ask = partial(called, answer, state_dict=state, free=("order",), once=more)
+    yield "`upgrade(state_dict)` for an old file that has got more since it was called before", ask
 
 
 UPGRADE = Exercise(

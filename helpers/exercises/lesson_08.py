@@ -12,7 +12,14 @@ from torch import nn
 
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.facts import Facts, called
-from helpers.exercises.menagerie import holding, made, menagerie, numbers_for
+from helpers.exercises.menagerie import (
+    TO_CHANGE,
+    holding,
+    made,
+    menagerie,
+    numbers_for,
+    rename,
+)
 
 
 def bare_state(model):
@@ -104,6 +111,10 @@ def _behind_wrappers(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts
             given, twice = wrap(made(words)), wrap is _twice
             ask = partial(called, answer, model=given, free=("metadata",), again=twice)
             yield f"`bare_state(model)` for {kind.format(words)}", ask
+    for words in TO_CHANGE:
+        given = holding(first=nn.DataParallel(made(words)), last=nn.Linear(2, 2))
+        ask = partial(called, answer, model=given, free=("metadata",), once=partial(rename, given))
+        yield f"`bare_state(model)` for {words} as a part, wrapped, called again when renamed", ask
 
 
 BARE_STATE = Exercise(
@@ -353,6 +364,17 @@ def _remembered(answer: Callable) -> Iterator[tuple[str, Callable[[], Facts]]]:
             twice, free = groups is _two_groups, ("identity", "memory", "order")
             ask = partial(called, answer, **given, free=free, again=twice)
             yield f"`by_name(model, optimizer)` for {words} and {kind}", ask
+    for words in TO_CHANGE:
+        model = made(words)
+        made_of = torch.optim.Adam(model.parameters(), lr=0.1)
+        given, free = {"model": model, "optimizer": made_of}, ("identity", "memory", "order")
+        ask = partial(called, answer, **given, free=free, once=partial(_stepped, model, made_of))
+        yield f"`by_name(model, optimizer)` for {words}, called again once renamed and trained", ask
+
+
+def _stepped(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    rename(model)
+    optimizer.step()
 
 
 BY_NAME = Exercise(

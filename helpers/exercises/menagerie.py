@@ -339,7 +339,15 @@ def _grow(value: object) -> None:
         value.append(3)
 
 
-_TO_CHANGE = ("a linear layer", "tied weights", "a batch norm")
+TO_CHANGE = ("a linear layer", "tied weights", "a batch norm")
+
+
+def rename(model: nn.Module) -> None:
+    """Give the first part of `model`, or its first parameter, another name, which comes last."""
+    named = [*model.named_children(), *model.named_parameters(recurse=False)]
+    name, value = named[0]
+    delattr(model, name)
+    model.renamed = value
 
 
 def change(model: nn.Module) -> None:
@@ -374,7 +382,7 @@ def on_models(
         to_change = []
         for words, model in menagerie(without=without):
             yield f"`{call}` for {words}", partial(ask, answer, model)
-            if episode is None and words in _TO_CHANGE:
+            if episode is None and words in TO_CHANGE:
                 to_change.append((words, model))
         for words, model in to_change:
             which = f"`{call}` for {words}, once its dtype and what it trains have changed"
