@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import re
 import shlex
 import subprocess
+import symtable
 import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -104,6 +107,76 @@ def test_the_minutes_of_a_plan_add_up_and_each_row_names_a_place(stem, whole):
 def test_the_plan_for_one_class_in_all_adds_up():
     plan = rows(parts(parts(GUIDE, "##")["Which plan"], "###")["One class of 45 minutes in all"])
     assert sum(int(row[0]) for row in plan) == 45
+
+
+# --- plans that run ---
+
+ALL_ABOVE = "*Run All Above"
+OF_IPYTHON = {"get_ipython", "display", "rank", "ranks"}  # the last two are those of `%%both`
+
+
+def named(words: str) -> list[tuple[str, str]]:
+    """(lesson, cell) of each link into a lesson in `words`."""
+    return [(stem, cell) for _, stem, cell in CELL_LINK.findall(words)]
+
+
+def run_by(plan: list[list[str]], before: list[list[str]] = ()) -> Iterator[tuple[str, str]]:
+    """(lesson, cell) of each code cell that the rows of a plan run, as the guide says it: the first
+    one, and each section down to the last cell that its row names, or, after *Run All Above*, the
+    lesson down to there. *As above* are the rows `before`."""
+    earlier = {named(row[1])[0]: named(row[2]) for row in before}
+    started = set()
+    for _, place, words in plan:
+        stem, section = named(place)[0]
+        told = [cell for lesson, cell in named(words) if lesson == stem]
+        if "As above" in words:
+            told += [cell for _, cell in earlier.get((stem, section), [])]
+        code = [name for name, cell in cells(stem).items() if cell["cell_type"] == "code"]
+        if stem not in started:
+            started.add(stem)
+            yield stem, code[0]
+        order = list(cells(stem))
+        if told:
+            start = 0 if ALL_ABOVE in words else order.index(section)
+            last = max(map(order.index, told))
+            yield from ((stem, name) for name in order[start : last + 1] if name in code)
+
+
+def unknown(run: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(cell, name) of each name that a cell reads and no cell before it has made."""
+    known: dict[str, set[str]] = {}
+    found = []
+    for stem, cell in run:
+        lines = text(cells(stem)[cell]["source"])
+        table = symtable.symtable(re.sub(r"^[%!].*$", "", lines, flags=re.MULTILINE), cell, "exec")
+        makes = {one.get_name() for one in table.get_symbols() if one.is_local()}
+        there = known.setdefault(stem, set(vars(builtins)) | OF_IPYTHON)
+        there |= makes
+        found += [(cell, name) for name in sorted(read_by(table) - there)]
+    return found
+
+
+def read_by(table: symtable.SymbolTable) -> set[str]:
+    """The names of the module that are read in a piece of code, and in its functions."""
+    own = table.get_type() == "module"
+    here = (one for one in table.get_symbols() if one.is_referenced() and (own or one.is_global()))
+    inner = (read_by(child) for child in table.get_children())
+    return {one.get_name() for one in here}.union(*inner)
+
+
+@each_lesson
+@pytest.mark.parametrize("whole", [45, 90])
+def test_each_cell_of_a_plan_finds_what_it_needs(stem, whole):
+    plans = {minutes: rows(guide(stem)[f"{minutes} minutes"]) for minutes in (45, 90)}
+    assert unknown(run_by(plans[whole], plans[45])) == []
+
+
+def test_each_cell_of_the_plan_for_one_class_in_all_finds_what_it_needs():
+    plan = rows(parts(parts(GUIDE, "##")["Which plan"], "###")["One class of 45 minutes in all"])
+    run = list(run_by(plan))
+    assert unknown(run) == []
+    without = [one for one in run if one[1] != "five-cell"]
+    assert ("listed-cell", "Five") in unknown(without)
 
 
 # --- links ---
