@@ -42,7 +42,7 @@ class MemoryMap {
   position = 0;
   names = node("ul", { class: "inm-memory-names", "aria-label": "Names" });
   blocks = node("ul", { class: "inm-memory-blocks", "aria-label": "Blocks of memory" });
-  status = node("div", { class: "inm-memory-status inm-prose", role: "status" });
+  status = node("div", { class: "inm-memory-status", role: "status" });
   more = node("div", "inm-memory-more inm-soft");
   counter = node("span", "inm-scrub-count");
   slider = node("input", { type: "range", min: 0, "aria-label": "Frame" });

@@ -126,6 +126,18 @@ def test_a_page_made_of_saved_outputs_is_complete_too(pages, paper, tmp_path):
     assert page.cells == sum(1 for _ in code_cells(read(lesson)))
 
 
+@pytest.mark.parametrize("kind", ["html", "slides"])
+def test_what_a_cell_prints_is_one_block_however_it_came(kind):
+    """A kernel sends what is printed in pieces, as its clock has it."""
+    pieces = [
+        new_output("stream", name="stdout", text=text) for text in ("one, ", "two\n", "three")
+    ]
+    page = exporter(kind).from_notebook_node(
+        new_notebook(cells=[new_code_cell("...", outputs=pieces)])
+    )[0]
+    assert "one, two\nthree" in page
+
+
 def test_the_environment_has_what_makes_a_page_ours():
     words = "install again: pip install -r requirements.txt"
     assert installed_differently() == [], words

@@ -712,18 +712,28 @@ def test_on_a_projector_source_and_containers_stand_side_by_side_and_all_of_it_i
     page.set_viewport_size(jupyterlab.DESKTOP)
 
 
-@pytest.mark.parametrize("width", [1280, 700, 390])
-def test_all_controls_stand_in_one_row_at_any_width(notebook, width):
+@pytest.mark.parametrize("width,rows,least", [(1280, 1, 20), (700, 1, 20), (390, 2, 32)])
+def test_all_controls_stand_in_one_row_and_on_a_phone_the_slider_below(
+    notebook, width, rows, least
+):
     page = notebook(SHOW)
     page.set_viewport_size({"width": width, "height": 900})
     jupyterlab.wait_until_drawn(page)
     bar = page.locator(".inm-player-bar")
-    boxes = [one.bounding_box() for one in bar.locator("> :visible").all()]
+    controls = bar.locator("> :visible").all()
+    boxes = [one.bounding_box() for one in controls]
+    below = [one.evaluate("node => node.localName") != "button" for one in controls]
     inside = bar.evaluate("node => node.scrollWidth <= node.clientWidth")
     page.set_viewport_size(jupyterlab.DESKTOP)
     middles = [box["y"] + box["height"] / 2 for box in boxes]
-    assert max(middles) - min(middles) < 3 and inside
-    assert all(box["width"] >= 24 and box["height"] >= 20 for box in boxes)
+    for row in (False, True):
+        mine = [one for one, is_below in zip(middles, below, strict=True) if is_below == row]
+        assert max(mine) - min(mine) < 3
+    assert (max(middles) - min(middles) > 3) == (rows == 2) and inside
+    assert all(box["width"] >= 24 for box in boxes)
+    assert all(
+        box["height"] >= least for box, is_below in zip(boxes, below, strict=True) if not is_below
+    )
 
 
 @pytest.mark.parametrize("form", ["live", "static", "trusted"])
