@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
+from helpers.plots.numbers import integer
 from helpers.state.objects import bytes_in_words, share_in_words, unit_of
 from helpers.state.snapshot import Entry, Snapshot
 from helpers.state.walk import NOT_SAVED
@@ -49,8 +50,7 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     if not isinstance(state, Snapshot):
         found = type(state).__name__
         raise TypeError(f"where_the_bytes_are takes snapshot(module), got {found}")
-    if not isinstance(most, int) or isinstance(most, bool):
-        raise TypeError(f"most is a number of bars, an int, got {type(most).__name__}")
+    most = integer(most, "most is a number of bars")
     if most < 2:
         raise ValueError(f"most must be at least 2, got {most}")
     bars = bars_of(state, most)
