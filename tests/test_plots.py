@@ -286,6 +286,20 @@ def test_a_module_without_a_byte_is_refused(module):
         plots.where_the_bytes_are(snapshot(module))
 
 
+def test_tensors_whose_bytes_torch_does_not_tell_are_counted_in_the_title():
+    model = nn.Linear(2, 2, bias=False)
+    model.scale = nn.Parameter(torch.eye(2).to_sparse())
+    title = plots.where_the_bytes_are(snapshot(model)).get_suptitle()
+    assert title == "100% of the 16 bytes are in weight (without 1 tensor of unknown bytes)"
+    model.again, model.mask = nn.Module(), torch.eye(3).to_sparse()
+    model.again.scale = model.scale
+    title = plots.where_the_bytes_are(snapshot(model)).get_suptitle()
+    assert title.endswith("are in weight (without 2 tensors of unknown bytes)")
+    words = "^this module holds no tensor of which torch tells the bytes: there is nothing to draw$"
+    with pytest.raises(ValueError, match=words):
+        plots.where_the_bytes_are(snapshot(model.again))
+
+
 def test_two_tensors_under_one_path_are_both_drawn():
     model = nn.Module()
     model.c = nn.Parameter(torch.ones(50))
