@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from helpers import Playground
@@ -63,3 +65,28 @@ def test_it_opens_where_it_is_told():
     assert view.outcome.error == "TypeError" and len(view.children) == 2
     with pytest.raises(ValueError, match="there is no route 'assign'"):
         Playground(route="assign")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "error", "words"),
+    [
+        ({"foo": "x"}, TypeError, "Playground() has the menus value, home, route; got 'foo'"),
+        # These two the menus have as traits, and they are not the reader's to choose.
+        ({"words": "x"}, TypeError, "Playground() has the menus value, home, route; got 'words'"),
+        (
+            {"choices": {}},
+            TypeError,
+            "Playground() has the menus value, home, route; got 'choices'",
+        ),
+        ({"value": 3}, TypeError, "value is a text, such as 'Parameter'; got int"),
+        ({"home": None}, TypeError, "home is a text, such as 'nowhere'; got NoneType"),
+    ],
+)
+def test_what_no_menu_offers_is_refused(chosen, error, words):
+    with pytest.raises(error, match=f"^{re.escape(words)}"):
+        Playground(**chosen)
+
+
+def test_a_home_that_a_route_does_not_have_is_refused_and_not_replaced():
+    with pytest.raises(ValueError, match="^there is no home 'buffer'. There are: 'nowhere'"):
+        Playground(home="buffer", route=BEFORE_INIT)

@@ -286,6 +286,20 @@ def test_a_module_without_a_byte_is_refused(module):
         plots.where_the_bytes_are(snapshot(module))
 
 
+def test_tensors_whose_bytes_torch_does_not_tell_are_counted_in_the_title():
+    model = nn.Linear(2, 2, bias=False)
+    model.scale = nn.Parameter(torch.eye(2).to_sparse())
+    title = plots.where_the_bytes_are(snapshot(model)).get_suptitle()
+    assert title == "100% of the 16 bytes are in weight (without 1 tensor of unknown bytes)"
+    model.again, model.mask = nn.Module(), torch.eye(3).to_sparse()
+    model.again.scale = model.scale
+    title = plots.where_the_bytes_are(snapshot(model)).get_suptitle()
+    assert title.endswith("are in weight (without 2 tensors of unknown bytes)")
+    words = "^this module holds no tensor of which torch tells the bytes: there is nothing to draw$"
+    with pytest.raises(ValueError, match=words):
+        plots.where_the_bytes_are(snapshot(model.again))
+
+
 def test_two_tensors_under_one_path_are_both_drawn():
     model = nn.Module()
     model.c = nn.Parameter(torch.ones(50))
@@ -600,6 +614,112 @@ def test_curves_refuse_a_line_without_a_kind_and_no_line_at_all():
         plots.curves({}, kinds={}, title="", x="", y="")
 
 
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "end"),
+    [
+        ([4.0, 2.0, NAN], "a, then nan", (1, 2.0)),
+        ([4.0, 2.0, INF, NAN], "a, then nan", (1, 2.0)),
+        ([4.0, 2.0, 9.0, -INF], "a, then -inf", (2, 9.0)),
+        ([NAN, 2.0], "a", (1, 2.0)),
+    ],
+)
+def test_the_label_of_a_run_that_ends_in_no_number_stands_where_its_curve_ends(values, words, end):
+    lines = {"a": values, "b": [1.0, 8.0, 1.0, 1.0]}
+    (axes,) = curves(lines, kinds=dict.fromkeys(lines, "buffer")).axes
+    (label,) = (one for one in axes.texts if one.get_text().strip().startswith("a"))
+    assert label.get_text().strip() == words
+    at, height = label.xy
+    low, high = axes.get_ylim()
+    assert (at, low + height * (high - low)) == pytest.approx(end)
+
+
+def test_the_label_of_a_curve_without_a_point_stands_in_the_corner_and_says_so():
+    lines = {"a": [NAN, INF], "b": [1.0, 8.0]}
+    (axes,) = curves(lines, kinds=dict.fromkeys(lines, "buffer")).axes
+    label, _ = axes.texts
+    assert label.get_text().strip() == "a, never finite"
+    assert label.xy == (axes.get_xlim()[0], 0)
+    axes.figure._repr_png_()
+
+
+class Falling(torch.Tensor):
+    """A class of one's own, with numbers."""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        torch.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
+        torch.tensor([1.0, 2.0]).as_subclass(Falling),
+        [torch.tensor(1.0, requires_grad=True), torch.tensor([2])],
+        np.array([1, 2]),
+        (1, np.float32(2)),
+    ],
+)
+def test_numbers_are_drawn_wherever_they_stand(values):
+    line, _ = curves({"kept": values, "lost": [0]}).axes[0].lines
+    assert list(line.get_ydata()) == [1, 2]
+    (axes,) = plots.resumed(values, {"x": values}, step=1, title="", y="").axes
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        ([], ValueError, "sequence of numbers, got an empty one"),
+        (None, TypeError, "sequence of numbers, got None"),
+        (3, TypeError, "sequence of numbers, got 3"),
+        ("12", TypeError, "sequence of numbers, got '12'"),
+        ({1: 2}, TypeError, "sequence of numbers, got dict of 1"),
+        ([1, None], TypeError, "sequence of numbers, and holds None"),
+        (["1"], TypeError, "sequence of numbers, and holds '1'"),
+        ([1j], TypeError, "sequence of numbers, and holds 1j"),
+        ([np.complex64(1j)], TypeError, "sequence of numbers, and holds complex64"),
+        ([torch.ones(2)], TypeError, "sequence of numbers, and holds Tensor"),
+        (torch.ones(2, 2), ValueError, "tensor of shape (steps,), got 2 × 2"),
+        (
+            torch.ones(2, device="meta"),
+            ValueError,
+            "tensor of shape (steps,); this one has no numbers: the tensor is on the meta device",
+        ),
+    ],
+)
+def test_a_line_without_numbers_is_refused_by_its_name(values, error, words):
+    def told(name):
+        return f"^{re.escape(f'{name} is a {words}')}$"
+
+    with pytest.raises(error, match=told("curves: 'kept'")):
+        curves({"kept": values, "lost": [0]})
+    with pytest.raises(error, match=told("resumed: 'kept'")):
+        plots.resumed([1, 2], {"kept": values}, step=1, title="", y="")
+    with pytest.raises(error, match=told("resumed: the whole run")):
+        plots.resumed(values, {"kept": [1]}, step=0, title="", y="")
+
+
+def test_what_is_no_mapping_of_labels_is_refused():
+    with pytest.raises(TypeError, match=r"^curves takes lines as {label: values}, got \[1, 2\]$"):
+        curves([1, 2])
+    with pytest.raises(TypeError, match="^curves takes kinds as {label: kind of state}, got None$"):
+        curves(kinds=None)
+    with pytest.raises(ValueError, match="^kinds does not say what 'kept' is$"):
+        curves(kinds={"kept": [], "lost": "buffer"})
+    words = r"^resumed takes what continued as {label: values}, got \[1\]$"
+    with pytest.raises(TypeError, match=words):
+        plots.resumed([1, 2], [1], step=1, title="", y="")
+
+
+def test_a_label_that_is_no_text_is_drawn_as_one():
+    (axes,) = plots.curves({3: [1, 2]}, kinds={3: "buffer"}, title="", x="", y="").axes
+    assert labels(axes) == {"3"}
+    assert plots.images({3: torch.eye(2)}, title="").axes[0].get_title().startswith("3 (")
+    (axes,) = plots.resumed([1, 2], {3: [1]}, step=1, title="", y="").axes
+    assert axes.get_title() == "3"
+
+
 def test_running_means_have_a_panel_for_each_layer_and_a_curve_for_each_channel():
     states = run_of_batch_norms()
     figure = plots.running_means(states, title="They move")
@@ -640,6 +760,60 @@ def test_checkpoints_of_different_models_are_refused(other, found):
         plots.running_means([nn.BatchNorm1d(2).state_dict(), other.state_dict()], title="")
 
 
+@pytest.mark.parametrize(
+    ("checkpoints", "error", "words"),
+    [
+        (
+            {"running_mean": torch.ones(2)},
+            TypeError,
+            "running_means takes a list of state_dicts, got dict of 1; pass [state_dict]",
+        ),
+        (None, TypeError, "running_means takes a list of state_dicts, got None"),
+        (
+            [nn.BatchNorm1d(2)],
+            TypeError,
+            "running_means takes a list of state_dicts; checkpoint 0 is none, got BatchNorm1d",
+        ),
+        (
+            [{"running_mean": None}],
+            TypeError,
+            "running_means: running_mean is a tensor of shape (channels,), got None",
+        ),
+        (
+            [{"running_mean": torch.ones(2)}, {"running_mean": None}],
+            ValueError,
+            "checkpoint 1 is of another model than checkpoint 0: running_mean, there (2,), is None",
+        ),
+        (
+            [{"running_mean": torch.ones(())}],
+            ValueError,
+            "running_means: running_mean is a tensor of shape (channels,), got scalar",
+        ),
+        (
+            [nn.BatchNorm1d(2, device="meta").state_dict()],
+            ValueError,
+            "running_means: running_mean is a tensor of shape (channels,); this one has no "
+            "numbers: the tensor is on the meta device",
+        ),
+        (
+            [nn.LazyBatchNorm1d().state_dict()],
+            ValueError,
+            "running_means: running_mean is a tensor of shape (channels,); this one has no "
+            "numbers yet: the tensor is lazy",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_with_means_is_refused(checkpoints, error, words):
+    with pytest.raises(error, match=f"^{re.escape(words)}$"):
+        plots.running_means(checkpoints, title="")
+
+
+def test_checkpoints_may_come_one_by_one_and_have_keys_that_are_no_text():
+    states = ({1: 2, "running_mean": torch.ones(2)} for _ in range(3))
+    (axes,) = plots.running_means(states, title="").axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[1, 1, 1]] * 2
+
+
 def test_images_show_the_numbers_given_in_grey_and_say_what_black_and_white_are():
     pictures = {"a": torch.arange(6.0).reshape(2, 3), "b": -torch.eye(2)}
     figure = plots.images(pictures, title="Two")
@@ -653,11 +827,77 @@ def test_images_show_the_numbers_given_in_grey_and_say_what_black_and_white_are(
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("column (pixels)", "row (pixels)")
 
 
-@pytest.mark.parametrize("pictures", [{}, {"a": torch.ones(3)}, {"a": torch.ones(1, 3, 3)}])
-def test_what_is_no_picture_is_refused(pictures):
-    words = r"^images takes at least one tensor of shape \(height, width\)$"
-    with pytest.raises(ValueError, match=words):
+def test_numbers_that_are_not_finite_are_left_blank_and_black_and_white_are_of_the_others():
+    nan, inf = float("nan"), float("inf")
+    pictures = {
+        "p": torch.tensor([[nan, 1.0], [2.0, 3.0]]),
+        "q": torch.tensor([[inf, -inf], [5.0, -2.0]]),
+        "r": torch.full((1, 2), nan),
+    }
+    figure = plots.images(pictures, title="")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "p (black 1, white 3; 1 not finite: left blank)",
+        "q (black -2, white 5; 2 not finite: left blank)",
+        "r (2 not finite: left blank)",
+    ]
+    figure._repr_png_()
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(1, 3), (-2, 5)]
+    for axes, picture in zip(figure.axes, pictures.values(), strict=True):
+        seen = axes.images[0].to_rgba(axes.images[0].get_array())[..., 3]
+        assert torch.equal(torch.tensor(seen) > 0, picture.isfinite())
+
+
+SHAPE = "images: 'a' is a tensor of shape (height, width)"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "error", "words"),
+    [
+        ({}, ValueError, "images takes at least one tensor of shape (height, width)"),
+        (torch.eye(2), TypeError, "images takes pictures as {label: tensor}, got Tensor"),
+        ({"a": torch.ones(3)}, ValueError, f"{SHAPE}, got 3"),
+        ({"a": torch.ones(1, 3, 3)}, ValueError, f"{SHAPE}, got 1 × 3 × 3"),
+        ({"a": [[1, 2]]}, TypeError, f"{SHAPE}, got list of 1"),
+        ({"a": None}, TypeError, f"{SHAPE}, got None"),
+        (
+            {"a": torch.ones(0, 3)},
+            ValueError,
+            f"{SHAPE}; this one has no numbers: the tensor is empty",
+        ),
+        (
+            {"a": torch.ones(2, 2, device="meta")},
+            ValueError,
+            f"{SHAPE}; this one has no numbers: the tensor is on the meta device",
+        ),
+        (
+            {"a": nn.LazyLinear(2).weight},
+            ValueError,
+            f"{SHAPE}; this one has no numbers yet: the tensor is lazy",
+        ),
+        (
+            {"a": torch.eye(2).to_sparse()},
+            ValueError,
+            f"{SHAPE}, got the layout torch.sparse_coo; pass its to_dense()",
+        ),
+        (
+            {"a": torch.eye(2) * 1j},
+            ValueError,
+            f"{SHAPE}, got complex numbers; pass its abs(), its real or its imag",
+        ),
+    ],
+)
+def test_what_is_no_picture_is_refused(pictures, error, words):
+    with pytest.raises(error, match=f"^{re.escape(words)}$"):
         plots.images(pictures, title="")
+
+
+def test_a_picture_may_be_of_any_dtype_and_want_a_gradient():
+    for dtype in (torch.bool, torch.uint8, torch.int64, torch.bfloat16):
+        figure = plots.images({"a": torch.eye(2).to(dtype)}, title="")
+        assert figure.axes[0].get_title() == "a (black 0, white 1)"
+    wanting = torch.eye(2, requires_grad=True)
+    assert plots.images({"a": wanting}, title="").axes[0].get_title() == "a (black 0, white 1)"
+    assert wanting.requires_grad and wanting.grad is None
 
 
 def test_a_resumed_run_lies_on_the_whole_one_from_its_step_on():
@@ -685,6 +925,13 @@ def test_nothing_resumed_or_a_step_outside_the_run_is_refused(continued, step):
     words = f"^nothing continued, or no step {step} in a run of 2 steps$"
     with pytest.raises(ValueError, match=words):
         plots.resumed([1.0, 2.0], continued, step=step, title="", y="")
+
+
+@pytest.mark.parametrize("step", ["1", 1.0, None, True])
+def test_a_step_that_is_no_int_is_refused(step):
+    words = f"^step is the number of a step, an int, got {type(step).__name__}$"
+    with pytest.raises(TypeError, match=words):
+        plots.resumed([1.0, 2.0], {"a": [1.0]}, step=step, title="", y="")
 
 
 # --- cost: drawn ---
@@ -805,6 +1052,18 @@ def test_costs_that_cannot_be_compared_are_refused():
             plots.cost_of_reading(few)
 
 
+@pytest.mark.parametrize(("wrong", "told"), [(None, "None"), ([1, 2], "1"), ("ab", "'a'")])
+def test_what_was_not_measured_is_refused(wrong, told):
+    words = r"^cost_of_reading takes costs, such as those of reading_costs\(models\); got "
+    with pytest.raises(TypeError, match=f"{words}{told}$"):
+        plots.cost_of_reading(wrong)
+
+
+def test_costs_may_come_one_by_one():
+    figure = plots.cost_of_reading(iter(costs()))
+    assert figure.get_suptitle() == plots.cost_of_reading(costs()).get_suptitle()
+
+
 def test_the_cost_of_access_has_a_mark_and_a_word_for_each_time_measured():
     figure = plots.cost_of_access(ACCESS)
     (axes,) = figure.axes
@@ -840,11 +1099,28 @@ def test_the_cost_of_access_has_a_mark_and_a_word_for_each_time_measured():
         {"a": {"read": 1.0}},
         {"a": {"read": 1.0}, "b": {"set": 2.0}},
         {"a": {"read": 0.0}, "b": {"read": 1.0}},
+        {"a": {"read": NAN}, "b": {"read": 1.0}},
+        {"a": {"read": INF}, "b": {"read": 1.0}},
     ],
 )
 def test_the_cost_of_access_wants_two_things_to_compare(wrong):
     words = "cost_of_access compares two things or more by the same verb, each time above 0"
     with pytest.raises(ValueError, match=f"^{words}$"):
+        plots.cost_of_access(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        (None, TypeError, ", got None"),
+        ({"a": 1}, TypeError, "; 'a' has no mapping, got 1"),
+        ({"a": {}}, ValueError, "; 'a' has no time"),
+        ({"a": {"read": "x"}}, TypeError, "; to read 'a' takes 'x'"),
+    ],
+)
+def test_what_is_no_time_of_an_access_is_refused(wrong, error, words):
+    takes = "cost_of_access takes {thing: {verb: seconds}}"
+    with pytest.raises(error, match=f"^{re.escape(takes + words)}$"):
         plots.cost_of_access(wrong)
 
 
@@ -876,6 +1152,31 @@ def test_a_tied_parameter_counts_once():
     assert {(cost.tensors, cost.nbytes) for cost in reading_costs([tied], runs=1)} == {(1, 36)}
 
 
+class Unreadable(nn.Module):
+    """Raises while it is read and memory is looked at, and not before."""
+
+    def parameters(self, recurse=True):
+        yield from super().parameters(recurse)
+        if tracemalloc.is_tracing():
+            raise ZeroDivisionError
+
+
+def test_the_readers_peak_of_memory_is_left_as_it_was():
+    tracemalloc.start()
+    try:
+        large = bytearray(5_000_000)
+        del large
+        found = {cost.way: cost for cost in reading_costs([flat(40, 20)], runs=2)}
+        assert tracemalloc.get_traced_memory()[1] >= 5_000_000
+    finally:
+        tracemalloc.stop()
+    # The peak cannot be asked, and yet what each way holds is seen.
+    assert found["copying each"].allocated > found["copying each"].nbytes == 64_000
+    assert all(0 <= found[way].allocated < 10_000 for way in WAYS[:3])
+    # Its set of all that it has met grows: a lasting part, which is seen between two parameters.
+    assert found["parameters()"].allocated > 1_000
+
+
 @pytest.mark.parametrize("on", [True, False])
 def test_nothing_is_left_switched_on_or_off(on):
     model, threads = nn.Linear(2, 2), torch.get_num_threads()
@@ -885,14 +1186,52 @@ def test_nothing_is_left_switched_on_or_off(on):
     try:
         reading_costs([model], runs=1)
         assert tracemalloc.is_tracing() is on
-        with pytest.raises(AttributeError):
-            reading_costs([None], runs=1)
+        with pytest.raises(ZeroDivisionError):
+            reading_costs([Unreadable()], runs=1)
         assert tracemalloc.is_tracing() is on
     finally:
         tracemalloc.stop()
     assert torch.get_num_threads() == threads and fingerprint(model) == before
 
 
-def test_too_few_runs_are_refused():
-    with pytest.raises(ValueError, match="^runs must be at least 1, got 0$"):
-        reading_costs([nn.Linear(1, 1)], runs=0)
+@pytest.mark.parametrize(
+    ("runs", "error", "words"),
+    [
+        (0, ValueError, "runs must be at least 1, got 0"),
+        ("3", TypeError, "runs is a number of runs, an int, got str"),
+        (2.5, TypeError, "runs is a number of runs, an int, got float"),
+    ],
+)
+def test_a_wrong_number_of_runs_is_refused(runs, error, words):
+    with pytest.raises(error, match=f"^{words}$"):
+        reading_costs([nn.Linear(1, 1)], runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (nn.Linear(2, 2), "several models, got Linear; pass [model]"),
+        # It could be read as a list of models, and it is one.
+        (nn.Sequential(nn.ReLU()), "several models, got Sequential; pass [model]"),
+        (None, "several models, got None"),
+        ([nn.Linear], "nn.Module instances, got the class Linear; pass an instance"),
+        ([nn.Linear(1, 1), None], "nn.Module instances, got None"),
+    ],
+)
+def test_the_cost_of_reading_is_measured_of_a_list_of_models(models, words):
+    with pytest.raises(TypeError, match=f"^{re.escape(f'reading_costs takes {words}')}$"):
+        reading_costs(models, runs=1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.LazyLinear(2, bias=False),
+        nn.ParameterDict({"weight": nn.Parameter(torch.eye(2).to_sparse())}),
+    ],
+    ids=["lazy", "sparse"],
+)
+def test_a_parameter_without_a_number_of_bytes_is_named(model):
+    words = "^reading_costs needs the bytes of each parameter, and 'weight' of this "
+    with pytest.raises(ValueError, match=f"{words}{type(model).__name__} cannot tell its own"):
+        reading_costs([model], runs=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import re
 import threading
 import warnings
 import weakref
@@ -1581,6 +1582,37 @@ def test_the_table_of_an_experiment_of_ones_own_turns_when_it_gets_wide():
         ValueError, match="the column 'call 3' says nothing about the tensor 'kept'"
     ):
         VisibilityTable(Five(), outcomes)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        ([1], "takes outcomes, {words over the column: {path: True or False}}; got [1]."),
+        ({3: {}}, "; 3 over a column is no text."),
+        ({"mine": [True]}, "; the column 'mine' has [True]."),
+        ({"mine": None}, "; the column 'mine' has None."),
+        *(
+            ({"mine": {"0": given}}, f"the column 'mine' says {told} of the tensor '0', which")
+            for given, told in [
+                (None, "None"),
+                ("no", "'no'"),
+                (1, "1"),
+                (torch.ones(2), "Tensor"),
+                (torch.ones(1), "Tensor"),
+                (torch.ones((), dtype=torch.bool, device="meta"), "Tensor"),
+            ]
+        ),
+    ],
+)
+def test_an_experiment_without_a_yes_or_no_is_refused(outcomes, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        VisibilityTable(nn.ParameterList([torch.ones(1)]), outcomes)
+
+
+def test_a_comparison_of_tensors_is_a_yes_or_a_no():
+    model = nn.ParameterList([torch.ones(2), torch.zeros(2)])
+    same = {name: (value == 1).all() for name, value in model.named_parameters()}
+    assert VisibilityTable(model, {"ones": same}).answers == [[True], [False]]
 
 
 @pytest.mark.parametrize(("tensors", "calls"), [(1, 2), (2, 5), (2, 6), (6, 6), (6, 7)])

@@ -22,7 +22,7 @@ from helpers.state import tree
 from helpers.state.portions import Portion, portions_of
 from helpers.state.totals import census, totals
 from helpers.views.signs import SIGNS
-from tests.html_page import WIDGET, assert_safe, faces_of
+from tests.html_page import WIDGET, Page, assert_safe, faces_of
 from tests.lesson_kernel import ROOT
 from tests.modules import NAMES, fingerprint, hostile_module, modules
 
@@ -138,6 +138,7 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
         "nbytes": 32,
         "memory": "32 bytes",
         "lazy": 0,
+        "unsized": 0,
         "told": [
             ["parameter elements", "8"],
             ["of them trainable", "8"],
@@ -146,6 +147,41 @@ def test_a_small_model_is_sent_whole_with_the_names_of_its_shared_tensors():
             ["modules", "3"],
         ],
     }
+
+
+def test_a_sparse_tensor_is_said_to_have_no_bytes_in_the_sum_and_a_lazy_one_too():
+    model = nn.Sequential(nn.LazyLinear(3, bias=False))
+    model.scale = nn.Parameter(torch.eye(100).to_sparse())
+    view = StateMap(model)
+    assert (view.totals["parameters"], view.totals["nbytes"]) == (10_000, 0)
+    told = "1 lazy, without a size yet", "1 whose bytes torch does not tell"
+    assert repr(view).endswith(f"0 bytes, {told[0]}, {told[1]}")
+    assert f"0 bytes in parameters and buffers; {told[0]}; {told[1]}; " in Page(
+        view._repr_html_()
+    ).words.replace("\n", " ")
+    plain = StateMap(nn.Linear(2, 2))
+    assert repr(plain).endswith("24 bytes") and plain.totals["unsized"] == 0
+
+
+def test_a_tensor_with_less_memory_than_its_elements_take_is_told_with_both():
+    model = nn.Module()
+    model.register_buffer("wide", torch.zeros(1).expand(1_000, 1_000))
+    model.register_buffer("part", torch.zeros(10)[2:4])
+    model.register_buffer("turned", torch.zeros(2, 3).T)
+    model.register_buffer("bare", torch.zeros(2, device="meta"))
+    model.register_buffer("none", torch.zeros(0))
+    memory = {row["name"]: row["memory"] for row in StateMap(model).rows if "memory" in row}
+    assert memory == {
+        "wide": "3.81 MiB (4,000,000 bytes) of elements, in 4 bytes of memory",
+        "part": "8 bytes",
+        "turned": "24 bytes",
+        "bare": "8 bytes",
+        "none": "0 bytes",
+    }
+    # As after FSDP has given back what it can gather again.
+    model.part.untyped_storage().resize_(0)
+    memory = {row["name"]: row["memory"] for row in StateMap(model).rows if "memory" in row}
+    assert memory["part"] == "8 bytes of elements, in 0 bytes of memory"
 
 
 def test_what_the_map_says_of_a_list_is_what_the_call_it_names_gives():

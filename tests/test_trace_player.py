@@ -291,6 +291,8 @@ def test_what_is_no_trace_is_a_type_error_that_says_what_to_do(value, words):
         ("TracePlayer", TracePlayer),
         ("compare", lambda it: compare(it, steps)),
         ("compare", lambda it: compare(steps, it)),
+        ("parting", lambda it: parting(it, steps)),
+        ("parting", lambda it: parting(steps, it)),
     ):
         with pytest.raises(
             TypeError,

@@ -293,6 +293,37 @@ def test_the_still_picture_says_what_the_slider_does_wherever_it_stands(view):
     assert [after[kind] == before[kind] for kind in ("text/plain", "text/html")] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"draw": 3}, TypeError, "Redraw() takes a function that draws, got 3"),
+        ({"label": 3}, TypeError, "label is a text, such as 'momentum'; got 3"),
+        (
+            {"values": 3},
+            TypeError,
+            "values are the positions of the slider, a list; got 3",
+        ),
+        ({"start": 4}, ValueError, "start is one of the values: 1, 2, 3; got 4"),
+        ({"values": []}, ValueError, "start is one of the values: there are none; got 1"),
+        (
+            {"values": range(2, 2_000)},
+            ValueError,
+            "start is one of the values: 2, 3, 4, 5, 6, 7, 8, 9 and 1,990 more; got 1",
+        ),
+    ],
+)
+def test_a_slider_that_cannot_be_made_is_refused_at_once(changed, error, words):
+    given = {"draw": line, "label": "height", "values": [1, 2, 3], "start": 1, **changed}
+    with pytest.raises(error, match=f"^{re.escape(words)}$"):
+        Redraw(given.pop("draw"), **given)
+
+
+def test_what_is_no_figure_is_named_where_the_figure_would_stand():
+    view = Redraw(lambda value: None, label="height", values=[1], start=1)
+    words = "TypeError: draw(1) returned None, which is no figure of helpers.plots"
+    assert view.picture == {"error": words}
+
+
 # --- signs and words ---
 
 

@@ -6,7 +6,8 @@ matplotlib is changed. matplotlib itself is imported when the first figure is as
 
 `bytes_held` draws where the bytes of a module are, `over_time` the curves of a run and pictures of
 tensors. `cost` measures what it costs to read parameters, `cost_figures` draws it. `figure` has
-what all share: size, colours, and labels beside their lines.
+what all share: size, colours, and labels beside their lines. `numbers` reads what was given, or
+says what came.
 
 Imports: `state`, `views.signs`.
 """

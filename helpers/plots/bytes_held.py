@@ -8,7 +8,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.plots.figure import INK, figure_of, shade, shown
-from helpers.state.objects import bytes_in_words, share_in_words, unit_of
+from helpers.plots.numbers import integer
+from helpers.state.objects import bytes_in_words, plural, share_in_words, unit_of
 from helpers.state.snapshot import Entry, Snapshot
 from helpers.state.walk import NOT_SAVED
 from helpers.views.signs import SIGNS
@@ -44,20 +45,20 @@ def where_the_bytes_are(state: Snapshot, *, most: int = 16) -> Figure:
     no shape yet (lazy) has no bytes and no bar.
 
     Raises `TypeError` for anything but a snapshot and for a `most` that is not an int, `ValueError`
-    for a `most` below 2 and for a module that holds no tensor with a byte in it.
+    for a `most` below 2 and for a module without a tensor of known bytes, one or more.
     """
     if not isinstance(state, Snapshot):
         found = type(state).__name__
         raise TypeError(f"where_the_bytes_are takes snapshot(module), got {found}")
-    if not isinstance(most, int) or isinstance(most, bool):
-        raise TypeError(f"most is a number of bars, an int, got {type(most).__name__}")
+    most = integer(most, "most is a number of bars")
     if most < 2:
         raise ValueError(f"most must be at least 2, got {most}")
-    bars = bars_of(state, most)
+    bars, unsized = bars_of(state, most), _left_out(state)
     if not bars:
-        raise ValueError("this module holds no tensor with a byte in it: there is nothing to draw")
+        what = "of which torch tells the bytes" if unsized else "with a byte in it"
+        raise ValueError(f"this module holds no tensor {what}: there is nothing to draw")
     counted = _more_than_half(bars)
-    with figure_of(_finding(bars, counted), height=1.4 + 0.36 * len(bars)) as figure:
+    with figure_of(_finding(bars, counted) + unsized, height=1.4 + 0.36 * len(bars)) as figure:
         _draw(figure.add_subplot(), bars, counted)
     return figure
 
@@ -87,6 +88,16 @@ def _once_each(state: Snapshot) -> list[Entry]:
         for place, entry in enumerate(state.entries)
         if entry.nbytes and entry.kind in _HATCHES and place not in state.repeats
     ]
+
+
+def _left_out(state: Snapshot) -> str:
+    """How many tensors have elements and no number of bytes, in words; "" for none."""
+    number = sum(
+        type(entry.numel) is int and entry.nbytes is None and entry.kind in _HATCHES
+        for place, entry in enumerate(state.entries)
+        if place not in state.repeats
+    )
+    return f" (without {number:,} {plural(number, 'tensor')} of unknown bytes)" if number else ""
 
 
 def _gather(labelled: Iterable[tuple[str, Entry]]) -> list[Bar]:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import cycle
+from math import inf
 from typing import TYPE_CHECKING
 
+from helpers.plots.cost import Cost
 from helpers.plots.figure import INK, STROKES, figure_of, label_ends
-from helpers.state.objects import bytes_in_words
+from helpers.plots.numbers import number, require_mapping
+from helpers.state.objects import brief, bytes_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from helpers.plots.cost import Cost
-
 # A way of reading is no kind of state: it has no sign and no colour.
 _OVER = {"nbytes": "size of the parameters", "tensors": "number of parameters (tensors)"}
 _MORE = {"nbytes": "Larger tensors", "tensors": "More tensors"}
 
 
-def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
+def cost_of_reading(costs: Iterable[Cost], *, over: str = "nbytes") -> Figure:
     """A figure with two panels: bytes allocated and time of each way of reading, over models of
     growing size.
 
@@ -29,9 +30,11 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
     the size of the parameters, or "tensors", how many there are. All axes are logarithmic. The
     title says which ways grow, and these are drawn broad.
 
-    Raises `ValueError` for another `over`, and where there are not two sizes to compare.
+    Raises `TypeError` for anything but costs, `ValueError` for another `over`, and where there are
+    not two sizes to compare.
     """
-    if over not in _OVER:
+    costs = _required(costs)
+    if not isinstance(over, str) or over not in _OVER:
         raise ValueError(f"over is one of {', '.join(map(repr, _OVER))}, got {over!r}")
     if len({getattr(cost, over) for cost in costs}) < 2:
         raise ValueError(
@@ -49,6 +52,15 @@ def cost_of_reading(costs: list[Cost], *, over: str = "nbytes") -> Figure:
         left.set_ylabel("memory allocated")
         right.set_ylabel("time")
     return figure
+
+
+def _required(costs: object) -> list[Cost]:
+    found = list(costs) if isinstance(costs, Iterable) else [costs]
+    for one in found:
+        if not isinstance(one, Cost):
+            advice = "takes costs, such as those of reading_costs(models)"
+            raise TypeError(f"cost_of_reading {advice}; got {brief(one)}")
+    return found
 
 
 def _who(growing: list[str], ways: Iterable[str]) -> str:
@@ -112,15 +124,26 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
     logarithmic time axis.
 
     `seconds` is {thing: {verb: seconds}}, such as {"a plain object": {"read": 2e-8, "set": 3e-8}}.
-    The title compares two things by the verb that tells them most apart. Raises `ValueError` where
-    no verb has two things to compare, and for a time that is not above 0.
+    The title compares two things by the verb that tells them most apart. Raises `TypeError` for
+    anything else than times in mappings, `ValueError` where no verb has two things to compare, for
+    a thing of which no time is given, and for a time that is not above 0 or not finite.
     """
+    takes = "cost_of_access takes {thing: {verb: seconds}}"
+    require_mapping(seconds, takes)
+    measured: dict[str, dict[str, float]] = {}
     verbs: dict[str, dict[str, float]] = {}
     for thing, times in seconds.items():
-        for verb, time in times.items():
+        require_mapping(times, f"{takes}; {thing!r} has no mapping")
+        if not times:
+            raise ValueError(f"{takes}; {thing!r} has no time")
+        measured[thing] = {
+            verb: number(time, f"{takes}; to {verb} {thing!r} takes")
+            for verb, time in times.items()
+        }
+        for verb, time in measured[thing].items():
             verbs.setdefault(verb, {})[thing] = time
     shared = {verb: times for verb, times in verbs.items() if len(times) > 1}
-    if not shared or any(time <= 0 for times in verbs.values() for time in times.values()):
+    if not shared or any(not 0 < time < inf for times in verbs.values() for time in times.values()):
         raise ValueError(
             "cost_of_access compares two things or more by the same verb, each time above 0"
         )
@@ -130,7 +153,7 @@ def cost_of_access(seconds: dict[str, dict[str, float]]) -> Figure:
     title = f"To {verb} {most} takes {ratios[verb]:,.0f} × as long as {least}"
     with figure_of(title, 10, 1.5 + 0.5 * len(seconds)) as figure:
         axes = figure.add_subplot(xscale="log", xlabel="time")
-        for row, (thing, times) in enumerate(seconds.items()):
+        for row, (thing, times) in enumerate(measured.items()):
             _draw_row(axes, row, times, bold=verb if thing in (least, most) else "")
         axes.set_yticks(range(len(seconds)), list(seconds), parse_math=False)
         axes.set_ylim(len(seconds) - 0.5, -0.5)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from helpers.state.objects import text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,23 +89,37 @@ def _figure_class() -> type[Figure]:
 
 def label_ends(axes: Axes, lines: Iterable[Line2D]) -> None:
     """Write the label of each of `lines` beside its last point, those apart that would lie on each
-    other. The limits and scales of `axes` are final from here on."""
+    other. The limits and scales of `axes` are final from here on.
+
+    NaN and inf have no place in a picture: the label stands beside the last point that has one, and
+    says what the line ends in. Where no point has one, it stands in the lower left corner."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     to_axes = axes.transScale + axes.transLimits
-    ends = {line: line.get_xydata()[-1] for line in lines}
-    heights = {line: to_axes.transform(end)[1] for line, end in ends.items()}
+    ends = {line: _end_of(line, axes) for line in lines}
+    heights = {line: to_axes.transform(end)[1] for line, (end, _) in ends.items()}
     gap = _LABEL_INCHES / (0.7 * axes.figure.get_size_inches()[1])  # axes take 0.7 of the figure
     height = -gap
     for line in sorted(ends, key=heights.get):
+        (at, _), then = ends[line]
         height = max(heights[line], height + gap)
         axes.annotate(
-            f"  {shown(line.get_label())}",
-            (ends[line][0], height),
+            f"  {shown(line.get_label())}{then}",
+            (at, height),
             xycoords=axes.get_xaxis_transform(),
             va="center",
             annotation_clip=False,
             parse_math=False,
         )
+
+
+def _end_of(line: Line2D, axes: Axes) -> tuple[Sequence[float], str]:
+    """The last point of `line` that can be drawn, and in words what comes after it."""
+    points = [[float(part) for part in point] for point in line.get_xydata()]
+    places = [point for point in points if all(map(isfinite, point))]
+    last = points[-1][1]
+    if not places:
+        return (axes.get_xlim()[0], axes.get_ylim()[0]), ", never finite"
+    return places[-1], "" if places[-1] is points[-1] else f", then {last:g}"
 
 
 def shade(colour: str, number: int = 0) -> tuple[float, ...]:
@@ -120,10 +137,11 @@ def shade(colour: str, number: int = 0) -> tuple[float, ...]:
     return tuple(max(0, 1.055 * part ** (1 / 2.4) - 0.055) for part in mixed)
 
 
-def shown(label: str) -> str:
+def shown(label: object) -> str:
     """`label` on one line: what does not print is escaped, a long one loses its middle."""
     line = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in label
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text(label)
     )
     half = _LONGEST_LABEL // 2
     return line if len(line) <= _LONGEST_LABEL else f"{line[: half - 1]}…{line[-half:]}"

@@ -23,9 +23,10 @@ class Entry(NamedTuple):
     the module that holds it (None for the root). `kind` is "parameter", "buffer", "module", "plain
     tensor" or "plain value"; a tensor in a plain list, tuple, dict or set is a plain tensor with a
     path like `cache['k'][0]`. `shape`, `dtype`, `device`, `requires_grad`, `numel` (elements) and
-    `nbytes` (bytes of those elements) are None for what is not a tensor, and where torch gives
-    none: the shape of a lazy tensor, `nbytes` of a sparse one. `persistent` is True for a
-    parameter, True or False for a buffer, None for everything else."""
+    `nbytes` (bytes of those elements; an expanded tensor has less memory than that) are None for
+    what is not a tensor, and where torch gives none: the shape of a lazy tensor, `nbytes` of a
+    sparse one. `persistent` is True for a parameter, True or False for a buffer, None for
+    everything else."""
 
     path: str
     kind: str

@@ -24,8 +24,10 @@ class Totals:
     """Sums over distinct objects: a tensor or module under several names counts once.
 
     `modules` counts the root too; `parameters`, `trainable` and `buffers` count elements; `nbytes`
-    is the bytes of parameters and buffers together. `lazy` counts registered tensors that have no
-    size yet: they add nothing."""
+    is the bytes of the elements of parameters and buffers together, each tensor counted in full:
+    one that was expanded, or shares memory with another, takes less memory than that. `lazy` counts
+    registered tensors that have no size yet: they add nothing. `unsized` counts those with a size
+    of which torch tells no bytes, such as sparse ones: they add elements alone."""
 
     modules: int
     parameters: int
@@ -33,6 +35,7 @@ class Totals:
     buffers: int
     nbytes: int
     lazy: int
+    unsized: int
 
 
 def totals(module: nn.Module) -> Totals:
@@ -131,12 +134,14 @@ def census(module: nn.Module) -> Census:
 
 @dataclass
 class Sums:
-    """What some tensors add up to: their elements, those of them that want a gradient, the bytes of
-    each tensor, 0 where there is no size yet, and how many those are."""
+    """What some tensors add up to: their elements, those of them that want a gradient, and the
+    bytes of each tensor, 0 where there are none to tell; how many have no size yet, and how many
+    have elements without bytes."""
 
     elements: int = 0
     trainable: int = 0
     lazy: int = 0
+    unsized: int = 0
     sizes: list[int] = field(default_factory=list)
 
     @classmethod
@@ -170,6 +175,7 @@ class Sums:
         self.elements += known(told.numel)
         self.trainable += known(told.numel) if told.requires_grad else 0
         self.lazy += type(told.numel) is not int
+        self.unsized += type(told.numel) is int and told.nbytes is None
         self.sizes.append(known(told.nbytes))
 
 
@@ -182,6 +188,7 @@ def totals_of(modules: int, parameters: Sums, buffers: Sums) -> Totals:
         buffers=buffers.elements,
         nbytes=sum(parameters.sizes) + sum(buffers.sizes),
         lazy=parameters.lazy + buffers.lazy,
+        unsized=parameters.unsized + buffers.unsized,
     )
 
 

@@ -22,7 +22,12 @@ from helpers.state.objects import (
     type_name,
 )
 from helpers.state.own_rules import Rule, Rules
-from helpers.state.torch_private import piece_of, without_torch_function
+from helpers.state.torch_private import (
+    answers_for_itself,
+    piece_of,
+    storage_of,
+    without_torch_function,
+)
 from helpers.state.totals import Totals, totals
 from helpers.state.visibility import Home, Seen, Standing, homes_of, seen_by
 from helpers.state.walk import (
@@ -46,7 +51,9 @@ class Row(NamedTuple):
     third member. `path` is dotted, as in `Entry`; `kind` is one of `walk.KINDS`; `type` is a class
     name. `empty`: the registered name holds None. `again`: a module inside itself, not entered.
     `value` is the short text of a plain value. `tensor` has the facts of a tensor, and `piece` the
-    shape of what is here of one that is laid out over several processes."""
+    shape of what is here of one that is laid out over several processes. `under` is how many bytes
+    of memory a tensor has, where that is less than the bytes of its elements, as of an expanded
+    one."""
 
     id: str
     name: str
@@ -58,6 +65,7 @@ class Row(NamedTuple):
     value: str | None = None
     tensor: Facts | None = None
     piece: torch.Size | None = None
+    under: int | None = None
 
     @property
     def enterable(self) -> bool:
@@ -152,6 +160,7 @@ def _member(slot: Slot, position: int, owner: Member) -> Member:
         value=brief(slot.value) if slot.kind == "plain value" and not known else None,
         tensor=tensor if known else None,
         piece=_shape_here(slot.value) if known else None,
+        under=_less_memory(slot.value, tensor) if known else None,
     )
     return Member(row, path, slot, owner)
 
@@ -159,6 +168,16 @@ def _member(slot: Slot, position: int, owner: Member) -> Member:
 def _shape_here(tensor: torch.Tensor) -> torch.Size | None:
     piece = piece_of(tensor)
     return None if piece is None else piece.shape
+
+
+def _less_memory(tensor: torch.Tensor, told: Facts) -> int | None:
+    if type(told.nbytes) is not int or answers_for_itself(type(tensor)):
+        return None
+    try:
+        held = storage_of(tensor).nbytes()
+    except Exception:
+        return None
+    return held if type(held) is int and held < told.nbytes else None
 
 
 def _stands_in_itself(module: object, owner: Member | None) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from helpers.state.objects import counted, type_name
 from helpers.tracing.recorder import Line
 from helpers.tracing.source import Fork
-from helpers.tracing.trace import Step, Trace, fork_of, outcomes_of
+from helpers.tracing.trace import Step, Trace, fork_of, outcomes_of, require_trace
 
 
 class Parting(NamedTuple):
@@ -27,7 +27,12 @@ class Parting(NamedTuple):
 
 def parting(left: Trace, right: Trace) -> Parting | None:
     """Where `left` and `right` run different lines for the first time, and why; None if they run
-    the same lines."""
+    the same lines.
+
+    `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything
+    else."""
+    for steps in (left, right):
+        require_trace(steps, "parting")
     first = _first_that_differs(left.recording.lines, right.recording.lines)
     if first is None:
         return None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.state.objects import counted, error_in_words, require_module, type_name
+from helpers.state.objects import brief, counted, error_in_words, require_module, type_name
 from helpers.state.torch_private import NON_PERSISTENT, without_torch_function
 from helpers.tracing.recorder import Line, Recorder, Recorders, Recording
 from helpers.tracing.source import Fork, module_source, source_lines
@@ -283,3 +283,10 @@ def _named(stack: tuple[int, ...]) -> tuple[str, ...]:
         if number == one.first or not found or one is not found[-1]:
             found.append(one)
     return tuple(one.name for one in found)
+
+
+def require_trace(steps: object, caller: str) -> None:
+    """Raise the TypeError of every helper that takes a trace, if `steps` is none."""
+    if not isinstance(steps, Trace):
+        advice = "record first, with trace(module) as steps: module.x = …, and pass steps"
+        raise TypeError(f"{caller}() takes a trace, got {brief(steps)}; {advice}.")

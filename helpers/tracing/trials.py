@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -101,10 +101,10 @@ def run(value: str, home: str, route: str) -> Outcome:
     TypeError: an argument is not text. ValueError: it is none of `VALUES`, `HOMES` or `ROUTES`;
     `del` with a value other than "" (it takes none); a home that there is not yet before
     `Module.__init__`."""
-    _require_known("home", home, HOMES)
-    _require_known("route", route, ROUTES)
+    require_known("home", home, HOMES)
+    require_known("route", route, ROUTES)
     if route != "del" or value != "":
-        _require_known("value", value, VALUES)
+        require_known("value", value, VALUES)
     if route == "del" and value:
         raise ValueError(f"del takes no value: pass '' in the place of {value!r}")
     if route == BEFORE_INIT and home not in EARLY_HOMES:
@@ -139,7 +139,8 @@ def run(value: str, home: str, route: str) -> Outcome:
     )
 
 
-def _require_known(what: str, word: str, known: dict[str, object]) -> None:
+def require_known(what: str, word: object, known: Collection[str]) -> None:
+    """Raise TypeError if `word` is no text, ValueError if it is none of `known`."""
     if not isinstance(word, str):
         example, name = next(iter(known)), type(word).__name__
         raise TypeError(f"{what} is a text, such as {example!r}; got {name}")

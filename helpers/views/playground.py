@@ -8,7 +8,16 @@ import anywidget
 import ipywidgets as widgets
 from traitlets import Dict, Unicode
 
-from helpers.tracing.trials import BEFORE_INIT, EARLY_HOMES, HOMES, ROUTES, VALUES, run
+from helpers.state.objects import brief
+from helpers.tracing.trials import (
+    BEFORE_INIT,
+    EARLY_HOMES,
+    HOMES,
+    ROUTES,
+    VALUES,
+    require_known,
+    run,
+)
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import Markup, grid, soft, tag
 from helpers.views.outcome_table import outcome_in_words
@@ -21,6 +30,15 @@ def offered(route: str) -> tuple[list[str], list[str]]:
     """The values and the homes that can be chosen for `route`."""
     values = [] if route == "del" else list(VALUES)
     return values, list(EARLY_HOMES if route == BEFORE_INIT else HOMES)
+
+
+def _require_offered(chosen: dict[str, str]) -> None:
+    for name, word in chosen.items():
+        if name not in _MENUS:
+            raise TypeError(f"Playground() has the menus {', '.join(_MENUS)}; got {brief(name)}")
+        require_known(name, word, _MENUS[name])
+    if "home" in chosen and "route" in chosen:  # which may leave fewer homes
+        require_known("home", chosen["home"], offered(chosen["route"])[1])
 
 
 def _outcomes() -> Iterator[tuple[list[str], list[dict]]]:
@@ -53,10 +71,11 @@ class Playground(ThreeFaces, widgets.VBox):
     line by line.
 
     Each choice is run for real in a fresh module. Before it is run, the static face lists what can
-    be chosen. `chosen` says what stands in the menus at first: value="number". ValueError: there is
-    no such thing in that menu."""
+    be chosen. `chosen` says what stands in the menus at first: value="number". TypeError: there is
+    no such menu, or no text is given for it. ValueError: there is no such thing in that menu."""
 
     def __init__(self, **chosen: str) -> None:
+        _require_offered(chosen)
         self.menus = Menus(**chosen)
         super().__init__([self.menus])
         self.menus.observe(lambda change: self.show(), names=list(_MENUS))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import anywidget
 from traitlets import Bool, Dict, Int, List, Unicode
 
+from helpers.state.objects import brief, first_of
 from helpers.views import ThreeFaces, front_end, page
 from helpers.views.markup import SOFT, Markup, tag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_NAMED = 8  # of the values, in an error
 
 
 class Redraw(ThreeFaces, anywidget.AnyWidget):
@@ -22,7 +25,8 @@ class Redraw(ThreeFaces, anywidget.AnyWidget):
 
     `draw` gives one of the figures of `helpers.plots`; while it runs, a word beside the slider says
     so. What it raises is shown in the place of the figure. Before it is run, the static face says
-    what the slider does. ValueError: `start` is not among `values`."""
+    what the slider does. TypeError: `draw` is no function, `label` no text, or `values` no list.
+    ValueError: `start` is not among `values`."""
 
     _esm, _css = front_end("redraw")
 
@@ -35,7 +39,16 @@ class Redraw(ThreeFaces, anywidget.AnyWidget):
     def __init__(
         self, draw: Callable[[float], Figure], *, label: str, values: Sequence[float], start: float
     ) -> None:
+        if not callable(draw):
+            raise TypeError(f"Redraw() takes a function that draws, got {brief(draw)}")
+        if not isinstance(label, str):
+            raise TypeError(f"label is a text, such as 'momentum'; got {brief(label)}")
+        if not isinstance(values, Iterable):
+            raise TypeError(f"values are the positions of the slider, a list; got {brief(values)}")
         self._draw, self._values = draw, list(values)
+        if start not in self._values:
+            known = first_of(list(map(brief, self._values)), _NAMED) or "there are none"
+            raise ValueError(f"start is one of the values: {known}; got {brief(start)}")
         at = self._values.index(start)
         super().__init__(label=label, values=[str(value) for value in values], at=at)
         self.observe(lambda change: self.redraw(), names="at")
@@ -49,7 +62,11 @@ class Redraw(ThreeFaces, anywidget.AnyWidget):
 
     def _picture(self, value: float) -> dict:
         try:
-            picture, facts = self._draw(value)._repr_png_()
+            figure = self._draw(value)
+            if not hasattr(figure, "_repr_png_"):
+                made = f"draw({brief(value)}) returned {brief(figure)}"
+                raise TypeError(f"{made}, which is no figure of helpers.plots")
+            picture, facts = figure._repr_png_()
         except Exception as error:
             # The traceback of a handler goes nowhere: the reader would wait for a figure.
             return {"error": f"{type(error).__name__}: {error}"}

@@ -72,15 +72,17 @@ _SEES = {
         "an optimizer made from parameters()",
     ),
 }
-# What each sum is of, if it is one and if it is several.
+# What each sum is of, if it is one and if it is several; and those told of where they are not 0.
 _SUMS = {
     "parameters": ("parameter element", "parameter elements"),
     "trainable": ("of them trainable", "of them trainable"),
     "buffers": ("buffer element", "buffer elements"),
     "memory": ("in parameters and buffers", "in parameters and buffers"),
     "lazy": ("lazy, without a size yet", "lazy, without a size yet"),
+    "unsized": ("whose bytes torch does not tell", "whose bytes torch does not tell"),
     "modules": ("module", "modules"),
 }
+_UNCOUNTED = ("lazy", "unsized")
 # JSON of what never changes.
 _WORDS = json.dumps({"signs": AS_JSON, "sees": [_SEES[name] for name in Seen._fields]})
 
@@ -90,6 +92,10 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
     their facts.
 
     `module` is any `nn.Module` instance; TypeError for anything else. It is read, never changed.
+    Bytes are those of elements: of a tensor with less memory than that, such as an expanded one,
+    both are told when it is selected. Those whose bytes torch does not tell, such as sparse ones,
+    are counted apart.
+
     The map shows the module as it is when the map is made; its Refresh button, or `refresh()`,
     reads it again. The map holds the module until `close()`, since the children of a large model
     are read when the reader opens them."""
@@ -198,11 +204,12 @@ class StateMap(ThreeFaces, anywidget.AnyWidget):
         if self._module is None:
             return "<StateMap, closed>"
         sums = self.totals
+        uncounted = (f", {sums[name]:,} {_SUMS[name][0]}" for name in _UNCOUNTED if sums[name])
         return (
             f"StateMap of {self.rows[0]['type']}: {counted(sums['modules'], 'module')}, "
             f"{counted(sums['parameters'], 'parameter element')} "
             f"({sums['trainable']:,} trainable), "
-            f"{counted(sums['buffers'], 'buffer element')}, {sums['memory']}"
+            f"{counted(sums['buffers'], 'buffer element')}, {sums['memory']}{''.join(uncounted)}"
         )
 
     def static_face(self) -> Markup:
@@ -289,14 +296,18 @@ def _tensor_as_json(row: Row) -> dict:
     tensor = row.tensor
     # A symbolic size stays text: int() would write a guard into its owner's graph.
     numel = tensor.numel if type(tensor.numel) is int else None
-    nbytes = tensor.nbytes if type(tensor.nbytes) is int else None
+    memory = None
+    if type(tensor.nbytes) is int:
+        memory = bytes_in_words(tensor.nbytes, exact=True)
+    if row.under is not None:
+        memory += f" of elements, in {bytes_in_words(row.under, exact=True)} of memory"
     return {
         "shape": shape_in_words(tensor.shape),
         "dtype": dtype_in_words(tensor.dtype),
         "device": str(tensor.device),
         "grad": tensor.requires_grad,
         "numel": numel,
-        "memory": None if nbytes is None else bytes_in_words(nbytes, exact=True),
+        "memory": memory,
     }
 
 
@@ -352,9 +363,9 @@ def _legend() -> Markup:
 
 
 def _told(sums: dict, memory: str) -> list[list[str]]:
-    """The sums as both faces have them: of what each is, and how much. Lazy tensors are told of
-    where there are some."""
-    numbers = {name: sums[name] for name in _SUMS if sums[name] or name != "lazy"}
+    """The sums as both faces have them: of what each is, and how much. Tensors that are not counted
+    are told of where there are some."""
+    numbers = {name: sums[name] for name in _SUMS if sums[name] or name not in _UNCOUNTED}
     words = {name: f"{number:,}" for name, number in numbers.items() if name != "memory"}
     words["memory"] = memory
     return [[plural(number, *_SUMS[name]), words[name]] for name, number in numbers.items()]

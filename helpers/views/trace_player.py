@@ -22,7 +22,7 @@ from helpers.tracing.story import (
     names_of,
     short_name,
 )
-from helpers.tracing.trace import Trace
+from helpers.tracing.trace import Trace, require_trace
 from helpers.tracing.watch import BOXES, State
 from helpers.views import ThreeFaces, front_end
 from helpers.views.markup import CODE, MONO, SOFT, Markup, face, grid, join, mark, rest, soft, tag
@@ -59,7 +59,7 @@ class TracePlayer(_Player):
     has passed over, from that test on. The view keeps text and numbers alone."""
 
     def __init__(self, steps: Trace, *, start: int = 0) -> None:
-        _require_trace(steps, "TracePlayer")
+        require_trace(steps, "TracePlayer")
         if not isinstance(start, int):
             advice = f"the position of a step as start, such as 0; got {brief(start)}"
             raise TypeError(f"TracePlayer() takes {advice}.")
@@ -140,14 +140,8 @@ def compare(left: Trace, right: Trace) -> TracePair:
     `left` and `right` are what two `with trace(module) as steps` gave; TypeError for anything
     else."""
     for steps in (left, right):
-        _require_trace(steps, "compare")
+        require_trace(steps, "compare")
     return TracePair(left, right)
-
-
-def _require_trace(steps: object, caller: str) -> None:
-    if not isinstance(steps, Trace):
-        advice = "record first, with trace(module) as steps: module.x = …, and pass steps"
-        raise TypeError(f"{caller}() takes a trace, got {brief(steps)}; {advice}.")
 
 
 def _parting_in_words(left: Trace, right: Trace) -> str:

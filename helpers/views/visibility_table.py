@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from helpers.state.objects import clip, counted, require_module, type_name
+from helpers.state.objects import brief, clip, counted, require_module, type_name
 from helpers.state.own_rules import Untold, own_rules
-from helpers.state.visibility import Answer, seen_tensors
+from helpers.state.visibility import Answer, SeenTensor, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
@@ -39,7 +39,8 @@ class VisibilityTable(TwoFaces):
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
     own: {words over the column: {path of a tensor: True or False}}. The table keeps text alone, and
     is the same before and after it is run. Raises TypeError if `module` is not an `nn.Module`
-    instance, ValueError if a column leaves a tensor out. `predict()` asks before it tells."""
+    instance, or an answer neither True nor False, ValueError if a column leaves a tensor out.
+    `predict()` asks before it tells."""
 
     def __init__(
         self, module: nn.Module, outcomes: Mapping[str, Mapping[str, bool]] | None = None
@@ -51,12 +52,8 @@ class VisibilityTable(TwoFaces):
                 words: {one.path: getattr(one.seen, name) for one in found}
                 for name, words in _COLUMNS.items()
             }
-        for call, answers in outcomes.items():
-            missing = [sight.path for sight in found if sight.path not in answers]
-            if missing:
-                raise ValueError(
-                    f"the column {call!r} says nothing about the tensor {missing[0]!r}"
-                )
+        else:
+            _require_answers(outcomes, found)
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
         self.calls = [clip(call, _LONGEST) for call in outcomes]
         self.tensors = [(one.path, one.kind) for one in found]
@@ -113,6 +110,38 @@ def _tensor(path: str, kind: str) -> Markup:
     sign = SIGNS[kind]
     label = tag("div", sign.label, style=f"{SOFT};font-size:0.9em;min-width:11em")
     return join([mark(sign), tag("span", clip(path, _LONGEST), style=_NAME), label])
+
+
+def _require_answers(outcomes: object, found: list[SeenTensor]) -> None:
+    """Raise the errors of an experiment of one's own that says too little, or no yes or no."""
+    takes = "VisibilityTable() takes outcomes, {words over the column: {path: True or False}}"
+    if not isinstance(outcomes, Mapping):
+        raise TypeError(f"{takes}; got {brief(outcomes)}.")
+    for call, answers in outcomes.items():
+        if not isinstance(call, str):
+            raise TypeError(f"{takes}; {brief(call)} over a column is no text.")
+        if not isinstance(answers, Mapping):
+            raise TypeError(f"{takes}; the column {call!r} has {brief(answers)}.")
+        for sight in found:
+            if sight.path not in answers:
+                raise ValueError(
+                    f"the column {call!r} says nothing about the tensor {sight.path!r}"
+                )
+            if not _is_answer(given := answers[sight.path]):
+                raise TypeError(
+                    f"the column {call!r} says {brief(given)} of the tensor {sight.path!r}, "
+                    "which is neither True nor False"
+                )
+
+
+def _is_answer(given: object) -> bool:
+    """Is it one of Python's, or the one element of a tensor or an array, as (a == b).all() is?"""
+    if type(given) is Untold:
+        return True
+    try:
+        return type(given.item() if hasattr(given, "item") else given) is bool
+    except Exception:  # several elements, or none that can be read
+        return False
 
 
 def _answer(given: object) -> Answer:
