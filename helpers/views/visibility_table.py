@@ -4,12 +4,13 @@ own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.state.objects import clip, counted, require_module, type_name
 from helpers.state.own_rules import Untold, own_rules
-from helpers.state.visibility import Answer, seen_tensors
+from helpers.state.visibility import Answer, Seen, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
@@ -39,7 +40,8 @@ class VisibilityTable(TwoFaces):
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
     own: {words over the column: {path of a tensor: True or False}}. The table keeps text alone, and
     is the same before and after it is run. Raises TypeError if `module` is not an `nn.Module`
-    instance, ValueError if a column leaves a tensor out. `predict()` asks before it tells."""
+    instance, ValueError if a column leaves a tensor out, or if two tensors have one path, so that a
+    column of your own cannot tell them apart. `predict()` asks before it tells."""
 
     def __init__(
         self, module: nn.Module, outcomes: Mapping[str, Mapping[str, bool]] | None = None
@@ -47,22 +49,13 @@ class VisibilityTable(TwoFaces):
         require_module(module, "VisibilityTable")
         found = seen_tensors(module)
         if outcomes is None:
-            outcomes = {
-                words: {one.path: getattr(one.seen, name) for one in found}
-                for name, words in _COLUMNS.items()
-            }
-        for call, answers in outcomes.items():
-            missing = [sight.path for sight in found if sight.path not in answers]
-            if missing:
-                raise ValueError(
-                    f"the column {call!r} says nothing about the tensor {missing[0]!r}"
-                )
+            calls, told = _COLUMNS.values(), [_default(one.seen) for one in found]
+        else:
+            calls, told = outcomes, _looked_up(outcomes, [one.path for one in found])
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
-        self.calls = [clip(call, _LONGEST) for call in outcomes]
+        self.calls = [clip(call, _LONGEST) for call in calls]
         self.tensors = [(one.path, one.kind) for one in found]
-        self.answers = [
-            [_answer(outcomes[call][sight.path]) for call in outcomes] for sight in found
-        ]
+        self.answers = told
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     @property
@@ -113,6 +106,26 @@ def _tensor(path: str, kind: str) -> Markup:
     sign = SIGNS[kind]
     label = tag("div", sign.label, style=f"{SOFT};font-size:0.9em;min-width:11em")
     return join([mark(sign), tag("span", clip(path, _LONGEST), style=_NAME), label])
+
+
+def _default(seen: Seen) -> list[Answer]:
+    return [getattr(seen, name) for name in _COLUMNS]
+
+
+def _looked_up(outcomes: Mapping[str, Mapping[str, bool]], paths: list[str]) -> list[list[Answer]]:
+    """For each path what each column says of it. A path is all that a column knows of a tensor, so
+    two tensors must not have the same one."""
+    twice = next((path for path, times in Counter(paths).items() if times > 1), None)
+    if outcomes and twice is not None:
+        raise ValueError(
+            f"two tensors of this module have the path {clip(twice, _LONGEST)!r}, so a column of "
+            "your own cannot say which of them it means"
+        )
+    for call, answers in outcomes.items():
+        missing = [path for path in paths if path not in answers]
+        if missing:
+            raise ValueError(f"the column {call!r} says nothing about the tensor {missing[0]!r}")
+    return [[_answer(answers[path]) for answers in outcomes.values()] for path in paths]
 
 
 def _answer(given: object) -> Answer:
