@@ -1288,12 +1288,21 @@ def test_every_method_of_which_torchs_answers_depend_is_named_where_a_class_has_
     assert at or decides == set(SEEING)
 
 
+def on_the_class(part: nn.Module, call: str) -> None:
+    part.__class__ = type("Own", (nn.Module,), {call: lambda self, *args, **options: []})
+
+
+def on_the_instance(part: nn.Module, call: str) -> None:
+    setattr(part, call, lambda *args, **options: [])
+
+
+@pytest.mark.parametrize("replace", [on_the_class, on_the_instance])
 @pytest.mark.parametrize("at", ["", "child", "child.inner"])
 @pytest.mark.parametrize("call", SEEING)
-def test_no_answer_is_wrong_where_a_class_has_a_method_of_its_own(call, at):
+def test_no_answer_is_wrong_where_a_class_or_a_module_has_a_method_of_its_own(call, at, replace):
     model = nested()
     part = model.get_submodule(at)
-    part.__class__ = type("Own", (nn.Module,), {call: lambda self, *args, **options: []})
+    replace(part, call)
     found, parts = visibility(model), [model, model._modules["child"]]
     parts.append(parts[1]._modules["inner"])
     lists = [
@@ -1318,6 +1327,25 @@ def test_no_answer_is_wrong_where_a_class_has_a_method_of_its_own(call, at):
             assert type(answer) is Untold or answer == (sight.path in torchs), sight
     # The lists and `to` are asked of the whole model alone.
     assert bool(open_ones) == (at == "" or call in (*REACHING, "state_dict", SAVE_ONE, MOVE_ONE))
+
+
+def test_what_is_set_on_a_module_in_place_of_a_method_is_named():
+    model = nn.Sequential(nn.Linear(1, 1))
+    model.state_dict = lambda *args, **options: {}
+    model[0]._apply = lambda fn, recurse=True: model[0]
+    found = visibility(model)
+    assert {one.in_state_dict.words for one in found} == {
+        "cannot be foretold, because state_dict() is replaced on an instance of Sequential"
+    }
+    assert {one.moves_with_to.short for one in found} == {"Linear._apply decides"}
+    assert all(one.in_parameters is one.gets_gradient is True for one in found)
+    assert own_rules(model) == [("Sequential", "state_dict"), ("Linear", "_apply")]
+    view = StateMap(model)
+    told = [row["seen"][2:4] for row in view.rows if row.get("seen")]
+    assert told == [[one.in_state_dict.words, one.moves_with_to.words] for one in found]
+    assert (
+        "Sequential.state_dict, Linear._apply" in Page(VisibilityTable(model)._repr_html_()).words
+    )
 
 
 class Moves(nn.Module):
@@ -1581,6 +1609,37 @@ def test_the_table_of_an_experiment_of_ones_own_turns_when_it_gets_wide():
         ValueError, match="the column 'call 3' says nothing about the tensor 'kept'"
     ):
         VisibilityTable(Five(), outcomes)
+
+
+def _two_of_one_path() -> nn.Module:
+    """A plain tensor and a parameter, both at `fc.weight`."""
+    model = nn.Module()
+    model.fc = nn.Linear(2, 2, bias=False)
+    setattr(model, "fc.weight", torch.ones(2))
+    return model
+
+
+def _long_keys() -> nn.Module:
+    """An alias and a plain tensor in a dict whose keys begin alike, and are cut."""
+    model = nn.Linear(1, 1, bias=False)
+    pairs = [("x", model.weight), ("y", torch.ones(1))]
+    model.cache = {f"{'a' * 70}{end}": one for end, one in pairs}
+    return model
+
+
+@pytest.mark.parametrize("make", [_two_of_one_path, _long_keys])
+def test_two_tensors_of_one_path_have_each_their_own_row(make):
+    table, found = VisibilityTable(make()), visibility(make())
+    paths = [one.path for one in found]
+    assert max(map(paths.count, paths)) == 2
+    assert table.answers == [list(one[2:]) for one in found]
+    assert len({tuple(line) for line in table.answers}) > 1
+
+
+def test_a_column_of_ones_own_is_refused_where_two_tensors_have_one_path():
+    words = "two tensors of this module have the path 'fc.weight', so a column of your own cannot"
+    with pytest.raises(ValueError, match=f"^{words}"):
+        VisibilityTable(_two_of_one_path(), {"mine": {"fc.weight": True}})
 
 
 @pytest.mark.parametrize(("tensors", "calls"), [(1, 2), (2, 5), (2, 6), (6, 6), (6, 7)])

@@ -1,4 +1,5 @@
-"""What a module's classes and hooks decide in torch's place, and what makes torch's walks raise.
+"""What a module, its classes and its hooks decide in torch's place, and what makes torch's walks
+raise.
 
 Read from the tree and from the dictionaries of its classes; nothing is run."""
 
@@ -72,12 +73,15 @@ def raising(error: Exception) -> Untold:
 class Rule(NamedTuple):
     """A method or hook by which a module may see tensors differently from `nn.Module`.
 
-    `owner`: the name of the class that has it. `mentions`: the names in the code of a move that
-    calls torch's own first and then does more; None for any other rule."""
+    `owner`: the name of the class that has it, or of the class of the module on which it is set.
+    `mentions`: the names in the code of a move that calls torch's own first and then does more;
+    None for any other rule. `on_instance`: it is set on the module itself, as `model.to = ...`
+    does."""
 
     owner: str
     call: str
     mentions: frozenset[str] | None = None
+    on_instance: bool = False
 
     def doubt(self, question: str, answer: bool, path: str) -> Untold | None:
         """What is to be said of `answer`, that of torch, if this rule may give another one.
@@ -93,6 +97,8 @@ class Rule(NamedTuple):
             what, short = f"a hook on state_dict() of {self.owner} may change it", "a hook decides"
         else:
             what = f"{self.owner} has its own {self.call}()"
+            if self.on_instance:
+                what = f"{self.call}() is replaced on an instance of {self.owner}"
             short = f"{self.owner}.{self.call} decides"
         return Untold(f"cannot be foretold, because {what}", short)
 
@@ -137,7 +143,7 @@ class Rules:
             self._troubles.add(UNHASHABLE_ROOT if is_root else UNHASHABLE_PART)
         if part.modules and any(slot.value is not None for slot in part.missing_modules()):
             self._troubles.add(STRAY)
-        rules += _hooks(part)
+        rules += (*_on_instance(part), *_hooks(part))
         if rules:
             self.of[id(part.module)] = rules
 
@@ -158,6 +164,16 @@ def _of_class(known: ClassFacts) -> tuple[Rule, ...]:
         if call in known.methods
     ]
     return (*found, *([Rule(known.unhashable_by, "__hash__")] if known.unhashable_by else []))
+
+
+def _on_instance(part: Part) -> list[Rule]:
+    """Python finds what stands in the instance dictionary before a method of the class."""
+    own = part.own
+    return [
+        Rule(class_name(type(part.module)), call, on_instance=True)
+        for call in SEEING
+        if call in own
+    ]
 
 
 def _mentions(known: ClassFacts, call: str) -> frozenset[str] | None:
@@ -200,8 +216,10 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     differently.
 
     These are the methods that `visibility` relies on, where a module has that of a class which is
-    not torch's own, hooks on `state_dict()`, and `__hash__` where a class has none: torch then
-    lists nothing and raises. Each pair stands once, in the order of the walk; [] for most models.
+    not torch's own, or where something is set in its place on the module itself, as `model.to = f`
+    does; hooks on `state_dict()`; and `__hash__` where a class has none: torch then lists nothing
+    and raises. What is set on a module, and a hook, stand with the name of the module's class. Each
+    pair stands once, in the order of the walk; [] for most models.
     Raises TypeError if `module` is not an `nn.Module` instance."""
     require_module(module, "own_rules")
     rules = Rules()

@@ -112,10 +112,10 @@ def visibility(module: nn.Module) -> list[Sight]:
     For each situation in which a tensor of the module stands, `named_parameters`, `named_buffers`,
     `state_dict`, a backward pass and `.to` are really called, on a stand-in: plain `nn.Module`
     objects that hold one number in the same containers. Nothing of the module runs, is copied or
-    changes, however large it is. So an answer is that of `nn.Module`. Where a class of the module
-    or a hook decides in its place, the answer is an `Untold` that names it; where torch's call
-    raises on such a tree, one that names the error. `.to` means any change of dtype, or of device
-    where numbers travel.
+    changes, however large it is. So an answer is that of `nn.Module`. Where a class of the module,
+    a method set on it or a hook decides in its place, the answer is an `Untold` that names it;
+    where torch's call raises on such a tree, one that names the error. `.to` means any change of
+    dtype, or of device where numbers travel.
 
     A tensor that is not registered and stands in the module's containers too (an alias) is judged
     by its own name: it is in no list, and it moves only if torch changes that very object. A lazy
