@@ -1850,6 +1850,65 @@ def test_a_large_model_is_cut_and_counted_in_full():
     assert (len(cells[1]["at"]), cells[1]["more"]) == (8, 42)
 
 
+class TakesLess(nn.Linear):
+    """Lists and saves with the arguments that its author thought of."""
+
+    def named_parameters(self, prefix="", recurse=True):
+        yield from super().named_parameters(prefix, recurse)
+
+    def parameters(self):
+        return iter(super().parameters())
+
+    def state_dict(self, destination=None, prefix=""):
+        return super().state_dict(prefix=prefix)
+
+
+def test_a_way_that_takes_fewer_arguments_is_told_at_its_default_and_said_to_raise_elsewhere():
+    model, plain = TakesLess(2, 3), nn.Linear(2, 3)
+    found, usual = ways(model), ways(plain)
+    assert (found.rows, found.frames["TT"]) == (usual.rows, usual.frames["TT"])
+    raises = "raises TypeError"
+    assert {setting: one["counts"] for setting, one in found.frames.items()} == {
+        "TT": [2, 2, 2, 2],
+        "TF": [2, raises, 2, 2],
+        "FT": [2, 2, raises, 2],
+        "FF": [2, raises, raises, 2],
+    }
+    for one in found.frames.values():
+        silent = [all(cells[way] is None for cells in one["cells"]) for way in range(4)]
+        assert silent == [count == raises for count in one["counts"]]
+    with pytest.raises(TypeError):
+        model.named_parameters(remove_duplicate=False)
+    with pytest.raises(TypeError):
+        model.parameters(recurse=False)
+    assert "TakesLess: _parameters 2, named_parameters() 2" in repr(ParameterWays(model))
+
+
+def test_of_tensors_in_the_same_memory_a_state_dict_without_keep_vars_names_none():
+    model = TakesLess(1, 1)
+    model.register_buffer("view", model.weight.detach())
+    cells = ways(model).frames["TT"]["cells"]
+    names = [[name for _, name in line[3]["at"]] for line in cells]
+    assert names == [[], ["bias"], [], ["weight"], ["view"]]
+
+
+def test_what_a_method_of_its_own_adds_to_a_list_has_a_row_and_what_it_hides_keeps_one():
+    class Adds(nn.Linear):
+        def parameters(self, recurse=True):
+            yield self.weight
+            yield from self.hidden
+
+    model = Adds(2, 3)
+    model.hidden = [torch.ones(5)]
+    found = ways(model)
+    assert [row["kind"] for row in found.rows] == ["parameter", "parameter", "plain tensor"]
+    for one in found.frames.values():
+        for way in range(4):
+            places = [at for line in one["cells"] for at, _ in line[way]["at"]]
+            assert sorted(places) == list(range(one["counts"][way]))
+    assert [bool(line[2]["at"]) for line in found.frames["TT"]["cells"]] == [True, False, True]
+
+
 def inside_itself() -> nn.Module:
     model = nn.Module()
     model.part = nn.Module()
