@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import subprocess
+import sys
 import threading
 import warnings
 import weakref
@@ -17,7 +19,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils import prune
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import portions, tree, walk
@@ -1469,6 +1473,108 @@ def test_a_parameter_that_has_become_a_result_gets_no_gradient():
     assert seen.in_parameters and seen.moves_with_to
 
 
+def test_whether_an_inference_tensor_gets_a_gradient_is_left_open_for_operations_differ():
+    model = nn.Linear(1, 1)
+    with torch.inference_mode():
+        model.weight = nn.Parameter(torch.ones(1, 1))
+        model.register_buffer("seen", torch.ones(1))
+    found = visibility(model)
+    weight, *others = answers(found, "gets_gradient")
+    assert weight.short == "made in inference mode" and others == [True, False]
+    with pytest.raises(RuntimeError):
+        model.weight.sum().backward()
+    (model.weight + 1).sum().backward()
+    assert model.weight.grad is not None
+    assert_moves_agree(model, found)
+
+
+@pytest.fixture(params=["overwrite", "swap"])
+def conversion(request):
+    """One of the two switches by which torch converts a parameter in another way, turned on."""
+    turn = getattr(torch.__future__, f"set_{request.param}_module_params_on_conversion")
+    usual = visibility(aliased())  # known before, and still it is not what is told now
+    turn(True)
+    yield request.param
+    turn(False)
+    assert visibility(aliased()) == usual
+
+
+def aliased() -> nn.Module:
+    """A parameter, a buffer and one tensor that is both, each with an alias."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("mean", torch.ones(1))
+    model.register_buffer("both", model.bias)
+    model.aliases = [model.weight, model.bias, model.mean]
+    return model
+
+
+def test_a_move_is_told_as_the_switches_of_torch_have_it(conversion):
+    model, found = aliased(), visibility(aliased())
+    model.to(torch.float64)
+    moved = [one.dtype == torch.float64 for one in tensors(model)]
+    assert answers(found, "moves_with_to") == moved
+    assert moved[-3:] == ([False] * 3 if conversion == "overwrite" else [True, True, False])
+
+
+def test_what_stands_for_a_parameter_and_is_none_makes_a_move_raise_that_makes_a_new_one():
+    model = nn.Module()
+    model._parameters["weight"] = torch.ones(1)
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        (sight,) = visibility(model)
+        with pytest.raises(AssertionError):
+            model.to(torch.float64)
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert sight.moves_with_to == Untold(*["raises AssertionError"] * 2)
+
+
+class Refuses(TorchDispatchMode):
+    """A mode of the learner's that no operation of an instrument may go through."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        raise AssertionError(f"{operation} went through a mode of the learner's")
+
+
+@pytest.mark.parametrize("mode", [Refuses, FakeTensorMode, torch.inference_mode, torch.no_grad])
+def test_a_mode_that_is_on_sees_nothing_of_the_experiment_and_changes_no_answer(mode):
+    model = Five()
+    model.result = model.learned * 2
+    expected = visibility(model)
+    experiment.cache_clear()
+    with mode():
+        found = visibility(model)
+    assert found == expected
+    experiment.cache_clear()
+
+
+def test_a_module_of_fake_tensors_is_seen_inside_their_mode_and_outside():
+    with FakeTensorMode():
+        model = nn.BatchNorm1d(2)
+        experiment.cache_clear()
+        inside = visibility(model)
+    assert inside == visibility(model) == visibility(nn.BatchNorm1d(2))
+
+
+def test_a_warning_that_was_shown_is_not_shown_again_after_the_first_look():
+    program = """
+import warnings
+from torch import nn
+from helpers import visibility
+
+def warn():
+    warnings.warn("shown once")
+
+model = nn.BatchNorm1d(2)
+model.plain = model.weight * 2
+warn()
+visibility(model)
+warn()
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr.count("UserWarning: shown once") == 1, run.stderr
+
+
 @pytest.mark.parametrize("first", ["a", "b"])
 def test_of_a_tensor_at_two_places_both_are_asked_in_whatever_order_they_stand(first):
     stays, plain = Stays(), nn.Module()
@@ -1560,16 +1666,27 @@ def test_what_is_no_module_is_refused_by_name(function):
             function(value)
 
 
-def test_a_tree_deeper_than_torch_can_walk_is_answered_all_the_same():
+def test_of_a_tree_deeper_than_torch_can_walk_it_is_said_that_the_calls_raise():
     top = inner = nn.Module()
-    for _ in range(3_000):
+    for _ in range(sys.getrecursionlimit() + 100):
         inner.child = nn.Module()
         inner = inner.child
     inner.last = nn.Parameter(torch.ones(1))
     (sight,) = visibility(top)
-    assert sight.in_parameters and sight.path.endswith("child.last")
-    with pytest.raises(RecursionError):
-        top.state_dict()
+    raises = Untold(*["raises RecursionError"] * 2)
+    assert sight[2:] == (raises, raises, raises, raises, True)
+    assert sight.path.endswith("child.last")
+    (about,) = tree.opened(top, 100_000, 100_000).about.values()
+    assert about.seen[:5] == sight[2:]
+    calls = (
+        lambda: list(top.named_parameters()),
+        lambda: list(top.named_buffers()),
+        top.state_dict,
+        lambda: top.to(torch.float64),
+    )
+    for call in calls:
+        with pytest.raises(RecursionError):
+            call()
 
 
 def test_the_table_says_what_visibility_says_with_words_and_signs():

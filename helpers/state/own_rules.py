@@ -6,6 +6,7 @@ Read from the tree and from the dictionaries of its classes; nothing is run."""
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType
@@ -46,6 +47,7 @@ _ASKED_OF_PARTS = {*REACHING, "state_dict", SAVE_ONE, MOVE_ONE, *STATE_DICT_HOOK
 _WALKS = {*CONTAINERS, *LISTING, *REACHING, "modules"}
 # What in a tree makes torch's own walks raise.
 IN_ITSELF, STRAY = "a module inside itself", "something among the submodules that is no module"
+TOO_DEEP = "more levels than Python's recursion limit"
 UNHASHABLE_ROOT, UNHASHABLE_PART = "a root that has no hash", "a part that has no hash"
 
 
@@ -121,17 +123,25 @@ class Rules:
     ) -> Iterator[tuple[str, Part, tuple[Rule, ...]]]:
         """Each path and part of a walk, with the rules that decide of what the part holds."""
         inside: list[tuple[Rule, ...]] = []
+        depths: list[int] = []
         for path, part in parts:
             if part.circular:
                 self.add_circle()
             else:
                 self.add(part, is_root=not inside)
+            depths.append(depths[part.owner] + 1 if depths else 0)
+            self.add_depth(depths[-1])
             inside.append(self.inside(part.module, inside[part.owner] if inside else None))
             yield path, part, inside[-1]
 
     def add_circle(self) -> None:
         """Note that a module is reached again inside itself."""
         self._troubles.add(IN_ITSELF)
+
+    def add_depth(self, depth: int) -> None:
+        """Note that a module stands so many levels below the root: torch takes a call for each."""
+        if depth >= sys.getrecursionlimit():
+            self._troubles.add(TOO_DEEP)
 
     def add(self, part: Part, *, is_root: bool) -> None:
         kind = type(part.module)
