@@ -6,6 +6,8 @@ import copy
 import gc
 import json
 import re
+import subprocess
+import sys
 import threading
 import warnings
 import weakref
@@ -18,7 +20,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils import prune
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers import ParameterWays, StateMap, VisibilityTable
 from helpers.state import portions, tree, walk
@@ -1289,12 +1293,21 @@ def test_every_method_of_which_torchs_answers_depend_is_named_where_a_class_has_
     assert at or decides == set(SEEING)
 
 
+def on_the_class(part: nn.Module, call: str) -> None:
+    part.__class__ = type("Own", (nn.Module,), {call: lambda self, *args, **options: []})
+
+
+def on_the_instance(part: nn.Module, call: str) -> None:
+    setattr(part, call, lambda *args, **options: [])
+
+
+@pytest.mark.parametrize("replace", [on_the_class, on_the_instance])
 @pytest.mark.parametrize("at", ["", "child", "child.inner"])
 @pytest.mark.parametrize("call", SEEING)
-def test_no_answer_is_wrong_where_a_class_has_a_method_of_its_own(call, at):
+def test_no_answer_is_wrong_where_a_class_or_a_module_has_a_method_of_its_own(call, at, replace):
     model = nested()
     part = model.get_submodule(at)
-    part.__class__ = type("Own", (nn.Module,), {call: lambda self, *args, **options: []})
+    replace(part, call)
     found, parts = visibility(model), [model, model._modules["child"]]
     parts.append(parts[1]._modules["inner"])
     lists = [
@@ -1319,6 +1332,25 @@ def test_no_answer_is_wrong_where_a_class_has_a_method_of_its_own(call, at):
             assert type(answer) is Untold or answer == (sight.path in torchs), sight
     # The lists and `to` are asked of the whole model alone.
     assert bool(open_ones) == (at == "" or call in (*REACHING, "state_dict", SAVE_ONE, MOVE_ONE))
+
+
+def test_what_is_set_on_a_module_in_place_of_a_method_is_named():
+    model = nn.Sequential(nn.Linear(1, 1))
+    model.state_dict = lambda *args, **options: {}
+    model[0]._apply = lambda fn, recurse=True: model[0]
+    found = visibility(model)
+    assert {one.in_state_dict.words for one in found} == {
+        "cannot be foretold, because state_dict() is replaced on an instance of Sequential"
+    }
+    assert {one.moves_with_to.short for one in found} == {"Linear._apply decides"}
+    assert all(one.in_parameters is one.gets_gradient is True for one in found)
+    assert own_rules(model) == [("Sequential", "state_dict"), ("Linear", "_apply")]
+    view = StateMap(model)
+    told = [row["seen"][2:4] for row in view.rows if row.get("seen")]
+    assert told == [[one.in_state_dict.words, one.moves_with_to.words] for one in found]
+    assert (
+        "Sequential.state_dict, Linear._apply" in Page(VisibilityTable(model)._repr_html_()).words
+    )
 
 
 class Moves(nn.Module):
@@ -1442,6 +1474,108 @@ def test_a_parameter_that_has_become_a_result_gets_no_gradient():
     assert seen.in_parameters and seen.moves_with_to
 
 
+def test_whether_an_inference_tensor_gets_a_gradient_is_left_open_for_operations_differ():
+    model = nn.Linear(1, 1)
+    with torch.inference_mode():
+        model.weight = nn.Parameter(torch.ones(1, 1))
+        model.register_buffer("seen", torch.ones(1))
+    found = visibility(model)
+    weight, *others = answers(found, "gets_gradient")
+    assert weight.short == "made in inference mode" and others == [True, False]
+    with pytest.raises(RuntimeError):
+        model.weight.sum().backward()
+    (model.weight + 1).sum().backward()
+    assert model.weight.grad is not None
+    assert_moves_agree(model, found)
+
+
+@pytest.fixture(params=["overwrite", "swap"])
+def conversion(request):
+    """One of the two switches by which torch converts a parameter in another way, turned on."""
+    turn = getattr(torch.__future__, f"set_{request.param}_module_params_on_conversion")
+    usual = visibility(aliased())  # known before, and still it is not what is told now
+    turn(True)
+    yield request.param
+    turn(False)
+    assert visibility(aliased()) == usual
+
+
+def aliased() -> nn.Module:
+    """A parameter, a buffer and one tensor that is both, each with an alias."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("mean", torch.ones(1))
+    model.register_buffer("both", model.bias)
+    model.aliases = [model.weight, model.bias, model.mean]
+    return model
+
+
+def test_a_move_is_told_as_the_switches_of_torch_have_it(conversion):
+    model, found = aliased(), visibility(aliased())
+    model.to(torch.float64)
+    moved = [one.dtype == torch.float64 for one in tensors(model)]
+    assert answers(found, "moves_with_to") == moved
+    assert moved[-3:] == ([False] * 3 if conversion == "overwrite" else [True, True, False])
+
+
+def test_what_stands_for_a_parameter_and_is_none_makes_a_move_raise_that_makes_a_new_one():
+    model = nn.Module()
+    model._parameters["weight"] = torch.ones(1)
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        (sight,) = visibility(model)
+        with pytest.raises(AssertionError):
+            model.to(torch.float64)
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert sight.moves_with_to == Untold(*["raises AssertionError"] * 2)
+
+
+class Refuses(TorchDispatchMode):
+    """A mode of the learner's that no operation of an instrument may go through."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        raise AssertionError(f"{operation} went through a mode of the learner's")
+
+
+@pytest.mark.parametrize("mode", [Refuses, FakeTensorMode, torch.inference_mode, torch.no_grad])
+def test_a_mode_that_is_on_sees_nothing_of_the_experiment_and_changes_no_answer(mode):
+    model = Five()
+    model.result = model.learned * 2
+    expected = visibility(model)
+    experiment.cache_clear()
+    with mode():
+        found = visibility(model)
+    assert found == expected
+    experiment.cache_clear()
+
+
+def test_a_module_of_fake_tensors_is_seen_inside_their_mode_and_outside():
+    with FakeTensorMode():
+        model = nn.BatchNorm1d(2)
+        experiment.cache_clear()
+        inside = visibility(model)
+    assert inside == visibility(model) == visibility(nn.BatchNorm1d(2))
+
+
+def test_a_warning_that_was_shown_is_not_shown_again_after_the_first_look():
+    program = """
+import warnings
+from torch import nn
+from helpers import visibility
+
+def warn():
+    warnings.warn("shown once")
+
+model = nn.BatchNorm1d(2)
+model.plain = model.weight * 2
+warn()
+visibility(model)
+warn()
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr.count("UserWarning: shown once") == 1, run.stderr
+
+
 @pytest.mark.parametrize("first", ["a", "b"])
 def test_of_a_tensor_at_two_places_both_are_asked_in_whatever_order_they_stand(first):
     stays, plain = Stays(), nn.Module()
@@ -1533,16 +1667,27 @@ def test_what_is_no_module_is_refused_by_name(function):
             function(value)
 
 
-def test_a_tree_deeper_than_torch_can_walk_is_answered_all_the_same():
+def test_of_a_tree_deeper_than_torch_can_walk_it_is_said_that_the_calls_raise():
     top = inner = nn.Module()
-    for _ in range(3_000):
+    for _ in range(sys.getrecursionlimit() + 100):
         inner.child = nn.Module()
         inner = inner.child
     inner.last = nn.Parameter(torch.ones(1))
     (sight,) = visibility(top)
-    assert sight.in_parameters and sight.path.endswith("child.last")
-    with pytest.raises(RecursionError):
-        top.state_dict()
+    raises = Untold(*["raises RecursionError"] * 2)
+    assert sight[2:] == (raises, raises, raises, raises, True)
+    assert sight.path.endswith("child.last")
+    (about,) = tree.opened(top, 100_000, 100_000).about.values()
+    assert about.seen[:5] == sight[2:]
+    calls = (
+        lambda: list(top.named_parameters()),
+        lambda: list(top.named_buffers()),
+        top.state_dict,
+        lambda: top.to(torch.float64),
+    )
+    for call in calls:
+        with pytest.raises(RecursionError):
+            call()
 
 
 def test_the_table_says_what_visibility_says_with_words_and_signs():
@@ -1613,6 +1758,37 @@ def test_a_comparison_of_tensors_is_a_yes_or_a_no():
     model = nn.ParameterList([torch.ones(2), torch.zeros(2)])
     same = {name: (value == 1).all() for name, value in model.named_parameters()}
     assert VisibilityTable(model, {"ones": same}).answers == [[True], [False]]
+
+
+def _two_of_one_path() -> nn.Module:
+    """A plain tensor and a parameter, both at `fc.weight`."""
+    model = nn.Module()
+    model.fc = nn.Linear(2, 2, bias=False)
+    setattr(model, "fc.weight", torch.ones(2))
+    return model
+
+
+def _long_keys() -> nn.Module:
+    """An alias and a plain tensor in a dict whose keys begin alike, and are cut."""
+    model = nn.Linear(1, 1, bias=False)
+    pairs = [("x", model.weight), ("y", torch.ones(1))]
+    model.cache = {f"{'a' * 70}{end}": one for end, one in pairs}
+    return model
+
+
+@pytest.mark.parametrize("make", [_two_of_one_path, _long_keys])
+def test_two_tensors_of_one_path_have_each_their_own_row(make):
+    table, found = VisibilityTable(make()), visibility(make())
+    paths = [one.path for one in found]
+    assert max(map(paths.count, paths)) == 2
+    assert table.answers == [list(one[2:]) for one in found]
+    assert len({tuple(line) for line in table.answers}) > 1
+
+
+def test_a_column_of_ones_own_is_refused_where_two_tensors_have_one_path():
+    words = "two tensors of this module have the path 'fc.weight', so a column of your own cannot"
+    with pytest.raises(ValueError, match=f"^{words}"):
+        VisibilityTable(_two_of_one_path(), {"mine": {"fc.weight": True}})
 
 
 @pytest.mark.parametrize(("tensors", "calls"), [(1, 2), (2, 5), (2, 6), (6, 6), (6, 7)])
@@ -1821,6 +1997,65 @@ def test_a_large_model_is_cut_and_counted_in_full():
     many = nn.ModuleList([nn.Linear(1, 1, bias=False)] * 50)
     (cells,) = ways(many).frames["TF"]["cells"]
     assert (len(cells[1]["at"]), cells[1]["more"]) == (8, 42)
+
+
+class TakesLess(nn.Linear):
+    """Lists and saves with the arguments that its author thought of."""
+
+    def named_parameters(self, prefix="", recurse=True):
+        yield from super().named_parameters(prefix, recurse)
+
+    def parameters(self):
+        return iter(super().parameters())
+
+    def state_dict(self, destination=None, prefix=""):
+        return super().state_dict(prefix=prefix)
+
+
+def test_a_way_that_takes_fewer_arguments_is_told_at_its_default_and_said_to_raise_elsewhere():
+    model, plain = TakesLess(2, 3), nn.Linear(2, 3)
+    found, usual = ways(model), ways(plain)
+    assert (found.rows, found.frames["TT"]) == (usual.rows, usual.frames["TT"])
+    raises = "raises TypeError"
+    assert {setting: one["counts"] for setting, one in found.frames.items()} == {
+        "TT": [2, 2, 2, 2],
+        "TF": [2, raises, 2, 2],
+        "FT": [2, 2, raises, 2],
+        "FF": [2, raises, raises, 2],
+    }
+    for one in found.frames.values():
+        silent = [all(cells[way] is None for cells in one["cells"]) for way in range(4)]
+        assert silent == [count == raises for count in one["counts"]]
+    with pytest.raises(TypeError):
+        model.named_parameters(remove_duplicate=False)
+    with pytest.raises(TypeError):
+        model.parameters(recurse=False)
+    assert "TakesLess: _parameters 2, named_parameters() 2" in repr(ParameterWays(model))
+
+
+def test_of_tensors_in_the_same_memory_a_state_dict_without_keep_vars_names_none():
+    model = TakesLess(1, 1)
+    model.register_buffer("view", model.weight.detach())
+    cells = ways(model).frames["TT"]["cells"]
+    names = [[name for _, name in line[3]["at"]] for line in cells]
+    assert names == [[], ["bias"], [], ["weight"], ["view"]]
+
+
+def test_what_a_method_of_its_own_adds_to_a_list_has_a_row_and_what_it_hides_keeps_one():
+    class Adds(nn.Linear):
+        def parameters(self, recurse=True):
+            yield self.weight
+            yield from self.hidden
+
+    model = Adds(2, 3)
+    model.hidden = [torch.ones(5)]
+    found = ways(model)
+    assert [row["kind"] for row in found.rows] == ["parameter", "parameter", "plain tensor"]
+    for one in found.frames.values():
+        for way in range(4):
+            places = [at for line in one["cells"] for at, _ in line[way]["at"]]
+            assert sorted(places) == list(range(one["counts"][way]))
+    assert [bool(line[2]["at"]) for line in found.frames["TT"]["cells"]] == [True, False, True]
 
 
 def inside_itself() -> nn.Module:

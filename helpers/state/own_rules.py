@@ -1,10 +1,12 @@
-"""What a module's classes and hooks decide in torch's place, and what makes torch's walks raise.
+"""What a module, its classes and its hooks decide in torch's place, and what makes torch's walks
+raise.
 
 Read from the tree and from the dictionaries of its classes; nothing is run."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType
@@ -45,6 +47,7 @@ _ASKED_OF_PARTS = {*REACHING, "state_dict", SAVE_ONE, MOVE_ONE, *STATE_DICT_HOOK
 _WALKS = {*CONTAINERS, *LISTING, *REACHING, "modules"}
 # What in a tree makes torch's own walks raise.
 IN_ITSELF, STRAY = "a module inside itself", "something among the submodules that is no module"
+TOO_DEEP = "more levels than Python's recursion limit"
 UNHASHABLE_ROOT, UNHASHABLE_PART = "a root that has no hash", "a part that has no hash"
 
 
@@ -72,12 +75,15 @@ def raising(error: Exception) -> Untold:
 class Rule(NamedTuple):
     """A method or hook by which a module may see tensors differently from `nn.Module`.
 
-    `owner`: the name of the class that has it. `mentions`: the names in the code of a move that
-    calls torch's own first and then does more; None for any other rule."""
+    `owner`: the name of the class that has it, or of the class of the module on which it is set.
+    `mentions`: the names in the code of a move that calls torch's own first and then does more;
+    None for any other rule. `on_instance`: it is set on the module itself, as `model.to = ...`
+    does."""
 
     owner: str
     call: str
     mentions: frozenset[str] | None = None
+    on_instance: bool = False
 
     def doubt(self, question: str, answer: bool, path: str) -> Untold | None:
         """What is to be said of `answer`, that of torch, if this rule may give another one.
@@ -93,6 +99,8 @@ class Rule(NamedTuple):
             what, short = f"a hook on state_dict() of {self.owner} may change it", "a hook decides"
         else:
             what = f"{self.owner} has its own {self.call}()"
+            if self.on_instance:
+                what = f"{self.call}() is replaced on an instance of {self.owner}"
             short = f"{self.owner}.{self.call} decides"
         return Untold(f"cannot be foretold, because {what}", short)
 
@@ -115,17 +123,25 @@ class Rules:
     ) -> Iterator[tuple[str, Part, tuple[Rule, ...]]]:
         """Each path and part of a walk, with the rules that decide of what the part holds."""
         inside: list[tuple[Rule, ...]] = []
+        depths: list[int] = []
         for path, part in parts:
             if part.circular:
                 self.add_circle()
             else:
                 self.add(part, is_root=not inside)
+            depths.append(depths[part.owner] + 1 if depths else 0)
+            self.add_depth(depths[-1])
             inside.append(self.inside(part.module, inside[part.owner] if inside else None))
             yield path, part, inside[-1]
 
     def add_circle(self) -> None:
         """Note that a module is reached again inside itself."""
         self._troubles.add(IN_ITSELF)
+
+    def add_depth(self, depth: int) -> None:
+        """Note that a module stands so many levels below the root: torch takes a call for each."""
+        if depth >= sys.getrecursionlimit():
+            self._troubles.add(TOO_DEEP)
 
     def add(self, part: Part, *, is_root: bool) -> None:
         kind = type(part.module)
@@ -137,7 +153,7 @@ class Rules:
             self._troubles.add(UNHASHABLE_ROOT if is_root else UNHASHABLE_PART)
         if part.modules and any(slot.value is not None for slot in part.missing_modules()):
             self._troubles.add(STRAY)
-        rules += _hooks(part)
+        rules += (*_on_instance(part), *_hooks(part))
         if rules:
             self.of[id(part.module)] = rules
 
@@ -158,6 +174,16 @@ def _of_class(known: ClassFacts) -> tuple[Rule, ...]:
         if call in known.methods
     ]
     return (*found, *([Rule(known.unhashable_by, "__hash__")] if known.unhashable_by else []))
+
+
+def _on_instance(part: Part) -> list[Rule]:
+    """Python finds what stands in the instance dictionary before a method of the class."""
+    own = part.own
+    return [
+        Rule(class_name(type(part.module)), call, on_instance=True)
+        for call in SEEING
+        if call in own
+    ]
 
 
 def _mentions(known: ClassFacts, call: str) -> frozenset[str] | None:
@@ -200,8 +226,10 @@ def own_rules(module: nn.Module) -> list[tuple[str, str]]:
     differently.
 
     These are the methods that `visibility` relies on, where a module has that of a class which is
-    not torch's own, hooks on `state_dict()`, and `__hash__` where a class has none: torch then
-    lists nothing and raises. Each pair stands once, in the order of the walk; [] for most models.
+    not torch's own, or where something is set in its place on the module itself, as `model.to = f`
+    does; hooks on `state_dict()`; and `__hash__` where a class has none: torch then lists nothing
+    and raises. What is set on a module, and a hook, stand with the name of the module's class. Each
+    pair stands once, in the order of the walk; [] for most models.
     Raises TypeError if `module` is not an `nn.Module` instance."""
     require_module(module, "own_rules")
     rules = Rules()

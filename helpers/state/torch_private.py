@@ -155,6 +155,13 @@ def without_torch_function() -> object:
     return getattr(torch._C, "DisableTorchFunction", nullcontext)()
 
 
+def without_torch_dispatch() -> object:
+    """A context in which no `__torch_dispatch__` of a mode runs, as those that log operations or
+    make fake tensors have. There is no public way to ask for it. Where it is missing, such a mode
+    sees what is done in it, and may raise."""
+    return getattr(torch._C, "_DisableTorchDispatch", nullcontext)()
+
+
 def piece_of(tensor: torch.Tensor) -> torch.Tensor | None:
     """The piece that this process has of a tensor which is laid out over several; None of any
     other. The public `to_local` goes through autograd, and calls itself where it is overridden.

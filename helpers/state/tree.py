@@ -216,6 +216,7 @@ def _about_all(found: list[Member], look: Callable[[nn.Module], Part]) -> dict[s
             rules.add_circle()
         elif one.row.enterable:
             rules.add(look(one.slot.value), is_root=one.owner is None)
+            rules.add_depth(len(one.row.positions))
     tensors = [one for one in found if one.row.tensor is not None]
     tensors.sort(key=lambda member: member.row.positions)
     names: dict[int, list[str]] = {}

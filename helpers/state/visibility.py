@@ -6,18 +6,21 @@ decides in torch's place cannot be foretold, and is named."""
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from helpers.state.objects import facts, require_module
+from helpers.state.objects import facts, is_parameter, require_module
 from helpers.state.own_rules import (
     IN_ITSELF,
     STRAY,
+    TOO_DEEP,
     UNHASHABLE_PART,
     UNHASHABLE_ROOT,
     Rule,
@@ -30,8 +33,10 @@ from helpers.state.torch_private import (
     MODULES,
     NON_PERSISTENT,
     PARAMETERS,
+    is_inference,
     is_leaf,
     retains_grad,
+    without_torch_dispatch,
     without_torch_function,
 )
 from helpers.state.walk import (
@@ -44,6 +49,11 @@ from helpers.state.walk import (
 )
 
 Answer = bool | Untold
+# Through w + 1 such a tensor gets a gradient, through w.sum() it does not, and w * x raises.
+_FROM_INFERENCE = Untold(
+    "cannot be foretold, because it was made in inference mode: that depends on the operation",
+    "made in inference mode",
+)
 
 
 class Sight(NamedTuple):
@@ -51,13 +61,16 @@ class Sight(NamedTuple):
     its `Entry`.
 
     `in_parameters`: `named_parameters(remove_duplicate=False)` lists this name, as it does every
-    name of a tied tensor. `in_buffers`: `named_buffers(remove_duplicate=False)` does.
-    `in_state_dict`: it is saved and loaded under this name. `moves_with_to`: after `.to(...)` the
-    tensor that stands under this name has moved. `gets_gradient`: a backward pass through it leaves
-    a gradient on it.
+    name of a tied tensor. `in_buffers`: `named_buffers(remove_duplicate=False)` does. In a module
+    inside itself these two lists have no end; there the tensor is meant, which the list without
+    repeats has under one of its names. `in_state_dict`: `state_dict()` saves it under this name;
+    whether a load takes it from there is not asked, `compare_checkpoint` tells that.
+    `moves_with_to`: after `.to(...)` the tensor that stands under this name has moved.
+    `gets_gradient`: a backward pass through it leaves a gradient on it.
 
     Each is True or False, or an `Untold` with the words for what is neither: "raises TypeError", or
-    "cannot be foretold, because Net has its own to()"."""
+    "cannot be foretold, because Net has its own to()". A tensor that was made in inference mode and
+    asks for a gradient gets one through some operations, and others raise."""
 
     path: str
     kind: str
@@ -95,15 +108,20 @@ class SeenTensor(NamedTuple):
 
 class Situation(NamedTuple):
     """All that decides who sees a tensor under one of its names: the kind of this slot, the kinds
-    of the registered slots that hold the same object, what the tensor is to autograd, and what in
-    the tree around it makes torch's walks raise."""
+    of the registered slots that hold the same object, whether that is an `nn.Parameter`, what it is
+    to autograd, what in the tree around it makes torch's walks raise, and how a move converts a
+    parameter: `torch.__future__` has two switches for that."""
 
     kind: str
     registered_as: frozenset[str]
+    is_parameter: bool
     requires_grad: bool
     is_leaf: bool
     retains_grad: bool
+    is_inference: bool
     troubles: frozenset[str]
+    overwrites: bool
+    swaps: bool
 
 
 def visibility(module: nn.Module) -> list[Sight]:
@@ -112,15 +130,16 @@ def visibility(module: nn.Module) -> list[Sight]:
     For each situation in which a tensor of the module stands, `named_parameters`, `named_buffers`,
     `state_dict`, a backward pass and `.to` are really called, on a stand-in: plain `nn.Module`
     objects that hold one number in the same containers. Nothing of the module runs, is copied or
-    changes, however large it is. So an answer is that of `nn.Module`. Where a class of the module
-    or a hook decides in its place, the answer is an `Untold` that names it; where torch's call
-    raises on such a tree, one that names the error. `.to` means any change of dtype, or of device
-    where numbers travel.
+    changes, however large it is. So an answer is that of `nn.Module`. Where a class of the module,
+    a method set on it or a hook decides in its place, the answer is an `Untold` that names it;
+    where torch's call raises on such a tree, one that names the error. `.to` means any change of
+    dtype, or of device where numbers travel.
 
     A tensor that is not registered and stands in the module's containers too (an alias) is judged
     by its own name: it is in no list, and it moves only if torch changes that very object. A lazy
     tensor is judged as the one it becomes. A module that is reached again inside itself is not
-    entered.
+    entered. On a tree with more levels than Python's recursion limit torch's walks raise, and that
+    is told; one that comes near the limit may make them raise as well, which is not foreseen.
 
     Raises TypeError if `module` is not an `nn.Module` instance.
     """
@@ -186,10 +205,14 @@ def seen_by(one: Standing, homes: dict[int, Home], troubles: frozenset[str]) -> 
     situation = Situation(
         one.slot.kind,
         home.kinds,
+        is_parameter(tensor),
         bool(facts(tensor).requires_grad),
         is_leaf(tensor),
         retains_grad(tensor),
+        is_inference(tensor),
         troubles,
+        torch.__future__.get_overwrite_module_params_on_conversion(),
+        torch.__future__.get_swap_module_params_on_conversion(),
     )
     seen = experiment(situation)
     rules = dict.fromkeys((*one.rules, *home.rules))
@@ -207,13 +230,13 @@ def seen_by(one: Standing, homes: dict[int, Home], troubles: frozenset[str]) -> 
 def experiment(situation: Situation) -> Seen:
     """Call torch on a stand-in with one number, which stands under `x` as the situation says."""
     # Ordinary tensors and a graph, whatever mode the caller is in (inference_mode(False) turns
-    # gradients on as well); and no function of a tensor subclass runs.
+    # gradients on as well); and no function of a tensor subclass or of a mode runs.
     with (
         torch.inference_mode(False),
         without_torch_function(),
-        warnings.catch_warnings(),
+        without_torch_dispatch(),
+        _warnings_of(situation),
     ):
-        warnings.simplefilter("ignore")  # a move asks for the gradient of what is no leaf
         number = _number_for(situation)
         model = _stand_in(situation, number)
         return Seen(
@@ -226,10 +249,25 @@ def experiment(situation: Situation) -> Seen:
         )
 
 
+@contextmanager
+def _warnings_of(situation: Situation) -> Iterator[None]:
+    """Ignore what a move warns of: it asks for the gradient of a parameter that is no leaf.
+
+    Only where there is one: to filter warnings makes Python forget which it has shown already, and
+    the learner would see those again."""
+    asked = "parameter" in (situation.kind, *situation.registered_as)
+    if situation.is_leaf or situation.retains_grad or not asked:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _asked(look: Callable[[], bool]) -> Answer:
     try:
         return look()
-    except (AttributeError, RecursionError, TypeError) as error:
+    except (AssertionError, AttributeError, RecursionError, RuntimeError, TypeError) as error:
         return raising(error)
 
 
@@ -252,6 +290,11 @@ def _stand_in(situation: Situation, number: torch.Tensor) -> nn.Module:
         children["unhashable"] = _Unhashable()
     if STRAY in situation.troubles:
         children["stray"] = object()
+    if TOO_DEEP in situation.troubles:
+        below = children
+        for _ in range(sys.getrecursionlimit()):
+            below["deeper"] = child = nn.Module()
+            below = vars(child)[MODULES]
     if IN_ITSELF in situation.troubles:
         children["inside itself"] = child = nn.Module()
         vars(child)[MODULES][""] = child  # no name: the paths do not grow on the way down
@@ -281,20 +324,25 @@ def _number_for(situation: Situation) -> torch.Tensor:
 
     Its dtype is float32 whatever that of the tensor is: a change of dtype then shows for all of
     them what a change of device does to all of them."""
-    number = torch.zeros(1, dtype=torch.float32, device="cpu")
-    number.requires_grad_(situation.requires_grad)
+    with torch.inference_mode(situation.is_inference):
+        number = torch.zeros(1, dtype=torch.float32, device="cpu")
+        if situation.is_parameter:
+            number = nn.Parameter(number)
+        number.requires_grad_(situation.requires_grad and situation.is_leaf)
     # The result of a computation, as `weight` under the old weight_norm, or a Parameter that was
     # written into in a graph.
     if situation.requires_grad and not situation.is_leaf:
-        number = number * 1
+        number.add_(torch.zeros(1, requires_grad=True))
         if situation.retains_grad:
             number.retain_grad()
     return number
 
 
-def _gets_gradient(number: torch.Tensor) -> bool:
+def _gets_gradient(number: torch.Tensor) -> Answer:
     if not number.requires_grad:
         return False
+    if is_inference(number):
+        return _FROM_INFERENCE
     number.sum().backward()
     # Asked for the gradient of what is no leaf, torch has none and warns.
     return (number.is_leaf or number.retains_grad) and number.grad is not None

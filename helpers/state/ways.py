@@ -2,10 +2,12 @@
 tensor.
 
 Unlike the rest of this room, this runs the module's own methods: their answers are the point. All
-four settings of `recurse` and `remove_duplicate` are asked once; `prefix` only changes text."""
+four settings of `recurse` and `remove_duplicate` are asked once. `prefix` is not: it only changes
+text, in torch's own methods."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -22,8 +24,14 @@ from helpers.state.objects import (
     text,
     type_name,
 )
-from helpers.state.torch_private import PARAMETERS
-from helpers.state.walk import NOT_SAVED, RANKS, walk
+from helpers.state.torch_private import (
+    PARAMETERS,
+    offset_of,
+    shape_of,
+    storage_address,
+    stride_of,
+)
+from helpers.state.walk import RANKS, Slot, walk
 
 
 class Way(NamedTuple):
@@ -62,7 +70,9 @@ class Ways:
     `type`, `grad`, and `words` for a tensor; a registered name that holds None has a row with
     `empty`. `more` counts the rows left out. `frames` maps "TT", "TF", "FT", "FF" (recurse, then
     remove_duplicate) to {"counts": entries of each way, "cells": for each row, for each way, {"at":
-    [[position, name], ...], "more": how many names are left out}}."""
+    [[position, name], ...], "more": how many names are left out}}. Where a method of the module's
+    own raises at a setting that is not the default one, its count is the words for that, as "raises
+    TypeError", and its cells are None."""
 
     type: str
     returns: tuple[str, ...]
@@ -89,58 +99,106 @@ def ways(module: nn.Module, *, most: int = 100) -> Ways:
 
 
 def _read(module: nn.Module, most: int) -> Ways:
-    saved = module.state_dict(keep_vars=True)  # the same keys, with the tensors themselves
     # Each None is a row of its own, so another object stands for it.
     first = [
         (text(name), object() if value is None else value)
         for name, value in getattr(module, PARAMETERS).items()
     ]
-    rows, _held = _rows(module, first, saved)
-    shown = list(rows)[:most]
-    frames = {}
+    registered = _registered(module)
+    saved = _saved(module, registered.values())
+    listings = {}
     for recurse, once in product((True, False), repeat=2):
-        named = list(module.named_parameters(recurse=recurse, remove_duplicate=once))
-        unnamed = [("", one) for one in module.parameters(recurse=recurse)]
-        listings = [first, named, unnamed, list(saved.items())]
-        cells = zip(*(_cells(listing, shown) for listing in listings), strict=True)
-        frames["FT"[recurse] + "FT"[once]] = {
-            "counts": [len(one) for one in listings],
-            "cells": list(cells),
-        }
+        given = {"recurse": recurse, "remove_duplicate": once}
+        listings["FT"[recurse] + "FT"[once]] = [
+            first,
+            _listed(module.named_parameters, given),
+            _listed(module.parameters, {"recurse": recurse}),
+            list(saved.items()),
+        ]
+    rows = _rows(registered, listings.values())
+    shown = list(rows)[:most]
     answers = getattr(module, PARAMETERS), module.named_parameters(), module.parameters(), saved
     return Ways(
         type=clip(type_name(module)),
         returns=tuple(map(type_name, answers)),
         rows=[rows[one] for one in shown],
-        frames=frames,
+        frames={setting: _frame(some, shown) for setting, some in listings.items()},
         more=len(rows) - len(shown),
     )
 
 
-def _rows(
-    module: nn.Module, first: list[tuple[str, object]], saved: dict
-) -> tuple[dict[int, dict], list[object]]:
-    """id of an object -> its row, in torch's order; and the objects, so that no id serves two."""
-    rows: dict[int, dict] = {}
-    held: list[object] = []
-    parts = walk(module, times=1)
-    slots = [slot for part in parts for slot in part.parameter_slots() + part.buffer_slots()]
-    slots.sort(key=lambda slot: -RANKS[slot.kind])  # of several kinds the first one has the word
-    kinds = {id(slot.value): slot.kind for slot in slots}
-    for _, part in module.named_modules(remove_duplicate=False):
-        parameters = part.named_parameters(recurse=False, remove_duplicate=False)
-        buffers = part.named_buffers(recurse=False, remove_duplicate=False)
-        listed = [("parameter", one) for _, one in parameters]
-        listed += [(NOT_SAVED, one) for _, one in buffers]
-        for otherwise, tensor in listed:
-            held.append(tensor)
-            rows.setdefault(id(tensor), _row(kinds.get(id(tensor), otherwise), tensor))
-    for _, value in first:
-        rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
-    for value in saved.values():  # extra state, and what a hook puts there
-        kind = "plain value" if facts(value).dtype is None else "plain tensor"
-        rows.setdefault(id(value), _row(kind, value))
-    return rows, held
+def _registered(module: nn.Module) -> dict[int, Slot]:
+    """id of each registered tensor -> a slot that holds it, in torch's order. Of several kinds the
+    first one has the word."""
+    found: dict[int, Slot] = {}
+    for part in walk(module, times=1):
+        for slot in part.parameter_slots() + part.buffer_slots():
+            known = found.get(id(slot.value), slot)
+            if not slot.empty and RANKS[slot.kind] <= RANKS[known.kind]:
+                found[id(slot.value)] = slot
+    return found
+
+
+def _saved(module: nn.Module, registered: Iterable[Slot]) -> dict:
+    """`state_dict()` with the tensors themselves, for which torch is asked with `keep_vars`.
+
+    A class may have a `state_dict()` that takes no such argument: then the registered tensor that
+    lies in the same memory stands for what it returns, where there is one such."""
+    try:
+        return module.state_dict(keep_vars=True)
+    except TypeError:
+        saved = module.state_dict()  # any other TypeError comes again
+    lying: dict[tuple | None, list[object]] = {}
+    for slot in registered:
+        lying.setdefault(_lie(slot.value), []).append(slot.value)
+    at = {lie: some[0] for lie, some in lying.items() if lie is not None and len(some) == 1}
+    return {name: at.get(_lie(value), value) for name, value in saved.items()}
+
+
+def _lie(value: object) -> tuple | None:
+    """Where the numbers of a tensor lie, and how; None for what has no memory of its own."""
+    if not issubclass(type(value), torch.Tensor) or storage_address(value) is None:
+        return None
+    return storage_address(value), offset_of(value), shape_of(value), stride_of(value)
+
+
+def _listed(call: Callable, given: dict[str, bool]) -> list[tuple[str, object]] | str:
+    """(name, tensor) for what a call lists, "" where it gives no name. Its arguments are given as a
+    learner would write them: none at its default. A class may have a method of its own that takes
+    fewer, and then these are the words for what that raises."""
+    written = {name: False for name, value in given.items() if not value}
+    try:
+        listed = list(call(**written))
+    except Exception as error:
+        if not written:
+            raise
+        return f"raises {type_name(error)}"
+    return listed if "remove_duplicate" in given else [("", one) for one in listed]
+
+
+def _frame(listings: list[list | str], shown: list[int]) -> dict:
+    cells = (_cells(listing, shown) for listing in listings)
+    return {
+        "counts": [one if type(one) is str else len(one) for one in listings],
+        "cells": list(zip(*cells, strict=True)),
+    }
+
+
+def _rows(registered: dict[int, Slot], frames: Iterable[list[list | str]]) -> dict[int, dict]:
+    """id of an object -> its row: what is registered in torch's order, then whatever else a call
+    gives, as extra state, what a hook puts there, and what a method of a class adds."""
+    rows = {key: _row(slot.kind, slot.value) for key, slot in registered.items()}
+    for first, *others in frames:
+        for _, value in first:
+            rows.setdefault(id(value), {"kind": "parameter", "type": "None", "empty": True})
+        # What is saved comes first: more models have extra state than lists of their own.
+        for listing in reversed(others):
+            for _, value in listing if type(listing) is list else ():
+                if id(value) not in rows:
+                    known = facts(value).dtype is not None
+                    kind = "plain tensor" if known else "plain value"
+                    rows[id(value)] = _row(kind, value)
+    return rows
 
 
 def _row(kind: str, value: object) -> dict:
@@ -151,8 +209,11 @@ def _row(kind: str, value: object) -> dict:
     return row
 
 
-def _cells(listing: list[tuple[str, object]], rows: list[int]) -> list[dict]:
-    """For each of `rows`, the ids of objects, where and under which names `listing` has it."""
+def _cells(listing: list[tuple[str, object]] | str, rows: list[int]) -> list[dict | None]:
+    """For each of `rows`, the ids of objects, where and under which names `listing` has it; None
+    where the call raises."""
+    if type(listing) is str:
+        return [None for _ in rows]
     places: dict[int, list] = {one: [] for one in rows}
     for position, (name, value) in enumerate(listing):
         if id(value) in places:

@@ -57,8 +57,10 @@ function tensorCell(row, sign) {
   return node("th", about, mark(sign), partOf(row) + kind);
 }
 
-function wayCell(row, way, { at, more }, given) {
+function wayCell(row, way, found, given) {
   const about = { role: "gridcell", "data-call": callOf(way, given) };
+  if (!found) return node("td", { ...about, "aria-label": "the call raises" }, "?");
+  const { at, more } = found;
   if (!at.length) return node("td", { ...about, "aria-label": "not there" }, "–");
   const items = at.map(([position, name]) => {
     const words = nameOf(way, name, given) + (row.empty ? ": None" : "") || row.type;
@@ -95,9 +97,11 @@ class Grid {
     const frame = this.frame();
     const given = this.given();
     const heads = this.ways.map((way, i) => {
-      const sum = `${this.returns[i]}, ${counted(frame.counts[i], way.one, way.many)}`;
+      const count = frame.counts[i]; // or the words for what the call raises
+      const sum = `${this.returns[i]}, ${counted(count, way.one, way.many)}`;
+      const told = typeof count === "string" ? count : sum;
       const call = node("code", "", ...breakable(callOf(way, given)));
-      return node("th", COLUMN, call, node("div", "inm-soft", sum));
+      return node("th", COLUMN, call, node("div", "inm-soft", told));
     });
     this.head.replaceChildren(node("tr", { role: "row" }, node("th", COLUMN, "tensor"), ...heads));
     this.cells = this.rows.map((row, place) => {
@@ -132,6 +136,7 @@ class Grid {
     const given = this.given();
     const found = this.frame().cells[this.selected];
     const where = this.ways.map((way, i) => {
+      if (!found[i]) return `${callOf(way, given)}: ${this.frame().counts[i]}`;
       const { at, more } = found[i];
       const names = at.map(([place, name]) => nameOf(way, name, given) || `position ${place}`);
       const said = names.length ? names.join(", ") + (more ? ", …" : "") : "not there";

@@ -56,7 +56,7 @@ _SEES = {
         "buffers()",
     ),
     "in_state_dict": (
-        "state_dict() has this name: it is saved and loaded",
+        "state_dict() has this name: it is saved",
         "state_dict() leaves this name out",
         "state_dict()",
     ),

@@ -4,12 +4,13 @@ own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from helpers.state.objects import brief, clip, counted, require_module, type_name
 from helpers.state.own_rules import Untold, own_rules
-from helpers.state.visibility import Answer, SeenTensor, seen_tensors
+from helpers.state.visibility import Answer, Seen, SeenTensor, seen_tensors
 from helpers.views import TwoFaces
 from helpers.views.markup import MONO, RULED, SOFT, Markup, grid, join, mark, rest, soft, tag
 from helpers.views.signs import SIGNS
@@ -39,8 +40,9 @@ class VisibilityTable(TwoFaces):
     `visibility(module)`. `outcomes` takes the place of these columns with an experiment of your
     own: {words over the column: {path of a tensor: True or False}}. The table keeps text alone, and
     is the same before and after it is run. Raises TypeError if `module` is not an `nn.Module`
-    instance, or an answer neither True nor False, ValueError if a column leaves a tensor out.
-    `predict()` asks before it tells."""
+    instance, or an answer neither True nor False, ValueError if a column leaves a tensor out, or if
+    two tensors have one path, so that a column of your own cannot tell them apart. `predict()` asks
+    before it tells."""
 
     def __init__(
         self, module: nn.Module, outcomes: Mapping[str, Mapping[str, bool]] | None = None
@@ -48,18 +50,15 @@ class VisibilityTable(TwoFaces):
         require_module(module, "VisibilityTable")
         found = seen_tensors(module)
         if outcomes is None:
-            outcomes = {
-                words: {one.path: getattr(one.seen, name) for one in found}
-                for name, words in _COLUMNS.items()
-            }
+            calls, told = _COLUMNS.values(), [_default(one.seen) for one in found]
         else:
             _require_answers(outcomes, found)
+            calls = outcomes
+            told = [[_answer(column[one.path]) for column in outcomes.values()] for one in found]
         self.heading = f"Who sees the tensors of {clip(type_name(module), _LONGEST)}"
-        self.calls = [clip(call, _LONGEST) for call in outcomes]
+        self.calls = [clip(call, _LONGEST) for call in calls]
         self.tensors = [(one.path, one.kind) for one in found]
-        self.answers = [
-            [_answer(outcomes[call][sight.path]) for call in outcomes] for sight in found
-        ]
+        self.answers = told
         self.rules = [clip(f"{name}.{rule}", _LONGEST) for name, rule in own_rules(module)]
 
     @property
@@ -112,11 +111,23 @@ def _tensor(path: str, kind: str) -> Markup:
     return join([mark(sign), tag("span", clip(path, _LONGEST), style=_NAME), label])
 
 
+def _default(seen: Seen) -> list[Answer]:
+    return [getattr(seen, name) for name in _COLUMNS]
+
+
 def _require_answers(outcomes: object, found: list[SeenTensor]) -> None:
     """Raise the errors of an experiment of one's own that says too little, or no yes or no."""
     takes = "VisibilityTable() takes outcomes, {words over the column: {path: True or False}}"
     if not isinstance(outcomes, Mapping):
         raise TypeError(f"{takes}; got {brief(outcomes)}.")
+    # A path is all that a column knows of a tensor.
+    times = Counter(one.path for one in found)
+    twice = next((path for path in times if times[path] > 1), None)
+    if outcomes and twice is not None:
+        raise ValueError(
+            f"two tensors of this module have the path {clip(twice, _LONGEST)!r}, so a column of "
+            "your own cannot say which of them it means"
+        )
     for call, answers in outcomes.items():
         if not isinstance(call, str):
             raise TypeError(f"{takes}; {brief(call)} over a column is no text.")
