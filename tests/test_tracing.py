@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import bdb
 import builtins
+import collections
 import contextlib
 import copy
 import gc
@@ -33,7 +34,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from helpers import StateMap, Step, Trace, parting, trace
-from helpers.state.objects import clip
+from helpers.state.objects import brief, clip
 from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.following import first_three
@@ -332,6 +333,50 @@ def test_home_names_the_container_that_holds_a_name_at_the_end():
     assert nothing_ran.home("weight") == "_parameters" and nothing_ran.home("new") is None
     assert list(nothing_ran) == [] and nothing_ran.error is None
     assert trace(made()).home("weight") is None  # the block has not run yet
+
+
+GROWS = {
+    "list": (list, lambda held: held.append(1)),
+    "dict": (dict, lambda held: held.update(a=1)),
+    "set": (set, lambda held: held.add(1)),
+    "deque": (collections.deque, lambda held: held.append(1)),
+    "item": (lambda: [0], lambda held: held.__setitem__(0, 1)),
+}
+
+
+@pytest.mark.parametrize("name", GROWS)
+def test_a_plain_container_is_shown_as_it_is_and_its_change_stands_where_it_was_made(name):
+    make, grow = GROWS[name]
+    module = nn.Module()
+    module.log, module.same = make(), make()
+    before = brief(module.log)
+    with trace(module) as steps:
+        grow(module.log)
+        module.x = 3
+    for step in steps:
+        assert step.after["__dict__"]["log"].words == brief(module.log) != before
+        assert step.after["__dict__"]["same"].words == before
+    assert [(one.name, one.by_line) for one in steps.changes] == [("log", False), ("x", True)]
+    assert steps.changes[0].before.words == before and not steps.changes[0].in_place
+    assert films(steps)[0]["changes"][0].words == "log changed in __dict__, by no line of this file"
+    module.register_forward_hook(lambda *_: grow(module.log))
+    module.forward = lambda: None
+    module.log = make()
+    with trace(module) as steps:
+        module()
+    (change,) = steps.changes
+    assert change.by_line and steps[change.step].source.startswith("hook_result = hook(")
+
+
+def test_an_object_that_takes_another_class_is_shown_as_of_that_one():
+    other = type("Other", (nn.Linear,), {})
+    module = nn.Sequential(nn.Linear(1, 1))
+    with trace(module) as steps:
+        module[0].__class__ = other
+        module.x = 3
+    assert steps[-1].after["_modules"]["0"].words == "Other"
+    assert [one.name for one in steps.changes] == ["0", "x"]
+    assert steps[steps.changes[0].step].values["name"].words == "'__class__'"
 
 
 def test_an_error_reaches_the_caller_as_it_is_and_the_last_step_has_a_copy():

@@ -162,7 +162,8 @@ class Trace(Sequence):
         A name came, left or was replaced, or a tensor changed its shape, dtype, device or whether
         it wants a gradient. Numbers are not compared: a write into a tensor is seen where torch
         counts it, which it does not for one through `.data` or NumPy, or by batch norm into its
-        statistics. What a plain list or object holds is not looked at."""
+        statistics. Of a plain list, dict or set it is seen where the words that show it become
+        others, "[1, 2]" or "list of 9"; what else it holds, and an object, is not looked at."""
         return list(self.recording.history.changes)
 
     def changed(self, name: str) -> list[Step]:
