@@ -19,6 +19,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 import types
 import warnings
 import weakref
@@ -446,7 +447,9 @@ def test_an_exception_of_any_class_is_copied_without_what_it_holds():
     for error in errors:
         with pytest.raises(type(error)) as caught, trace(nn.Module()) as steps:
             raise error
-        assert caught.value is error and type(steps.error) is type(error) and repr(steps)
+        assert caught.value is error and isinstance(steps.error, type(error)) and repr(steps)
+        assert type(steps.error).__name__ == type(error).__name__
+        assert str(steps.error) == str(error)
     if sys.version_info >= (3, 11):  # a class that is not made of text alone
         group = vars(builtins)["ExceptionGroup"]("some", [ValueError(1)])
         with pytest.raises(type(group)), trace(nn.Module()) as steps:
@@ -459,6 +462,105 @@ def test_an_exception_of_any_class_is_copied_without_what_it_holds():
     del tensor, error, errors, caught
     gc.collect()
     assert alive() is None and isinstance(steps.error, Odd)
+
+
+class Coded(Exception):
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self):
+        return f"code {self.code}"
+
+
+class Slotted(Exception):
+    __slots__ = ("why",)
+
+    def __init__(self, why):
+        self.why = why
+
+    def __str__(self):
+        return f"slot {self.why}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Coded(3),
+        OSError(2, "No such file", "w.pt"),
+        UnicodeDecodeError("utf8", b"a", 0, 1, "bad"),
+        KeyError(("a", "b")),
+        KeyError([1]),
+        ValueError(type("S", (str,), {})("hi")),
+        ValueError(torch.ones(2)),
+        ValueError(nn.ReLU(), 2),
+        SyntaxError("bad", ("f.py", 3, 1, "x")),
+        ImportError("no", name="n"),
+        ValueError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_copy_of_an_error_has_its_class_and_its_whole_text(error):
+    with contextlib.suppress(Exception), trace(nn.Module()) as steps:
+        raise error
+    assert type(steps.error) is type(error) and str(steps.error) == str(error)
+    assert not str(error) or f"left by {type(error).__name__}: {error}" in repr(steps)
+
+
+def test_an_error_whose_class_makes_other_text_of_a_copy_has_that_of_a_subclass_or_none_runs():
+    made = []
+
+    class Listing(Slotted):
+        def __init_subclass__(cls):
+            made.append(cls)
+
+    class Silent(Exception):
+        def __str__(self):
+            raise ValueError
+
+    told = []
+    for error in (Slotted("x"), Silent("x"), Listing("x")):
+        with contextlib.suppress(Exception), trace(nn.Module()) as steps:
+            raise error
+        told.append(
+            (type(steps.error).__name__, str(steps.error), isinstance(steps.error, type(error)))
+        )
+    assert told == [
+        ("Slotted", "slot x", True),
+        ("Silent", "(its message could not be read: ValueError)", True),
+        ("RuntimeError", "Listing: slot x", False),
+    ]
+    assert made == []
+
+
+def test_an_error_is_the_same_all_the_way_though_others_are_caught_while_it_passes():
+    layer = nn.Linear(1, 1)
+    layer.register_forward_hook(lambda *_: hasattr(layer, "zzz") and None, always_call=True)
+    with pytest.raises(TypeError) as caught, trace(layer) as steps:
+        layer("bad")
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    last = [frame for frame in frames if frame.filename == FILE][-1]
+    assert steps.raised_by.line == last.lineno
+    assert steps.raised_by.function.rpartition(".")[2] == last.name
+    assert any(isinstance(step.error, AttributeError) for step in steps)
+    passed = [step for step in steps if step.stack and step.error is steps.error]
+    assert {step.line for step in passed} == {one.lineno for one in frames if one.filename == FILE}
+
+
+def test_an_error_that_was_caught_is_not_kept_while_the_block_runs():
+    layer, alive = nn.Linear(1, 1), []
+
+    def ask():
+        batch = torch.ones(1)
+        alive.append(weakref.ref(batch))
+        layer.nothing  # noqa: B018
+
+    with trace(layer):
+        for _ in range(4):
+            with contextlib.suppress(AttributeError):
+                ask()
+        gc.collect()
+        assert [one() is None for one in alive][:-1] == [True] * 3
 
 
 def test_nothing_of_the_block_is_kept_alive():

@@ -25,7 +25,9 @@ class Step(NamedTuple):
     `after`: what the followed module held, as {container: {name: Value}}; a container that does not
     exist yet is left out. `stack`: the functions of the file that were running, outermost first,
     this one last. `error`: a copy, without its traceback, of the exception that was raised in this
-    line or passed through it. `condition`: the test that the line belongs to, on one line, or "".
+    line or passed through it, of the same class and text; of a subclass of the same name where the
+    class has other text for what a copy can keep, and a RuntimeError that tells both where there
+    can be none. `condition`: the test that the line belongs to, on one line, or "".
     `outcome`: what the test gave, True or False; None where there is no test, or it raised.
     `changes`: what this very line changed. `values`: the local names in words. Only the text and
     numbers are kept."""
