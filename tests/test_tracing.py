@@ -25,6 +25,7 @@ import warnings
 import weakref
 from collections.abc import Iterator
 
+import numpy
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -367,6 +368,15 @@ def test_a_plain_container_is_shown_as_it_is_and_its_change_stands_where_it_was_
         module()
     (change,) = steps.changes
     assert change.by_line and steps[change.step].source.startswith("hook_result = hook(")
+
+
+@pytest.mark.parametrize("kind", [numpy.str_, type("Loud", (str,), {"__repr__": lambda _: "no"})])
+def test_a_name_of_a_class_of_its_own_is_told_as_its_text_everywhere(kind):
+    module = nn.Module()
+    with trace(module) as steps:
+        setattr(module, kind("x"), nn.Parameter(torch.ones(1)))
+    assert films(steps)[0]["river"]["courses"][0].name == "'x'"
+    assert steps.home("x") == "_parameters" and steps.changes[0].name == "x"
 
 
 def test_an_object_that_takes_another_class_is_shown_as_of_that_one():

@@ -113,7 +113,12 @@ class Wording:
     def local(self, value: Any, boxes: dict[int, str]) -> Value:
         """A local value in words: a container by its name, if `boxes` has it under its id."""
         box = boxes.get(id(value))
-        return Value("plain value", box, 0) if box else self.value(value, keep=False)
+        if box:
+            return Value("plain value", box, 0)
+        told = self.value(value, keep=False)
+        if issubclass(type(value), str):  # often a name, which is read as its text
+            return told._replace(words=brief(text(value)))
+        return told
 
 
 class Watch:
