@@ -76,7 +76,7 @@ def derived(makes: list[tuple[int, str]]) -> list[torch.Tensor]:
 
 
 def addresses(tensor: torch.Tensor) -> list[int]:
-    """Where each element begins, as torch says of it alone."""
+    """Where each element begins, as torch says of it alone, in the order in which they are read."""
     return [tensor[at].data_ptr() for at in product(*map(range, tensor.shape))]
 
 
@@ -108,7 +108,7 @@ def test_two_names_share_a_block_and_a_part_if_torch_says_so_of_the_bytes(makes)
         same = together[i] == together[k]
         assert (film.block(f"parts[{i}]") == film.block(f"parts[{k}]")) == same, (i, k)
         if tensors[i].numel() and tensors[k].numel():
-            same = sorted(addresses(tensors[i])) == sorted(addresses(tensors[k]))
+            same = addresses(tensors[i]) == addresses(tensors[k])
             same = same and tensors[i].dtype == tensors[k].dtype
             names = [film.frames[0].names[f"parts[{at}]"] for at in (i, k)]
             places = [(one.block, one.part) for one in names]
@@ -212,6 +212,27 @@ def test_a_name_that_is_in_no_module_has_the_kind_of_its_tensor():
     assert set(kinds.values()) == {"plain tensor", "parameter"}
 
 
+def test_names_with_the_same_words_are_numbered_and_none_is_left_out():
+    model, long = nn.Linear(2, 2), "k" * 400
+    ema = {one: one.detach().clone() for one in model.parameters()}
+    deep = {long + "a": torch.ones(1), long + "b": torch.ones(1)}
+    object.__setattr__(model, "weight", ema[model.weight])  # it hides the parameter
+    film = MemoryMap(ema=ema, deep=deep, **{"ema[Parameter] (2)": model.bias}, model=model)
+    film.note("again")
+    assert len(film.frames[0].names) == 8 and not film.frames[0].more
+    shown = list(film.frames[0].names)
+    assert shown[:2] == ["ema[Parameter]", "ema[Parameter] (2)"]
+    assert shown[3] == f"{shown[2]} (2)" and shown[4] == "ema[Parameter] (2) (2)"
+    assert {one for one in shown[5:] if "weight" in one} == {"model.weight", "model.weight (2)"}
+    assert film.block("ema[Parameter] (2) (2)") == film.block("model.bias")
+    assert film.block("ema[Parameter]") != film.block("ema[Parameter] (2)")
+    assert film.block("ema[Parameter]") in (
+        film.block("model.weight"),
+        film.block("model.weight (2)"),
+    )
+    assert news(film) == "no change seen" and len(set(film.film["names"])) == 8
+
+
 # --- through time ---
 
 
@@ -287,13 +308,91 @@ def test_memory_that_no_name_reaches_is_freed_or_kept_by_something_else():
 
 
 def test_a_frame_without_news_claims_no_more_than_was_looked_at():
-    large, turned, layer = torch.zeros(2**24 + 1), torch.ones(2, 3), nn.Linear(2, 2)
-    film = MemoryMap(large=large, turned=turned, layer=layer)
-    large[-1] = 1  # too large to be read to its end
+    turned, layer = torch.ones(2, 3), nn.Linear(2, 2)
+    film = MemoryMap(turned=turned, layer=layer)
     turned.t_()
     layer.weight = nn.Parameter(layer.weight.detach())  # another object, the same memory
-    film.note("three changes")
+    film.note("two changes")
     assert news(film) == "no change seen"
+
+
+def test_of_what_is_not_read_to_the_end_the_frame_says_so():
+    large, loud, small = torch.zeros(2**24 + 1), torch.ones(2).as_subclass(Loud), torch.ones(2)
+    nothing = [torch.ones(0), torch.ones(2, device="meta"), torch.ones(1).expand(2**25)]
+    film = MemoryMap(large=large, loud=loud, small=small, nothing=nothing)
+    large[-1] = 1
+    film.note("far")
+    assert news(film) == "no change seen, not read to the end: A, B"
+    small[0] = 5
+    film.note("near")
+    assert news(film) == "other numbers in C, not read to the end: A, B"
+
+
+READINGS = {
+    "itself": lambda t: t,
+    "turned": lambda t: t.t(),
+    "conjugate": torch.conj,
+    "adjoint": lambda t: t.t().conj(),
+    "imaginary": lambda t: t.imag,
+    "negated": lambda t: t.conj().imag,
+    "negated and turned": lambda t: t.conj().imag.t(),
+    "wide": lambda t: t[:, None].expand(2, 3, 3),
+    "windows": lambda t: torch.view_as_real(t.flatten()).unfold(0, 4, 2),
+    "narrow": lambda t: t.conj()[1:, 1:],
+    "bits": lambda t: torch.view_as_real(t).view(torch.int32),
+}
+
+
+@pytest.mark.parametrize("kept", READINGS)
+def test_whatever_reads_the_bytes_a_name_has_its_own_numbers_and_every_write_is_seen(kept):
+    base = torch.complex(torch.arange(6.0), torch.arange(1.0, 7)).reshape(2, 3)
+    held = {name: read(base) for name, read in READINGS.items()}
+    film = MemoryMap(held=held)
+    for name, tensor in held.items():
+        first = [str(one) for one in tensor.flatten().tolist()[:4]]
+        numbers = part(film, f"held[{name!r}]").numbers
+        assert [complex(one) for one in numbers] == [complex(one) for one in first], name
+    held = {kept: held.pop(kept)}
+    film.note("one is kept", held=held)
+    assert "other numbers" not in news(film)  # nothing was written
+    base[1, 2] = 70 + 80j  # the last number
+    film.note("written")
+    assert news(film) == "other numbers in A"
+
+
+def test_a_write_is_seen_though_another_name_reads_the_bytes_in_another_way():
+    base = torch.zeros(2, 3)
+    film = MemoryMap(base=base)
+    turned = base.data.t()
+    base[1, 2] = 5
+    del base
+    film.note("turned", turned=turned)
+    assert "other numbers in A" in news(film) and part(film, "turned").changed == ()
+
+
+def test_two_ways_to_read_the_same_bytes_are_told_apart_in_words():
+    square = torch.zeros(2, 2, dtype=torch.complex64)
+    film = MemoryMap(square=square, turned=square.t(), bar=square.conj(), flat=square.flatten())
+    assert Page(film.static_face()).rows[1:] == [
+        ["✕square", "A: 0j 0j 0j 0j"],
+        ["✕turned", "A: 0j 0j 0j 0jall bytes, not in the order of memory"],
+        ["✕bar", "A: -0j -0j -0j -0jall bytes, conjugate"],
+        ["✕flat", "A: 0j 0j 0j 0j"],
+    ]
+    film = MemoryMap(turned=square.t(), alone=square.clone().conj())
+    assert "all bytes" not in film.static_face()
+
+
+def test_looking_makes_no_room_and_no_copy():
+    let_go, few, lazy = torch.ones(3), torch.ones(2), torch.ones(3)
+    let_go.untyped_storage().resize_(0)
+    few.untyped_storage().resize_(4)
+    copied = torch._lazy_clone(lazy)
+    film = MemoryMap(let_go=let_go, few=few, lazy=lazy, copied=copied)
+    film.note("again")
+    assert let_go.untyped_storage().nbytes() == 0 and few.untyped_storage().nbytes() == 4
+    is_lazy_clone = getattr(torch._C, "_is_cow_tensor", lambda _: True)  # private to torch
+    assert is_lazy_clone(lazy) and is_lazy_clone(copied)
 
 
 def test_dtype_and_device_moves_are_seen():
@@ -381,7 +480,7 @@ def test_of_any_generated_module_each_tensor_is_on_its_block(module):
     assert first.names == second.names and first.more == second.more
     every = list(names(module, "m"))
     times = Counter(one.words for one in every)
-    assert len(first.names) + sum(first.more.values()) == len(times)
+    assert len(first.names) + sum(first.more.values()) == len(every)
     blocks: dict[int, str] = {}
     for one in every:  # an attribute may hide a parameter of its name: two tensors, one name
         shown = one.words in first.names and times[one.words] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -126,6 +127,23 @@ def test_a_hostile_name_stays_text(name):
     json.dumps(films(steps)[0]).encode()
     both = compare(steps, assigned(7, name, module))
     assert_safe(faces_of(both)["text/html"])
+
+
+def test_half_a_surrogate_in_an_error_and_in_a_name_can_be_written_in_every_face():
+    def hook():
+        pass
+
+    hook.__name__ = "q\ud800"
+    layer = nn.Linear(1, 1)
+    layer.hook = hook
+    with contextlib.suppress(AttributeError), trace(layer) as steps:
+        layer.__getattr__("q\ud800")
+    player = TracePlayer(steps)
+    for face in (repr(steps), repr(player), player.static_face(), str(steps.remarks)):
+        face.encode()
+    film = json.dumps(player.film, ensure_ascii=False)
+    film.encode()
+    assert "q\\\\ud800" in film and "q\\ud800" in repr(steps)
 
 
 def test_a_hostile_error_stays_text():

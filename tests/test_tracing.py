@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import bdb
 import builtins
+import collections
 import contextlib
 import copy
 import gc
@@ -18,11 +19,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 import types
 import warnings
 import weakref
 from collections.abc import Iterator
 
+import numpy
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +36,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from helpers import StateMap, Step, Trace, parting, trace
-from helpers.state.objects import clip
+from helpers.state.objects import brief, clip
 from helpers.state.snapshot import snapshot
 from helpers.state.torch_private import NON_PERSISTENT, RANDOM_NAME
 from helpers.tracing.following import first_three
@@ -334,6 +337,59 @@ def test_home_names_the_container_that_holds_a_name_at_the_end():
     assert trace(made()).home("weight") is None  # the block has not run yet
 
 
+GROWS = {
+    "list": (list, lambda held: held.append(1)),
+    "dict": (dict, lambda held: held.update(a=1)),
+    "set": (set, lambda held: held.add(1)),
+    "deque": (collections.deque, lambda held: held.append(1)),
+    "item": (lambda: [0], lambda held: held.__setitem__(0, 1)),
+}
+
+
+@pytest.mark.parametrize("name", GROWS)
+def test_a_plain_container_is_shown_as_it_is_and_its_change_stands_where_it_was_made(name):
+    make, grow = GROWS[name]
+    module = nn.Module()
+    module.log, module.same = make(), make()
+    before = brief(module.log)
+    with trace(module) as steps:
+        grow(module.log)
+        module.x = 3
+    for step in steps:
+        assert step.after["__dict__"]["log"].words == brief(module.log) != before
+        assert step.after["__dict__"]["same"].words == before
+    assert [(one.name, one.by_line) for one in steps.changes] == [("log", False), ("x", True)]
+    assert steps.changes[0].before.words == before and not steps.changes[0].in_place
+    assert films(steps)[0]["changes"][0].words == "log changed in __dict__, by no line of this file"
+    module.register_forward_hook(lambda *_: grow(module.log))
+    module.forward = lambda: None
+    module.log = make()
+    with trace(module) as steps:
+        module()
+    (change,) = steps.changes
+    assert change.by_line and steps[change.step].source.startswith("hook_result = hook(")
+
+
+@pytest.mark.parametrize("kind", [numpy.str_, type("Loud", (str,), {"__repr__": lambda _: "no"})])
+def test_a_name_of_a_class_of_its_own_is_told_as_its_text_everywhere(kind):
+    module = nn.Module()
+    with trace(module) as steps:
+        setattr(module, kind("x"), nn.Parameter(torch.ones(1)))
+    assert films(steps)[0]["river"]["courses"][0].name == "'x'"
+    assert steps.home("x") == "_parameters" and steps.changes[0].name == "x"
+
+
+def test_an_object_that_takes_another_class_is_shown_as_of_that_one():
+    other = type("Other", (nn.Linear,), {})
+    module = nn.Sequential(nn.Linear(1, 1))
+    with trace(module) as steps:
+        module[0].__class__ = other
+        module.x = 3
+    assert steps[-1].after["_modules"]["0"].words == "Other"
+    assert [one.name for one in steps.changes] == ["0", "x"]
+    assert steps[steps.changes[0].step].values["name"].words == "'__class__'"
+
+
 def test_an_error_reaches_the_caller_as_it_is_and_the_last_step_has_a_copy():
     module, thrown = made(), None
     with pytest.raises(
@@ -401,7 +457,9 @@ def test_an_exception_of_any_class_is_copied_without_what_it_holds():
     for error in errors:
         with pytest.raises(type(error)) as caught, trace(nn.Module()) as steps:
             raise error
-        assert caught.value is error and type(steps.error) is type(error) and repr(steps)
+        assert caught.value is error and isinstance(steps.error, type(error)) and repr(steps)
+        assert type(steps.error).__name__ == type(error).__name__
+        assert str(steps.error) == str(error)
     if sys.version_info >= (3, 11):  # a class that is not made of text alone
         group = vars(builtins)["ExceptionGroup"]("some", [ValueError(1)])
         with pytest.raises(type(group)), trace(nn.Module()) as steps:
@@ -414,6 +472,105 @@ def test_an_exception_of_any_class_is_copied_without_what_it_holds():
     del tensor, error, errors, caught
     gc.collect()
     assert alive() is None and isinstance(steps.error, Odd)
+
+
+class Coded(Exception):
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self):
+        return f"code {self.code}"
+
+
+class Slotted(Exception):
+    __slots__ = ("why",)
+
+    def __init__(self, why):
+        self.why = why
+
+    def __str__(self):
+        return f"slot {self.why}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Coded(3),
+        OSError(2, "No such file", "w.pt"),
+        UnicodeDecodeError("utf8", b"a", 0, 1, "bad"),
+        KeyError(("a", "b")),
+        KeyError([1]),
+        ValueError(type("S", (str,), {})("hi")),
+        ValueError(torch.ones(2)),
+        ValueError(nn.ReLU(), 2),
+        SyntaxError("bad", ("f.py", 3, 1, "x")),
+        ImportError("no", name="n"),
+        ValueError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_copy_of_an_error_has_its_class_and_its_whole_text(error):
+    with contextlib.suppress(Exception), trace(nn.Module()) as steps:
+        raise error
+    assert type(steps.error) is type(error) and str(steps.error) == str(error)
+    assert not str(error) or f"left by {type(error).__name__}: {error}" in repr(steps)
+
+
+def test_an_error_whose_class_makes_other_text_of_a_copy_has_that_of_a_subclass_or_none_runs():
+    made = []
+
+    class Listing(Slotted):
+        def __init_subclass__(cls):
+            made.append(cls)
+
+    class Silent(Exception):
+        def __str__(self):
+            raise ValueError
+
+    told = []
+    for error in (Slotted("x"), Silent("x"), Listing("x")):
+        with contextlib.suppress(Exception), trace(nn.Module()) as steps:
+            raise error
+        told.append(
+            (type(steps.error).__name__, str(steps.error), isinstance(steps.error, type(error)))
+        )
+    assert told == [
+        ("Slotted", "slot x", True),
+        ("Silent", "(its message could not be read: ValueError)", True),
+        ("RuntimeError", "Listing: slot x", False),
+    ]
+    assert made == []
+
+
+def test_an_error_is_the_same_all_the_way_though_others_are_caught_while_it_passes():
+    layer = nn.Linear(1, 1)
+    layer.register_forward_hook(lambda *_: hasattr(layer, "zzz") and None, always_call=True)
+    with pytest.raises(TypeError) as caught, trace(layer) as steps:
+        layer("bad")
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    last = [frame for frame in frames if frame.filename == FILE][-1]
+    assert steps.raised_by.line == last.lineno
+    assert steps.raised_by.function.rpartition(".")[2] == last.name
+    assert any(isinstance(step.error, AttributeError) for step in steps)
+    passed = [step for step in steps if step.stack and step.error is steps.error]
+    assert {step.line for step in passed} == {one.lineno for one in frames if one.filename == FILE}
+
+
+def test_an_error_that_was_caught_is_not_kept_while_the_block_runs():
+    layer, alive = nn.Linear(1, 1), []
+
+    def ask():
+        batch = torch.ones(1)
+        alive.append(weakref.ref(batch))
+        layer.nothing  # noqa: B018
+
+    with trace(layer):
+        for _ in range(4):
+            with contextlib.suppress(AttributeError):
+                ask()
+        gc.collect()
+        assert [one() is None for one in alive][:-1] == [True] * 3
 
 
 def test_nothing_of_the_block_is_kept_alive():

@@ -88,13 +88,28 @@ def steps_of(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:
     """(distance, count) of the steps through memory that lead to every element of a tensor, the
     shortest first. From one place the same steps lead to the same elements, in whatever order:
     `w`, `w.t()` and `w.flatten()` have one answer, the columns of `w` another."""
-    steps: list[tuple[int, int]] = []
+    return _joined(sorted(_steps(tensor)))
+
+
+def steps_as_read(tensor: torch.Tensor) -> tuple[tuple[int, int], ...]:
+    """The same steps in the order in which the elements are read, that of the last dimension first:
+    `w` and `w.flatten()` have one answer, `w.t()` another."""
+    return _joined(reversed(_steps(tensor)))
+
+
+def _steps(tensor: torch.Tensor) -> list[tuple[int, int]]:
     sizes = zip(stride_of(tensor), shape_of(tensor), strict=True)
-    for distance, count in sorted(step for step in sizes if step[1] != 1):
-        if steps and steps[-1][0] * steps[-1][1] == distance:
-            distance, count = steps[-1][0], steps.pop()[1] * count
-        steps.append((distance, count))
-    return tuple(steps)
+    return [step for step in sizes if step[1] != 1]
+
+
+def _joined(steps: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """These steps, two of which are one where the second goes on where the first ends."""
+    found: list[tuple[int, int]] = []
+    for distance, count in steps:
+        if found and found[-1][0] * found[-1][1] == distance:
+            distance, count = found[-1][0], found.pop()[1] * count
+        found.append((distance, count))
+    return tuple(found)
 
 
 def _no_gap(steps: tuple[tuple[int, int], ...]) -> bool:

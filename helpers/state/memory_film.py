@@ -78,13 +78,20 @@ class MemoryFilm:
     def look(self, words: str) -> Frame:
         """Take a frame."""
         found: dict[str, tuple[str, Name]] = {}
+        # Keys that are no text, or long text, may be shown alike, and an attribute may hide a
+        # parameter: their names are numbered.
+        alike: Counter[str] = Counter()
         with without_torch_function():
             for source, held in self.sources.items():
                 thing = held.get()
                 if thing is None:
                     continue
                 for one in names(thing, source):
-                    found.setdefault(one.words, (source, one))
+                    key = one.words
+                    while key in found:
+                        alike[one.words] += 1
+                        key = f"{one.words} ({alike[one.words] + 1})"
+                    found[key] = source, one._replace(words=key)
             kept = self._choose([one for _, one in found.values()])
             more = Counter(source for key, (source, _) in found.items() if key not in kept)
             reached, blocks = self._reach([one for key, (_, one) in found.items() if key in kept])
@@ -147,10 +154,9 @@ class MemoryFilm:
         if letter not in parts:
             alive = not all(storage.expired() for storage in self._storages[letter])
             return Block(earlier.nbytes if earlier else 0, (), "unreached" if alive else "freed")
-        before = {part.place: part for part in earlier.parts} if earlier else {}
+        before = earlier.parts if earlier else ()
         now = [parts[letter][place] for place in sorted(parts[letter])]
-        changed = [part.after(before[part.place]) if part.place in before else part for part in now]
-        return Block(sizes[letter], tuple(changed))
+        return Block(sizes[letter], tuple(part.after(before) for part in now))
 
 
 def _letter_at(place: int) -> str:

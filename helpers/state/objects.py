@@ -168,7 +168,7 @@ def brief(value: object, limit: int = 60) -> str:
         base = next(base for base in COLLECTIONS if issubclass(kind, base))
         size = f" of {base.__len__(value)}"
     elif kind is type(brief):
-        return f"function {str.__str__(value.__name__)[:limit]}"
+        return f"function {writable(str.__str__(value.__name__)[:limit])}"
     return f"{name[:limit]}{'…' if len(name) > limit else ''}{size}"
 
 
@@ -351,9 +351,11 @@ def unit_of(nbytes: int) -> tuple[str, int]:
 
 
 def message_of(error: BaseException) -> str:
-    """The first line of an exception's text, without addresses, even if its `__str__` raises."""
+    """The first line of an exception's text, without addresses, even if its `__str__` raises, and
+    as UTF-8 can hold it."""
     try:
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", (str(error).splitlines() or [""])[0])[:200]
+        line = (str(error).splitlines() or [""])[0]
+        return writable(re.sub(r" at 0x[0-9a-fA-F]+", "", line)[:200])
     except KeyboardInterrupt:
         raise
     except BaseException as second:

@@ -68,6 +68,7 @@ requires_grad_of, is_leaf = _Base.requires_grad.__get__, _Base.is_leaf.__get__
 numel_of, nbytes_of = _Base.numel, _Base.nbytes.__get__
 retains_grad, storage_of = _Base.retains_grad.__get__, _Base.untyped_storage
 stride_of, offset_of, element_size_of = _Base.stride, _Base.storage_offset, _Base.element_size
+is_conjugate, is_negated = _Base.is_conj, _Base.is_neg  # read so, while the bytes stay as they are
 grad_fn_of, is_inference = _Base.grad_fn.__get__, _Base.is_inference
 # A Parameter around a tensor of a class of its own keeps that class and carries this mark, which is
 # what isinstance(…, nn.Parameter) asks for. Without it such a tensor counts as a plain one.

@@ -3,6 +3,7 @@ module's containers."""
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import linecache
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from helpers.state import objects
-from helpers.state.objects import brief, error_in_words, type_name
+from helpers.state.objects import error_in_words, message_of, type_name
 from helpers.state.torch_private import without_torch_function
 from helpers.state.walk import is_module
 from helpers.tracing.following import Following, first_three, placed
@@ -94,7 +95,8 @@ class Recorder:
         self._generators: dict[FrameType, int] = {}  # the number of the call of each
         self._ran_on: dict[int, nn.Module] = {}
         self._overrides: dict[str, None] = {}
-        self._raised: tuple[BaseException | None, BaseException | None] = (None, None)
+        # The errors that pass, each with its copy: while one does, others may be caught.
+        self._passing: list[tuple[BaseException, BaseException]] = []
 
     def see(self, frame: FrameType, event: str, arg: Any) -> None:
         """Take one event of a frame of the file."""
@@ -211,9 +213,15 @@ class Recorder:
     def _copy(self, error: BaseException) -> BaseException:
         """A copy of `error` without its traceback, which keeps all variables alive; the same one as
         long as it is the same error that passes."""
-        if self._raised[0] is not error:
-            self._raised = (error, _without_traceback(error))
-        return self._raised[1]
+        for passing, copy in self._passing:
+            if passing is error:
+                return copy
+        # Python writes on a new error which ones were under way when it was raised. The others
+        # have been caught.
+        under_way = _contexts(error)
+        self._passing = [pair for pair in self._passing if id(pair[0]) in under_way]
+        self._passing.append((error, _without_traceback(error)))
+        return self._passing[-1][1]
 
 
 def _first_argument(frame: FrameType) -> nn.Module | None:
@@ -244,16 +252,102 @@ def _line_of_the_block(error: BaseException, traceback: TracebackType | None, mo
     return Line(number, (), (), {}, moment, moment, error, function, source)
 
 
+def _contexts(error: BaseException) -> set[int]:
+    """The ids of the errors that were under way when `error` was raised."""
+    found: set[int] = set()
+    while (error := BaseException.__context__.__get__(error)) and id(error) not in found:
+        found.add(id(error))
+    return found
+
+
+class _Words(str):
+    """Text as the one argument of an exception, which some classes show by its repr."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def _without_traceback(error: BaseException) -> BaseException:
-    """An exception of the same class and text, where that can be made."""
-    kind = type(error)
-    base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
-    arguments = BaseException.args.__get__(error)
-    words = [one if type(one) in objects.ATOMS else brief(one) for one in arguments]
+    """An exception of the same class and text, which keeps nothing alive. Where the class makes
+    other text of what can be kept, one of a subclass of the same name; where that cannot be made,
+    a RuntimeError that tells both."""
+    text = _text(error)
+    if text is not None:
+        for make in (_made_again, _made_of_text):
+            try:
+                copy = make(error, text)
+            except Exception:  # a class that asks for more, such as ExceptionGroup
+                continue
+            if _text(copy) == text:
+                return copy
     try:
-        return base.__new__(kind, *words)
-    except Exception:  # a class that asks for more than its text, such as ExceptionGroup
+        return _made_of_text(error, message_of(error) if text is None else text, says_so=True)
+    except Exception:
         return RuntimeError(error_in_words(error))
+
+
+def _text(error: BaseException) -> str | None:
+    """The whole text of an exception; None where its `__str__` raises."""
+    try:
+        return str.__str__(str(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+def _builtin(kind: type) -> type:
+    """The class of Python's that an exception class is made on."""
+    known = vars(builtins)
+    return next(one for one in objects.bases(kind) if known.get(objects.class_name(one)) is one)
+
+
+def _made_again(error: BaseException, _: str) -> BaseException:
+    """An exception made of what can be kept of the arguments; no code of its class runs."""
+    kind = type(error)
+    base = _builtin(kind)
+    arguments = base.__reduce__(error)[1]  # `args` has no file name of an OSError
+    words = [_kept(one) for one in arguments]
+    copy = base.__new__(kind, *words)
+    base.__init__(copy, *words)
+    return _with_attributes(copy, error)
+
+
+def _made_of_text(error: BaseException, text: str, *, says_so: bool = False) -> BaseException:
+    """An exception with `text` as its one argument; with `says_so` of a subclass that says it
+    whatever the class would say."""
+    kind = type(error)
+    if says_so:
+        kind = _saying(kind, text)
+    return _with_attributes(_builtin(kind).__new__(kind, _Words(text)), error)
+
+
+def _saying(kind: type, text: str) -> type:
+    """A subclass of an exception class, of the same name, whose instances say `text`. TypeError
+    where code of the class would run as it is made."""
+    above = [one for one in objects.bases(kind) if one is not object]
+    if type(kind) is not type or any("__init_subclass__" in vars(one) for one in above):
+        raise TypeError(f"{kind.__name__} has code of its own for subclasses")
+    own = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__slots__": ()}
+    own["__str__"] = lambda _: text
+    return type(kind.__name__, (kind,), own)
+
+
+def _with_attributes(copy: BaseException, error: BaseException) -> BaseException:
+    """The copy with the attributes that keep nothing alive, of which a class may make its text."""
+    own = objects.attributes(error).items()
+    objects.attributes(copy).update({name: one for name, one in own if type(one) in objects.ATOMS})
+    return copy
+
+
+def _kept(argument: object) -> object:
+    """An argument of an exception, or words for it where it would keep something alive."""
+    kind = type(argument)
+    if kind in objects.ATOMS:
+        return argument
+    if kind is tuple:
+        return tuple(map(_kept, argument))
+    return objects.text(argument)
 
 
 class Recorders:

@@ -25,7 +25,9 @@ class Step(NamedTuple):
     `after`: what the followed module held, as {container: {name: Value}}; a container that does not
     exist yet is left out. `stack`: the functions of the file that were running, outermost first,
     this one last. `error`: a copy, without its traceback, of the exception that was raised in this
-    line or passed through it. `condition`: the test that the line belongs to, on one line, or "".
+    line or passed through it, of the same class and text; of a subclass of the same name where the
+    class has other text for what a copy can keep, and a RuntimeError that tells both where there
+    can be none. `condition`: the test that the line belongs to, on one line, or "".
     `outcome`: what the test gave, True or False; None where there is no test, or it raised.
     `changes`: what this very line changed. `values`: the local names in words. Only the text and
     numbers are kept."""
@@ -162,7 +164,8 @@ class Trace(Sequence):
         A name came, left or was replaced, or a tensor changed its shape, dtype, device or whether
         it wants a gradient. Numbers are not compared: a write into a tensor is seen where torch
         counts it, which it does not for one through `.data` or NumPy, or by batch norm into its
-        statistics. What a plain list or object holds is not looked at."""
+        statistics. Of a plain list, dict or set it is seen where the words that show it become
+        others, "[1, 2]" or "list of 9"; what else it holds, and an object, is not looked at."""
         return list(self.recording.history.changes)
 
     def changed(self, name: str) -> list[Step]:

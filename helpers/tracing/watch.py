@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, NamedTuple
 
 import torch
@@ -88,29 +90,35 @@ class Wording:
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
-        # By id and kind: the value itself, what `_mutable` said of it, and the words.
-        self._known: dict[tuple[int, str], tuple[Any, Mutable, Value]] = {}
+        # By id and kind: the value itself, its class, what `_mutable` said of it, and the words.
+        self._known: dict[tuple[int, str], tuple[Any, type, Mutable, Value]] = {}
 
     def value(self, value: Any, kind: str = "", *, keep: bool = True) -> Value:
         """`value` in words, with the kind that it has where it stands, or "" for one that stands
         nowhere; unless `keep`, what has no number yet gets none."""
         about = _mutable(value)
         key = id(value), kind
-        _, known_about, known = self._known.get(key, (None, None, None))
-        if known and known_about == about:  # asked for at every line, and seldom another
+        _, its_class, known_about, known = self._known.get(key, (None, None, None, None))
+        # Asked for at every line, and seldom another.
+        if known and its_class is type(value) and known_about == about:
             return known
         number = self._numbers.get(id(value), len(self._numbers) + 1 if keep else 0)
         words = _in_words(value, about, kind or _kind_by_class(value))
         made = Value(kind or plain_kind(value), words, number, about.writes)
         if number:
             self._numbers[id(value)] = number
-            self._known[key] = (value, about, made)
+            self._known[key] = (value, type(value), about, made)
         return made
 
     def local(self, value: Any, boxes: dict[int, str]) -> Value:
         """A local value in words: a container by its name, if `boxes` has it under its id."""
         box = boxes.get(id(value))
-        return Value("plain value", box, 0) if box else self.value(value, keep=False)
+        if box:
+            return Value("plain value", box, 0)
+        told = self.value(value, keep=False)
+        if issubclass(type(value), str):  # often a name, which is read as its text
+            return told._replace(words=brief(text(value)))
+        return told
 
 
 class Watch:
@@ -119,10 +127,12 @@ class Watch:
     def __init__(self, module: nn.Module, wording: Wording, moment: int = 0) -> None:
         self.module, self._wording = module, wording
         # Of the last reading: the names and objects themselves, which keeps them from being taken
-        # for others; of the tensors, which can change in their place, the facts too.
+        # for others; their classes, for which Python lets an object take another; and what is
+        # shown of those that can change in their place.
         self._found: list[Any] = []
         self._ids: list[int] = []
-        self._tensors: list[tuple[torch.Tensor, Mutable]] = []
+        self._classes: list[type] = []
+        self._mutables: list[tuple[Any, Mutable]] = []
         self.history = History()
         self.note(moment, 0, by_line=False)
         self.history.changes.clear()
@@ -130,17 +140,20 @@ class Watch:
     def is_as_noted(self) -> bool:
         """Whether the containers hold the very objects that were noted last, unchanged. It is
         quick to say so, for it is asked at every line."""
-        if list(map(id, _flat(_contents(self.module)))) != self._ids:
+        found = _flat(_contents(self.module))
+        if list(map(id, found)) != self._ids or not all(map(is_, map(type, found), self._classes)):
             return False
-        return all(_mutable(tensor) == about for tensor, about in self._tensors)
+        return all(_mutable(value) == about for value, about in self._mutables)
 
     def note(self, moment: int, step: int, *, by_line: bool) -> None:
         """Note what the module holds now, and what has changed, put down to `step`."""
         boxes = _contents(self.module)
         self._found = _flat(boxes)
         self._ids = list(map(id, self._found))
-        tensors = [one for one in self._found if issubclass(type(one), torch.Tensor)]
-        self._tensors = [(tensor, _mutable(tensor)) for tensor in tensors]
+        self._classes = list(map(type, self._found))
+        shown = [*self._plain()[1], *_flat({box: boxes[box] for box in boxes if box in BOXES[1:]})]
+        mutables = [one for one in shown if issubclass(type(one), _MUTABLE)]
+        self._mutables = [(one, _mutable(one)) for one in mutables]
         old = self.history.at(moment)
         new = {box: self._described(box, *pairs) for box, pairs in boxes.items()}
         names = {(box, name): None for state in (old, new) for box in state for name in state[box]}
@@ -157,13 +170,17 @@ class Watch:
         if values is None:
             return dict.fromkeys(sorted(map(text, names)), Value("plain value", "", 0))
         if box == "__dict__":
-            own = instance_dict(self.module)
-            names = plain_keys(own)
-            values = [dict.get(own, name) for name in names]
+            names, values = self._plain()
         return {
             text(name): self._wording.value(value, _kind_in(box, value))
             for name, value in zip(names, values, strict=False)
         }
+
+    def _plain(self) -> tuple[list, list]:
+        """The names and values of the plain attributes."""
+        own = instance_dict(self.module)
+        names = plain_keys(own)
+        return names, [dict.get(own, name) for name in names]
 
 
 def _kind_in(box: str, value: Any) -> str:
@@ -205,14 +222,20 @@ def boxes_of(module: nn.Module) -> dict[int, str]:
     return {id(own): "__dict__", **found}
 
 
+# What can change in its place, and is then shown in other words.
+_MUTABLE = (torch.Tensor, dict, list, set, deque)
+
+
 class Mutable(NamedTuple):
-    """What may change of a tensor in its place; None each for what is no tensor."""
+    """What may change in its place: of a tensor its facts, of a plain container the `words` that
+    show it; else None."""
 
     shape: torch.Size | None = None
     dtype: torch.dtype | None = None
     device: torch.device | None = None
     requires_grad: bool | None = None
     writes: int | None = None
+    words: str | None = None
 
 
 _NOTHING = Mutable()
@@ -227,7 +250,8 @@ def _mutable(value: Any) -> Mutable:
         except Exception:  # a nested tensor has no shape
             pass
     if not issubclass(kind, torch.Tensor):
-        return _NOTHING
+        is_container = issubclass(kind, _MUTABLE) and not issubclass(kind, nn.Module)
+        return Mutable(words=brief(value)) if is_container else _NOTHING
     told = facts(value)
     return Mutable(told.shape, told.dtype, told.device, told.requires_grad, writes_into(value))
 
@@ -243,7 +267,7 @@ def _in_words(value: Any, about: Mutable, as_kind: str) -> str:
     if issubclass(kind, nn.Module):
         return name
     if not issubclass(kind, torch.Tensor):
-        return brief(value)
+        return about.words or brief(value)
     if kind is torch.Tensor and isinstance(value, nn.Buffer):
         name = "Buffer"
     return f"{name}, {tensor_in_words(about, as_kind)}"

@@ -37,7 +37,14 @@ class MemoryMap(ThreeFaces, anywidget.AnyWidget):
     Give what to watch under its own name, `film = MemoryMap(model=model, saved=saved)`: modules,
     state_dicts and other dicts, lists, tensors, optimizers. `film.note("after step()")` adds a
     frame, also to the view on the page. A block is what torch calls a storage, and two names share
-    memory if they lead to one block; a view of a part of it leads to that part.
+    memory if they lead to one block; a view of a part of it leads to that part, and one that reads
+    the same bytes in another way, as `w.t()` does, to a part with its own numbers.
+
+    A frame compares bytes: it says "other numbers" of a write however it was made. A tensor that is
+    large is not read to the end, nor one whose class hides its numbers; the frame says that too.
+
+    Where several names have the same words, as keys that are no text may, those after the first
+    are numbered, "ema[Parameter] (2)".
 
     The film keeps facts. What it watches it holds weakly: what you delete is gone, and the next
     frame says so, as it does of what was made in the call alone. Only a plain dict, list or tuple
@@ -146,7 +153,7 @@ def said(frame: Frame, earlier: Frame | None) -> str:
     if earlier is None:
         return "{} and {} of memory".format(*_counts(frame))
     news = [*_changes(frame), *_moves(frame, earlier), *_ends(frame, earlier)]
-    return ", ".join(news) or "no change seen"
+    return ", ".join([*(news or ["no change seen"]), *_unread(frame, earlier)])
 
 
 def _changes(frame: Frame) -> Iterator[str]:
@@ -157,6 +164,17 @@ def _changes(frame: Frame) -> Iterator[str]:
     ]
     if touched:
         yield f"other numbers in {first_of(touched, _MOST_LETTERS)}"
+
+
+def _unread(frame: Frame, earlier: Frame) -> Iterator[str]:
+    """Where a change may have gone unseen: too large a tensor, or one of a class of its own."""
+    unread = [
+        letter
+        for letter, block in frame.blocks.items()
+        if letter in earlier.blocks and any(part.mark is None for part in block.parts)
+    ]
+    if unread:
+        yield f"not read to the end: {first_of(unread, _MOST_LETTERS)}"
 
 
 def _moves(frame: Frame, earlier: Frame) -> Iterator[str]:
@@ -204,16 +222,28 @@ def _left_out(frame: Frame) -> list[str]:
 
 
 def _place(part: BlockPart, block: Block) -> str:
-    """Which bytes of the block a part has, "" for all of them; and their dtype, where others read
-    theirs as another."""
+    """Which bytes of the block a part has, "" for all of them; and as what they are read, where
+    others read theirs as something else."""
     words = f"{'' if part.dense else 'some of '}bytes {part.first:,} to {part.last:,}"
     if not part.count:
         words = "no bytes"
     elif part.dense and part.last - part.first + 1 == block.nbytes:
         words = ""
+    reading = ", ".join(_reading(part, block))
+    return f"{words or 'all bytes'}, {reading}" if reading else words
+
+
+def _reading(part: BlockPart, block: Block) -> Iterator[str]:
     if len({one.dtype for one in block.parts}) > 1:
-        words = f"{words or 'all bytes'}, as {dtype_in_words(part.dtype)}"
-    return words
+        yield f"as {dtype_in_words(part.dtype)}"
+    # Else it is the way of the only one that reads these bytes, and nothing to be told from it.
+    same = [one for one in block.parts if one.elements == part.elements]
+    if part.conjugate and not all(one.conjugate for one in same):
+        yield "conjugate"
+    if part.negated and not all(one.negated for one in same):
+        yield "negated"
+    if part.order != part.steps and len({one.order for one in same}) > 1:
+        yield "not in the order of memory"
 
 
 # --- the static face ---
