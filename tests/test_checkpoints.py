@@ -3637,6 +3637,81 @@ def test_what_a_method_makes_is_made_for_it_only_where_its_kind_is_clear(method,
     assert model.load_state_dict(saved.state_dict())
 
 
+def plain_decorator(function):
+    def wrapped(self, *arguments):
+        return function(self, *arguments)
+
+    return wrapped
+
+
+class Rotary(nn.Module):
+    """Buffers of a size that the constructor gets, made by a method of its own."""
+
+    def __init__(self, length):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self._prepare(length)
+
+    def _prepare(self, length):
+        [getattr(self, name)(length) for name in ("_set_tables",)]
+
+    def _set_tables(self, length):
+        self.register_buffer("cos_cached", torch.arange(length * 2.0).view(length, 2).cos())
+        self.register_buffer("held", torch.zeros(length))
+
+
+class Decorated(Rotary):
+    @plain_decorator
+    def __init__(self, length):
+        super().__init__(length)
+
+
+class FromAround(nn.Module):
+    """Its buffers are made by the constructor of the module around it."""
+
+    def set_tables(self, length):
+        self.register_buffer("cos_cached", torch.zeros(length, 2))
+        self.register_buffer("held", torch.zeros(length))
+
+
+class Around(nn.Module):
+    def __init__(self, length):
+        super().__init__()
+        self.line, self.part = nn.Linear(2, 2), FromAround()
+        self.part.set_tables(length)
+
+
+@pytest.mark.parametrize("made", [Rotary, Decorated, Around])
+def test_a_size_that_a_constructor_sets_through_another_method_is_not_said_to_come_from_use(made):
+    module, saved = made(6), made(3).state_dict()
+    steps = compare_checkpoint(module, saved).advice
+    assert [(step.kind, step.is_remark) for step in steps] == [("table", False), ("table", True)]
+    exec(steps[0].code, space := {"state_dict": saved, "module": module})
+    kept = next(key for key in saved if key.endswith("cos_cached"))
+    assert len(space["state_dict"][kept]) == 6 and len(module.state_dict()[kept]) == 6
+
+
+class Optionally(nn.Module):
+    def __init__(self, more):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        if more:
+            self._add()
+
+    def _add(self):
+        self._add_places()
+
+    def _add_places(self):
+        self.places = nn.Parameter(torch.randn(3, 2))
+
+
+def test_what_a_constructor_makes_through_another_method_is_not_put_into_a_model_without_it():
+    module = Optionally(False)
+    (step,) = compare_checkpoint(module, Optionally(True).state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("first use", True, False)
+    assert "Optionally._add_places sets 'places' under some option" in step.words
+
+
 # --- what is no state of an optimizer, and what its positions do not tell ------------------------
 
 
