@@ -16,6 +16,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy
 import pytest
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn.utils import prune
+from torch.nn.utils.parametrize import register_parametrization
 
 from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
 from helpers.checkpoints import originals, twin
@@ -1015,12 +1017,14 @@ def test_entries_that_give_way_to_those_with_the_prefix_are_named():
     one, whole = nn.Linear(2, 2).state_dict(), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     saved = renamed(one, ("", "0.")) | renamed(whole.state_dict(), ("", "module."))
     (step,) = compare_checkpoint(whole, saved).advice
-    assert step.words.endswith(
-        "'0.weight' and 1 more are there without it as well: of two, the later one stays."
+    assert step.words == (
+        "What the model has stands under 'module.'. '0.weight' and 1 more are there without it as "
+        "well, and left out: what stands under 'module.' is taken."
     )
     for file in (saved, dict(reversed(saved.items()))):
-        later = [value for key, value in file.items() if key.endswith("0.weight")][-1]
-        assert applied(whole, file, step.code)["0.weight"] is later
+        taken = applied(whole, file, step.code)
+        assert taken.keys() == whole.state_dict().keys()
+        assert all(taken[key] is saved[f"module.{key}"] for key in taken)
 
 
 def test_a_model_with_a_copy_beside_it_is_not_overwritten_by_that():
@@ -2184,6 +2188,14 @@ def test_a_quantized_layer_looks_for_what_it_saves():
     assert [step.kind for step in found.advice] == ["quantized"]
 
 
+def test_what_a_quantized_layer_packs_is_not_left_out_of_the_file():
+    plain = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))  # something has a name of the model
+    file = {**plain.state_dict(), **packed().state_dict()}
+    del file["0.weight"], file["0.bias"]
+    (step,) = compare_checkpoint(plain, file).advice
+    assert (step.kind, step.is_remark) == ("quantized", True)
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.int32])
 @pytest.mark.parametrize("scale", ["0.SCB", "0.weight_scale", "0.weight.absmax"])
 def test_packed_numbers_are_not_taken_for_weights_and_their_scale_is_not_thrown_away(dtype, scale):
@@ -2367,10 +2379,69 @@ OLD_AND_NEW = [
 def test_a_weight_kept_in_parts_is_computed_for_a_plain_layer(make, layer):
     saved, model = with_norm(make, layer), plain(layer)
     found = compare_checkpoint(model, saved.state_dict())
-    assert [step.kind for step in found.advice] == ["reparametrized"] and found.advice[0].enough
-    model.load_state_dict(applied(model, saved.state_dict(), found.code))
+    (step,), of_two = found.advice, make is PARAMETRIZED.weight_norm  # as others may be
+    assert (step.kind, step.is_remark, step.enough) == ("reparametrized", of_two, not of_two)
+    assert step.tried.fit.loads
+    model.load_state_dict(applied(model, saved.state_dict(), uncommented(step.code)))
     batch = torch.randn(2, *SHAPES[layer])
     torch.testing.assert_close(model(batch), saved(batch))
+
+
+class Scaled(nn.Module):
+    """A weight of two parts without a norm in it."""
+
+    def forward(self, scale, matrix):
+        return scale * matrix
+
+    def right_inverse(self, weight):
+        scale = weight.abs().amax(1, keepdim=True)
+        return scale, weight / scale
+
+
+class Gain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, weight):
+        return self.gain * weight
+
+
+def scaled(layer: nn.Module) -> nn.Module:
+    return register_parametrization(layer, "weight", Scaled())
+
+
+def then_a_gain(make, layer: nn.Module) -> nn.Module:
+    return register_parametrization(make(layer), "weight", Gain())
+
+
+OTHER_PARTS = {
+    "another class": scaled,
+    "weight_norm and more": partial(then_a_gain, PARAMETRIZED.weight_norm),
+    "spectral_norm and more": partial(then_a_gain, PARAMETRIZED.spectral_norm),
+}
+
+
+@pytest.mark.parametrize("make", OTHER_PARTS.values(), ids=OTHER_PARTS)
+def test_no_formula_of_a_norm_is_applied_where_another_parametrization_may_compute_the_weight(make):
+    for saved, module in ((make(linear()), linear()), (linear(), make(linear()))):
+        state_dict = saved.state_dict()
+        found = compare_checkpoint(module, state_dict)
+        assert all(step.is_remark and not step.enough for step in found.advice)
+        if make is scaled and module.state_dict().keys() == {"weight", "bias"}:
+            assert "does not say which one it is" in found.advice[0].words
+        else:
+            assert [step.kind for step in found.advice] == ["parametrized"]
+
+
+def test_the_parts_of_a_weight_whose_layer_the_model_has_are_not_left_out():
+    module, saved = linear(), then_a_gain(PARAMETRIZED.weight_norm, linear()).state_dict()
+    saved["weight"] = module.weight  # so that all that the model has is there
+    assert all(step.is_remark for step in compare_checkpoint(module, saved).advice)
+    more = nn.ModuleDict({"line": linear(), "aux": PARAMETRIZED.weight_norm(linear())})
+    model = nn.ModuleDict({"line": linear()})
+    *_, step = compare_checkpoint(model, more.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("no place", False, True)
 
 
 @pytest.mark.parametrize("layer", SHAPES)
@@ -2923,9 +2994,9 @@ def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
 
 
 def test_no_more_is_said_than_the_file_and_the_model_show():
-    partial = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
-    partial.out.weight = partial.embed.weight
-    step, rest = compare_checkpoint(partial, {"embed.weight": torch.ones(3, 2)}).advice
+    tied = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
+    tied.out.weight = tied.embed.weight
+    step, rest = compare_checkpoint(tied, {"embed.weight": torch.ones(3, 2)}).advice
     assert "it is not lacking" in step.words and not step.enough  # out.bias is
     assert rest.words.startswith("'out.bias' is not in the state_dict, and keeps what it has")
 
@@ -3426,6 +3497,16 @@ def test_a_class_that_sees_to_its_two_tensors_itself_is_not_warned():
 
     found = compare_checkpoint(Sees(True), Words(False).state_dict())
     assert found.loads is None and found.advice == []
+
+
+def test_a_count_that_torch_fills_in_for_one_of_two_names_is_no_tensor_of_the_file():
+    model = nn.ModuleList([nn.BatchNorm1d(2), nn.BatchNorm1d(2)])
+    model[1].num_batches_tracked = model[0].num_batches_tracked
+    given_ = {
+        key: value for key, value in model.state_dict().items() if not key.startswith("1.num")
+    }
+    found = compare_checkpoint(model, given_)  # a plain dict says nothing of versions
+    assert found.loads and not found.doubts and model.load_state_dict(given_)
 
 
 def test_what_may_be_the_other_of_two_is_neither_lost_nor_put_over_the_first():

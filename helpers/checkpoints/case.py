@@ -99,7 +99,8 @@ class Case:
     def crowds(self) -> list[Crowd]:
         """Where the file has several tensors for one of the model, and no class of the learner's
         sees to it."""
-        found, loaded = [], set(self.report.loaded)
+        # A BatchNorm fills in the count that an old file lacks: that is not in the file.
+        found, loaded = [], self.given.keys() & set(self.report.loaded)
         decided = tuple(rule.prefix for rule in self.model.rules)
         for names in (one for one in self.model.names.values() if len(one) > 1):
             keys = [key for key in names if key in loaded and not key.startswith(decided)]

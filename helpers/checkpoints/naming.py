@@ -42,20 +42,20 @@ def prefix(case: Case) -> Iterator[Proposal]:
     text, shown = change.prefix, brief(change.prefix)
     if change.kind == "strip":
         rest = [key for key in case.given if not str(key).startswith(text)]
-        again = [key for key in rest if f"{text}{key}" in case.given]
+        again = [key for key in rest if f"{text}{key}" in case.given]  # of what is around it
         others = len(rest) - len(again)
         words = f"The keys begin with {shown}, those of the model do not."
         if any(key.startswith(text) for key in case.own.shapes):
             words = f"The keys begin with {shown} once more than those of the model."
-        if others:
+        if rest:
+            words = f"What the model has stands under {shown}"
             stay = plural(others, "stays as it is", "stay as they are")
-            words = (
-                f"What the model has stands under {shown}; {counted(others, 'other key')} {stay}."
-            )
+            words += f"; {counted(others, 'other key')} {stay}." if others else "."
         if again:
-            words += f" {keys_said(again, 'is', 'are')} there without it as well: of two, the"
-            words += " later one stays."
-        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
+            words += f" {keys_said(again, 'is', 'are')} there without it as well, and left out:"
+            words += f" what stands under {shown} is taken."
+        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}"
+        code += f" if {text!r} + key not in state_dict}}" if again else "}"
         yield Proposal("prefix", words, code)
     elif case.file.shapes.keys().isdisjoint(case.own.shapes) and all(
         key.startswith(text) for key in case.own.shapes
