@@ -3560,6 +3560,7 @@ LEARNED = {
     "position_table": torch.randn(8, 4),
     "permutation": torch.randperm(8),  # a flow cannot be undone with another
     "initialized": torch.tensor(False),  # with False, the next call makes the codes anew
+    "freqs": torch.randn(8, 4),  # of a Fourier embedding
 }
 COMPUTED = {
     "position_ids": torch.arange(8),
@@ -3594,6 +3595,49 @@ def test_a_buffer_that_is_computed_by_its_name_is_kept(name):
     assert (step.kind, step.is_remark, step.enough) == ("table", False, True)
 
 
+class Masked(nn.Module):
+    """A mask that is drawn when it is built, or counted out."""
+
+    def __init__(self, draws):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self._draw() if draws else None
+
+    def _draw(self):
+        self.register_buffer("mask", torch.rand(4) > 0.5)
+        self.register_buffer("position_ids", torch.arange(4))
+
+
+class CountedOut(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.arange(4) > 1)
+        self.line = nn.Linear(2, 2)
+
+
+def test_what_its_class_may_draw_at_random_is_kept_only_if_the_reader_says_so():
+    drawn = Masked(True)
+    steps = compare_checkpoint(drawn, Masked(False).state_dict()).advice
+    assert [(step.words[:8], step.is_remark) for step in steps] == [
+        ("'positio", False),
+        ("'mask' i", True),
+    ]
+    (step,) = compare_checkpoint(CountedOut(), without(CountedOut().state_dict(), "mask")).advice
+    assert not step.is_remark and step.enough
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.InstanceNorm1d])
+def test_the_count_of_a_norm_is_kept_where_it_does_not_read_it(kind):
+    for momentum in (0.1, None):
+        norms = [
+            nn.Sequential(kind(3, momentum=momentum, track_running_stats=True)) for _ in range(2)
+        ]
+        saved = without(norms[0].state_dict(), "0.num_batches_tracked")
+        saved._metadata = norms[0].state_dict()._metadata  # else torch fills it in
+        (step,) = compare_checkpoint(norms[1], saved).advice
+        assert (step.kind, step.is_remark) == ("persistent", momentum is None)
+
+
 def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
     model = holding({**LEARNED, **COMPUTED})
     saved = nn.ModuleDict({"line": nn.Linear(2, 2)}).state_dict()
@@ -3601,7 +3645,7 @@ def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
     assert computed.words.startswith(
         "'part.position_ids' and 5 more are buffers that were not saved"
     )
-    assert learned.is_remark and learned.words.startswith("'part.codebook' and 8 more are buffers")
+    assert learned.is_remark and learned.words.startswith("'part.codebook' and 9 more are buffers")
     given_ = applied(model, saved, computed.code)
     assert {key.removeprefix("part.") for key in given_ if key.startswith("part.")} == {*COMPUTED}
 

@@ -51,6 +51,21 @@ def maker_of(case: Case, key: str) -> Maker | None:
     return min(found, key=lambda one: one.in_init, default=None)
 
 
+_DRAWING = {"normal", "multinomial", "bernoulli", "shuffle", "permutation", "choice", "uniform"}
+
+
+def draws(case: Case, owner: str) -> bool:
+    """Does a learner's class of the module at `owner` name what draws at random, in what may run
+    while it is built? Functions outside of the class are not followed."""
+    built = called_when_built(case, owner)
+    for base in bases(case.model.classes.get(owner, object)):
+        space = {} if from_torch(base) else class_dict(base)
+        named = {name for call in built & space.keys() for name in _named_in(space[call])}
+        if any(name.startswith("rand") or name.rstrip("_") in _DRAWING for name in named):
+            return True
+    return False
+
+
 def called_when_built(case: Case, owner: str) -> set[str]:
     """The names of the methods of a module that may run while the model is built: `__init__`, what
     it names, and what that names. What the `__init__` of a module around it names counts too."""

@@ -16,7 +16,7 @@ from helpers.checkpoints.case import (
     turning,
 )
 from helpers.checkpoints.comparison import Mismatch
-from helpers.checkpoints.makers import maker_of
+from helpers.checkpoints.makers import draws, maker_of
 from helpers.checkpoints.names import Shape, has_ones_more, is_extended, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
 from helpers.checkpoints.reparametrized import TRANSPOSED, parts_of_weights
@@ -165,14 +165,28 @@ _COMPUTED = frozenset(
     "mask masks index pos position positions freq freqs cache cached grid ids window".split()
 )
 _LEARNED = frozenset("table tables anchor anchors bias embed embedding embeddings".split())
+# Frequencies are drawn in some layers; those of rotary embeddings, with such a word, never.
+_DRAWN, _OF_ROTARY = frozenset({"freq", "freqs"}), frozenset({"inv", "cis"})
+# What counts or looks up places is computed, whatever its class draws beside it.
+_PLACES = frozenset("pos position positions ids cache cached".split())
 
 
 def is_computed(case: Case, key: str) -> bool:
-    """Does the name of this buffer say that it is computed? Its dtype does not: a random order and
-    a flag that something is made already are kept in whole numbers and bools too."""
+    """Does the name of this buffer say that it is computed, and nothing against it? Its dtype does
+    not: a random order and a flag that something is made already are kept in whole numbers and
+    bools too."""
     words = set(last_part(key).lower().split("_"))
-    floats = case.model.expected[key].dtype.is_floating_point
-    return not words.isdisjoint(_COMPUTED) and not (floats and words & _LEARNED)
+    floats = not _is_whole(case, key)
+    if words.isdisjoint(_COMPUTED) or (floats and words & _LEARNED):
+        return False
+    if floats and words & _DRAWN and not words & _OF_ROTARY:
+        return False
+    return bool(words & (_PLACES | _OF_ROTARY)) or not draws(case, owner_of(key))
+
+
+def _is_whole(case: Case, key: str) -> bool:
+    kind = case.model.expected[key].dtype
+    return not (kind.is_floating_point or kind.is_complex)
 
 
 def computed(case: Case) -> Iterator[Proposal]:
