@@ -2306,6 +2306,75 @@ def test_nothing_is_advised_on_names_where_the_model_saves_and_loads_by_its_own(
     assert [step.kind for step in nested.advice] == ["nested"]
 
 
+class LeavesOut(nn.Module):
+    """A hook leaves out of its file what is fixed."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self.register_buffer("mask", torch.ones(2))
+        self._register_state_dict_hook(self.leave_out)
+
+    @staticmethod
+    def leave_out(module, state_dict, prefix, notes):
+        del state_dict[f"{prefix}mask"]
+
+
+class SavesInside(nn.Module):
+    """It saves what is inside by other names than those by which it loads."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.extra = nn.Linear(2, 3), nn.Linear(3, 1)
+
+    def state_dict(self, *args, **options):
+        saved = super().state_dict(*args, **options)
+        return {key.removeprefix("net."): value for key, value in saved.items()}
+
+
+@pytest.mark.parametrize("kind", [LeavesOut, SavesInside])
+def test_where_a_class_or_a_hook_saves_otherwise_the_code_does_not_ask_state_dict(kind):
+    saved, model = kind(), kind()
+    file = saved.state_dict()
+    (step,) = compare_checkpoint(model, file).advice
+    assert step.enough and not step.is_remark and "state_dict() of this model" in step.words
+    model.load_state_dict(applied(model, file, step.code))
+    for one, other in zip(model.parameters(), saved.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_remark_for_a_model_that_saves_otherwise_does_not_ask_state_dict_either():
+    model = LeavesOut()
+    file = without(model.state_dict(), "line.bias") | {"mask": torch.zeros(2)}
+    (step,) = compare_checkpoint(model, file).advice
+    assert (step.kind, step.is_remark) == ("untrained", True) and step.tried.fit.loads
+    model.load_state_dict(applied(model, file, uncommented(step.code)))
+
+
+def test_of_a_module_in_a_file_that_saves_otherwise_it_is_said_that_its_names_are_not_known():
+    (step,) = compare_checkpoint(SavesInside(), {"model": SavesInside()}).advice
+    assert (step.kind, step.is_remark, step.enough) == ("nested", True, False)
+    assert "decided by SavesInside.state_dict(), and is not known before it runs" in step.words
+
+
+def test_no_name_is_given_that_a_hook_of_a_wrapper_changes_again():
+    def made(name: str, wrap) -> nn.Module:
+        return nn.ModuleDict({"body": nn.Linear(2, 2), name: wrap(nn.Linear(2, 3))})
+
+    model, file = made("fc", checkpoint_wrapper), made("head", nn.Sequential).state_dict()
+    assert all(step.is_remark for step in compare_checkpoint(model, file).advice)
+    for change in (lambda key: key, lambda key: f"module.{key}"):
+        file = {change(key): one for key, one in made("fc", lambda one: one).state_dict().items()}
+        found = compare_checkpoint(model, file)
+        assert found.loads or found.advice[-1].enough
+        model.load_state_dict(applied(model, file, found.code))
+
+    lacking = {key: one for key, one in model.state_dict().items() if "fc" not in key}
+    (step,) = compare_checkpoint(model, lacking).advice
+    assert (step.kind, step.is_remark, step.tried) == ("untrained", True, None)
+    assert step.code.startswith("# No code: a hook of the model changes names")
+
+
 def test_the_parts_of_wrappers_that_are_told_are_those_by_which_the_names_differ():
     def net(around) -> nn.Module:
         return nn.ModuleDict({"module": around(nn.Linear(1, 2)), "head": nn.Linear(1, 2)})

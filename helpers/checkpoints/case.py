@@ -197,9 +197,11 @@ class Case:
             report = None
         if report is not None:
             made = Case(self.model, space["state_dict"], report, self.originals)
-            better = report.trouble < self.report.trouble or made.fitting > self.fitting
+            better = report.trouble < self.report.trouble
             fewer = report.trouble == self.report.trouble and len(made.crowds) < len(self.crowds)
-            if better or fewer or made.promise > self.promise:
+            nearer = made.fitting > self.fitting or made.promise > self.promise
+            # Where a hook changes names, one that fits may come to nothing.
+            if better or fewer or (nearer and not self.model.renames):
                 return made
         _put_back(before)
         return None
