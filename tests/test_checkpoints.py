@@ -3341,6 +3341,54 @@ def test_the_settings_of_the_file_are_taken_and_it_says_so():
     assert (group["lr"], group["amsgrad"]) == (0.001, False)
 
 
+@pytest.mark.parametrize("own", [0.5, torch.tensor(0.5)])
+@pytest.mark.parametrize("saved", [0.25, torch.tensor(0.25)])
+def test_a_learning_rate_that_is_a_tensor_is_told_by_its_number(own, saved):
+    state = torch.optim.Adam(sizes(*TWO), lr=saved).state_dict()
+    (step,) = compare_checkpoint(torch.optim.Adam(sizes(*TWO), lr=own), state).advice
+    what = ["a tensor of " * isinstance(one, torch.Tensor) for one in (own, saved)]
+    assert f"['lr'] from {what[0]}0.5 to {what[1]}0.25." in step.words
+    same = torch.optim.Adam(sizes(*TWO), lr=copy.copy(saved))
+    assert compare_checkpoint(same, state).advice == []
+
+
+def test_of_several_optimizers_in_a_checkpoint_the_one_that_fits_is_taken():
+    generator, judge = ((1, 2), (3, 4)), ((5, 6),)
+    one, other = (stepped(MADE["Adam"](sizes(*some))).state_dict() for some in (generator, judge))
+    both = {"opt_g": one, "opt_d": other}
+    for file, code in (
+        (both, "state_dict = state_dict['opt_d']"),
+        ({"list": [one, other]}, "state_dict = state_dict['list'][1]"),
+        ({"optimizer_states": [other]}, "state_dict = state_dict['optimizer_states'][0]"),
+    ):
+        found = compare_checkpoint(MADE["Adam"](sizes(*judge)), file)
+        assert (found.code, found.advice[0].enough) == (code, True)
+    for file, fits in (({"a": other, "b": other}, True), ({"a": one, "b": one}, False)):
+        step, *_ = compare_checkpoint(MADE["Adam"](sizes(*judge)), file).advice
+        assert (step.kind, step.is_remark, step.enough) == ("nested", True, fits)
+        assert "under ['a'], ['b']. Which one is meant, only you can say" in step.words
+
+
+def test_positions_that_became_text_give_their_memory_to_no_parameter():
+    state = stepped(MADE["Adam"](sizes(*TWO))).state_dict()
+    as_text = {**state, "state": {str(key): one for key, one in state["state"].items()}}
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), as_text)
+    assert found.loads is False and found.unexpected == ["state['0']", "state['1']"]
+    step = found.advice[0]
+    assert (step.kind, step.is_remark) == ("positions", True)
+    exec(uncommented(step.code), space := {"state_dict": as_text})
+    assert compare_checkpoint(MADE["Adam"](sizes(*TWO)), space["state_dict"]).loads
+
+
+def test_memory_that_a_step_does_not_read_is_named_as_the_reason():
+    state = stepped(torch.optim.NAdam(sizes(*TWO))).state_dict()
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), state)
+    assert found.loads is False and found.unexpected[0] == "state[0]['mu_product']"
+    assert "memory that no step of this optimizer reads, as state[0]['mu_product']" in (
+        found.advice[0].words
+    )
+
+
 def test_groups_are_compared_by_number_size_and_name():
     params = sizes(*TWO)
     state = MADE["Adam"](params).state_dict()
