@@ -1082,6 +1082,44 @@ def test_whether_a_square_matrix_is_turned_with_others_of_its_class_the_reader_s
         assert torch.equal(value, source[key]), key
 
 
+def test_the_last_projection_of_an_attention_counts_among_the_square_ones_of_its_kind():
+    source, module = (nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2))
+    own = source.state_dict()
+    file = {key: one.t() if one.ndim == 2 else one for key, one in own.items()}
+    (step,) = compare_checkpoint(module, file).advice
+    assert (step.kind, step.is_remark) == ("transposed", True)
+    assert "'self_attn.out_proj.weight' is square" in step.words
+    module.load_state_dict(applied(module, file, uncommented(step.code)))
+    assert all(torch.equal(one, own[key]) for key, one in module.state_dict().items())
+
+
+def test_a_kernel_whose_shape_does_not_show_its_order_is_left_to_the_reader():
+    def made(*size: int) -> nn.Module:
+        return nn.ModuleDict({"q": nn.Linear(8, 8), "n": nn.LayerNorm(8), "o": nn.Linear(*size)})
+
+    def as_keras(model: nn.Module) -> dict:
+        names = {"q.weight": "q.kernel", "o.weight": "o.kernel", "n.weight": "n.gamma"}
+        named = {names.get(key, key): one for key, one in model.state_dict().items()}
+        return {key: one.t() if "kernel" in key else one for key, one in named.items()}
+
+    source, module = made(8, 8), made(8, 8)
+    leaves, kernels = compare_checkpoint(module, as_keras(source)).advice
+    assert (leaves.kind, leaves.is_remark) == ("leaves", False)
+    assert (kernels.kind, kernels.is_remark, kernels.enough) == ("alike", True, False)
+    assert "inputs before the outputs, which a shape like this does not show" in kernels.words
+    code = f"{leaves.code}\n{uncommented(kernels.code)}"
+    module.load_state_dict(applied(module, as_keras(source), code))
+    assert torch.equal(module.q.weight, source.q.weight)
+
+    source, module = made(8, 3), made(8, 3)  # one shows it for the others
+    steps = compare_checkpoint(module, as_keras(source)).advice
+    assert [(step.kind, step.is_remark) for step in steps] == [
+        ("leaves", False),
+        ("transposed", True),
+    ]
+    assert "'q.weight' is square" in steps[1].words
+
+
 @pytest.mark.parametrize("layer", [nn.Embedding, lambda *sizes: nn.Linear(*sizes, bias=False)])
 def test_a_table_or_a_layer_without_a_bias_of_reversed_sizes_is_turned_if_the_reader_says_so(layer):
     def made(*sizes: int) -> nn.Module:

@@ -24,6 +24,7 @@ from helpers.checkpoints.names import (
     best_change,
     clear_pairs,
     is_turned,
+    last_part,
     part_of_more,
     prefixes_of_copies,
     spelled_alike,
@@ -106,6 +107,7 @@ def spelled(case: Case) -> Iterator[Proposal]:
     """Names that only their spelling keeps apart, on either side."""
     names = spelled_alike(case.file, case.own)
     otherwise = {old: new for old, new in names.items() if _counts_otherwise(case, old, new)}
+    otherwise |= _kernels_maybe_turned(case, names)
     names = _without(names, otherwise)
     if not names:
         return
@@ -125,6 +127,22 @@ def spelled(case: Case) -> Iterator[Proposal]:
     differ = ", and by ".join(one.words.replace("{parts}", shown) for one in needed)
     words = f"{brief(old)} is {brief(new)} in the model, and so on: the names differ by {differ}."
     yield Proposal(needed[0].kind, words, "\n".join(code))
+
+
+def _kernels_maybe_turned(case: Case, names: Mapping[str, str]) -> dict[str, str]:
+    """The kernels that have the same shape in the order of Keras and Flax, with the inputs before
+    the outputs, and in that of torch, where no other kernel shows which order it is."""
+    kernels = {old: new for old, new in names.items() if _is_kernel(old)}
+    same = {
+        old: new
+        for old, new in kernels.items()
+        if len(shape := case.file.shapes[old] or ()) > 1 and shape == (*shape[2:], *shape[1::-1])
+    }
+    return same if len(same) == len(kernels) else {}
+
+
+def _is_kernel(key: str) -> bool:
+    return last_part(key) == "kernel"
 
 
 def _counts_otherwise(case: Case, old: str, new: str) -> bool:
@@ -257,7 +275,20 @@ def _shift(names: dict[str, str]) -> Proposal:
 
 def alike(case: Case) -> Iterator[Proposal]:
     """One key too many and one too few, of one shape and in a like place."""
-    names = case.alike
+    names = {old: new for old, new in case.alike.items() if not _is_kernel(old)}
+    kernels = _without(case.alike, names)
+    if kernels:
+        old, new = next(iter(kernels.items()))
+        words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."
+        words += " Keras and Flax keep a kernel with the inputs before the outputs, which a shape"
+        words += " like this does not show. Whether they mean the same, and in which order, only"
+        words += " you can say. If they do, and a matrix is to be turned:"
+        turned = [new for old, new in kernels.items() if len(case.left[old] or ()) == 2]
+        code = renaming(kernels)
+        if turned:
+            first, then = turning(turned)
+            code += f"\n{first}  # not, if the order is torch's\n{then}"
+        yield Proposal("alike", words, as_comment(code), if_so=code)
     if names:
         old, new = next(iter(names.items()))
         words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."

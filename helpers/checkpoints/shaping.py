@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torch import nn
+
 from helpers.checkpoints.case import (
     ENTRIES,
     Case,
@@ -100,11 +102,18 @@ def _kind(case: Case, key: str) -> tuple[type, str]:
 
 
 def _square_ones(case: Case, turned: list[str]) -> list[str]:
-    """The square matrices of the classes of which others are turned."""
-    kinds = {_kind(case, key) for key in turned}
+    """The square matrices of the classes of which others are turned, or of such a layer: the last
+    projection of a MultiheadAttention is of a class made from Linear."""
+    kinds = {_layer_kind(case, key) for key in turned}
     square = [key for key, shape in case.own.shapes.items() if len({*(shape or ())}) == 1]
     square = [key for key in square if len(case.own.shapes[key]) == 2 and key in case.given]
-    return [key for key in square if _kind(case, key) in kinds]
+    return [key for key in square if _layer_kind(case, key) in kinds]
+
+
+def _layer_kind(case: Case, key: str) -> tuple[type, str]:
+    """As `_kind`, with the class below nn.Module from which that of the layer is made."""
+    layers = [one for one in bases(case.class_around(key)) if issubclass(one, nn.Module)]
+    return layers[-2] if len(layers) > 1 else nn.Module, last_part(key)
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
