@@ -1052,6 +1052,16 @@ def test_two_copies_of_the_model_under_two_names_are_told_and_layers_are_no_copi
     assert compare_checkpoint(nn.Linear(2, 2), layers).advice == []
 
 
+@pytest.mark.parametrize("kinds", [(nn.RMSNorm, nn.LayerNorm), (nn.LayerNorm, nn.RMSNorm)])
+def test_a_layer_with_a_parameter_more_on_either_side_may_be_of_another_kind(kinds):
+    saved, model = (
+        nn.ModuleDict({"line": nn.Linear(4, 4), name: kind(4)})
+        for name, kind in zip(("old", "new"), kinds, strict=True)
+    )
+    (step,) = compare_checkpoint(model, saved.state_dict()).advice
+    assert (step.kind, step.is_remark) == ("alike", True) and "; but beside '" in step.words
+
+
 @pytest.mark.parametrize("sizes", [(3, 4), (4, 4)], ids=["two shapes", "one shape"])
 def test_the_weights_of_a_cell_are_told_under_the_names_of_a_layer(sizes):
     cell, layer = nn.LSTMCell(*sizes), nn.LSTM(*sizes)

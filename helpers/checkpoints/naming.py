@@ -178,12 +178,14 @@ def renamed(case: Case) -> Iterator[Proposal]:
     names = clear_pairs(case.left, case.missing)
     names |= beside(names, case.left, case.missing)
     beside_more = part_of_more(names, case.left)
+    beside_less = _part_of_less(case, names)
     certain = case.numbering.certain(names)
     turned = _of_turned_layers(case, names)
     if sure := {old: new for old, new in turned.items() if old in certain}:
         yield _perhaps_turned(case, sure)
     names, certain = _without(names, turned), _without(certain, turned)
-    clear = {old: new for old, new in certain.items() if old not in beside_more}
+    doubtful = beside_more | beside_less
+    clear = {old: new for old, new in certain.items() if old not in doubtful}
     ordered = case.numbering.all_in_order(_without(names, certain))
     # Where neither they nor their order say which layer is which, nothing is said.
     perhaps = {
@@ -192,7 +194,8 @@ def renamed(case: Case) -> Iterator[Proposal]:
         if old in certain or case.numbering.may_mean_the_same(old, new)
     }
     more = {old: new for old, new in perhaps.items() if old in beside_more}
-    rest = _without(perhaps, more)
+    less = {old: new for old, new in _without(perhaps, more).items() if old in beside_less}
+    rest = _without(_without(perhaps, more), less)
     if clear:
         words = keys_said(clear, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."
@@ -203,9 +206,22 @@ def renamed(case: Case) -> Iterator[Proposal]:
         old, new = next(iter(more.items()))
         words = f"but beside {brief(old)} stands more in the file than beside {brief(new)}"
         yield _perhaps(more, words)
+    if less:
+        old, new = next(iter(less.items()))
+        words = f"but beside {brief(new)} the model has more than the file has beside {brief(old)}"
+        yield _perhaps(less, words)
     if rest:
         words = "but of the numbered parts around it there are not as many on both sides"
         yield _perhaps(rest, words)
+
+
+def _part_of_less(case: Case, names: Mapping[str, str]) -> dict[str, str]:
+    """The pairs of layers of which that of the model has a Parameter more, for which the file has
+    nothing: it may be another kind of layer, as a LayerNorm is no RMSNorm."""
+    given = set(names.values())
+    lacking = [key for key in case.missing if key not in given and key not in case.model.buffers]
+    owners = {owner_of(key) for key in lacking}
+    return {old: new for old, new in names.items() if owner_of(new) in owners - {""}}
 
 
 def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
