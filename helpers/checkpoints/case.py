@@ -148,6 +148,11 @@ class Case:
         }
 
     @cached_property
+    def built(self) -> dict[tuple[type, ...], set[str]]:
+        """What `makers.called_when_built` has found, by a class and those around it."""
+        return {}
+
+    @cached_property
     def numbering(self) -> Numbering:
         return Numbering(Numbered(self.file), Numbered(self.own))
 

@@ -69,11 +69,17 @@ def draws(case: Case, owner: str) -> bool:
 def called_when_built(case: Case, owner: str) -> set[str]:
     """The names of the methods of a module that may run while the model is built: `__init__`, what
     it names, and what that names. What the `__init__` of a module around it names counts too."""
+    kinds = tuple(case.model.classes.get(at, object) for at in _prefixes_around(owner))
+    if kinds not in case.built:
+        case.built[kinds] = _called_when_built(*kinds)
+    return case.built[kinds]
+
+
+def _called_when_built(kind: type, *around: type) -> set[str]:
     names = {"__init__"}
-    for at in _prefixes_around(owner):
-        for base in bases(case.model.classes.get(at, object)):
-            names |= _named_in(class_dict(base).get("__init__"))
-    own = [class_dict(base) for base in bases(case.model.classes[owner]) if not from_torch(base)]
+    for base in (base for one in (kind, *around) for base in bases(one)):
+        names |= _named_in(class_dict(base).get("__init__"))
+    own = [class_dict(base) for base in bases(kind) if not from_torch(base)]
     methods = {call: [one[call] for one in own if call in one] for space in own for call in space}
     pending, found = [*names], set()
     while pending:
