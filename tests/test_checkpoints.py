@@ -16,6 +16,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy
 import pytest
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn.utils import prune
+from torch.nn.utils.parametrize import register_parametrization
 
 from helpers import CheckpointTable, Comparison, Mismatch, compare_checkpoint
 from helpers.checkpoints import originals, twin
@@ -1015,12 +1017,14 @@ def test_entries_that_give_way_to_those_with_the_prefix_are_named():
     one, whole = nn.Linear(2, 2).state_dict(), nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     saved = renamed(one, ("", "0.")) | renamed(whole.state_dict(), ("", "module."))
     (step,) = compare_checkpoint(whole, saved).advice
-    assert step.words.endswith(
-        "'0.weight' and 1 more are there without it as well: of two, the later one stays."
+    assert step.words == (
+        "What the model has stands under 'module.'. '0.weight' and 1 more are there without it as "
+        "well, and left out: what stands under 'module.' is taken."
     )
     for file in (saved, dict(reversed(saved.items()))):
-        later = [value for key, value in file.items() if key.endswith("0.weight")][-1]
-        assert applied(whole, file, step.code)["0.weight"] is later
+        taken = applied(whole, file, step.code)
+        assert taken.keys() == whole.state_dict().keys()
+        assert all(taken[key] is saved[f"module.{key}"] for key in taken)
 
 
 def test_a_model_with_a_copy_beside_it_is_not_overwritten_by_that():
@@ -1046,6 +1050,16 @@ def test_two_copies_of_the_model_under_two_names_are_told_and_layers_are_no_copi
         assert torch.equal(module.stem.weight, source.stem.weight)
     layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).state_dict()
     assert compare_checkpoint(nn.Linear(2, 2), layers).advice == []
+
+
+@pytest.mark.parametrize("kinds", [(nn.RMSNorm, nn.LayerNorm), (nn.LayerNorm, nn.RMSNorm)])
+def test_a_layer_with_a_parameter_more_on_either_side_may_be_of_another_kind(kinds):
+    saved, model = (
+        nn.ModuleDict({"line": nn.Linear(4, 4), name: kind(4)})
+        for name, kind in zip(("old", "new"), kinds, strict=True)
+    )
+    (step,) = compare_checkpoint(model, saved.state_dict()).advice
+    assert (step.kind, step.is_remark) == ("alike", True) and "; but beside '" in step.words
 
 
 @pytest.mark.parametrize("sizes", [(3, 4), (4, 4)], ids=["two shapes", "one shape"])
@@ -1076,6 +1090,44 @@ def test_whether_a_square_matrix_is_turned_with_others_of_its_class_the_reader_s
     module.load_state_dict(applied(module, file, "\n".join(lines)))
     for key, value in module.state_dict().items():
         assert torch.equal(value, source[key]), key
+
+
+def test_the_last_projection_of_an_attention_counts_among_the_square_ones_of_its_kind():
+    source, module = (nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2))
+    own = source.state_dict()
+    file = {key: one.t() if one.ndim == 2 else one for key, one in own.items()}
+    (step,) = compare_checkpoint(module, file).advice
+    assert (step.kind, step.is_remark) == ("transposed", True)
+    assert "'self_attn.out_proj.weight' is square" in step.words
+    module.load_state_dict(applied(module, file, uncommented(step.code)))
+    assert all(torch.equal(one, own[key]) for key, one in module.state_dict().items())
+
+
+def test_a_kernel_whose_shape_does_not_show_its_order_is_left_to_the_reader():
+    def made(*size: int) -> nn.Module:
+        return nn.ModuleDict({"q": nn.Linear(8, 8), "n": nn.LayerNorm(8), "o": nn.Linear(*size)})
+
+    def as_keras(model: nn.Module) -> dict:
+        names = {"q.weight": "q.kernel", "o.weight": "o.kernel", "n.weight": "n.gamma"}
+        named = {names.get(key, key): one for key, one in model.state_dict().items()}
+        return {key: one.t() if "kernel" in key else one for key, one in named.items()}
+
+    source, module = made(8, 8), made(8, 8)
+    leaves, kernels = compare_checkpoint(module, as_keras(source)).advice
+    assert (leaves.kind, leaves.is_remark) == ("leaves", False)
+    assert (kernels.kind, kernels.is_remark, kernels.enough) == ("alike", True, False)
+    assert "inputs before the outputs, which a shape like this does not show" in kernels.words
+    code = f"{leaves.code}\n{uncommented(kernels.code)}"
+    module.load_state_dict(applied(module, as_keras(source), code))
+    assert torch.equal(module.q.weight, source.q.weight)
+
+    source, module = made(8, 3), made(8, 3)  # one shows it for the others
+    steps = compare_checkpoint(module, as_keras(source)).advice
+    assert [(step.kind, step.is_remark) for step in steps] == [
+        ("leaves", False),
+        ("transposed", True),
+    ]
+    assert "'q.weight' is square" in steps[1].words
 
 
 @pytest.mark.parametrize("layer", [nn.Embedding, lambda *sizes: nn.Linear(*sizes, bias=False)])
@@ -2184,6 +2236,14 @@ def test_a_quantized_layer_looks_for_what_it_saves():
     assert [step.kind for step in found.advice] == ["quantized"]
 
 
+def test_what_a_quantized_layer_packs_is_not_left_out_of_the_file():
+    plain = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))  # something has a name of the model
+    file = {**plain.state_dict(), **packed().state_dict()}
+    del file["0.weight"], file["0.bias"]
+    (step,) = compare_checkpoint(plain, file).advice
+    assert (step.kind, step.is_remark) == ("quantized", True)
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.int32])
 @pytest.mark.parametrize("scale", ["0.SCB", "0.weight_scale", "0.weight.absmax"])
 def test_packed_numbers_are_not_taken_for_weights_and_their_scale_is_not_thrown_away(dtype, scale):
@@ -2294,6 +2354,75 @@ def test_nothing_is_advised_on_names_where_the_model_saves_and_loads_by_its_own(
     assert [step.kind for step in nested.advice] == ["nested"]
 
 
+class LeavesOut(nn.Module):
+    """A hook leaves out of its file what is fixed."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self.register_buffer("mask", torch.ones(2))
+        self._register_state_dict_hook(self.leave_out)
+
+    @staticmethod
+    def leave_out(module, state_dict, prefix, notes):
+        del state_dict[f"{prefix}mask"]
+
+
+class SavesInside(nn.Module):
+    """It saves what is inside by other names than those by which it loads."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.extra = nn.Linear(2, 3), nn.Linear(3, 1)
+
+    def state_dict(self, *args, **options):
+        saved = super().state_dict(*args, **options)
+        return {key.removeprefix("net."): value for key, value in saved.items()}
+
+
+@pytest.mark.parametrize("kind", [LeavesOut, SavesInside])
+def test_where_a_class_or_a_hook_saves_otherwise_the_code_does_not_ask_state_dict(kind):
+    saved, model = kind(), kind()
+    file = saved.state_dict()
+    (step,) = compare_checkpoint(model, file).advice
+    assert step.enough and not step.is_remark and "state_dict() of this model" in step.words
+    model.load_state_dict(applied(model, file, step.code))
+    for one, other in zip(model.parameters(), saved.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_remark_for_a_model_that_saves_otherwise_does_not_ask_state_dict_either():
+    model = LeavesOut()
+    file = without(model.state_dict(), "line.bias") | {"mask": torch.zeros(2)}
+    (step,) = compare_checkpoint(model, file).advice
+    assert (step.kind, step.is_remark) == ("untrained", True) and step.tried.fit.loads
+    model.load_state_dict(applied(model, file, uncommented(step.code)))
+
+
+def test_of_a_module_in_a_file_that_saves_otherwise_it_is_said_that_its_names_are_not_known():
+    (step,) = compare_checkpoint(SavesInside(), {"model": SavesInside()}).advice
+    assert (step.kind, step.is_remark, step.enough) == ("nested", True, False)
+    assert "decided by SavesInside.state_dict(), and is not known before it runs" in step.words
+
+
+def test_no_name_is_given_that_a_hook_of_a_wrapper_changes_again():
+    def made(name: str, wrap) -> nn.Module:
+        return nn.ModuleDict({"body": nn.Linear(2, 2), name: wrap(nn.Linear(2, 3))})
+
+    model, file = made("fc", checkpoint_wrapper), made("head", nn.Sequential).state_dict()
+    assert all(step.is_remark for step in compare_checkpoint(model, file).advice)
+    for change in (lambda key: key, lambda key: f"module.{key}"):
+        file = {change(key): one for key, one in made("fc", lambda one: one).state_dict().items()}
+        found = compare_checkpoint(model, file)
+        assert found.loads or found.advice[-1].enough
+        model.load_state_dict(applied(model, file, found.code))
+
+    lacking = {key: one for key, one in model.state_dict().items() if "fc" not in key}
+    (step,) = compare_checkpoint(model, lacking).advice
+    assert (step.kind, step.is_remark, step.tried) == ("untrained", True, None)
+    assert step.code.startswith("# No code: a hook of the model changes names")
+
+
 def test_the_parts_of_wrappers_that_are_told_are_those_by_which_the_names_differ():
     def net(around) -> nn.Module:
         return nn.ModuleDict({"module": around(nn.Linear(1, 2)), "head": nn.Linear(1, 2)})
@@ -2367,10 +2496,69 @@ OLD_AND_NEW = [
 def test_a_weight_kept_in_parts_is_computed_for_a_plain_layer(make, layer):
     saved, model = with_norm(make, layer), plain(layer)
     found = compare_checkpoint(model, saved.state_dict())
-    assert [step.kind for step in found.advice] == ["reparametrized"] and found.advice[0].enough
-    model.load_state_dict(applied(model, saved.state_dict(), found.code))
+    (step,), of_two = found.advice, make is PARAMETRIZED.weight_norm  # as others may be
+    assert (step.kind, step.is_remark, step.enough) == ("reparametrized", of_two, not of_two)
+    assert step.tried.fit.loads
+    model.load_state_dict(applied(model, saved.state_dict(), uncommented(step.code)))
     batch = torch.randn(2, *SHAPES[layer])
     torch.testing.assert_close(model(batch), saved(batch))
+
+
+class Scaled(nn.Module):
+    """A weight of two parts without a norm in it."""
+
+    def forward(self, scale, matrix):
+        return scale * matrix
+
+    def right_inverse(self, weight):
+        scale = weight.abs().amax(1, keepdim=True)
+        return scale, weight / scale
+
+
+class Gain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, weight):
+        return self.gain * weight
+
+
+def scaled(layer: nn.Module) -> nn.Module:
+    return register_parametrization(layer, "weight", Scaled())
+
+
+def then_a_gain(make, layer: nn.Module) -> nn.Module:
+    return register_parametrization(make(layer), "weight", Gain())
+
+
+OTHER_PARTS = {
+    "another class": scaled,
+    "weight_norm and more": partial(then_a_gain, PARAMETRIZED.weight_norm),
+    "spectral_norm and more": partial(then_a_gain, PARAMETRIZED.spectral_norm),
+}
+
+
+@pytest.mark.parametrize("make", OTHER_PARTS.values(), ids=OTHER_PARTS)
+def test_no_formula_of_a_norm_is_applied_where_another_parametrization_may_compute_the_weight(make):
+    for saved, module in ((make(linear()), linear()), (linear(), make(linear()))):
+        state_dict = saved.state_dict()
+        found = compare_checkpoint(module, state_dict)
+        assert all(step.is_remark and not step.enough for step in found.advice)
+        if make is scaled and module.state_dict().keys() == {"weight", "bias"}:
+            assert "does not say which one it is" in found.advice[0].words
+        else:
+            assert [step.kind for step in found.advice] == ["parametrized"]
+
+
+def test_the_parts_of_a_weight_whose_layer_the_model_has_are_not_left_out():
+    module, saved = linear(), then_a_gain(PARAMETRIZED.weight_norm, linear()).state_dict()
+    saved["weight"] = module.weight  # so that all that the model has is there
+    assert all(step.is_remark for step in compare_checkpoint(module, saved).advice)
+    more = nn.ModuleDict({"line": linear(), "aux": PARAMETRIZED.weight_norm(linear())})
+    model = nn.ModuleDict({"line": linear()})
+    *_, step = compare_checkpoint(model, more.state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("no place", False, True)
 
 
 @pytest.mark.parametrize("layer", SHAPES)
@@ -2923,9 +3111,9 @@ def test_what_a_shape_or_a_name_only_suggests_is_said_as_a_guess():
 
 
 def test_no_more_is_said_than_the_file_and_the_model_show():
-    partial = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
-    partial.out.weight = partial.embed.weight
-    step, rest = compare_checkpoint(partial, {"embed.weight": torch.ones(3, 2)}).advice
+    tied = nn.ModuleDict({"embed": nn.Embedding(3, 2), "out": nn.Linear(2, 3)})
+    tied.out.weight = tied.embed.weight
+    step, rest = compare_checkpoint(tied, {"embed.weight": torch.ones(3, 2)}).advice
     assert "it is not lacking" in step.words and not step.enough  # out.bias is
     assert rest.words.startswith("'out.bias' is not in the state_dict, and keeps what it has")
 
@@ -3201,6 +3389,54 @@ def test_the_settings_of_the_file_are_taken_and_it_says_so():
     assert (group["lr"], group["amsgrad"]) == (0.001, False)
 
 
+@pytest.mark.parametrize("own", [0.5, torch.tensor(0.5)])
+@pytest.mark.parametrize("saved", [0.25, torch.tensor(0.25)])
+def test_a_learning_rate_that_is_a_tensor_is_told_by_its_number(own, saved):
+    state = torch.optim.Adam(sizes(*TWO), lr=saved).state_dict()
+    (step,) = compare_checkpoint(torch.optim.Adam(sizes(*TWO), lr=own), state).advice
+    what = ["a tensor of " * isinstance(one, torch.Tensor) for one in (own, saved)]
+    assert f"['lr'] from {what[0]}0.5 to {what[1]}0.25." in step.words
+    same = torch.optim.Adam(sizes(*TWO), lr=copy.copy(saved))
+    assert compare_checkpoint(same, state).advice == []
+
+
+def test_of_several_optimizers_in_a_checkpoint_the_one_that_fits_is_taken():
+    generator, judge = ((1, 2), (3, 4)), ((5, 6),)
+    one, other = (stepped(MADE["Adam"](sizes(*some))).state_dict() for some in (generator, judge))
+    both = {"opt_g": one, "opt_d": other}
+    for file, code in (
+        (both, "state_dict = state_dict['opt_d']"),
+        ({"list": [one, other]}, "state_dict = state_dict['list'][1]"),
+        ({"optimizer_states": [other]}, "state_dict = state_dict['optimizer_states'][0]"),
+    ):
+        found = compare_checkpoint(MADE["Adam"](sizes(*judge)), file)
+        assert (found.code, found.advice[0].enough) == (code, True)
+    for file, fits in (({"a": other, "b": other}, True), ({"a": one, "b": one}, False)):
+        step, *_ = compare_checkpoint(MADE["Adam"](sizes(*judge)), file).advice
+        assert (step.kind, step.is_remark, step.enough) == ("nested", True, fits)
+        assert "under ['a'], ['b']. Which one is meant, only you can say" in step.words
+
+
+def test_positions_that_became_text_give_their_memory_to_no_parameter():
+    state = stepped(MADE["Adam"](sizes(*TWO))).state_dict()
+    as_text = {**state, "state": {str(key): one for key, one in state["state"].items()}}
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), as_text)
+    assert found.loads is False and found.unexpected == ["state['0']", "state['1']"]
+    step = found.advice[0]
+    assert (step.kind, step.is_remark) == ("positions", True)
+    exec(uncommented(step.code), space := {"state_dict": as_text})
+    assert compare_checkpoint(MADE["Adam"](sizes(*TWO)), space["state_dict"]).loads
+
+
+def test_memory_that_a_step_does_not_read_is_named_as_the_reason():
+    state = stepped(torch.optim.NAdam(sizes(*TWO))).state_dict()
+    found = compare_checkpoint(MADE["Adam"](sizes(*TWO)), state)
+    assert found.loads is False and found.unexpected[0] == "state[0]['mu_product']"
+    assert "memory that no step of this optimizer reads, as state[0]['mu_product']" in (
+        found.advice[0].words
+    )
+
+
 def test_groups_are_compared_by_number_size_and_name():
     params = sizes(*TWO)
     state = MADE["Adam"](params).state_dict()
@@ -3428,6 +3664,16 @@ def test_a_class_that_sees_to_its_two_tensors_itself_is_not_warned():
     assert found.loads is None and found.advice == []
 
 
+def test_a_count_that_torch_fills_in_for_one_of_two_names_is_no_tensor_of_the_file():
+    model = nn.ModuleList([nn.BatchNorm1d(2), nn.BatchNorm1d(2)])
+    model[1].num_batches_tracked = model[0].num_batches_tracked
+    given_ = {
+        key: value for key, value in model.state_dict().items() if not key.startswith("1.num")
+    }
+    found = compare_checkpoint(model, given_)  # a plain dict says nothing of versions
+    assert found.loads and not found.doubts and model.load_state_dict(given_)
+
+
 def test_what_may_be_the_other_of_two_is_neither_lost_nor_put_over_the_first():
     """An embedding under another name, of a file in which it is apart from the head."""
     saved = Words(False).state_dict()
@@ -3479,6 +3725,7 @@ LEARNED = {
     "position_table": torch.randn(8, 4),
     "permutation": torch.randperm(8),  # a flow cannot be undone with another
     "initialized": torch.tensor(False),  # with False, the next call makes the codes anew
+    "freqs": torch.randn(8, 4),  # of a Fourier embedding
 }
 COMPUTED = {
     "position_ids": torch.arange(8),
@@ -3513,6 +3760,49 @@ def test_a_buffer_that_is_computed_by_its_name_is_kept(name):
     assert (step.kind, step.is_remark, step.enough) == ("table", False, True)
 
 
+class Masked(nn.Module):
+    """A mask that is drawn when it is built, or counted out."""
+
+    def __init__(self, draws):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self._draw() if draws else None
+
+    def _draw(self):
+        self.register_buffer("mask", torch.rand(4) > 0.5)
+        self.register_buffer("position_ids", torch.arange(4))
+
+
+class CountedOut(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.arange(4) > 1)
+        self.line = nn.Linear(2, 2)
+
+
+def test_what_its_class_may_draw_at_random_is_kept_only_if_the_reader_says_so():
+    drawn = Masked(True)
+    steps = compare_checkpoint(drawn, Masked(False).state_dict()).advice
+    assert [(step.words[:8], step.is_remark) for step in steps] == [
+        ("'positio", False),
+        ("'mask' i", True),
+    ]
+    (step,) = compare_checkpoint(CountedOut(), without(CountedOut().state_dict(), "mask")).advice
+    assert not step.is_remark and step.enough
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.InstanceNorm1d])
+def test_the_count_of_a_norm_is_kept_where_it_does_not_read_it(kind):
+    for momentum in (0.1, None):
+        norms = [
+            nn.Sequential(kind(3, momentum=momentum, track_running_stats=True)) for _ in range(2)
+        ]
+        saved = without(norms[0].state_dict(), "0.num_batches_tracked")
+        saved._metadata = norms[0].state_dict()._metadata  # else torch fills it in
+        (step,) = compare_checkpoint(norms[1], saved).advice
+        assert (step.kind, step.is_remark) == ("persistent", momentum is None)
+
+
 def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
     model = holding({**LEARNED, **COMPUTED})
     saved = nn.ModuleDict({"line": nn.Linear(2, 2)}).state_dict()
@@ -3520,7 +3810,7 @@ def test_of_several_buffers_that_are_lacking_the_computed_ones_alone_are_kept():
     assert computed.words.startswith(
         "'part.position_ids' and 5 more are buffers that were not saved"
     )
-    assert learned.is_remark and learned.words.startswith("'part.codebook' and 8 more are buffers")
+    assert learned.is_remark and learned.words.startswith("'part.codebook' and 9 more are buffers")
     given_ = applied(model, saved, computed.code)
     assert {key.removeprefix("part.") for key in given_ if key.startswith("part.")} == {*COMPUTED}
 
@@ -3635,6 +3925,81 @@ def test_what_a_method_makes_is_made_for_it_only_where_its_kind_is_clear(method,
         getattr(model, method)()  # as the remark says
     assert {*dict(model.named_parameters())} == {*dict(saved.named_parameters())}
     assert model.load_state_dict(saved.state_dict())
+
+
+def plain_decorator(function):
+    def wrapped(self, *arguments):
+        return function(self, *arguments)
+
+    return wrapped
+
+
+class Rotary(nn.Module):
+    """Buffers of a size that the constructor gets, made by a method of its own."""
+
+    def __init__(self, length):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        self._prepare(length)
+
+    def _prepare(self, length):
+        [getattr(self, name)(length) for name in ("_set_tables",)]
+
+    def _set_tables(self, length):
+        self.register_buffer("cos_cached", torch.arange(length * 2.0).view(length, 2).cos())
+        self.register_buffer("held", torch.zeros(length))
+
+
+class Decorated(Rotary):
+    @plain_decorator
+    def __init__(self, length):
+        super().__init__(length)
+
+
+class FromAround(nn.Module):
+    """Its buffers are made by the constructor of the module around it."""
+
+    def set_tables(self, length):
+        self.register_buffer("cos_cached", torch.zeros(length, 2))
+        self.register_buffer("held", torch.zeros(length))
+
+
+class Around(nn.Module):
+    def __init__(self, length):
+        super().__init__()
+        self.line, self.part = nn.Linear(2, 2), FromAround()
+        self.part.set_tables(length)
+
+
+@pytest.mark.parametrize("made", [Rotary, Decorated, Around])
+def test_a_size_that_a_constructor_sets_through_another_method_is_not_said_to_come_from_use(made):
+    module, saved = made(6), made(3).state_dict()
+    steps = compare_checkpoint(module, saved).advice
+    assert [(step.kind, step.is_remark) for step in steps] == [("table", False), ("table", True)]
+    exec(steps[0].code, space := {"state_dict": saved, "module": module})
+    kept = next(key for key in saved if key.endswith("cos_cached"))
+    assert len(space["state_dict"][kept]) == 6 and len(module.state_dict()[kept]) == 6
+
+
+class Optionally(nn.Module):
+    def __init__(self, more):
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+        if more:
+            self._add()
+
+    def _add(self):
+        self._add_places()
+
+    def _add_places(self):
+        self.places = nn.Parameter(torch.randn(3, 2))
+
+
+def test_what_a_constructor_makes_through_another_method_is_not_put_into_a_model_without_it():
+    module = Optionally(False)
+    (step,) = compare_checkpoint(module, Optionally(True).state_dict()).advice
+    assert (step.kind, step.is_remark, step.enough) == ("first use", True, False)
+    assert "Optionally._add_places sets 'places' under some option" in step.words
 
 
 # --- what is no state of an optimizer, and what its positions do not tell ------------------------

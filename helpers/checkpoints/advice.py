@@ -4,6 +4,7 @@ A step is tried on the stand-in before it is given: the code that is shown is th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.checkpoints import lacking, naming, shaping, surplus
-from helpers.checkpoints.case import Case, Proposal
+from helpers.checkpoints.case import Case, Proposal, as_comment
 from helpers.checkpoints.comparison import Advice, Comparison, Tried
 from helpers.checkpoints.fused import fused
 from helpers.checkpoints.instead import mappings_in, whole_checkpoint
@@ -35,10 +36,12 @@ def advise(case: Case, fit: Comparison) -> list[Advice]:
     steps = []
     for find in WITHOUT_NAMES if case.model.has_names_of_its_own else IN_ORDER:
         asked = any(case.report.trouble) or find in OF_WHAT_LOADS
-        for proposal in find(case) if asked else ():
-            came = None
+        for found in find(case) if asked else ():
+            proposal, came = _of_what_is_loaded(case, found), None
             if proposal.is_remark:
                 came = _supposed(case, proposal, fit)
+                if case.model.renames and proposal.if_so and came is None:
+                    proposal = proposal._replace(code=_OF_NO_USE)
             else:
                 after = case.after(proposal.code)
                 if after is None:
@@ -48,6 +51,35 @@ def advise(case: Case, fit: Comparison) -> list[Advice]:
             enough = verdict(case.model, case.report)
             steps.append(Advice(proposal.kind, proposal.words, proposal.code, enough, came))
     return steps
+
+
+# What code takes for the tensors of the model, and the same where state_dict() may give others: the
+# parameters and buffers by the names that a load looks for, whatever a class lists.
+_SAVED = re.compile(r"module\.state_dict\((keep_vars=True)?\)")
+_LOADED = """import torch
+places = {}
+for listed in (torch.nn.Module.named_parameters, torch.nn.Module.named_buffers):
+    places.update(listed(module, remove_duplicate=False))
+"""
+
+
+_OF_NO_USE = (
+    "# No code: a hook of the model changes names in a load, and what was tried did not fit."
+)
+
+
+def _of_what_is_loaded(case: Case, proposal: Proposal) -> Proposal:
+    """The proposal; where a class or a hook decides what `module.state_dict()` gives, with code
+    that does not ask it. Only then is what is tried on the stand-in what will run."""
+    code = proposal.if_so or proposal.code
+    if not case.model.saved_by or not _SAVED.search(code):
+        return proposal
+    code = _LOADED + _SAVED.sub("places", code)
+    words = f"{proposal.words} (What state_dict() of this model gives is decided by"
+    words += f" {case.model.saved_by[0]}: the code asks the parameters and buffers themselves.)"
+    if proposal.is_remark:
+        return proposal._replace(words=words, code=as_comment(code), if_so=code)
+    return proposal._replace(words=words, code=code, if_so="")
 
 
 def _supposed(case: Case, remark: Proposal, fit: Comparison) -> Tried | None:
@@ -74,11 +106,12 @@ def of_another(case: Case) -> Iterator[Proposal]:
 
 def nested(case: Case) -> Iterator[Proposal]:
     """The state_dict, or the whole module, stands under a key, at any depth."""
-    places = mappings_in(case.given)
+    places, saved_by = mappings_in(case.given), {}
     for path, mapping in list(places.items()):
         for key, one in mapping.items():
             if type(key) is str and isinstance(one, nn.Module):
                 places[f"{path}[{key!r}].state_dict()"] = one.state_dict()
+                saved_by[f"{path}[{key!r}].state_dict()"] = one.saved_by
     promises = {place: _promise(case, mapping) for place, mapping in places.items()}
     best = max(promises, key=promises.get)
     joined = [one for path in places if (one := _parts(case, places, path))]
@@ -96,7 +129,13 @@ def nested(case: Case) -> Iterator[Proposal]:
             what = "nearest to the model"
         words = whole_checkpoint(place, what)
         words += f" So is what stands under {' and '.join(also)}." if also else ""
-        yield Proposal("nested", words, f"state_dict = state_dict{best}")
+        code = f"state_dict = state_dict{best}"
+        if saved_by.get(best):
+            words += f" What its state_dict() gives is decided by {saved_by[best][0]}, and is not"
+            words += " known before it runs."
+            yield Proposal("nested", words, as_comment(code))
+        else:
+            yield Proposal("nested", words, code)
 
 
 class _Parts(NamedTuple):

@@ -99,7 +99,8 @@ class Case:
     def crowds(self) -> list[Crowd]:
         """Where the file has several tensors for one of the model, and no class of the learner's
         sees to it."""
-        found, loaded = [], set(self.report.loaded)
+        # A BatchNorm fills in the count that an old file lacks: that is not in the file.
+        found, loaded = [], self.given.keys() & set(self.report.loaded)
         decided = tuple(rule.prefix for rule in self.model.rules)
         for names in (one for one in self.model.names.values() if len(one) > 1):
             keys = [key for key in names if key in loaded and not key.startswith(decided)]
@@ -145,6 +146,11 @@ class Case:
             for old, new in pairs
             if not f"{old}_".startswith(f"{new}_") and old not in self.shifted
         }
+
+    @cached_property
+    def built(self) -> dict[tuple[type, ...], set[str]]:
+        """What `makers.called_when_built` has found, by a class and those around it."""
+        return {}
 
     @cached_property
     def numbering(self) -> Numbering:
@@ -196,9 +202,11 @@ class Case:
             report = None
         if report is not None:
             made = Case(self.model, space["state_dict"], report, self.originals)
-            better = report.trouble < self.report.trouble or made.fitting > self.fitting
+            better = report.trouble < self.report.trouble
             fewer = report.trouble == self.report.trouble and len(made.crowds) < len(self.crowds)
-            if better or fewer or made.promise > self.promise:
+            nearer = made.fitting > self.fitting or made.promise > self.promise
+            # Where a hook changes names, one that fits may come to nothing.
+            if better or fewer or (nearer and not self.model.renames):
                 return made
         _put_back(before)
         return None

@@ -78,11 +78,12 @@ class Comparison:
     tuples. `matched`: the keys that would be loaded. `refused`: those that torch does not take for
     another reason, which `errors` gives in torch's words. `silent`: keys on one side alone of which
     torch does not complain, as a rule of its own sees to them (`num_batches_tracked` of an old
-    file, a submodule slot with None). `non_tensors`: (key, class name) of entries that are no
-    tensors, extra state left out. `dtypes`, `devices`: among the matched, where the values would be
-    converted or moved. `own_rules`: (class name, method or hook) by which a class of the module may
-    load otherwise; they were not asked. `advice`: steps in order. `expected` and `found` map
-    every key of the module, of the state_dict, to its `Outline`."""
+    file, a submodule slot with None, the names that a wrapper changes in a load). `non_tensors`:
+    (key, class name) of entries that are no tensors, extra state left out. `dtypes`, `devices`:
+    among the matched, where the values would be converted or moved. `own_rules`: (class name,
+    method or hook) by which a class of the module may load otherwise; they were not asked.
+    `advice`: steps in order. `expected` and `found` map every key of the module, of the state_dict,
+    to its `Outline`."""
 
     answers: ClassVar[dict[bool, str]] = {True: "loads strictly", False: "does not load strictly"}
 

@@ -13,7 +13,8 @@ from helpers.checkpoints.names import (
     last_part,
 )
 from helpers.checkpoints.shaping import is_computed
-from helpers.state.objects import brief
+from helpers.state.objects import bases, brief
+from helpers.state.torch_private import NormBase
 
 
 def tied(case: Case) -> Iterator[Proposal]:
@@ -113,7 +114,7 @@ def unsaved(case: Case) -> Iterator[Proposal]:
         words += ". The model keeps its own, in a new model those of a layer that has seen nothing."
         advice = "# Take a file with the whole state_dict, or run module.train() over data."
         yield Proposal("lost statistics", words, advice)
-    sure = [key for key in kept if is_computed(case, key) or last_part(key) in STATISTICS]
+    sure = [key for key in kept if is_computed(case, key) or _is_idle_count(case, key)]
     if sure and case.belongs:
         words = keys_said(sure, "is a buffer that was not saved", "are buffers that were not saved")
         yield Proposal("persistent", f"{words}: keep the value that the model has.", keeping(sure))
@@ -127,3 +128,12 @@ def unsaved(case: Case) -> Iterator[Proposal]:
         words += " a file that has it. Only you can say. To keep what the model has:"
         code = keeping(unsure)
         yield Proposal("persistent", words, as_comment(code), if_so=code)
+
+
+def _is_idle_count(case: Case, key: str) -> bool:
+    """Is this the count of batches of a norm that does not read it? With momentum=None the mean is
+    divided by it."""
+    if last_part(key) not in STATISTICS or NormBase not in bases(case.class_around(key)):
+        return False
+    norm = case.model.twin.get_submodule(owner_of(key)[:-1])
+    return vars(norm).get("momentum") is not None

@@ -24,6 +24,7 @@ from helpers.checkpoints.names import (
     best_change,
     clear_pairs,
     is_turned,
+    last_part,
     part_of_more,
     prefixes_of_copies,
     spelled_alike,
@@ -42,20 +43,20 @@ def prefix(case: Case) -> Iterator[Proposal]:
     text, shown = change.prefix, brief(change.prefix)
     if change.kind == "strip":
         rest = [key for key in case.given if not str(key).startswith(text)]
-        again = [key for key in rest if f"{text}{key}" in case.given]
+        again = [key for key in rest if f"{text}{key}" in case.given]  # of what is around it
         others = len(rest) - len(again)
         words = f"The keys begin with {shown}, those of the model do not."
         if any(key.startswith(text) for key in case.own.shapes):
             words = f"The keys begin with {shown} once more than those of the model."
-        if others:
+        if rest:
+            words = f"What the model has stands under {shown}"
             stay = plural(others, "stays as it is", "stay as they are")
-            words = (
-                f"What the model has stands under {shown}; {counted(others, 'other key')} {stay}."
-            )
+            words += f"; {counted(others, 'other key')} {stay}." if others else "."
         if again:
-            words += f" {keys_said(again, 'is', 'are')} there without it as well: of two, the"
-            words += " later one stays."
-        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}}}"
+            words += f" {keys_said(again, 'is', 'are')} there without it as well, and left out:"
+            words += f" what stands under {shown} is taken."
+        code = f"state_dict = {{key.removeprefix({text!r}): value {ENTRIES}"
+        code += f" if {text!r} + key not in state_dict}}" if again else "}"
         yield Proposal("prefix", words, code)
     elif case.file.shapes.keys().isdisjoint(case.own.shapes) and all(
         key.startswith(text) for key in case.own.shapes
@@ -106,6 +107,7 @@ def spelled(case: Case) -> Iterator[Proposal]:
     """Names that only their spelling keeps apart, on either side."""
     names = spelled_alike(case.file, case.own)
     otherwise = {old: new for old, new in names.items() if _counts_otherwise(case, old, new)}
+    otherwise |= _kernels_maybe_turned(case, names)
     names = _without(names, otherwise)
     if not names:
         return
@@ -125,6 +127,22 @@ def spelled(case: Case) -> Iterator[Proposal]:
     differ = ", and by ".join(one.words.replace("{parts}", shown) for one in needed)
     words = f"{brief(old)} is {brief(new)} in the model, and so on: the names differ by {differ}."
     yield Proposal(needed[0].kind, words, "\n".join(code))
+
+
+def _kernels_maybe_turned(case: Case, names: Mapping[str, str]) -> dict[str, str]:
+    """The kernels that have the same shape in the order of Keras and Flax, with the inputs before
+    the outputs, and in that of torch, where no other kernel shows which order it is."""
+    kernels = {old: new for old, new in names.items() if _is_kernel(old)}
+    same = {
+        old: new
+        for old, new in kernels.items()
+        if len(shape := case.file.shapes[old] or ()) > 1 and shape == (*shape[2:], *shape[1::-1])
+    }
+    return same if len(same) == len(kernels) else {}
+
+
+def _is_kernel(key: str) -> bool:
+    return last_part(key) == "kernel"
 
 
 def _counts_otherwise(case: Case, old: str, new: str) -> bool:
@@ -160,12 +178,14 @@ def renamed(case: Case) -> Iterator[Proposal]:
     names = clear_pairs(case.left, case.missing)
     names |= beside(names, case.left, case.missing)
     beside_more = part_of_more(names, case.left)
+    beside_less = _part_of_less(case, names)
     certain = case.numbering.certain(names)
     turned = _of_turned_layers(case, names)
     if sure := {old: new for old, new in turned.items() if old in certain}:
         yield _perhaps_turned(case, sure)
     names, certain = _without(names, turned), _without(certain, turned)
-    clear = {old: new for old, new in certain.items() if old not in beside_more}
+    doubtful = beside_more | beside_less
+    clear = {old: new for old, new in certain.items() if old not in doubtful}
     ordered = case.numbering.all_in_order(_without(names, certain))
     # Where neither they nor their order say which layer is which, nothing is said.
     perhaps = {
@@ -174,7 +194,8 @@ def renamed(case: Case) -> Iterator[Proposal]:
         if old in certain or case.numbering.may_mean_the_same(old, new)
     }
     more = {old: new for old, new in perhaps.items() if old in beside_more}
-    rest = _without(perhaps, more)
+    less = {old: new for old, new in _without(perhaps, more).items() if old in beside_less}
+    rest = _without(_without(perhaps, more), less)
     if clear:
         words = keys_said(clear, "is under another name", "are under another name")
         words += ": ending and shape fit. See that they mean the same."
@@ -185,9 +206,22 @@ def renamed(case: Case) -> Iterator[Proposal]:
         old, new = next(iter(more.items()))
         words = f"but beside {brief(old)} stands more in the file than beside {brief(new)}"
         yield _perhaps(more, words)
+    if less:
+        old, new = next(iter(less.items()))
+        words = f"but beside {brief(new)} the model has more than the file has beside {brief(old)}"
+        yield _perhaps(less, words)
     if rest:
         words = "but of the numbered parts around it there are not as many on both sides"
         yield _perhaps(rest, words)
+
+
+def _part_of_less(case: Case, names: Mapping[str, str]) -> dict[str, str]:
+    """The pairs of layers of which that of the model has a Parameter more, for which the file has
+    nothing: it may be another kind of layer, as a LayerNorm is no RMSNorm."""
+    given = set(names.values())
+    lacking = [key for key in case.missing if key not in given and key not in case.model.buffers]
+    owners = {owner_of(key) for key in lacking}
+    return {old: new for old, new in names.items() if owner_of(new) in owners - {""}}
 
 
 def _without(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
@@ -257,7 +291,20 @@ def _shift(names: dict[str, str]) -> Proposal:
 
 def alike(case: Case) -> Iterator[Proposal]:
     """One key too many and one too few, of one shape and in a like place."""
-    names = case.alike
+    names = {old: new for old, new in case.alike.items() if not _is_kernel(old)}
+    kernels = _without(case.alike, names)
+    if kernels:
+        old, new = next(iter(kernels.items()))
+        words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."
+        words += " Keras and Flax keep a kernel with the inputs before the outputs, which a shape"
+        words += " like this does not show. Whether they mean the same, and in which order, only"
+        words += " you can say. If they do, and a matrix is to be turned:"
+        turned = [new for old, new in kernels.items() if len(case.left[old] or ()) == 2]
+        code = renaming(kernels)
+        if turned:
+            first, then = turning(turned)
+            code += f"\n{first}  # not, if the order is torch's\n{then}"
+        yield Proposal("alike", words, as_comment(code), if_so=code)
     if names:
         old, new = next(iter(names.items()))
         words = f"{brief(old)} has the shape of {brief(new)}, which is missing, and a like place."

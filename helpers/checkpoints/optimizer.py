@@ -25,7 +25,7 @@ from helpers.checkpoints.comparison import (
     raised_by_torch,
 )
 from helpers.checkpoints.instead import mappings_in, whole_checkpoint
-from helpers.checkpoints.outlines import blank_of, outline
+from helpers.checkpoints.outlines import blank_of, oddity, outline
 from helpers.state.objects import (
     ATOMS,
     META,
@@ -40,7 +40,7 @@ from helpers.state.objects import (
     type_name,
 )
 from helpers.state.optimizers import NAMES
-from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS
+from helpers.state.torch_private import OPTIMIZER_LOAD_HOOKS, without_torch_function
 
 STATE, GROUPS, PARAMS = "state", "param_groups", "params"
 # Faster ways to do the same step, which do not work without numbers.
@@ -53,21 +53,21 @@ class OptimizerComparison(Comparison):
     """What `optimizer.load_state_dict(state_dict)` makes of the memory of an optimizer.
 
     As a `Comparison`, with keys like `state[0]['exp_avg']`, by position, and `param_groups[0]` for
-    what differs in a group. `loads`: torch takes it, and the next step finds the memory it needs.
-    `silent`: memory of parameters that have none in the file, as without a gradient."""
+    what differs in a group. `loads`: torch takes it, and the next step finds the memory it needs,
+    and no other. `silent`: memory of parameters that have none in the file, as without a gradient.
+    """
 
     answers = {True: "fits", False: "does not fit"}
 
 
 def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerComparison:
     """Torch's own `load_state_dict` of an optimizer, and a step, on parameters without numbers."""
-    path, saved = _find(state_dict)
+    path, saved, others = _find(optimizer, state_dict)
     if GROUPS in saved and not _is_state(saved):
         return _of_no_optimizer(optimizer)
     if path:
         inner = compare_optimizer(optimizer, saved)
-        words = whole_checkpoint(path, "for the optimizer")
-        step = Advice("nested", words, f"state_dict = state_dict{path}", inner.loads)
+        step = _nested(path, others, inner.loads)
         _, errors = _loaded(optimizer, state_dict)
         return replace(inner, loads=False, errors=errors, advice=[step, *inner.advice])
     own, theirs = _groups(attributes(optimizer)), _groups(saved)
@@ -87,6 +87,8 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
     lacking = [key for key in expected if key not in found]
     missing = [key for key in lacking if _position(key) in begun]
     unexpected = [key for key in found if key not in expected] if expected else []
+    as_text = _positions_as_text(saved, theirs)
+    unexpected += [f"{STATE}[{position!r}]" for position in as_text]
     rules = _own_rules(optimizer)
     lost = [] if rules else _settings_lost(own, theirs, twin)
     doubts = _doubts(optimizer, expected, found)
@@ -105,19 +107,51 @@ def compare_optimizer(optimizer: Optimizer, state_dict: Mapping) -> OptimizerCom
         **conversions_of(matched, expected, found),
         errors=errors,
         own_rules=rules,
-        advice=list(_advice(own, theirs, found, mismatched, lost, fits)),
+        advice=[
+            *_advice_on_text(as_text),
+            *_advice_on_more(unexpected, bool(as_text or mismatched or lost), fits),
+            *_advice(own, theirs, found, mismatched, lost, fits),
+        ],
         expected=expected,
         found=found,
     )
 
 
-def _find(mapping: Mapping) -> tuple[str, Mapping]:
-    """Where the state of an optimizer stands, in a whole checkpoint too, and that state; the
-    mapping itself where there is none."""
+def _find(optimizer: Optimizer, mapping: Mapping) -> tuple[str, Mapping, list[str]]:
+    """Where the state of an optimizer stands, in a whole checkpoint too, that state, and the places
+    of others that fit no less; the mapping itself where there is none. Of several it is the one
+    that fits, the first of those that do, or of all."""
+    if _is_state(mapping):
+        return "", mapping, []
+    found = _states_in(mapping)
+    if len(found) > 1:
+        fits = {path: compare_optimizer(optimizer, one).loads for path, one in found.items()}
+        found = {path: found[path] for path in found if fits[path] is not False} or found
+    first, *others = found or [""]
+    return first, found.get(first, mapping), others
+
+
+def _states_in(mapping: Mapping) -> dict[str, Mapping]:
+    """The states of optimizers in a checkpoint, by place; Lightning has them in a list."""
+    found = {}
     for path, one in mappings_in(mapping).items():
         if _is_state(one):
-            return path, one
-    return "", mapping
+            found[path] = one
+        for key, value in one.items():
+            if type(value) in (list, tuple):
+                inner = [(f"{path}[{key!r}][{at}]", state) for at, state in enumerate(value)]
+                found |= {at: one for at, one in inner if issubclass(type(one), dict)}
+    return {path: one for path, one in found.items() if _is_state(one)}
+
+
+def _nested(path: str, others: list[str], fits: bool | None) -> Advice:
+    words, code = whole_checkpoint(path, "for the optimizer"), f"state_dict = state_dict{path}"
+    if not others:
+        return Advice("nested", words, code, fits)
+    words = f"This is a whole checkpoint with the states of {len(others) + 1:,} optimizers that"
+    words += f" {'do not fit' if fits is False else 'fit'} alike, under {path},"
+    words += f" {', '.join(others[:4])}. Which one is meant, only you can say. For the first:"
+    return Advice("nested", words, f"# {code}", fits)
 
 
 def _is_state(mapping: Mapping) -> bool:
@@ -183,6 +217,27 @@ def _options(group: Mapping) -> dict[str, Any]:
         if type(one) in (*ATOMS, tuple) or (type(one) is list and key not in lists)
     }
     return {"lr": 0.1, **plain} if "lr" in group else plain
+
+
+def _differ(one: object, other: object) -> bool:
+    """Are these two values of a setting not the same, as far as they can be told?"""
+    kinds, plain = (type(one), type(other)), (*ATOMS, tuple, list)
+    if all(kind in plain for kind in kinds):
+        return one != other
+    known = [kind in plain or issubclass(kind, torch.Tensor) for kind in kinds]
+    return all(known) and _setting_told(one) != _setting_told(other)
+
+
+def _setting_told(value: object) -> str:
+    return _number_told(value) if issubclass(type(value), torch.Tensor) else brief(value)
+
+
+def _number_told(tensor: torch.Tensor) -> str:
+    known = outline(tensor)
+    if known.shape != () or known.device == META or oddity(tensor):
+        return "a tensor"
+    with without_torch_function():
+        return f"a tensor of {torch.Tensor.item(tensor):.6g}"
 
 
 def _loaded(optimizer: Optimizer, saved: Mapping) -> tuple[Optimizer, list[str]]:
@@ -265,6 +320,33 @@ def _memory_in(saved: Mapping, groups: list[dict]) -> dict[str, Outline]:
         for position, one in enumerate(memory)
         for name, value in (one.items() if issubclass(type(one), dict) else ())
     }
+
+
+def _positions_as_text(saved: Mapping, groups: list[dict]) -> list[str]:
+    """The positions that are text, as JSON makes of them: torch keeps their memory under the text,
+    and gives it to no parameter."""
+    ids = {str(one) for group in groups for one in group[PARAMS] if type(one) is int}
+    memory = saved.get(STATE, {})
+    return [key for key in memory if type(key) is str and key in ids]
+
+
+def _advice_on_text(positions: list[str]) -> Iterator[Advice]:
+    if positions:
+        words = f"The positions are text in the file, as {positions[0]!r}, and the parameters have"
+        words += " numbers: a load gives this memory to none, and says nothing. JSON makes text of"
+        words += " them, and lists of tensors. If only the positions were changed:"
+        code = "# memory = {int(key): value for key, value in state_dict['state'].items()}\n"
+        code += "# state_dict = {**state_dict, 'state': memory}"
+        yield Advice("positions", words, code, False)
+
+
+def _advice_on_more(unexpected: list[str], said: bool, fits: bool) -> Iterator[Advice]:
+    if unexpected and not said:
+        words = f"The file has memory that no step of this optimizer reads, as {unexpected[0]}: it"
+        words += " is of another kind, or had other settings. A load takes it, and a step may"
+        words += " run, with what another rule has counted."
+        code = "# Load it into an optimizer of the kind that saved it; or begin without a memory."
+        yield Advice("other", words, code, fits)
 
 
 def _key(position: int, name: str) -> str:
@@ -362,12 +444,11 @@ def _advice(
         yield Advice("other", words, code, False)
         return  # with settings that mean nothing to this one
     changes = [
-        f"{GROUPS}[{number}][{name!r}] from {brief(one[name])} to {brief(other[name])}"
-        for number, (one, other) in enumerate(
-            zip(map(_options, own), map(_options, theirs), strict=False)
-        )
+        f"{GROUPS}[{number}][{name!r}] from {_setting_told(one[name])} to"
+        f" {_setting_told(other[name])}"
+        for number, (one, other) in enumerate(zip(own, theirs, strict=False))
         for name in one
-        if name in other and one[name] != other[name]
+        if name in other and name not in (PARAMS, NAMES) and _differ(one[name], other[name])
     ]
     places = [] if mismatched else _of_one_shape(own, theirs, found)
     if places:

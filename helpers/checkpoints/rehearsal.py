@@ -79,6 +79,7 @@ def _twin_of(module: nn.Module, originals: Originals) -> nn.Module | None:
         model = stand_in_for(module)
     except ValueError:
         return None
+    vars(model.twin)["saved_by"] = model.saved_by  # of all its parts
     spots = nn.Module.state_dict(model.twin, keep_vars=True)
     for names in model.names.values():
         for key in names:  # of one tensor, for which each name has a blank of its own

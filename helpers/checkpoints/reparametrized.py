@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from torch import nn
 
-from helpers.checkpoints.case import Case, Proposal, keys_said, renaming
+from helpers.checkpoints.case import Case, Proposal, as_comment, keys_said, renaming
 from helpers.checkpoints.names import is_parametrized
 from helpers.state.objects import bases
+from helpers.state.torch_private import NORMS
 
 
 class Form(NamedTuple):
@@ -22,9 +23,11 @@ class Form(NamedTuple):
     parts: tuple[str, ...]
 
 
+# Any parametrization of two parts calls them so: in a file they do not say that it is this one.
+_ANY_TWO = Form("weight_norm", ("parametrizations.{}.original0", "parametrizations.{}.original1"))
 FORMS = (
     Form("weight_norm", ("{}_g", "{}_v")),
-    Form("weight_norm", ("parametrizations.{}.original0", "parametrizations.{}.original1")),
+    _ANY_TWO,
     Form("spectral_norm", ("{}_orig", "{}_u", "{}_v")),
     Form(
         "spectral_norm",
@@ -52,13 +55,46 @@ def conversions(case: Case) -> Iterator[Proposal]:
     """Proposals for weights that file and model keep in different forms."""
     left, missing = case.left, case.missing
     for form in FORMS:
-        saved = _weights(form, left)
+        saved = _alone(_weights(form, left), case.file.shapes)
         for target in FORMS:
             if form != target and form.maker == target.maker:
-                yield from _renaming(form.maker, saved, _weights(target, missing))
-        yield from _joining(form.maker, {key: saved[key] for key in saved if key in missing}, case)
-        wanted = _weights(form, missing)
+                yield from _renaming(form.maker, saved, _known(target, case))
+        yield from _joining(form, {key: saved[key] for key in saved if key in missing}, case)
+        wanted = _known(form, case)
         yield from _splitting(form.maker, {key: wanted[key] for key in wanted if key in left})
+
+
+def _known(form: Form, case: Case) -> dict[str, list[str]]:
+    """The weights of this form in the model; where parametrizations compute them, those that one
+    of this class computes, and no other after it."""
+    found, classes = _weights(form, case.missing), case.model.classes
+    if not is_parametrized(form.parts[0]):
+        return found
+    places = {key: _place_of(parts) for key, parts in found.items()}
+    return {
+        key: found[key]
+        for key, place in places.items()
+        if f"{place}1." not in classes and classes.get(f"{place}0.") is NORMS.get(form.maker, key)
+    }
+
+
+def _alone(weights: dict[str, list[str]], keys: dict) -> dict[str, list[str]]:
+    """Those of these weights to which no second parametrization does something, as far as `keys`
+    say: one that has no tensor leaves no key."""
+    stacked = {match[0] for key in keys if (match := _STACKED.match(key))}
+    return {
+        key: parts
+        for key, parts in weights.items()
+        if not (is_parametrized(parts[0]) and f"{_place_of(parts)}1." in stacked)
+    }
+
+
+_STACKED = re.compile(r"(?:.*\.)?parametrizations\.[^.]+\.1\.", re.DOTALL)
+
+
+def _place_of(parts: list[str]) -> str:
+    """The prefix under which the parts of a parametrized weight stand."""
+    return parts[0][: parts[0].rfind(".") + 1]
 
 
 def _weights(form: Form, keys: dict) -> dict[str, list[str]]:
@@ -88,18 +124,27 @@ def _renaming(maker: str, saved: dict, wanted: dict) -> Iterator[Proposal]:
         yield Proposal("reparametrized", words, renaming(names))
 
 
-def _joining(maker: str, saved: dict, case: Case) -> Iterator[Proposal]:
+def _joining(form: Form, saved: dict, case: Case) -> Iterator[Proposal]:
     if not saved:
         return
+    maker = form.maker
     shown, letters, formula = _FORMULAS[maker]
-    is_kept = keys_said(saved, "is kept", "are kept")
-    words = f"{is_kept} in the file as the parts of {maker}; the weight is {shown}."
     lines = ["state_dict = dict(state_dict)"]
     for key, parts in saved.items():
         taken = ", ".join(f"state_dict.pop({part!r})" for part in parts)
         lines.append(f"{letters} = {taken}")
         lines.append(f"state_dict[{key!r}] = {formula.format(turn=_turn(case, key))}")
-    yield Proposal("reparametrized", words, "\n".join(lines))
+    code = "\n".join(lines)
+    if form == _ANY_TWO:
+        words = keys_said(saved, "is kept", "are kept")
+        words += " in the file as the two parts of a parametrization, which does not say which one"
+        words += f" it is. If it is {maker}, and no other after it, the weight is {shown}, as here."
+        words += " If not, put the same on the model, load, and then remove it."
+        yield Proposal("reparametrized", words, as_comment(code), if_so=code)
+    else:
+        words = keys_said(saved, "is kept", "are kept")
+        words += f" in the file as the parts of {maker}; the weight is {shown}."
+        yield Proposal("reparametrized", words, code)
 
 
 def _turn(case: Case, key: str) -> str:
@@ -129,10 +174,13 @@ def _splitting(maker: str, wanted: dict) -> Iterator[Proposal]:
 
 def parametrized(case: Case) -> Iterator[Proposal]:
     """What other parametrizations compute a weight from: there is no one formula for it."""
+    guessed = _alone(_weights(_ANY_TWO, case.left), case.file.shapes)  # of these it was said
+    told = {part for key in guessed if key in case.missing for part in guessed[key]}
+    left = [key for key in case.left if key not in told]
     # Torch itself finds some in a file that has them under old names.
     missing = [key for key in case.missing if key in case.report.missing]
     for keys, there, advice in (
-        (case.left, "file", "Put the same parametrization on the model, load, and then remove it."),
+        (left, "file", "Put the same parametrization on the model, load, and then remove it."),
         (missing, "model", "Load the file first, and put the parametrization on afterwards."),
     ):
         parts = [key for key in keys if is_parametrized(key)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torch import nn
+
 from helpers.checkpoints.case import (
     ENTRIES,
     Case,
@@ -16,7 +18,7 @@ from helpers.checkpoints.case import (
     turning,
 )
 from helpers.checkpoints.comparison import Mismatch
-from helpers.checkpoints.makers import maker_of
+from helpers.checkpoints.makers import draws, maker_of
 from helpers.checkpoints.names import Shape, has_ones_more, is_extended, is_turned, last_part
 from helpers.checkpoints.outlines import is_array
 from helpers.checkpoints.reparametrized import TRANSPOSED, parts_of_weights
@@ -100,11 +102,18 @@ def _kind(case: Case, key: str) -> tuple[type, str]:
 
 
 def _square_ones(case: Case, turned: list[str]) -> list[str]:
-    """The square matrices of the classes of which others are turned."""
-    kinds = {_kind(case, key) for key in turned}
+    """The square matrices of the classes of which others are turned, or of such a layer: the last
+    projection of a MultiheadAttention is of a class made from Linear."""
+    kinds = {_layer_kind(case, key) for key in turned}
     square = [key for key, shape in case.own.shapes.items() if len({*(shape or ())}) == 1]
     square = [key for key in square if len(case.own.shapes[key]) == 2 and key in case.given]
-    return [key for key in square if _kind(case, key) in kinds]
+    return [key for key in square if _layer_kind(case, key) in kinds]
+
+
+def _layer_kind(case: Case, key: str) -> tuple[type, str]:
+    """As `_kind`, with the class below nn.Module from which that of the layer is made."""
+    layers = [one for one in bases(case.class_around(key)) if issubclass(one, nn.Module)]
+    return layers[-2] if len(layers) > 1 else nn.Module, last_part(key)
 
 
 def one_more(case: Case) -> Iterator[Proposal]:
@@ -165,14 +174,28 @@ _COMPUTED = frozenset(
     "mask masks index pos position positions freq freqs cache cached grid ids window".split()
 )
 _LEARNED = frozenset("table tables anchor anchors bias embed embedding embeddings".split())
+# Frequencies are drawn in some layers; those of rotary embeddings, with such a word, never.
+_DRAWN, _OF_ROTARY = frozenset({"freq", "freqs"}), frozenset({"inv", "cis"})
+# What counts or looks up places is computed, whatever its class draws beside it.
+_PLACES = frozenset("pos position positions ids cache cached".split())
 
 
 def is_computed(case: Case, key: str) -> bool:
-    """Does the name of this buffer say that it is computed? Its dtype does not: a random order and
-    a flag that something is made already are kept in whole numbers and bools too."""
+    """Does the name of this buffer say that it is computed, and nothing against it? Its dtype does
+    not: a random order and a flag that something is made already are kept in whole numbers and
+    bools too."""
     words = set(last_part(key).lower().split("_"))
-    floats = case.model.expected[key].dtype.is_floating_point
-    return not words.isdisjoint(_COMPUTED) and not (floats and words & _LEARNED)
+    floats = not _is_whole(case, key)
+    if words.isdisjoint(_COMPUTED) or (floats and words & _LEARNED):
+        return False
+    if floats and words & _DRAWN and not words & _OF_ROTARY:
+        return False
+    return bool(words & (_PLACES | _OF_ROTARY)) or not draws(case, owner_of(key))
+
+
+def _is_whole(case: Case, key: str) -> bool:
+    kind = case.model.expected[key].dtype
+    return not (kind.is_floating_point or kind.is_complex)
 
 
 def computed(case: Case) -> Iterator[Proposal]:

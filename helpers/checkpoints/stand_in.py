@@ -30,6 +30,7 @@ from helpers.state.torch_private import (
     NON_PERSISTENT,
     PARAMETERS,
     SAVE_ONE,
+    STATE_DICT_HOOKS,
     add_load_hook,
     is_lazy,
     lazy_load_hook,
@@ -65,6 +66,10 @@ class StandIn:
     names: dict[int, list[str]] = field(default_factory=dict)  # all the keys of each tensor
     classes: dict[str, type] = field(default_factory=dict)  # of the module at each prefix
     rules: list[OwnRule] = field(default_factory=list)  # what the twin leaves out
+    # Whose method or hook decides what state_dict() gives: it may be other than what a load looks
+    # for. And does a hook of torch's change the names of what is loaded?
+    saved_by: list[str] = field(default_factory=list)
+    renames: bool = False
 
     @property
     def has_names_of_its_own(self) -> bool:
@@ -121,6 +126,7 @@ class StandIn:
                 add_load_hook(twin, _take_shape, with_module=True)
             elif may_run(_home_of(hook)):
                 add_load_hook(twin, hook, with_module)
+                self.renames |= not f"{_home_of(hook)}.".startswith("torch.nn.")
             else:
                 self.rules.append(OwnRule(prefix, owner, LOAD_PRE_HOOKS))
         if _hooks(own, LOAD_POST_HOOKS):
@@ -129,6 +135,10 @@ class StandIn:
     def _keep_rules(self, twin: nn.Module, part: Part, prefix: str) -> None:
         """What the classes of this module say of a load. Torch calls the `load_state_dict` of the
         root alone."""
+        self.saved_by += type(twin).saved_by
+        hooks = [type(hook) for where in STATE_DICT_HOOKS for hook in hooks_in(part.own, where)]
+        if not all(from_torch(kind, "torch.nn") for kind in hooks):  # that of the old spectral_norm
+            self.saved_by.append(f"a hook on {type_name(part.module)}.state_dict()")
         if type(twin).set_extra_state is not nn.Module.set_extra_state:
             self.expected[prefix + EXTRA_STATE] = Outline("extra state", None, None, None)
         for one, call in twin.left_out:

@@ -18,7 +18,7 @@ from helpers.checkpoints.case import (
 )
 from helpers.checkpoints.comparison import Outline
 from helpers.checkpoints.makers import maker_of
-from helpers.checkpoints.names import STATISTICS, last_part
+from helpers.checkpoints.names import STATISTICS, is_parametrized, last_part
 from helpers.state.objects import bases, brief
 from helpers.state.torch_private import NormBase
 
@@ -113,6 +113,7 @@ def first_use(case: Case) -> Iterator[Proposal]:
 def non_tensor(case: Case) -> Iterator[Proposal]:
     left = dict.fromkeys(key for key in case.report.unexpected if key in case.given)
     keys = [key for key in left if not isinstance(case.given[key], torch.Tensor | dict)]
+    keys = [key for key in keys if not _is_packed(key)]  # they are the numbers of a layer
     if keys and case.belongs:
         words = keys_said(keys, "is no tensor", "are no tensors")
         yield Proposal("non-tensor", f"{words}, and nothing of the model.", leaving_out(keys))
@@ -121,8 +122,8 @@ def non_tensor(case: Case) -> Iterator[Proposal]:
 def no_place(case: Case) -> Iterator[Proposal]:
     """What is left when all that the model has is there: the model is a part of what was saved."""
     report = case.report
-    scales = set(_scales(case).values())
-    keys = [key for key in case.left if maker_of(case, key) is None and key not in scales]
+    parts = {*_scales(case).values(), *_parts_of_weights(case)}
+    keys = [key for key in case.left if maker_of(case, key) is None and key not in parts]
     if keys and report.loaded and not (report.missing or report.mismatched or report.refused):
         words = keys_said(keys, "has no place in the model", "have no place in the model")
         groups = Counter(key.partition(".")[0] for key in keys)
@@ -132,7 +133,19 @@ def no_place(case: Case) -> Iterator[Proposal]:
         yield Proposal("no place", words, leaving_out(keys))
 
 
+def _parts_of_weights(case: Case) -> list[str]:
+    """What parametrizations compute the weights of layers from that the model has too."""
+    parts = filter(is_parametrized, case.left)
+    return [key for key in parts if key.partition("parametrizations.")[0] in case.model.classes]
+
+
 _PACKED = "_packed_params"  # the last part of a key
+
+
+def _is_packed(key: object) -> bool:
+    return isinstance(key, str) and _PACKED in key.split(".")
+
+
 _QUANTIZE_FIRST = "Quantize the model first, then load."
 
 

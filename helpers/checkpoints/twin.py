@@ -24,6 +24,7 @@ from helpers.state.torch_private import (
     LOAD_PRE_HOOKS,
     NON_PERSISTENT,
     PARAMETERS,
+    SAVE_ONE,
     is_contiguous,
     is_inference,
     is_lazy,
@@ -160,19 +161,22 @@ def _shape_of(value: object) -> tuple[int, ...] | None:
 
 def twin_class(kind: type, reports: list[LoadReport]) -> type:
     """A class that loads as `kind` does by the rules of torch's own classes, and notes it. What
-    other classes say of a load is in its `left_out`."""
-    base, extra, left_out = nn.Module, {}, []
+    other classes say of a load is in its `left_out`, and in `saved_by` those that say what is
+    saved."""
+    base, extra, left_out, saved_by = nn.Module, {}, [], []
     for one in reversed(bases(kind)[:-1]):
         space = class_dict(one)
         if not may_run(space.get("__module__")):
             left_out += [(one, call) for call in (LOAD_ONE, "load_state_dict") if call in space]
+            saves = ("state_dict", SAVE_ONE)
+            saved_by += [f"{class_name(one)}.{call}()" for call in saves if call in space]
         elif LOAD_ONE in space:
             base = one
         if "set_extra_state" in space and one is not nn.Module:
             taken_back = space["set_extra_state"] is nn.Module.set_extra_state
             extra = {} if taken_back else _EXTRA_STATE
     load = _noting(getattr(base, LOAD_ONE), reports)
-    own = {LOAD_ONE: load, "left_out": left_out, "__module__": __name__}
+    own = {LOAD_ONE: load, "left_out": left_out, "saved_by": saved_by, "__module__": __name__}
     return type(class_name(kind), (base,), {**extra, **own})
 
 

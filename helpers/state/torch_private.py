@@ -213,6 +213,11 @@ def add_load_hook(module: nn.Module, hook: object, with_module: bool) -> None:
 
 # The base of BatchNorm and InstanceNorm, which keep statistics or keep none.
 NormBase = nn.modules.batchnorm._NormBase
+# The classes by which `torch.nn.utils.parametrizations` computes a weight, by the function's name.
+NORMS = {
+    "weight_norm": getattr(nn.utils.parametrizations, "_WeightNorm", None),
+    "spectral_norm": getattr(nn.utils.parametrizations, "_SpectralNorm", None),
+}
 # Where an optimizer keeps the hooks on its own load. As above: none where a release lacks them.
 OPTIMIZER_LOAD_HOOKS = (
     "_optimizer_load_state_dict_pre_hooks",
