@@ -3743,7 +3743,7 @@ def test_a_buffer_that_may_have_been_learned_is_kept_only_if_the_reader_says_so(
     (step,) = compare_checkpoint(model, without(model.state_dict(), f"part.{name}")).advice
     assert step.is_remark and not step.enough and step.tried.fit.loads
     assert "not if it was learned, counted or drawn" in step.words
-    larger = torch.cat([LEARNED[name]] * 2) if LEARNED[name].ndim else torch.zeros(3)
+    larger = torch.cat([LEARNED[name]] * 2) if LEARNED[name].ndim else torch.zeros(3, 1)
     found = compare_checkpoint(model, holding({name: larger}).state_dict())
     assert [(step.kind, step.is_remark, step.enough) for step in found.advice] == [
         ("table", True, False)
