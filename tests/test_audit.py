@@ -2392,3 +2392,18 @@ def test_a_buffer_is_kept_out_of_the_file_only_as_far_as_the_module_saves_by_no_
         module.register_buffer("mask", torch.ones(2), persistent=False)
         saved = module.state_dict()
         assert "mask" in {**saved, **saved.get("_extra_state", {})}  # as torch really saves it
+
+
+def test_what_is_set_on_a_module_in_place_of_a_method_decides_as_one_of_its_class_does():
+    module = nn.Linear(2, 2)
+    module.mean = torch.zeros(2)
+    module.type = "a text, which stands in place of no method"
+    (plain,) = audit(module)
+    assert plain.message.startswith("a plain tensor: state_dict() does not save it and .to()")
+    module.state_dict = lambda *_, **__: {"mean": module.mean}
+    (saved,) = audit(module)
+    assert "whether it is saved is for Linear.state_dict to say" in saved.message
+    del module.state_dict
+    module._apply = lambda *_: module
+    (moved,) = audit(module)
+    assert "whether .to() moves it is for Linear._apply to say" in moved.message

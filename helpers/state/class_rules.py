@@ -88,6 +88,15 @@ class ClassFacts(NamedTuple):
         own = (f"{self.methods[name]}.{name}" for name in names if name in self.methods)
         return next(own, None)
 
+    def with_instance(self, part: Part) -> ClassFacts:
+        """The same for one module: what is callable and set on it stands before a method of its
+        class, as after `model.state_dict = f`."""
+        on_it = {name for name in part.own.keys() & _METHODS if callable(part.own[name])}
+        if not on_it:
+            return self
+        name = class_name(type(part.module))
+        return self._replace(methods=self.methods | dict.fromkeys(on_it, name))
+
 
 def class_facts(kind: type) -> ClassFacts:
     found: dict[str, type] = {}

@@ -205,7 +205,7 @@ class Holders(Places):
         return {kind: (first[kind], class_facts(kind)) for kind in kinds}
 
     def facts_of(self, record: Record) -> ClassFacts:
-        return self.kinds[record.kind][1]
+        return self.kinds[record.kind][1].with_instance(record.part)
 
     def own_move(self, node: int) -> str | None:
         """The method by which a move may do something else than torch's: of the module at a
