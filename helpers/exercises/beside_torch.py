@@ -25,7 +25,7 @@ from torch import nn
 
 from helpers.exercises.exercise import Experiment
 from helpers.exercises.facts import Facts, Raised, is_a, plain_text
-from helpers.state.objects import dtype_in_words, message_of, writable
+from helpers.state.objects import dtype_in_words, message_of
 from helpers.state.torch_private import CONTAINERS, NON_PERSISTENT
 
 OWN, ALL = 160, 40  # sequences about a step, and about all of them
@@ -498,7 +498,7 @@ def _raised(error: Exception) -> Raised:
     known = (AttributeError, KeyError, TypeError, NotImplementedError, RecursionError)
     known += (RuntimeError, ValueError)
     kind = next((one for one in type(error).__mro__ if one in known), type(error))
-    return Raised((kind.__name__,), writable(message_of(error)))
+    return Raised((kind.__name__,), message_of(error))
 
 
 def _modules(kind: type, family: type, noted: list[str]) -> dict[str, object]:

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from helpers.exercises.stopping import TimeUp
-from helpers.state.objects import dtype_in_words, message_of, writable
+from helpers.state.objects import dtype_in_words, message_of
 from helpers.state.torch_private import (
     BUFFERS,
     INIT_NAMES,
@@ -110,7 +110,7 @@ class Raised:
     @classmethod
     def of(cls, error: BaseException) -> Raised:
         kinds = tuple(kind.__name__ for kind in type(error).__mro__)
-        return cls(kinds, writable(message_of(error)))
+        return cls(kinds, message_of(error))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Raised):
